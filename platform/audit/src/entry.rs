@@ -1,0 +1,77 @@
+//! Writing an entry.
+
+use stoa_db::{Error, Json, Tx};
+use stoa_kernel::{Id, UserId};
+use uuid::Uuid;
+
+use crate::store;
+
+/// Label of an entry's id.
+pub enum EntryTag {}
+
+/// Who did what to which thing.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Who; none when not known (a failed login) or Stoa itself.
+    pub actor: Option<UserId>,
+    /// `noun.verb`, such as `session.revoke`.
+    pub action: &'a str,
+    /// What kind of thing: `session`.
+    pub resource_kind: &'a str,
+    /// Which one.
+    pub resource_id: Option<Uuid>,
+    /// More, never personal data in clear and never secrets.
+    pub detail: serde_json::Value,
+    /// The request it was part of.
+    pub request_id: Option<&'a str>,
+    /// The caller's address.
+    pub address: Option<&'a str>,
+}
+
+impl<'a> Entry<'a> {
+    /// An entry without detail, request and address.
+    #[must_use]
+    pub fn new(
+        actor: Option<UserId>,
+        action: &'a str,
+        resource_kind: &'a str,
+        resource_id: Option<Uuid>,
+    ) -> Self {
+        let detail = serde_json::Value::Object(serde_json::Map::new());
+        Self {
+            actor,
+            action,
+            resource_kind,
+            resource_id,
+            detail,
+            request_id: None,
+            address: None,
+        }
+    }
+
+    /// The same with this detail.
+    #[must_use]
+    pub fn detail(mut self, detail: serde_json::Value) -> Self {
+        self.detail = detail;
+        self
+    }
+}
+
+/// Entries, written in the transaction that they tell of.
+pub trait TxExt {
+    /// Writes the entry; it is kept if and only if the transaction is.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn audit(&mut self, entry: &Entry<'_>) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+impl TxExt for Tx {
+    async fn audit(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        let id: Id<EntryTag> = self.new_id();
+        let (at, detail) = (self.clock().now(), Json::text(&entry.detail)?);
+        store::insert(self, id, at, entry, &detail).await?;
+        self.signal();
+        Ok(())
+    }
+}

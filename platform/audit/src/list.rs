@@ -1,0 +1,132 @@
+//! Entries as they are shown.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stoa_db::{Db, Error, ToValue};
+use stoa_kernel::{DEFAULT_LIMIT, Id, Timestamp, UserId};
+use uuid::Uuid;
+
+use crate::{
+    EntryTag,
+    store::{COLUMNS, Row},
+};
+
+/// Entries of one call, at most. Callers that show pages have limits of their own.
+const MOST: u32 = 1000;
+
+/// One entry as it is shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Names it; newer ones are greater.
+    pub id: Id<EntryTag>,
+    /// Its number in the chain, once sealed.
+    pub seq: Option<i64>,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who did it; none when not known or Stoa itself.
+    pub actor: Option<UserId>,
+    /// `noun.verb`.
+    pub action: String,
+    /// What kind of thing it was done to.
+    pub resource_kind: String,
+    /// Which one.
+    pub resource_id: Option<Uuid>,
+    /// More.
+    pub detail: Value,
+    /// The request it was part of.
+    pub request_id: Option<String>,
+    /// The caller's address.
+    pub address: Option<String>,
+}
+
+/// Which entries [`list`] returns: those that fit all that is set.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Done by this account.
+    pub actor: Option<UserId>,
+    /// Exactly this action.
+    pub action: Option<String>,
+    /// Done to this thing.
+    pub resource_id: Option<Uuid>,
+    /// Older than this entry: the last one of the page before.
+    pub before: Option<Id<EntryTag>>,
+    /// At most so many; 0 for the usual number, and never more than 1000.
+    pub limit: u32,
+}
+
+/// Entries, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(db: &Db, filter: &Filter) -> Result<Vec<Record>, Error> {
+    let limit = if filter.limit == 0 {
+        DEFAULT_LIMIT
+    } else {
+        filter.limit.min(MOST)
+    };
+    let mut sql = format!("SELECT {COLUMNS} FROM audit");
+    let mut params: Vec<&dyn ToValue> = Vec::new();
+    condition(
+        &mut sql,
+        &mut params,
+        "actor =",
+        filter.actor.as_ref().map(|value| value as _),
+    );
+    condition(
+        &mut sql,
+        &mut params,
+        "action =",
+        filter.action.as_ref().map(|value| value as _),
+    );
+    condition(
+        &mut sql,
+        &mut params,
+        "resource_id =",
+        filter.resource_id.as_ref().map(|value| value as _),
+    );
+    condition(
+        &mut sql,
+        &mut params,
+        "id <",
+        filter.before.as_ref().map(|value| value as _),
+    );
+    params.push(&limit);
+    let _ = write!(sql, " ORDER BY id DESC LIMIT ${}", params.len());
+    let rows: Vec<Row> = db.fetch_all(&sql, &params).await?;
+    Ok(rows.into_iter().map(Record::from).collect())
+}
+
+/// Adds `<column> <operator> $n`, if there is a value.
+fn condition<'a>(
+    sql: &mut String,
+    params: &mut Vec<&'a dyn ToValue>,
+    column: &str,
+    value: Option<&'a dyn ToValue>,
+) {
+    if let Some(value) = value {
+        let joint = if params.is_empty() { "WHERE" } else { "AND" };
+        params.push(value);
+        let _ = write!(sql, " {joint} {column} ${}", params.len());
+    }
+}
+
+impl From<Row> for Record {
+    fn from(row: Row) -> Self {
+        // What is no JSON was not written by us; it is shown all the same.
+        let detail = serde_json::from_str(&row.detail).unwrap_or(Value::String(row.detail));
+        Self {
+            id: row.id,
+            seq: row.seq,
+            at: row.at,
+            actor: row.actor,
+            action: row.action,
+            resource_kind: row.resource_kind,
+            resource_id: row.resource_id,
+            detail,
+            request_id: row.request_id,
+            address: row.address,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The audit log on both engines.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
+
+mod listing;
+mod log;
+mod sealing;
+mod tampering;

@@ -1,0 +1,14 @@
+//! All settings in one place, layered: defaults, then a file, then the environment, then the command line.
+//!
+//! The text of the defaults is the schema: what it does not name is refused, with the nearest name that it does, and
+//! what has another type than its default is refused as well. Each service reads its own section into a type of its own.
+
+mod env;
+mod error;
+mod names;
+mod print;
+mod settings;
+mod value;
+
+pub use error::ConfigError;
+pub use settings::{Settings, Source};

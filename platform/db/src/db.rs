@@ -1,0 +1,198 @@
+//! One database of one service.
+
+use std::{
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
+
+use stoa_kernel::Clock;
+use tokio::sync::watch;
+
+use crate::{Error, FromRow, ToValue, Tx, postgres::Postgres, sqlite, sqlite::Sqlite, value::check};
+
+/// One database, of one service. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    engine: Arc<Backend>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Box<Postgres>),
+}
+
+/// What transactions need of their database.
+pub(crate) struct Shared {
+    pub(crate) service: String,
+    pub(crate) clock: Clock,
+    pub(crate) signals: watch::Sender<u64>,
+    /// Microseconds in the newest id that [`Tx::new_id`] gave out.
+    pub(crate) newest_id: AtomicI64,
+}
+
+/// Which engine a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file in the data folder.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// How to open a database.
+#[derive(Clone, Debug)]
+pub struct DbOptions {
+    /// `sqlite:path/to/file.db` or `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// The service whose data it is: the `source` of its events and, on PostgreSQL, its schema. Of `a-z`, `0-9` and `_`.
+    pub service: String,
+    /// The schema on PostgreSQL, where it is not named as the service.
+    pub schema: Option<String>,
+    /// Where times come from.
+    pub clock: Clock,
+    /// SQLite: whether each group is fsynced before it is acknowledged. Only tests turn this off.
+    pub durable: bool,
+    /// Connections: for reads on SQLite, for transactions on PostgreSQL.
+    pub connections: usize,
+    /// How long a transaction waits for its turn or for a connection.
+    pub wait: Duration,
+    /// SQLite: most pages that the file may have, to try out a full disk.
+    pub max_pages: Option<u32>,
+}
+
+impl DbOptions {
+    /// The defaults: the machine's clock, durable, four connections, ten seconds of waiting.
+    pub fn new(url: impl Into<String>, service: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            service: service.into(),
+            schema: None,
+            clock: Clock::system(),
+            durable: true,
+            connections: 4,
+            wait: Duration::from_secs(10),
+            max_pages: None,
+        }
+    }
+}
+
+impl Db {
+    /// Opens the database; a file or schema that is missing is made.
+    ///
+    /// # Errors
+    /// [`Error::Open`] or [`Error::ReadOnly`], in words for whoever runs the program.
+    pub async fn open(options: DbOptions) -> Result<Self, Error> {
+        let engine = if let Some(path) = sqlite::path_of(&options.url) {
+            Backend::Sqlite(Sqlite::open(&path, &options)?)
+        } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
+            Backend::Postgres(Box::new(Postgres::open(&options).await?))
+        } else {
+            return Err(Error::Open("a database's address begins with sqlite: or postgres://".to_owned()));
+        };
+        let shared = Shared { service: options.service, clock: options.clock, signals: watch::Sender::new(0), newest_id: AtomicI64::new(0) };
+        Ok(Self { engine: Arc::new(engine), shared: Arc::new(shared) })
+    }
+
+    /// The one row of a query; of several the first. For reads alone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none, or what the engine says.
+    pub async fn fetch_one<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<T, Error> {
+        self.fetch_optional(sql, params).await?.ok_or(Error::NotFound)
+    }
+
+    /// The first row of a query, if there is one. For reads alone.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn fetch_optional<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+        check(params)?;
+        match &*self.engine {
+            Backend::Sqlite(sqlite) => sqlite.read_one(sql, params).await,
+            Backend::Postgres(postgres) => postgres.read_one(sql, params).await,
+        }
+    }
+
+    /// All rows of a query. For reads alone.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn fetch_all<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
+        check(params)?;
+        match &*self.engine {
+            Backend::Sqlite(sqlite) => sqlite.read(sql, params).await,
+            Backend::Postgres(postgres) => postgres.read(sql, params).await,
+        }
+    }
+
+    /// One statement in a transaction of its own; returns the number of rows it changed. Durable once it returns.
+    ///
+    /// # Errors
+    /// What the engine says; then nothing was changed.
+    pub async fn execute(&self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
+        if let Backend::Postgres(postgres) = &*self.engine {
+            check(params)?;
+            return postgres.execute(sql, params).await;
+        }
+        let mut tx = self.begin().await?;
+        let changed = tx.execute(sql, params).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// Begins a write transaction.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when there was no turn or connection in time.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let shared = Arc::clone(&self.shared);
+        Ok(match &*self.engine {
+            Backend::Sqlite(sqlite) => Tx::sqlite(sqlite.begin().await?, shared),
+            Backend::Postgres(postgres) => Tx::postgres(postgres.begin().await?, shared),
+        })
+    }
+
+    /// Changes whenever a transaction that called [`Tx::signal`] has committed in this process.
+    #[must_use]
+    pub fn signals(&self) -> watch::Receiver<u64> {
+        self.shared.signals.subscribe()
+    }
+
+    /// Asks the engine for an answer.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.fetch_one::<i64>("SELECT CAST(1 AS BIGINT)", &[]).await.map(drop)
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match &*self.engine {
+            Backend::Sqlite(_) => Engine::Sqlite,
+            Backend::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The service whose data it is.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.shared.service
+    }
+
+    /// Where times come from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Waits for open groups and closes. Whatever is asked of it afterwards fails.
+    pub async fn close(&self) {
+        match &*self.engine {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+            Backend::Postgres(postgres) => postgres.close(),
+        }
+    }
+}

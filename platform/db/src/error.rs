@@ -1,0 +1,56 @@
+//! What went wrong, told apart as far as callers act on it.
+
+/// A failed statement, transaction or opening.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `fetch_one` found nothing.
+    #[error("no such row")]
+    NotFound,
+    /// A unique key is taken.
+    #[error("a row with that key exists")]
+    Unique,
+    /// A row that is referred to is missing, or one that is referred to was to go.
+    #[error("a row refers to one that does not exist")]
+    ForeignKey,
+    /// The transaction lost against another; the whole of it may be tried again.
+    #[error("the transaction lost against another and may be tried again")]
+    Conflict,
+    /// No connection, or no turn to write, within the time allowed.
+    #[error("the database was busy for too long")]
+    Busy,
+    /// No room on the disk. Nothing of the transaction was kept.
+    #[error("the disk is full")]
+    Full,
+    /// The database is there and cannot be written to.
+    #[error("the database cannot be written to: {0}")]
+    ReadOnly(String),
+    /// An earlier statement of this transaction failed, so nothing of it can be kept.
+    #[error("an earlier statement of this transaction failed")]
+    TxFailed,
+    /// The database cannot be opened.
+    #[error("the database cannot be opened: {0}")]
+    Open(String),
+    /// The tables do not fit this binary.
+    #[error("{0}")]
+    Migration(String),
+    /// A parameter that not both engines can keep: text with a NUL, a floating NaN, a time before 4713 BC.
+    #[error("parameter ${position}: {message}")]
+    Value {
+        /// Counted from 1.
+        position: usize,
+        /// What is wrong with it.
+        message: &'static str,
+    },
+    /// A column that is missing or holds another type.
+    #[error("column {column}: {message}")]
+    Column {
+        /// Its name.
+        column: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Anything else the engine says.
+    #[error("the database failed: {0}")]
+    Engine(String),
+}

@@ -1,0 +1,24 @@
+//! One SQL text on two engines: SQLite with grouped, durable commits, and PostgreSQL.
+//!
+//! `$1` parameters, `RETURNING`, `ON CONFLICT` and CTEs work alike on both. A UUID is sixteen bytes and a time whole
+//! microseconds on both; ids and times are made in Rust.
+
+extern crate self as stoa_db;
+
+mod db;
+mod error;
+mod migration;
+mod postgres;
+mod row;
+mod sqlite;
+pub mod testing;
+mod tx;
+mod value;
+
+pub use db::{Db, DbOptions, Engine};
+pub use error::Error;
+pub use migration::{Migration, MigrationReport};
+pub use row::{FromRow, Row};
+pub use stoa_db_macros::{FromRow, db_test};
+pub use tx::Tx;
+pub use value::{FromValue, Json, ToValue, ValueRef};

@@ -1,0 +1,81 @@
+//! One transaction on PostgreSQL.
+
+use deadpool_postgres::Object;
+use futures::FutureExt;
+use tokio::sync::watch;
+
+use super::{
+    convert::{engine_error, is_lost},
+    statement,
+};
+use crate::{Error, FromRow, Row, ToValue};
+
+pub(crate) struct PostgresTx {
+    /// While the transaction is open.
+    client: Option<Object>,
+}
+
+impl PostgresTx {
+    pub(super) async fn begin(client: Object) -> Result<Self, Error> {
+        // Made first: if this is cancelled, what was sent is rolled back as in any other.
+        let tx = Self { client: Some(client) };
+        tx.client()?.batch_execute("BEGIN").await.map_err(|e| engine_error(&e))?;
+        Ok(tx)
+    }
+
+    fn client(&self) -> Result<&Object, Error> {
+        self.client.as_ref().ok_or(Error::TxFailed)
+    }
+
+    pub(crate) async fn fetch<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
+        let rows = statement::query(self.client()?, sql, params).await?;
+        rows.iter().map(|row| T::from_row(&Row::Postgres(row))).collect()
+    }
+
+    pub(crate) async fn fetch_one<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+        let rows = statement::query(self.client()?, sql, params).await?;
+        rows.first().map(|row| T::from_row(&Row::Postgres(row))).transpose()
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
+        statement::execute(self.client()?, sql, params).await
+    }
+
+    pub(crate) async fn execute_script(&mut self, sql: &str) -> Result<(), Error> {
+        self.client()?.batch_execute(sql).await.map_err(|e| engine_error(&e))
+    }
+
+    pub(crate) async fn commit(mut self, signals: Option<watch::Sender<u64>>) -> Result<(), Error> {
+        let client = self.client.take().ok_or(Error::TxFailed)?;
+        // In a task of its own, so that it is committed and signalled also when the caller is cancelled here.
+        let committed = tokio::spawn(async move {
+            client.batch_execute("COMMIT").await?;
+            if let Some(signals) = signals {
+                signals.send_modify(|count| *count += 1);
+            }
+            Ok(())
+        });
+        match committed.await {
+            Ok(Err(error)) if is_lost(&error) => Err(statement::unknown()),
+            Ok(result) => result.map_err(|e| engine_error(&e)),
+            Err(_) => Err(statement::unknown()),
+        }
+    }
+
+    pub(crate) async fn rollback(mut self) {
+        if let Some(client) = self.client.take() {
+            // If it fails, the connection is gone, and the transaction with it.
+            let _ = client.batch_execute("ROLLBACK").await;
+        }
+    }
+}
+
+impl Drop for PostgresTx {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            // Polled once it is sent, and a connection does what it is sent in order: so the next who is given this one
+            // begins after the end of what was dropped here.
+            let _ = client.batch_execute("ROLLBACK").now_or_never();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A group: the open outer transaction that its members share, each in a savepoint, and the connection it is open on.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use super::convert::engine_error;
+use crate::Error;
+
+/// Turns in one group, at most: so that the first member does not wait for ever on a busy day.
+const MOST_TURNS: usize = 512;
+/// The longest pause between two tries while another program writes to the file.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Tells a member how its group ended.
+pub(super) type Outcome = oneshot::Receiver<Result<(), Error>>;
+
+pub(super) struct Group {
+    connection: Connection,
+    /// Whether the outer transaction has begun.
+    open: bool,
+    members: Vec<Member>,
+    /// Turns taken since it began, those included whose work was taken back.
+    turns: usize,
+}
+
+struct Member {
+    told: oneshot::Sender<Result<(), Error>>,
+    /// To be counted up once the group is on the disk.
+    signals: Option<watch::Sender<u64>>,
+}
+
+impl Group {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, open: false, members: Vec::new(), turns: 0 }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.turns >= MOST_TURNS
+    }
+
+    /// Opens the outer transaction if this turn is its first, and a savepoint in it. Waits without holding up the thread
+    /// while another program writes.
+    pub(super) async fn enter(&mut self, wait: Duration) -> Result<(), Error> {
+        if !self.open {
+            let (mut pause, mut waited) = (Duration::from_millis(1), Duration::ZERO);
+            while let Err(error) = run(&self.connection, "BEGIN IMMEDIATE") {
+                if !matches!(error, Error::Busy) || waited >= wait {
+                    return Err(error);
+                }
+                tokio::time::sleep(pause).await;
+                waited += pause;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            self.open = true;
+        }
+        self.turns += 1;
+        run(&self.connection, "SAVEPOINT member")
+    }
+
+    /// Makes the savepoint's work the group's.
+    pub(super) fn keep(&mut self, signals: Option<watch::Sender<u64>>) -> Result<Outcome, Error> {
+        if let Err(error) = run(&self.connection, "RELEASE member") {
+            self.take_back(Some(error.clone()));
+            return Err(error);
+        }
+        let (told, outcome) = oneshot::channel();
+        self.members.push(Member { told, signals });
+        Ok(outcome)
+    }
+
+    /// Takes back the savepoint's work, and that alone. Some failures, such as a full disk, make SQLite roll back the whole
+    /// outer transaction: then its members are told, by the failure that it was.
+    pub(super) fn take_back(&mut self, failure: Option<Error>) {
+        let undone = !self.connection.is_autocommit()
+            && run(&self.connection, "ROLLBACK TO member").and_then(|()| run(&self.connection, "RELEASE member")).is_ok();
+        if !undone {
+            self.roll_back();
+            self.end(&Err(match failure {
+                Some(failure @ (Error::Full | Error::ReadOnly(_) | Error::Engine(_))) => failure,
+                _ => Error::Conflict,
+            }));
+        }
+    }
+
+    /// Commits, and only then tells the members.
+    pub(super) fn commit(&mut self) {
+        if !self.open {
+            return;
+        }
+        let outcome = run(&self.connection, "COMMIT");
+        if outcome.is_err() {
+            self.roll_back();
+        }
+        self.end(&outcome);
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a group could not be rolled back");
+        }
+    }
+
+    fn end(&mut self, outcome: &Result<(), Error>) {
+        self.open = false;
+        self.turns = 0;
+        // All members are of one database, so one of them wakes the watchers for all.
+        if outcome.is_ok()
+            && let Some(signals) = self.members.iter().find_map(|member| member.signals.as_ref())
+        {
+            signals.send_modify(|count| *count += 1);
+        }
+        for member in self.members.drain(..) {
+            // Who has gone since does not hear of it; the work is kept all the same.
+            let _ = member.told.send(outcome.clone());
+        }
+    }
+}
+
+fn run(connection: &Connection, sql: &'static str) -> Result<(), Error> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(engine_error)
+}

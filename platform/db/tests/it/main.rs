@@ -1,0 +1,9 @@
+//! The data layer on both engines.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
+
+mod groups;
+mod migrations;
+mod opening;
+mod transactions;
+mod values;

@@ -1,0 +1,227 @@
+//! Handlers, and the work they are given.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use stoa_db::{Db, Tx};
+use stoa_kernel::Timestamp;
+use uuid::Uuid;
+
+use crate::{Event, EventId, Job, store, store::Claimed};
+
+/// One attempt at a job or a subscribed event `T`. The handler does what is slow first, then [`begin`](Work::begin)s a
+/// transaction, writes its effects, and [`commit`](Work::commit)s it through the work, which marks it done in the same
+/// transaction: so the effects happen once, however often the work is delivered.
+pub struct Work<T> {
+    payload: T,
+    held: Held,
+}
+
+/// A claimed job and who holds it.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) db: Db,
+    pub(crate) worker: Uuid,
+    pub(crate) job: Arc<Claimed>,
+}
+
+/// Proof that the work was committed; only [`Work`] makes it.
+#[derive(Debug)]
+pub struct Done(());
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// To be tried again later, with backoff.
+    #[error("{0}")]
+    Retry(String),
+    /// Can never work: to the dead letters at once.
+    #[error("{0}")]
+    Fatal(String),
+    /// The lease was over and another worker has it; nothing is left to do here.
+    #[error("another worker holds the work")]
+    Lost,
+    /// To be tried again later, with backoff.
+    #[error(transparent)]
+    Db(#[from] stoa_db::Error),
+}
+
+/// How often, and how long apart, an attempt is made again: after the n-th, `base * 2^(n-1)`, at most `max`, of which a
+/// random half.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// Attempts in all; after the last the work is a dead letter.
+    pub attempts: u32,
+    /// Pause after the first attempt.
+    pub base: Duration,
+    /// The longest pause.
+    pub max: Duration,
+}
+
+impl Default for Retry {
+    /// Eight attempts, from one second to ten minutes apart.
+    fn default() -> Self {
+        Self { attempts: 8, base: Duration::from_secs(1), max: Duration::from_secs(600) }
+    }
+}
+
+impl Retry {
+    pub(crate) fn pause(&self, attempt: u32) -> Duration {
+        let doubled = self.base.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
+        doubled.min(self.max).mul_f64(0.5 + stoa_kernel::random::fraction() / 2.0)
+    }
+}
+
+impl<T> Work<T> {
+    /// The event or job.
+    pub fn payload(&self) -> &T {
+        &self.payload
+    }
+
+    /// Its id: the same on each delivery and attempt.
+    pub fn id(&self) -> EventId {
+        self.held.job.id
+    }
+
+    /// When the event happened or the job was enqueued.
+    pub fn time(&self) -> Timestamp {
+        self.held.job.time
+    }
+
+    /// The service that it comes from.
+    pub fn source(&self) -> &str {
+        &self.held.job.source
+    }
+
+    /// 1 for the first.
+    pub fn attempt(&self) -> u32 {
+        self.held.job.attempts
+    }
+
+    /// The transaction for the effects.
+    ///
+    /// # Errors
+    /// [`JobError::Db`].
+    pub async fn begin(&self) -> Result<Tx, JobError> {
+        Ok(self.held.db.begin().await?)
+    }
+
+    /// Marks the work done in `tx` and commits it.
+    ///
+    /// # Errors
+    /// [`JobError::Lost`] if another worker holds the work by now; then nothing of `tx` is kept.
+    pub async fn commit(self, mut tx: Tx) -> Result<Done, JobError> {
+        if !store::finish(&mut tx, &self.held.job, self.held.worker).await? {
+            tx.rollback().await;
+            return Err(JobError::Lost);
+        }
+        tx.commit().await?;
+        Ok(Done(()))
+    }
+
+    /// For work that leaves no rows.
+    ///
+    /// # Errors
+    /// As [`Work::commit`].
+    pub async fn done(self) -> Result<Done, JobError> {
+        let tx = self.begin().await?;
+        self.commit(tx).await
+    }
+}
+
+/// One step for tests: the work of a claimed row.
+///
+/// # Errors
+/// [`JobError::Fatal`] when the payload is not a `T`.
+pub fn work<T: serde::de::DeserializeOwned>(db: &Db, worker: Uuid, job: Claimed) -> Result<Work<T>, JobError> {
+    Held { db: db.clone(), worker, job: Arc::new(job) }.work()
+}
+
+impl Held {
+    fn work<T: serde::de::DeserializeOwned>(self) -> Result<Work<T>, JobError> {
+        let payload = serde_json::from_str(&self.job.payload)
+            .map_err(|e| JobError::Fatal(format!("the payload cannot be read: {e}")))?;
+        Ok(Work { payload, held: self })
+    }
+}
+
+type Run = Arc<dyn Fn(Held) -> BoxFuture<'static, Result<Done, JobError>> + Send + Sync>;
+
+/// What runs the rows of one queue.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    pub(crate) queue: &'static str,
+    pub(crate) retry: Retry,
+    pub(crate) run: Run,
+}
+
+fn handler<T, F, Fut>(queue: &'static str, handle: F) -> Handler
+where
+    T: serde::de::DeserializeOwned + Send + 'static,
+    F: Fn(Work<T>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
+{
+    let handle = Arc::new(handle);
+    let run: Run = Arc::new(move |held| {
+        let handle = Arc::clone(&handle);
+        Box::pin(async move { handle(held.work()?).await })
+    });
+    Handler { queue, retry: Retry::default(), run }
+}
+
+/// A handler of one event type, kept under a name that never changes: `<service>.<what>`.
+pub struct Subscription {
+    pub(crate) event: &'static str,
+    pub(crate) priority: i16,
+    pub(crate) handler: Handler,
+}
+
+impl Subscription {
+    /// `handler` is given each event of type `E`.
+    pub fn new<E, F, Fut>(name: &'static str, handler: F) -> Self
+    where
+        E: Event,
+        F: Fn(Work<E>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
+    {
+        Self { event: E::NAME, priority: 0, handler: self::handler(name, handler) }
+    }
+
+    /// Other than the default retries.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.handler.retry = retry;
+        self
+    }
+
+    /// Higher runs first.
+    #[must_use]
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.priority = priority;
+        self
+    }
+}
+
+/// A handler of one job type.
+pub struct JobHandler {
+    pub(crate) handler: Handler,
+}
+
+impl JobHandler {
+    /// `handler` is given each job of type `J`.
+    pub fn new<J, F, Fut>(handler: F) -> Self
+    where
+        J: Job,
+        F: Fn(Work<J>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
+    {
+        Self { handler: self::handler(J::NAME, handler) }
+    }
+
+    /// Other than the default retries.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.handler.retry = retry;
+        self
+    }
+}

@@ -1,0 +1,44 @@
+//! Outbox, bus, inbox and jobs: at least once in delivery, exactly once in effect.
+//!
+//! [`TxExt::emit`] and [`TxExt::enqueue`] write into the transaction at hand. After its commit a relay hands events to the
+//! bus, which writes one row for each subscription into the subscriber's own `jobs` table, unique by subscription and event;
+//! workers run those rows, and a service's own jobs, each in a transaction with its effects.
+//!
+//! Events and jobs of one key run in the order of their commits, one at a time, for each subscription. One that fails for
+//! good becomes a dead letter and no longer holds up those behind it.
+
+mod bus;
+mod console;
+mod dispatcher;
+mod handler;
+mod model;
+mod outbox;
+mod purge;
+mod relay;
+mod schedule;
+mod store;
+mod worker;
+
+pub use bus::LocalBus;
+pub use console::{DeadLetter, QueueStats, dead_letters, replay, stats};
+pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};
+pub use model::{Event, EventId, Job};
+pub use outbox::{TRACEPARENT, TxExt};
+pub use schedule::Schedule;
+pub use worker::{Worker, WorkerOptions};
+
+use stoa_db::Migration;
+
+/// The tables of this crate, applied to each service's database as the set "events".
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_events"];
+
+/// Single steps of the machinery, so that tests can stop between any two of them.
+#[doc(hidden)]
+pub mod steps {
+    pub use crate::{
+        bus::deliver_to,
+        handler::work,
+        relay::{forget, outgoing},
+        store::{Claimed, OutboxRow, claim, release_all},
+    };
+}

@@ -1,0 +1,29 @@
+//! What is told and what is done.
+
+use serde::{Serialize, de::DeserializeOwned};
+use stoa_kernel::{EventTag, Id};
+
+/// Names one event or job: the same on each delivery and each attempt.
+pub type EventId = Id<EventTag>;
+
+/// Something that happened.
+pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// `noun.verb` in the past, such as `user.registered`. Never changes.
+    const NAME: &'static str;
+
+    /// Events of one key reach each subscription in the order of their commits: `user:<id>`.
+    fn key(&self) -> String;
+}
+
+/// Something to be done by this service itself, later.
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// `<service>.<what>`, such as `auth.send_mail`. Never changes.
+    const NAME: &'static str;
+    /// Higher runs first.
+    const PRIORITY: i16 = 0;
+
+    /// Jobs of one key run one after the other, in order.
+    fn key(&self) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,67 @@
+//! What a transaction carries besides its rows.
+
+use stoa_db::{Error, Tx};
+use stoa_kernel::Timestamp;
+
+use crate::{
+    Event, EventId, Job,
+    store::{NewEvent, NewJob, insert_jobs, insert_outbox},
+};
+
+tokio::task_local! {
+    /// The W3C `traceparent` of the request or work at hand; what is emitted and enqueued under it carries it on.
+    pub static TRACEPARENT: String;
+}
+
+/// Events and jobs, written in the transaction that they follow from.
+pub trait TxExt {
+    /// Tells the other services, once this transaction has committed.
+    fn emit<E: Event>(&mut self, event: &E) -> impl Future<Output = Result<EventId, Error>> + Send;
+    /// Has this service do `job`, once this transaction has committed.
+    fn enqueue<J: Job>(&mut self, job: &J) -> impl Future<Output = Result<EventId, Error>> + Send;
+    /// As `enqueue`, not before `at`.
+    fn enqueue_at<J: Job>(&mut self, job: &J, at: Timestamp) -> impl Future<Output = Result<EventId, Error>> + Send;
+}
+
+impl TxExt for Tx {
+    async fn emit<E: Event>(&mut self, event: &E) -> Result<EventId, Error> {
+        let (id, data) = (self.new_id(), json(event)?);
+        let (key, time, traceparent) = (event.key(), self.clock().now(), traceparent());
+        let row = NewEvent { id, name: E::NAME, key: &key, data: &data, time, traceparent: traceparent.as_deref() };
+        insert_outbox(self, &row).await?;
+        self.signal();
+        Ok(id)
+    }
+
+    async fn enqueue<J: Job>(&mut self, job: &J) -> Result<EventId, Error> {
+        let now = self.clock().now();
+        self.enqueue_at(job, now).await
+    }
+
+    async fn enqueue_at<J: Job>(&mut self, job: &J, at: Timestamp) -> Result<EventId, Error> {
+        let (id, payload, key) = (self.new_id(), json(job)?, job.key());
+        let (source, now, traceparent) = (self.service().to_owned(), self.clock().now(), traceparent());
+        let row = NewJob {
+            queue: J::NAME,
+            id,
+            key: key.as_deref(),
+            priority: J::PRIORITY,
+            payload: &payload,
+            source: &source,
+            time: now,
+            traceparent: traceparent.as_deref(),
+            run_at: at,
+        };
+        insert_jobs(self, &[row]).await?;
+        self.signal();
+        Ok(id)
+    }
+}
+
+fn traceparent() -> Option<String> {
+    TRACEPARENT.try_with(Clone::clone).ok()
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|e| Error::Engine(format!("it cannot be written as JSON: {e}")))
+}

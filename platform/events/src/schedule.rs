@@ -1,0 +1,109 @@
+//! Jobs at the times of a cron expression, each time once across all processes.
+
+use std::{str::FromStr, time::Duration};
+
+use croner::Cron;
+use jiff::tz::TimeZone;
+use stoa_db::{Db, Error};
+use stoa_kernel::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    EventId, Job,
+    store::{NewJob, insert_jobs},
+};
+
+/// A job enqueued at each time of a cron expression: UTC, five fields, or six with seconds first. Times that passed while
+/// no process ran are made up for by one job.
+pub struct Schedule {
+    name: &'static str,
+    text: String,
+    cron: Result<Cron, String>,
+    queue: &'static str,
+    priority: i16,
+    key: Option<String>,
+    payload: String,
+}
+
+impl Schedule {
+    /// `name` never changes. What is no cron expression is refused when the worker starts.
+    #[must_use]
+    pub fn new<J: Job>(name: &'static str, cron: &str, job: J) -> Self {
+        let parsed = Cron::from_str(cron).map_err(|e| format!("'{cron}' of the schedule {name} is no cron expression: {e}"));
+        Self {
+            name,
+            text: cron.to_owned(),
+            cron: parsed,
+            queue: J::NAME,
+            priority: J::PRIORITY,
+            key: job.key(),
+            payload: serde_json::to_string(&job).unwrap_or_default(),
+        }
+    }
+
+    fn after(&self, time: Timestamp) -> Option<Timestamp> {
+        let next = self.cron.as_ref().ok()?.find_next_occurrence(&time.to_zoned(TimeZone::UTC), false).ok()?;
+        Some(next.timestamp())
+    }
+
+    /// Makes the schedule's row, and moves it when the expression is another than before.
+    async fn register(&self, db: &Db) -> Result<(), Error> {
+        if let Err(wrong) = &self.cron {
+            return Err(Error::Engine(wrong.clone()));
+        }
+        let Some(next) = self.after(db.clock().now()) else { return Ok(()) };
+        let sql = "INSERT INTO schedules (name, cron, next_at) VALUES ($1, $2, $3) \
+            ON CONFLICT (name) DO UPDATE SET cron = excluded.cron, next_at = excluded.next_at WHERE schedules.cron <> excluded.cron";
+        db.execute(sql, &[&self.name, &self.text, &next]).await.map(drop)
+    }
+
+    /// Enqueues the job if it is due and nobody else has.
+    async fn tick(&self, db: &Db) -> Result<(), Error> {
+        let now = db.clock().now();
+        let sql = "SELECT next_at FROM schedules WHERE name = $1 AND next_at <= $2";
+        let Some(due) = db.fetch_optional::<Timestamp>(sql, &[&self.name, &now]).await? else { return Ok(()) };
+        let Some(next) = self.after(now) else { return Ok(()) };
+        let mut tx = db.begin().await?;
+        let moved = "UPDATE schedules SET next_at = $3 WHERE name = $1 AND next_at = $2";
+        if tx.execute(moved, &[&self.name, &due, &next]).await? == 1 {
+            let id: EventId = tx.new_id();
+            let source = tx.service().to_owned();
+            let job = NewJob {
+                queue: self.queue,
+                id,
+                key: self.key.as_deref(),
+                priority: self.priority,
+                payload: &self.payload,
+                source: &source,
+                time: now,
+                traceparent: None,
+                run_at: now,
+            };
+            insert_jobs(&mut tx, &[job]).await?;
+            tx.signal();
+        }
+        tx.commit().await
+    }
+}
+
+pub(crate) async fn register(db: &Db, schedules: &[Schedule]) -> Result<(), Error> {
+    for schedule in schedules {
+        schedule.register(db).await?;
+    }
+    Ok(())
+}
+
+/// Looks every `poll` whether one is due.
+pub(crate) async fn run(db: Db, schedules: Vec<Schedule>, poll: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        for schedule in &schedules {
+            if let Err(error) = schedule.tick(&db).await {
+                tracing::warn!(schedule = schedule.name, %error, "a schedule could not be looked at; trying again");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(poll) => {}
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! One service's part of the machinery: relay, dispatcher, schedules, purge.
+
+use std::{collections::HashMap, time::Duration};
+
+use stoa_db::{Db, Error};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    JobHandler, LocalBus, Schedule, Subscription,
+    dispatcher::Dispatcher,
+    handler::Handler,
+    purge, relay, schedule, store,
+};
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Handlers that run at once.
+    pub concurrency: usize,
+    /// How long done work is remembered, and with it that its event arrived.
+    pub keep_done: Duration,
+    /// The longest time between two looks at the tables, should a wake-up be missed.
+    pub poll: Duration,
+    /// How long a claim holds unless renewed.
+    pub lease: Duration,
+    /// Whether no other process works on this database, so that claims found at the start are left over from a crash.
+    pub sole: bool,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            keep_done: Duration::from_secs(7 * 24 * 3600),
+            poll: Duration::from_secs(1),
+            lease: Duration::from_secs(60),
+            sole: false,
+        }
+    }
+}
+
+/// A service's relay, dispatcher, schedules and purge, running. Dropped without [`Worker::stop`], they end where they
+/// stand, as in a crash.
+pub struct Worker {
+    db: Db,
+    id: Uuid,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Registers the subscriptions on the bus and starts. Start the worker of every subscribing service before anything
+    /// is emitted: what nobody has subscribed to goes nowhere.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn start(
+        db: Db,
+        bus: LocalBus,
+        subscriptions: Vec<Subscription>,
+        jobs: Vec<JobHandler>,
+        schedules: Vec<Schedule>,
+        options: WorkerOptions,
+    ) -> Result<Self, Error> {
+        store::release_all(&db, options.sole).await?;
+        schedule::register(&db, &schedules).await?;
+        bus.subscribe(&db, &subscriptions);
+        let id = stoa_kernel::Id::<()>::new(db.clock()).uuid();
+        let stop = CancellationToken::new();
+        let dispatcher = Dispatcher {
+            db: db.clone(),
+            worker: id,
+            handlers: handlers(subscriptions, jobs),
+            concurrency: options.concurrency.max(1),
+            poll: options.poll,
+            lease: options.lease,
+            stop: stop.clone(),
+        };
+        let tasks = vec![
+            tokio::spawn(relay::run(db.clone(), bus, options.poll, stop.clone())),
+            tokio::spawn(dispatcher.run()),
+            tokio::spawn(schedule::run(db.clone(), schedules, options.poll, stop.clone())),
+            tokio::spawn(purge::run(db.clone(), options.keep_done, stop.clone())),
+        ];
+        Ok(Self { db, id, stop, tasks })
+    }
+
+    /// Stops claiming, waits at most `grace` for what runs, and gives the rest back.
+    pub async fn stop(mut self, grace: Duration) {
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut self.tasks);
+        let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
+        if tokio::time::timeout(grace, futures::future::join_all(tasks)).await.is_ok() {
+            return;
+        }
+        tracing::warn!(service = self.db.service(), "jobs did not end in time; they will run again");
+        aborts.iter().for_each(tokio::task::AbortHandle::abort);
+        if let Err(error) = store::release_worker(&self.db, self.id).await {
+            tracing::warn!(service = self.db.service(), %error, "jobs could not be given back; their leases will run out");
+        }
+    }
+
+    /// Returns once nothing is left to hand on or to run now. For tests.
+    pub async fn idle(&self) {
+        while !store::idle(&self.db).await.unwrap_or(false) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+fn handlers(subscriptions: Vec<Subscription>, jobs: Vec<JobHandler>) -> HashMap<&'static str, Handler> {
+    let subscriptions = subscriptions.into_iter().map(|one| one.handler);
+    let jobs = jobs.into_iter().map(|one| one.handler);
+    subscriptions.chain(jobs).map(|handler| (handler.queue, handler)).collect()
+}

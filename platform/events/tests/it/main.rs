@@ -1,0 +1,10 @@
+//! Events and jobs, on both engines and through crashes.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
+
+mod crashes;
+mod delivery;
+mod failures;
+mod order;
+mod pair;
+mod schedules;

@@ -1,0 +1,325 @@
+//! Who is acting, and the one function that decides what they may do.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{SessionId, UserId};
+
+/// How the caller proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    /// A signed-in person, by access token or cookie.
+    User,
+    /// A program, by an API key of a person's; its scopes narrow what the person may do.
+    ApiKey,
+    /// Stoa itself: jobs, subscriptions, the command line.
+    System,
+}
+
+/// The acting person or program. Cheap to clone inside an `Arc`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Principal {
+    /// How they proved it.
+    pub kind: PrincipalKind,
+    /// The account that acts, or on whose behalf a key acts.
+    pub user_id: UserId,
+    /// The sign-in, for people.
+    pub session_id: Option<SessionId>,
+    /// Names of roles held, for display.
+    pub roles: Vec<String>,
+    /// What the roles (for a key: the roles and the scopes together) permit.
+    pub permissions: Permissions,
+}
+
+/// A set of permissions: `users.read`, a whole noun `users.*`, or everything `*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Permissions(Arc<BTreeSet<String>>);
+
+impl Permissions {
+    /// The set of these names.
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self(Arc::new(names.into_iter().map(Into::into).collect()))
+    }
+
+    /// Whether `action` is in the set, by its name, its noun's `*`, or `*`.
+    #[must_use]
+    pub fn permits(&self, action: &str) -> bool {
+        self.0.contains("*")
+            || self.0.contains(action)
+            || action
+                .split_once('.')
+                .is_some_and(|(noun, _)| self.0.contains(&format!("{noun}.*")))
+    }
+
+    /// The names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// What is acted upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource<'a> {
+    /// The kind of thing, such as `profile`.
+    pub kind: &'a str,
+    /// Which one; none for the whole collection.
+    pub id: Option<Uuid>,
+    /// Whose it is, if it is somebody's.
+    pub owner: Option<UserId>,
+}
+
+impl<'a> Resource<'a> {
+    /// The whole collection of a kind.
+    #[must_use]
+    pub const fn all(kind: &'a str) -> Self {
+        Self {
+            kind,
+            id: None,
+            owner: None,
+        }
+    }
+
+    /// One thing that is somebody's own.
+    #[must_use]
+    pub const fn owned(kind: &'a str, id: Uuid, owner: UserId) -> Self {
+        Self {
+            kind,
+            id: Some(id),
+            owner: Some(owner),
+        }
+    }
+}
+
+/// A permission given to one user on one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Who was given it.
+    pub user_id: UserId,
+    /// The action, or a noun's `*`.
+    pub action: String,
+    /// The kind of thing.
+    pub resource_kind: String,
+    /// Which one.
+    pub resource_id: Uuid,
+}
+
+/// The answer of [`allow`], and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// May they?
+    pub allowed: bool,
+    /// The rule that decided.
+    pub reason: Reason,
+}
+
+/// The rule that decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Stoa itself acts.
+    System,
+    /// A role (or, for a key, a role and a scope) permits the action on every such thing.
+    Role,
+    /// It is their own.
+    Owner,
+    /// They were given it on this one thing.
+    Grant,
+    /// The key's scopes do not name the action.
+    OutOfScope,
+    /// No rule permits it.
+    NoRule,
+}
+
+/// Decides whether `principal` may do `action` (`noun.verb`) to `resource`, given the grants they hold.
+/// Every surface asks this function and no other.
+#[must_use]
+pub fn allow(principal: &Principal, action: &str, resource: &Resource<'_>, grants: &[Grant]) -> Decision {
+    let yes = |reason| Decision {
+        allowed: true,
+        reason,
+    };
+    let no = |reason| Decision {
+        allowed: false,
+        reason,
+    };
+    if principal.kind == PrincipalKind::System {
+        return yes(Reason::System);
+    }
+    if principal.permissions.permits(action) {
+        return yes(Reason::Role);
+    }
+    // A key acts only within its scopes, on its owner's things as well.
+    if principal.kind == PrincipalKind::ApiKey {
+        return no(Reason::OutOfScope);
+    }
+    if resource.owner == Some(principal.user_id) {
+        return yes(Reason::Owner);
+    }
+    let granted = resource.id.is_some_and(|id| {
+        grants.iter().any(|grant| {
+            grant.user_id == principal.user_id
+                && grant.resource_id == id
+                && grant.resource_kind == resource.kind
+                && Permissions::new([grant.action.as_str()]).permits(action)
+        })
+    });
+    if granted {
+        yes(Reason::Grant)
+    } else {
+        no(Reason::NoRule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock, Id};
+
+    fn user() -> UserId {
+        Id::new(&Clock::system())
+    }
+
+    fn principal(kind: PrincipalKind, permissions: &[&str]) -> Principal {
+        let permissions = Permissions::new(permissions.iter().copied());
+        Principal {
+            kind,
+            user_id: user(),
+            session_id: None,
+            roles: Vec::new(),
+            permissions,
+        }
+    }
+
+    fn thing() -> Uuid {
+        user().uuid()
+    }
+
+    /// The decision on somebody else's profile.
+    fn on_anothers(principal: &Principal, action: &str) -> Decision {
+        allow(
+            principal,
+            action,
+            &Resource::owned("profile", thing(), user()),
+            &[],
+        )
+    }
+
+    fn yes(reason: Reason) -> Decision {
+        Decision {
+            allowed: true,
+            reason,
+        }
+    }
+
+    fn no(reason: Reason) -> Decision {
+        Decision {
+            allowed: false,
+            reason,
+        }
+    }
+
+    #[test]
+    fn permissions_are_names_whole_nouns_or_everything() {
+        for (held, action, permitted) in [
+            (&["users.read"][..], "users.read", true),
+            (&["users.read"], "users.write", false),
+            (&["users.read"], "users.read.all", false),
+            (&["users.*"], "users.write", true),
+            (&["users.*"], "users2.write", false),
+            (&["users.*"], "users", false),
+            (&["user.*"], "users.write", false),
+            (&["*"], "users.write", true),
+            (&["*"], "anything", true),
+            (&["*.write"], "users.write", false),
+            (&[], "users.write", false),
+            (&[], "", false),
+        ] {
+            assert_eq!(
+                Permissions::new(held.iter().copied()).permits(action),
+                permitted,
+                "{held:?} {action}"
+            );
+        }
+    }
+
+    #[test]
+    fn stoa_itself_may_do_everything() {
+        assert_eq!(
+            on_anothers(&principal(PrincipalKind::System, &[]), "users.write"),
+            yes(Reason::System)
+        );
+    }
+
+    #[test]
+    fn a_role_permits_on_everybodys_things() {
+        let admin = principal(PrincipalKind::User, &["users.*"]);
+        assert_eq!(on_anothers(&admin, "users.write"), yes(Reason::Role));
+        assert_eq!(
+            allow(&admin, "users.read", &Resource::all("profile"), &[]),
+            yes(Reason::Role)
+        );
+        assert_eq!(on_anothers(&admin, "auth.write"), no(Reason::NoRule));
+    }
+
+    #[test]
+    fn people_may_do_everything_to_what_is_theirs_and_nothing_to_what_is_not() {
+        let person = principal(PrincipalKind::User, &[]);
+        let own = Resource::owned("profile", thing(), person.user_id);
+        assert_eq!(allow(&person, "users.write", &own, &[]), yes(Reason::Owner));
+        assert_eq!(on_anothers(&person, "users.read"), no(Reason::NoRule));
+        assert_eq!(
+            allow(&person, "users.read", &Resource::all("profile"), &[]),
+            no(Reason::NoRule)
+        );
+    }
+
+    #[test]
+    fn a_key_never_goes_beyond_its_scopes() {
+        let key = principal(PrincipalKind::ApiKey, &["users.read"]);
+        let own = Resource::owned("profile", thing(), key.user_id);
+        assert_eq!(allow(&key, "users.read", &own, &[]), yes(Reason::Role));
+        assert_eq!(allow(&key, "users.write", &own, &[]), no(Reason::OutOfScope));
+        let grant = grant(&key, "users.write", "profile", own.id);
+        assert_eq!(allow(&key, "users.write", &own, &[grant]), no(Reason::OutOfScope));
+    }
+
+    fn grant(to: &Principal, action: &str, kind: &str, id: Option<Uuid>) -> Grant {
+        let resource_id = id.unwrap_or_else(thing);
+        Grant {
+            user_id: to.user_id,
+            action: action.to_owned(),
+            resource_kind: kind.to_owned(),
+            resource_id,
+        }
+    }
+
+    #[test]
+    fn a_grant_holds_for_its_user_action_kind_and_thing_alone() {
+        let person = principal(PrincipalKind::User, &[]);
+        let file = Resource::owned("file", thing(), user());
+        for action in ["files.read", "files.*", "*"] {
+            let given = [grant(&person, action, "file", file.id)];
+            assert_eq!(
+                allow(&person, "files.read", &file, &given),
+                yes(Reason::Grant),
+                "{action}"
+            );
+        }
+        let another = principal(PrincipalKind::User, &[]);
+        let given = [
+            grant(&another, "files.read", "file", file.id),
+            grant(&person, "files.write", "file", file.id),
+            grant(&person, "files.read", "folder", file.id),
+            grant(&person, "files.read", "file", None),
+        ];
+        assert_eq!(allow(&person, "files.read", &file, &given), no(Reason::NoRule));
+        assert_eq!(
+            allow(&person, "files.read", &Resource::all("file"), &given),
+            no(Reason::NoRule)
+        );
+    }
+}

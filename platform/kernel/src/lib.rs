@@ -1,0 +1,17 @@
+//! What every other crate speaks of: ids, time, randomness, rates, pages and who is acting. No I/O.
+
+mod access;
+mod clock;
+mod id;
+mod page;
+mod period;
+pub mod random;
+mod rate;
+
+pub use access::{Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, allow};
+pub use clock::Clock;
+pub use id::{EventTag, Id, SessionId, SessionTag, UserId, UserTag};
+pub use jiff::Timestamp;
+pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use period::{Period, PeriodError};
+pub use rate::{Rate, RateError};

@@ -1,0 +1,92 @@
+//! The handle that services hold.
+
+use std::{path::PathBuf, sync::Arc};
+
+use lettre::message::Mailbox;
+use stoa_kernel::Clock;
+
+use crate::{Mail, MailConfig, MailError, dev, folder::Folder, message, smtp::Smtp};
+
+/// Sends mail. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Mailer(Arc<Inner>);
+
+struct Inner {
+    from: Mailbox,
+    clock: Clock,
+    way: Way,
+}
+
+enum Way {
+    Smtp(Box<Smtp>),
+    Folder(Folder),
+}
+
+impl Mailer {
+    /// By the server that `config` names; or, if it names none, into `folder`, which is made if need be.
+    ///
+    /// # Errors
+    /// When the settings or the folder cannot be used.
+    pub fn new(config: &MailConfig, folder: PathBuf) -> Result<Self, MailError> {
+        let from = message::mailbox(&config.from).ok_or_else(|| {
+            MailError::Config("mail.from is not an address; write Name <name@example.com>".to_owned())
+        })?;
+        let way = if config.url.is_empty() {
+            Way::Folder(Folder::open(folder)?)
+        } else {
+            Way::Smtp(Box::new(Smtp::new(&config.url)?))
+        };
+        Ok(Self(Arc::new(Inner {
+            from,
+            clock: Clock::system(),
+            way,
+        })))
+    }
+
+    /// Sends `mail`. A mail whose id is in the folder already is not stored again; a server may get it twice, with the
+    /// same Message-ID.
+    ///
+    /// # Errors
+    /// [`MailError::Permanent`] when the mail can never be sent, [`MailError::Transient`] when it may be later.
+    pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        let time = self.0.clock.now();
+        let message = message::build(mail, &self.0.from, time)?;
+        match &self.0.way {
+            Way::Smtp(smtp) => smtp.send(message).await,
+            Way::Folder(folder) => folder.store(mail.clone(), time, message.formatted()).await,
+        }
+    }
+
+    /// The mails in the folder, newest first; empty with SMTP.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn mailbox(&self) -> Result<Vec<Mail>, MailError> {
+        match &self.0.way {
+            Way::Smtp(_) => Ok(Vec::new()),
+            Way::Folder(folder) => Ok(folder
+                .list()
+                .await?
+                .into_iter()
+                .map(|stored| stored.mail)
+                .collect()),
+        }
+    }
+
+    /// `/dev/mail` and `/dev/mail/{id}`: pages over the folder mailbox, to callers on this machine only. None with SMTP.
+    ///
+    /// The server must put axum's `ConnectInfo<SocketAddr>` into requests; without it every caller is refused.
+    #[must_use]
+    pub fn dev_router(&self) -> Option<axum::Router> {
+        match &self.0.way {
+            Way::Smtp(_) => None,
+            Way::Folder(folder) => Some(dev::router(folder.clone())),
+        }
+    }
+
+    /// Whether mails only go to the folder.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        matches!(self.0.way, Way::Folder(_))
+    }
+}

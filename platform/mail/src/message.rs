@@ -1,0 +1,160 @@
+//! A mail as the internet's standards write it. Nothing that a caller passes can add a header or a recipient.
+
+use std::time::SystemTime;
+
+use lettre::{
+    Message,
+    message::{
+        Mailbox, Mailboxes, MultiPart, SinglePart,
+        header::{HeaderName, HeaderValue},
+    },
+};
+use stoa_kernel::Timestamp;
+
+use crate::{Mail, MailError};
+
+/// Puts `mail` in the form that is sent and stored.
+pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Message, MailError> {
+    let refuse = |why: &str| MailError::Permanent(why.to_owned());
+    if !is_id(&mail.id) {
+        return Err(refuse("the id is not made of letters, digits, '.', '_' and '-'"));
+    }
+    if mail.subject.contains(char::is_control) {
+        return Err(refuse("the subject contains control characters"));
+    }
+    let to = mailbox(&mail.to).ok_or_else(|| refuse("the recipient is not an e-mail address"))?;
+    let builder = Message::builder()
+        .from(from.clone())
+        .to(to)
+        .subject(&mail.subject)
+        .date(SystemTime::from(time))
+        .message_id(Some(format!("<{}@{}>", mail.id, from.email.domain())))
+        // So that no out-of-office note comes back.
+        .raw_header(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        ));
+    let built = match &mail.html {
+        Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone())),
+        None => builder.singlepart(SinglePart::plain(mail.text.clone())),
+    };
+    built.map_err(|e| refuse(&e.to_string()))
+}
+
+/// One address, with or without a name before it; none if `text` is anything else.
+pub(crate) fn mailbox(text: &str) -> Option<Mailbox> {
+    if text.contains(char::is_control) {
+        return None;
+    }
+    // The parser stops at what it cannot read; nothing may be left over.
+    let one = text.parse::<Mailboxes>().ok()?.into_single()?;
+    let bare = text.trim_end();
+    bare.strip_suffix('>')
+        .unwrap_or(bare)
+        .ends_with(one.email.as_ref() as &str)
+        .then_some(one)
+}
+
+/// Whether `id` can be a file's name and the left side of a Message-ID.
+pub(crate) fn is_id(id: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=128).contains(&id.len()) && id.bytes().all(plain) && !id.starts_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mail(to: &str, subject: &str) -> Mail {
+        Mail {
+            id: "1".into(),
+            to: to.into(),
+            subject: subject.into(),
+            text: "Hello\n.\nthere".into(),
+            html: None,
+        }
+    }
+
+    fn built(mail: &Mail) -> Result<String, MailError> {
+        let from = mailbox("Stoa <stoa@localhost>").unwrap();
+        build(mail, &from, Timestamp::UNIX_EPOCH).map(|m| String::from_utf8(m.formatted()).unwrap())
+    }
+
+    #[test]
+    fn addresses_are_one_and_whole() {
+        for text in [
+            "a@b.example",
+            "Some Body <a@b.example>",
+            "\"Body, Some\" <a@b.example>",
+            "a+b@b.example",
+        ] {
+            assert!(mailbox(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "a",
+            "a@",
+            "@b",
+            "a@b.example, c@d.example",
+            "a@b.example c@d.example",
+            "a@b.example\r\nBcc: c@d.example",
+            "a@b.example\nBcc: c@d.example",
+            "<a@b.example",
+            "A\r\nBcc: c@d.example <a@b.example>",
+            "a@b.example>",
+            "a b@c.example",
+        ] {
+            assert!(
+                mailbox(text).is_none_or(|m| text.contains("> ") && m.email.to_string().is_empty()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_headers_are_those_of_the_mail() {
+        let text = built(&mail("Jörg <a@b.example>", "Grüße")).unwrap();
+        for line in [
+            "Message-ID: <1@localhost>",
+            "Date: Thu, 01 Jan 1970 00:00:00 +0000",
+            "Auto-Submitted: auto-generated",
+        ] {
+            assert!(text.contains(&format!("{line}\r\n")), "{line} is not in\n{text}");
+        }
+        assert!(text.is_ascii());
+    }
+
+    #[test]
+    fn ids_that_are_no_file_names_are_refused() {
+        for id in ["", ".", "..", ".a", "a/b", "a b", "ä", "a\n", &"a".repeat(129)] {
+            assert!(!is_id(id), "{id}");
+        }
+        assert!(is_id("0197-event_1.welcome"));
+    }
+
+    proptest! {
+        /// Whatever subject and recipient say, the mail has one recipient and no header of theirs.
+        #[test]
+        fn no_header_can_be_injected(
+            subject in prop::collection::vec(prop::sample::select(vec!["\r", "\n", "\r\n", "Bcc: x@y.example", "a", " ", "ü", "=?utf-8?q?=0AX?=", "\u{2028}"]), 0..12),
+            to in prop::collection::vec(prop::sample::select(vec!["a@b.example", "\r\n", "\n", ",", "<", ">", "Bcc: x@y.example", " ", "\"", "ü"]), 0..8),
+        ) {
+            if let Ok(text) = built(&mail(&to.concat(), &subject.concat())) {
+                let (head, _) = text.split_once("\r\n\r\n").unwrap();
+                let names: Vec<_> = head
+                    .split("\r\n")
+                    .filter(|line| !line.starts_with([' ', '\t']))
+                    .map(|line| line.split(':').next().unwrap())
+                    .collect();
+                let known = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"];
+                for name in &names {
+                    prop_assert!(known.contains(name), "{name} in\n{head}");
+                }
+                prop_assert_eq!(names.iter().filter(|name| **name == "To").count(), 1);
+                prop_assert!(!head.contains('\0') && !head.replace("\r\n", "").contains(['\r', '\n']), "{}", head);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The server's side of SMTP, as far as one mail needs it.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+
+/// What the server says to the recipient: "250 fine", "550 no such mailbox".
+pub(crate) async fn start(to_recipient: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, received) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(talk(stream, to_recipient, sender.clone()));
+        }
+    });
+    (address, received)
+}
+
+/// One connection; every mail that comes goes to `received` as it was sent, after the line of its recipient.
+async fn talk(
+    stream: TcpStream,
+    to_recipient: &'static str,
+    received: mpsc::UnboundedSender<String>,
+) -> Option<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    let mut recipient = String::new();
+    write.write_all(b"220 peer ESMTP\r\n").await.ok()?;
+    while let Some(line) = lines.next_line().await.ok()? {
+        let answer = match line.split([' ', ':']).next()? {
+            "EHLO" => "250-peer\r\n250 8BITMIME",
+            "RCPT" => {
+                recipient = line;
+                to_recipient
+            }
+            "DATA" => {
+                write.write_all(b"354 go on\r\n").await.ok()?;
+                let mut mail = format!("{recipient}\n");
+                loop {
+                    match lines.next_line().await.ok()??.as_str() {
+                        "." => break,
+                        line => mail += &format!("{}\n", line.strip_prefix('.').unwrap_or(line)),
+                    }
+                }
+                received.send(mail).ok()?;
+                "250 taken"
+            }
+            "QUIT" => "221 bye",
+            _ => "250 fine",
+        };
+        write.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
+    }
+    Some(())
+}

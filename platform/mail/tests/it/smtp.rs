@@ -1,0 +1,79 @@
+use stoa_mail::{MailError, Mailer};
+
+use crate::{config, mail, peer};
+
+/// A mailer over a server that says this to the recipient, and what arrives there.
+async fn mailer(to_recipient: &'static str) -> (Mailer, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let (address, received) = peer::start(to_recipient).await;
+    let url = format!("smtp://{address}?tls=none");
+    (Mailer::new(&config(&url), "unused".into()).unwrap(), received)
+}
+
+#[tokio::test]
+async fn a_mail_arrives_whole() {
+    let (mailer, mut received) = mailer("250 fine").await;
+    assert!(!mailer.is_folder());
+    for id in ["one", "two"] {
+        mailer.send(&mail(id)).await.unwrap();
+        let arrived = received.recv().await.unwrap();
+        assert!(arrived.starts_with("RCPT TO:<ada@example.com>"), "{arrived}");
+        for part in [
+            format!("Message-ID: <{id}@example.com>"),
+            format!("Subject: Welcome {id}"),
+            "multipart/alternative".to_owned(),
+            "\n.\n".to_owned(),
+            "The end".to_owned(),
+        ] {
+            assert!(arrived.contains(&part), "{part:?} is not in\n{arrived}");
+        }
+    }
+    assert!(mailer.mailbox().await.unwrap().is_empty());
+    assert!(mailer.dev_router().is_none());
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_for_good() {
+    let (mailer, _received) = mailer("550 5.1.1 no such mailbox").await;
+    let Err(MailError::Permanent(why)) = mailer.send(&mail("one")).await else {
+        panic!("not refused for good")
+    };
+    assert!(why.contains("no such mailbox"), "{why}");
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_later() {
+    let (mailer, _received) = mailer("451 4.3.0 try again later").await;
+    assert!(matches!(
+        mailer.send(&mail("one")).await,
+        Err(MailError::Transient(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_server_that_asks_who_we_are_is_a_matter_of_settings_not_of_the_mail() {
+    let (mailer, _received) = mailer("530 5.7.0 authentication required").await;
+    assert!(matches!(
+        mailer.send(&mail("one")).await,
+        Err(MailError::Transient(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_asked_again_later() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
+    drop(listener);
+    let mailer = Mailer::new(&config(&url), "unused".into()).unwrap();
+    assert!(matches!(
+        mailer.send(&mail("one")).await,
+        Err(MailError::Transient(_))
+    ));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_unless_told_to() {
+    let (address, mut received) = peer::start("250 fine").await; // offers no STARTTLS
+    let mailer = Mailer::new(&config(&format!("smtp://{address}")), "unused".into()).unwrap();
+    assert!(mailer.send(&mail("one")).await.is_err());
+    assert!(received.try_recv().is_err());
+}
