@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Entries of one transaction, at most. On SQLite all other writers wait behind it, so it must be short.
-const BATCH: u32 = 512;
+const BATCH: u32 = 256;
 /// Between two rounds: what was written meanwhile is sealed together.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest time between two looks, should a wake-up be missed, and the pause after a failure.

@@ -88,10 +88,20 @@ impl Db {
         } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
             Backend::Postgres(Box::new(Postgres::open(&options).await?))
         } else {
-            return Err(Error::Open("a database's address begins with sqlite: or postgres://".to_owned()));
+            return Err(Error::Open(
+                "a database's address begins with sqlite: or postgres://".to_owned(),
+            ));
         };
-        let shared = Shared { service: options.service, clock: options.clock, signals: watch::Sender::new(0), newest_id: AtomicI64::new(0) };
-        Ok(Self { engine: Arc::new(engine), shared: Arc::new(shared) })
+        let shared = Shared {
+            service: options.service,
+            clock: options.clock,
+            signals: watch::Sender::new(0),
+            newest_id: AtomicI64::new(0),
+        };
+        Ok(Self {
+            engine: Arc::new(engine),
+            shared: Arc::new(shared),
+        })
     }
 
     /// The one row of a query; of several the first. For reads alone.
@@ -106,7 +116,11 @@ impl Db {
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn fetch_optional<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+    pub async fn fetch_optional<T: FromRow>(
+        &self,
+        sql: &str,
+        params: &[&dyn ToValue],
+    ) -> Result<Option<T>, Error> {
         check(params)?;
         match &*self.engine {
             Backend::Sqlite(sqlite) => sqlite.read_one(sql, params).await,
@@ -164,7 +178,9 @@ impl Db {
     /// # Errors
     /// When it gives none.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.fetch_one::<i64>("SELECT CAST(1 AS BIGINT)", &[]).await.map(drop)
+        self.fetch_one::<i64>("SELECT CAST(1 AS BIGINT)", &[])
+            .await
+            .map(drop)
     }
 
     /// Which engine it is.

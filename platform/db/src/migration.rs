@@ -24,10 +24,16 @@ impl Migration {
     #[must_use]
     pub const fn new(name: &'static str, sql: &'static str) -> Self {
         let bytes = name.as_bytes();
-        assert!(bytes.len() > 5 && bytes[4] == b'_', "a migration is named as 0001_create_users");
+        assert!(
+            bytes.len() > 5 && bytes[4] == b'_',
+            "a migration is named as 0001_create_users"
+        );
         let (mut version, mut at) = (0, 0);
         while at < 4 {
-            assert!(bytes[at].is_ascii_digit(), "a migration is named as 0001_create_users");
+            assert!(
+                bytes[at].is_ascii_digit(),
+                "a migration is named as 0001_create_users"
+            );
             version = version * 10 + (bytes[at] - b'0') as u32;
             at += 1;
         }
@@ -67,13 +73,18 @@ struct Applied {
 
 impl FromRow for Applied {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Self { version: row.at(0)?, name: row.at(1)?, checksum: row.at(2)? })
+        Ok(Self {
+            version: row.at(0)?,
+            name: row.at(1)?,
+            checksum: row.at(2)?,
+        })
     }
 }
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _migrations (migration_set TEXT NOT NULL, version BIGINT NOT NULL, \
      name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL, PRIMARY KEY (migration_set, version))";
-const APPLIED: &str = "SELECT version, name, checksum FROM _migrations WHERE migration_set = $1 ORDER BY version";
+const APPLIED: &str =
+    "SELECT version, name, checksum FROM _migrations WHERE migration_set = $1 ORDER BY version";
 
 impl Db {
     /// Applies what is missing of `set`, in order, each migration in one transaction with the note of it.
@@ -94,7 +105,8 @@ impl Db {
                 tx.rollback().await;
                 continue;
             }
-            let failed = |e: Error| Error::Migration(format!("migration {set}/{} failed: {e}", migration.name));
+            let failed =
+                |e: Error| Error::Migration(format!("migration {set}/{} failed: {e}", migration.name));
             tx.execute_script(migration.sql).await.map_err(failed)?;
             let now: Timestamp = tx.clock().now();
             tx.execute(
@@ -116,14 +128,20 @@ impl Db {
         check_order(set, migrations)?;
         let applied = self.applied(set).await?;
         check(set, migrations, &applied)?;
-        let missing = migrations.iter().filter(|one| !applied.iter().any(|there| there.version == one.version));
+        let missing = migrations
+            .iter()
+            .filter(|one| !applied.iter().any(|there| there.version == one.version));
         Ok(missing.map(|one| one.name).collect())
     }
 
     async fn applied(&self, set: &str) -> Result<Vec<Applied>, Error> {
         let there: Option<i64> = match self.engine() {
             Engine::Sqlite => {
-                self.fetch_optional("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_migrations'", &[]).await?
+                self.fetch_optional(
+                    "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_migrations'",
+                    &[],
+                )
+                .await?
             }
             Engine::Postgres => {
                 let sql = "SELECT CAST(1 AS BIGINT) FROM pg_tables WHERE schemaname = current_schema() AND tablename = '_migrations'";
@@ -159,7 +177,9 @@ fn check_order(set: &str, migrations: &[Migration]) -> Result<(), Error> {
     for (expected, migration) in (1..).zip(migrations) {
         if migration.version != expected {
             let name = migration.name;
-            return Err(Error::Migration(format!("the migrations of {set} are not numbered in a row: {name} stands at {expected}")));
+            return Err(Error::Migration(format!(
+                "the migrations of {set} are not numbered in a row: {name} stands at {expected}"
+            )));
         }
     }
     Ok(())

@@ -28,7 +28,10 @@ impl Row<'_> {
         }
         match (0..self.len()).find(|index| self.name(*index) == Some(name)) {
             Some(index) => self.at(index),
-            None => Err(Error::Column { column: name.to_owned(), message: "is not in the result".to_owned() }),
+            None => Err(Error::Column {
+                column: name.to_owned(),
+                message: "is not in the result".to_owned(),
+            }),
         }
     }
 
@@ -37,14 +40,19 @@ impl Row<'_> {
     /// # Errors
     /// When there is none, or it holds another type.
     pub fn at<T: FromValue>(&self, at: usize) -> Result<T, Error> {
-        let wrong = |message: String| Error::Column { column: self.name(at).unwrap_or("?").to_owned(), message };
+        let wrong = |message: String| Error::Column {
+            column: self.name(at).unwrap_or("?").to_owned(),
+            message,
+        };
         let value: ValueRef<'_> = match self {
             Self::Sqlite(row) => {
                 let value = row.get_ref(at).map_err(|e| wrong(e.to_string()))?;
                 sqlite::convert::value(value).map_err(wrong)?
             }
             Self::Postgres(row) => {
-                row.try_get::<_, postgres::convert::Read<'_>>(at).map_err(|e| wrong(e.to_string()))?.0
+                row.try_get::<_, postgres::convert::Read<'_>>(at)
+                    .map_err(|e| wrong(e.to_string()))?
+                    .0
             }
         };
         T::from_value(value).map_err(wrong)
@@ -84,7 +92,19 @@ macro_rules! first_column {
         }
     )*};
 }
-first_column!(bool, i16, i32, i64, u32, u64, f64, String, Vec<u8>, Uuid, Timestamp);
+first_column!(
+    bool,
+    i16,
+    i32,
+    i64,
+    u32,
+    u64,
+    f64,
+    String,
+    Vec<u8>,
+    Uuid,
+    Timestamp
+);
 
 impl<T> FromRow for Id<T> {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {

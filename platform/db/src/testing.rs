@@ -1,5 +1,10 @@
 //! For tests: a database of its own for each, on either engine.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "only tests use it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "only tests use it"
+)]
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
@@ -24,7 +29,11 @@ pub trait DbTest: Sized {
 
 /// Runs one test on one engine, on a runtime of several threads.
 pub fn run<T: DbTest, F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(T) -> F) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let (given, guard) = T::setup(engine).await;
         let told = AssertUnwindSafe(story(given)).catch_unwind().await;
@@ -55,7 +64,11 @@ impl Place {
         let name = format!("t{}", u64::from_be_bytes(random::bytes()));
         let folder = std::env::temp_dir().join(format!("stoa-{name}"));
         std::fs::create_dir_all(&folder).expect("the folder for temporary files can be written to");
-        Self { engine, folder, prefix: name }
+        Self {
+            engine,
+            folder,
+            prefix: name,
+        }
     }
 
     /// How to open the database of `service` here. The same again for the same service.
@@ -84,13 +97,24 @@ impl Place {
         if self.engine == Engine::Sqlite {
             return;
         }
-        let (client, connection) = tokio_postgres::connect(&postgres_url(), NoTls).await.expect("PostgreSQL answers");
+        let (client, connection) = tokio_postgres::connect(&postgres_url(), NoTls)
+            .await
+            .expect("PostgreSQL answers");
         let driver = tokio::spawn(connection);
         let pattern = format!("{}\\_%", self.prefix);
-        let schemas = client.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE $1", &[&pattern]).await.unwrap();
+        let schemas = client
+            .query(
+                "SELECT nspname FROM pg_namespace WHERE nspname LIKE $1",
+                &[&pattern],
+            )
+            .await
+            .unwrap();
         for schema in schemas {
             let name: String = schema.get(0);
-            client.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.unwrap();
+            client
+                .batch_execute(&format!("DROP SCHEMA {name} CASCADE"))
+                .await
+                .unwrap();
         }
         driver.abort();
     }
@@ -107,7 +131,9 @@ impl DbTest for Db {
 
     async fn setup(engine: Engine) -> (Self, Self::Guard) {
         let place = Place::new(engine);
-        let db = Self::open(place.options("test")).await.expect("the test's database opens");
+        let db = Self::open(place.options("test"))
+            .await
+            .expect("the test's database opens");
         (db.clone(), (db, place))
     }
 

@@ -4,7 +4,9 @@ use std::sync::{Arc, atomic::Ordering};
 
 use stoa_kernel::{Clock, Id};
 
-use crate::{Engine, Error, FromRow, ToValue, db::Shared, postgres::PostgresTx, sqlite::SqliteTx, value::check};
+use crate::{
+    Engine, Error, FromRow, ToValue, db::Shared, postgres::PostgresTx, sqlite::SqliteTx, value::check,
+};
 
 /// A write transaction. Dropped without commit, it is rolled back. After a statement has failed nothing of it can be
 /// kept, on both engines: whatever follows, `commit` included, says [`Error::TxFailed`].
@@ -25,11 +27,21 @@ enum Inner {
 
 impl Tx {
     pub(crate) fn sqlite(tx: SqliteTx, shared: Arc<Shared>) -> Self {
-        Self { inner: Inner::Sqlite(tx), shared, failed: false, signal: false }
+        Self {
+            inner: Inner::Sqlite(tx),
+            shared,
+            failed: false,
+            signal: false,
+        }
     }
 
     pub(crate) fn postgres(tx: PostgresTx, shared: Arc<Shared>) -> Self {
-        Self { inner: Inner::Postgres(tx), shared, failed: false, signal: false }
+        Self {
+            inner: Inner::Postgres(tx),
+            shared,
+            failed: false,
+            signal: false,
+        }
     }
 
     /// The one row of a query; of several the first.
@@ -44,7 +56,11 @@ impl Tx {
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn fetch_optional<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+    pub async fn fetch_optional<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[&dyn ToValue],
+    ) -> Result<Option<T>, Error> {
         self.ready(params)?;
         let found = match &mut self.inner {
             Inner::Sqlite(tx) => tx.fetch_one(sql, params),
@@ -57,7 +73,11 @@ impl Tx {
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn fetch_all<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
+    pub async fn fetch_all<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[&dyn ToValue],
+    ) -> Result<Vec<T>, Error> {
         self.ready(params)?;
         let found = match &mut self.inner {
             Inner::Sqlite(tx) => tx.fetch(sql, params),
@@ -125,7 +145,11 @@ impl Tx {
         let now = self.shared.clock.now().as_microsecond();
         let next = |newest: i64| Some(now.max(newest + 1));
         // Neither closure nor clock can fail it; the value returned is the one before.
-        let before = self.shared.newest_id.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or(now);
+        let before = self
+            .shared
+            .newest_id
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .unwrap_or(now);
         Id::at_microsecond(now.max(before + 1))
     }
 

@@ -53,7 +53,8 @@ impl<T: Serialize> Json<T> {
     /// # Errors
     /// When the value cannot be written as JSON.
     pub fn text(value: &T) -> Result<String, crate::Error> {
-        serde_json::to_string(value).map_err(|e| crate::Error::Engine(format!("a value cannot be kept as JSON: {e}")))
+        serde_json::to_string(value)
+            .map_err(|e| crate::Error::Engine(format!("a value cannot be kept as JSON: {e}")))
     }
 }
 
@@ -176,7 +177,9 @@ impl FromValue for Vec<u8> {
 impl<const N: usize> FromValue for [u8; N] {
     fn from_value(value: ValueRef<'_>) -> Result<Self, String> {
         match value {
-            ValueRef::Bytes(bytes) => Self::try_from(bytes).map_err(|_| format!("{} bytes where {N} are wanted", bytes.len())),
+            ValueRef::Bytes(bytes) => {
+                Self::try_from(bytes).map_err(|_| format!("{} bytes where {N} are wanted", bytes.len()))
+            }
             other => wrong("bytes", other),
         }
     }
@@ -185,7 +188,9 @@ impl FromValue for Uuid {
     fn from_value(value: ValueRef<'_>) -> Result<Self, String> {
         match value {
             ValueRef::Uuid(uuid) => Ok(uuid),
-            ValueRef::Bytes(bytes) => Self::from_slice(bytes).map_err(|_| format!("{} bytes where a UUID is wanted", bytes.len())),
+            ValueRef::Bytes(bytes) => {
+                Self::from_slice(bytes).map_err(|_| format!("{} bytes where a UUID is wanted", bytes.len()))
+            }
             other => wrong("a UUID", other),
         }
     }
@@ -199,7 +204,9 @@ impl FromValue for Timestamp {
     fn from_value(value: ValueRef<'_>) -> Result<Self, String> {
         match value {
             ValueRef::Time(time) => Ok(time),
-            ValueRef::Int(micros) => Self::from_microsecond(micros).map_err(|_| format!("{micros} is out of the range of times")),
+            ValueRef::Int(micros) => {
+                Self::from_microsecond(micros).map_err(|_| format!("{micros} is out of the range of times"))
+            }
             other => wrong("a time", other),
         }
     }
@@ -207,7 +214,9 @@ impl FromValue for Timestamp {
 impl<T: DeserializeOwned> FromValue for Json<T> {
     fn from_value(value: ValueRef<'_>) -> Result<Self, String> {
         match value {
-            ValueRef::Text(text) => serde_json::from_str(text).map(Json).map_err(|e| format!("not the JSON it should be: {e}")),
+            ValueRef::Text(text) => serde_json::from_str(text)
+                .map(Json)
+                .map_err(|e| format!("not the JSON it should be: {e}")),
             other => wrong("JSON text", other),
         }
     }
@@ -224,6 +233,15 @@ impl<T: FromValue> FromValue for Option<T> {
 /// The oldest time that PostgreSQL keeps: the beginning of 4713 BC, in microseconds.
 const OLDEST: i64 = -210_866_803_200_000_000;
 
+/// The latest time that jiff reads from microseconds.
+const LATEST: i64 = 253_402_207_200_000_000;
+
+/// A time as both engines keep it. The last fraction of a second of the year 9999, which stands for "never", is cut to what
+/// can be read again.
+pub(crate) fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond().min(LATEST)
+}
+
 /// Refuses what only one of the engines would take, or would change on the way: so a test on either finds it.
 pub(crate) fn check(params: &[&dyn ToValue]) -> Result<(), crate::Error> {
     for (at, param) in params.iter().enumerate() {
@@ -233,7 +251,10 @@ pub(crate) fn check(params: &[&dyn ToValue]) -> Result<(), crate::Error> {
             ValueRef::Time(time) if time.as_microsecond() < OLDEST => "a time before 4713 BC cannot be kept",
             _ => continue,
         };
-        return Err(crate::Error::Value { position: at + 1, message });
+        return Err(crate::Error::Value {
+            position: at + 1,
+            message,
+        });
     }
     Ok(())
 }

@@ -29,12 +29,15 @@ CREATE TABLE jobs (
     PRIMARY KEY (queue, id)
 );
 
-CREATE INDEX jobs_ready ON jobs (priority, id) WHERE state = 'ready';
+-- In the order in which they are claimed, so that a claim reads no more than it takes, however many wait.
+CREATE INDEX jobs_ready ON jobs (priority DESC, id) WHERE state = 'ready';
+-- For when the next one is due.
+CREATE INDEX jobs_due ON jobs (run_at) WHERE state = 'ready';
 CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_dead ON jobs (finished_at) WHERE state = 'dead';
 CREATE INDEX jobs_done ON jobs (finished_at) WHERE state = 'done';
--- For the order of one key: what of it is not finished yet.
-CREATE INDEX jobs_unfinished ON jobs (queue, key, id) WHERE state IN ('ready', 'running') AND key IS NOT NULL;
+-- For the order of one key: what of it runs or waits.
+CREATE INDEX jobs_unfinished ON jobs (queue, key, state, id) WHERE state IN ('ready', 'running') AND key IS NOT NULL;
 
 -- When each schedule is due next; whoever moves it on enqueues its job.
 CREATE TABLE schedules (

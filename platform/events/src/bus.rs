@@ -37,12 +37,18 @@ impl LocalBus {
     pub(crate) fn subscribe(&self, db: &Db, subscriptions: &[Subscription]) {
         let mut by_event: HashMap<_, Vec<_>> = HashMap::new();
         for one in subscriptions {
-            by_event.entry(one.event).or_default().push(Queue { name: one.handler.queue, priority: one.priority });
+            by_event.entry(one.event).or_default().push(Queue {
+                name: one.handler.queue,
+                priority: one.priority,
+            });
         }
         let mut subscribers = self.0.write();
         subscribers.retain(|there| there.db.service() != db.service());
         if !by_event.is_empty() {
-            subscribers.push(Arc::new(Subscriber { db: db.clone(), by_event }));
+            subscribers.push(Arc::new(Subscriber {
+                db: db.clone(),
+                by_event,
+            }));
         }
     }
 
@@ -65,9 +71,26 @@ impl LocalBus {
 ///
 /// # Errors
 /// What the database says.
-pub async fn deliver_to(db: &Db, queue: &'static str, event: &'static str, source: &str, events: &[OutboxRow]) -> Result<(), Error> {
-    let by_event = HashMap::from([(event, vec![Queue { name: queue, priority: 0 }])]);
-    Subscriber { db: db.clone(), by_event }.take(source, events).await
+pub async fn deliver_to(
+    db: &Db,
+    queue: &'static str,
+    event: &'static str,
+    source: &str,
+    events: &[OutboxRow],
+) -> Result<(), Error> {
+    let by_event = HashMap::from([(
+        event,
+        vec![Queue {
+            name: queue,
+            priority: 0,
+        }],
+    )]);
+    Subscriber {
+        db: db.clone(),
+        by_event,
+    }
+    .take(source, events)
+    .await
 }
 
 impl Subscriber {
@@ -76,7 +99,10 @@ impl Subscriber {
         let jobs: Vec<_> = events
             .iter()
             .flat_map(|event| {
-                let queues = self.by_event.get(event.name.as_str()).map_or(&[][..], Vec::as_slice);
+                let queues = self
+                    .by_event
+                    .get(event.name.as_str())
+                    .map_or(&[][..], Vec::as_slice);
                 queues.iter().map(move |queue| NewJob {
                     queue: queue.name,
                     id: event.id,

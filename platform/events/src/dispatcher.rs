@@ -64,17 +64,26 @@ impl Dispatcher {
 
     async fn claim(&self, running: usize) -> Result<Vec<Claimed>, Error> {
         store::release_all(&self.db, false).await?;
-        let now = self.db.clock().now();
-        if store::next_run_at(&self.db).await?.is_none_or(|next| next > now) {
+        if !store::is_due(&self.db).await? {
             return Ok(Vec::new());
         }
-        store::claim(&self.db, self.worker, self.lease, self.concurrency.saturating_sub(running)).await
+        store::claim(
+            &self.db,
+            self.worker,
+            self.lease,
+            self.concurrency.saturating_sub(running),
+        )
+        .await
     }
 
     /// Until there is room and something may be ready.
     async fn wait(&self, running: &mut JoinSet<()>, signals: &mut watch::Receiver<u64>, blocked: bool) {
         let full = running.len() >= self.concurrency;
-        let pause = self.until_next(blocked).await;
+        let pause = if full {
+            self.poll
+        } else {
+            self.until_next(blocked).await
+        };
         let signal = async {
             if full || signals.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -90,7 +99,9 @@ impl Dispatcher {
 
     /// Until the next job is due, at most `poll`.
     async fn until_next(&self, blocked: bool) -> Duration {
-        let Ok(Some(next)) = store::next_run_at(&self.db).await else { return self.poll };
+        let Ok(Some(next)) = store::next_run_at(&self.db).await else {
+            return self.poll;
+        };
         match Duration::try_from(next.duration_since(self.db.clock().now())) {
             Ok(until) if !until.is_zero() => until.min(self.poll),
             _ if blocked => self.poll,
@@ -100,18 +111,21 @@ impl Dispatcher {
 
     /// Runs the jobs of one key in order. When one fails, those behind it are given back: it is to run before them.
     async fn run_line(self: Arc<Self>, line: Vec<Claimed>) {
-        let mut jobs = line.into_iter().map(Arc::new);
-        for job in jobs.by_ref() {
-            let stopped = self.stop.is_cancelled();
-            if stopped || !self.run_one(&job).await {
-                if stopped {
-                    self.give_back(&job).await;
-                }
+        let line: Vec<_> = line.into_iter().map(Arc::new).collect();
+        let mut left = line.as_slice();
+        let mut renewed = Instant::now();
+        while let [job, behind @ ..] = left {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            let over = self.run_one(job, left, &mut renewed).await;
+            left = behind;
+            if !over {
                 break;
             }
         }
-        for job in jobs {
-            self.give_back(&job).await;
+        for job in left {
+            self.give_back(job).await;
         }
     }
 
@@ -121,18 +135,27 @@ impl Dispatcher {
         }
     }
 
-    /// True if the job is over and the next of its key may run.
-    async fn run_one(&self, job: &Arc<Claimed>) -> bool {
+    /// True if the job is over and the next of its key may run. `held` is the job and those behind it, `renewed` when their
+    /// leases were.
+    async fn run_one(&self, job: &Arc<Claimed>, held: &[Arc<Claimed>], renewed: &mut Instant) -> bool {
         let Some(handler) = self.handlers.get(job.queue.as_str()) else {
-            return self.failed(job, None, &JobError::Fatal("this program has no handler of that name".to_owned())).await;
+            // It may be a newer program's: tried again for a while, so that an older one does not bury it.
+            return self
+                .failed(
+                    job,
+                    None,
+                    &JobError::Retry("this program has no handler of that name".to_owned()),
+                )
+                .await;
         };
         if job.attempts > handler.retry.attempts + DEATHS {
             let died = JobError::Fatal("the process died each time while it ran".to_owned());
             return self.failed(job, Some(handler), &died).await;
         }
         let begun = Instant::now();
-        let outcome = self.attempt(handler, job).await;
-        metrics::histogram!("stoa_job_seconds", "queue" => handler.queue).record(begun.elapsed().as_secs_f64());
+        let outcome = self.keep(held, renewed, self.attempt(handler, job)).await;
+        metrics::histogram!("stoa_job_seconds", "queue" => handler.queue)
+            .record(begun.elapsed().as_secs_f64());
         match outcome {
             Ok(Done { .. }) => {
                 count(handler.queue, "done");
@@ -146,32 +169,40 @@ impl Dispatcher {
         }
     }
 
-    /// One attempt, its panics caught, its lease renewed while it runs.
-    async fn attempt(&self, handler: &Handler, job: &Arc<Claimed>) -> Result<Done, JobError> {
-        let held = Held { db: self.db.clone(), worker: self.worker, job: Arc::clone(job) };
-        let span = tracing::debug_span!("job", queue = handler.queue, id = %job.id, attempt = job.attempts);
-        let run = AssertUnwindSafe((handler.run)(held)).catch_unwind().instrument(span);
-        let traceparent = job.traceparent.clone();
-        let run = async move {
-            match traceparent {
-                Some(traceparent) => TRACEPARENT.scope(traceparent, run).await,
-                None => run.await,
-            }
-        };
+    /// Runs one attempt, and renews the leases of what is held meanwhile: also those of the jobs behind it, which wait as long.
+    async fn keep<T>(&self, held: &[Arc<Claimed>], renewed: &mut Instant, run: impl Future<Output = T>) -> T {
         let mut run = std::pin::pin!(run);
         loop {
             tokio::select! {
                 biased;
-                outcome = &mut run => {
-                    return outcome.unwrap_or_else(|panic| Err(JobError::Retry(format!("panicked: {}", words(&*panic)))));
-                }
-                () = tokio::time::sleep(self.lease / 3) => {
-                    if let Err(error) = store::renew(&self.db, job, self.worker, self.lease).await {
-                        tracing::warn!(queue = job.queue, id = %job.id, %error, "a lease could not be renewed");
+                outcome = &mut run => return outcome,
+                () = tokio::time::sleep_until(*renewed + self.lease / 3) => {
+                    *renewed = Instant::now();
+                    if let Err(error) = store::renew(&self.db, held, self.worker, self.lease).await {
+                        tracing::warn!(service = self.db.service(), %error, "leases could not be renewed");
                     }
                 }
             }
         }
+    }
+
+    /// One attempt, its panics caught.
+    async fn attempt(&self, handler: &Handler, job: &Arc<Claimed>) -> Result<Done, JobError> {
+        let held = Held {
+            db: self.db.clone(),
+            worker: self.worker,
+            job: Arc::clone(job),
+        };
+        let span = tracing::debug_span!("job", queue = handler.queue, id = %job.id, attempt = job.attempts);
+        let run = AssertUnwindSafe((handler.run)(held))
+            .catch_unwind()
+            .instrument(span);
+        let traceparent = job.traceparent.clone();
+        let outcome = match traceparent {
+            Some(traceparent) => TRACEPARENT.scope(traceparent, run).await,
+            None => run.await,
+        };
+        outcome.unwrap_or_else(|panic| Err(JobError::Retry(format!("panicked: {}", words(&*panic)))))
     }
 
     /// Notes a failed attempt. True if it was the last one.
@@ -201,7 +232,11 @@ impl Dispatcher {
 /// Waits a moment for more to end, so that the next claim finds room for many.
 async fn gather(running: &mut JoinSet<()>, least_room: usize) {
     let deadline = Instant::now() + GATHER;
-    while running.len() > least_room && tokio::time::timeout_at(deadline, running.join_next()).await.is_ok_and(|ended| ended.is_some()) {}
+    while running.len() > least_room
+        && tokio::time::timeout_at(deadline, running.join_next())
+            .await
+            .is_ok_and(|ended| ended.is_some())
+    {}
     while running.try_join_next().is_some() {}
 }
 
@@ -225,7 +260,8 @@ fn lines(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
 
 fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without words")
 }
 
 fn count(queue: &'static str, outcome: &'static str) {

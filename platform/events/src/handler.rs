@@ -61,14 +61,22 @@ pub struct Retry {
 impl Default for Retry {
     /// Eight attempts, from one second to ten minutes apart.
     fn default() -> Self {
-        Self { attempts: 8, base: Duration::from_secs(1), max: Duration::from_secs(600) }
+        Self {
+            attempts: 8,
+            base: Duration::from_secs(1),
+            max: Duration::from_secs(600),
+        }
     }
 }
 
 impl Retry {
     pub(crate) fn pause(&self, attempt: u32) -> Duration {
-        let doubled = self.base.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
-        doubled.min(self.max).mul_f64(0.5 + stoa_kernel::random::fraction() / 2.0)
+        let doubled = self
+            .base
+            .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
+        doubled
+            .min(self.max)
+            .mul_f64(0.5 + stoa_kernel::random::fraction() / 2.0)
     }
 }
 
@@ -133,8 +141,17 @@ impl<T> Work<T> {
 ///
 /// # Errors
 /// [`JobError::Fatal`] when the payload is not a `T`.
-pub fn work<T: serde::de::DeserializeOwned>(db: &Db, worker: Uuid, job: Claimed) -> Result<Work<T>, JobError> {
-    Held { db: db.clone(), worker, job: Arc::new(job) }.work()
+pub fn work<T: serde::de::DeserializeOwned>(
+    db: &Db,
+    worker: Uuid,
+    job: Claimed,
+) -> Result<Work<T>, JobError> {
+    Held {
+        db: db.clone(),
+        worker,
+        job: Arc::new(job),
+    }
+    .work()
 }
 
 impl Held {
@@ -166,7 +183,11 @@ where
         let handle = Arc::clone(&handle);
         Box::pin(async move { handle(held.work()?).await })
     });
-    Handler { queue, retry: Retry::default(), run }
+    Handler {
+        queue,
+        retry: Retry::default(),
+        run,
+    }
 }
 
 /// A handler of one event type, kept under a name that never changes: `<service>.<what>`.
@@ -184,7 +205,11 @@ impl Subscription {
         F: Fn(Work<E>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
     {
-        Self { event: E::NAME, priority: 0, handler: self::handler(name, handler) }
+        Self {
+            event: E::NAME,
+            priority: 0,
+            handler: self::handler(name, handler),
+        }
     }
 
     /// Other than the default retries.
@@ -215,7 +240,9 @@ impl JobHandler {
         F: Fn(Work<J>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
     {
-        Self { handler: self::handler(J::NAME, handler) }
+        Self {
+            handler: self::handler(J::NAME, handler),
+        }
     }
 
     /// Other than the default retries.

@@ -20,14 +20,25 @@ pub trait TxExt {
     /// Has this service do `job`, once this transaction has committed.
     fn enqueue<J: Job>(&mut self, job: &J) -> impl Future<Output = Result<EventId, Error>> + Send;
     /// As `enqueue`, not before `at`.
-    fn enqueue_at<J: Job>(&mut self, job: &J, at: Timestamp) -> impl Future<Output = Result<EventId, Error>> + Send;
+    fn enqueue_at<J: Job>(
+        &mut self,
+        job: &J,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<EventId, Error>> + Send;
 }
 
 impl TxExt for Tx {
     async fn emit<E: Event>(&mut self, event: &E) -> Result<EventId, Error> {
         let (id, data) = (self.new_id(), json(event)?);
         let (key, time, traceparent) = (event.key(), self.clock().now(), traceparent());
-        let row = NewEvent { id, name: E::NAME, key: &key, data: &data, time, traceparent: traceparent.as_deref() };
+        let row = NewEvent {
+            id,
+            name: E::NAME,
+            key: &key,
+            data: &data,
+            time,
+            traceparent: traceparent.as_deref(),
+        };
         insert_outbox(self, &row).await?;
         self.signal();
         Ok(id)

@@ -28,7 +28,10 @@ pub(crate) async fn run(db: Db, keep_done: Duration, stop: CancellationToken) {
 pub(crate) async fn purge(db: &Db, keep_done: Duration) -> Result<u64, Error> {
     let mut removed = 0;
     for (state, keep) in [("done", keep_done), ("dead", KEEP_DEAD)] {
-        let before = db.clock().now().saturating_sub(jiff::SignedDuration::try_from(keep).unwrap_or(jiff::SignedDuration::MAX));
+        let before = db
+            .clock()
+            .now()
+            .saturating_sub(jiff::SignedDuration::try_from(keep).unwrap_or(jiff::SignedDuration::MAX));
         let before = before.unwrap_or(stoa_kernel::Timestamp::MIN);
         // The state stands in the text, so that the planner sees that the index of finished rows serves.
         let sql = format!(

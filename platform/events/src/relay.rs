@@ -28,7 +28,9 @@ pub(crate) async fn run(db: Db, bus: LocalBus, poll: Duration, stop: Cancellatio
             Err(error) => {
                 tracing::warn!(service = db.service(), %error, "the outbox could not be handed on; trying again");
                 failures += 1;
-                Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(failures)).min(Duration::from_secs(30))
+                Duration::from_millis(50)
+                    .saturating_mul(2_u32.saturating_pow(failures))
+                    .min(Duration::from_secs(30))
             }
         };
         if stop.is_cancelled() {
@@ -41,7 +43,12 @@ pub(crate) async fn run(db: Db, bus: LocalBus, poll: Duration, stop: Cancellatio
 }
 
 /// Until a signal or the end of the pause; false when it is time to stop.
-async fn wait(signals: &mut watch::Receiver<u64>, pause: Duration, whole: bool, stop: &CancellationToken) -> bool {
+async fn wait(
+    signals: &mut watch::Receiver<u64>,
+    pause: Duration,
+    whole: bool,
+    stop: &CancellationToken,
+) -> bool {
     let signal = async {
         if whole || signals.changed().await.is_err() {
             std::future::pending::<()>().await;

@@ -29,7 +29,8 @@ impl Schedule {
     /// `name` never changes. What is no cron expression is refused when the worker starts.
     #[must_use]
     pub fn new<J: Job>(name: &'static str, cron: &str, job: J) -> Self {
-        let parsed = Cron::from_str(cron).map_err(|e| format!("'{cron}' of the schedule {name} is no cron expression: {e}"));
+        let parsed = Cron::from_str(cron)
+            .map_err(|e| format!("'{cron}' of the schedule {name} is no cron expression: {e}"));
         Self {
             name,
             text: cron.to_owned(),
@@ -42,7 +43,12 @@ impl Schedule {
     }
 
     fn after(&self, time: Timestamp) -> Option<Timestamp> {
-        let next = self.cron.as_ref().ok()?.find_next_occurrence(&time.to_zoned(TimeZone::UTC), false).ok()?;
+        let next = self
+            .cron
+            .as_ref()
+            .ok()?
+            .find_next_occurrence(&time.to_zoned(TimeZone::UTC), false)
+            .ok()?;
         Some(next.timestamp())
     }
 
@@ -51,7 +57,9 @@ impl Schedule {
         if let Err(wrong) = &self.cron {
             return Err(Error::Engine(wrong.clone()));
         }
-        let Some(next) = self.after(db.clock().now()) else { return Ok(()) };
+        let Some(next) = self.after(db.clock().now()) else {
+            return Ok(());
+        };
         let sql = "INSERT INTO schedules (name, cron, next_at) VALUES ($1, $2, $3) \
             ON CONFLICT (name) DO UPDATE SET cron = excluded.cron, next_at = excluded.next_at WHERE schedules.cron <> excluded.cron";
         db.execute(sql, &[&self.name, &self.text, &next]).await.map(drop)
@@ -61,8 +69,12 @@ impl Schedule {
     async fn tick(&self, db: &Db) -> Result<(), Error> {
         let now = db.clock().now();
         let sql = "SELECT next_at FROM schedules WHERE name = $1 AND next_at <= $2";
-        let Some(due) = db.fetch_optional::<Timestamp>(sql, &[&self.name, &now]).await? else { return Ok(()) };
-        let Some(next) = self.after(now) else { return Ok(()) };
+        let Some(due) = db.fetch_optional::<Timestamp>(sql, &[&self.name, &now]).await? else {
+            return Ok(());
+        };
+        let Some(next) = self.after(now) else {
+            return Ok(());
+        };
         let mut tx = db.begin().await?;
         let moved = "UPDATE schedules SET next_at = $3 WHERE name = $1 AND next_at = $2";
         if tx.execute(moved, &[&self.name, &due, &next]).await? == 1 {

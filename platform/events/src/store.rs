@@ -1,6 +1,6 @@
 //! The SQL of outbox and jobs.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
 use stoa_db::{Db, Engine, Error, FromRow, ToValue, Tx};
 use stoa_kernel::Timestamp;
@@ -63,13 +63,26 @@ pub struct Claimed {
 }
 
 pub(crate) async fn insert_outbox(tx: &mut Tx, event: &NewEvent<'_>) -> Result<(), Error> {
-    let NewEvent { id, name, key, data, time, traceparent } = event;
+    let NewEvent {
+        id,
+        name,
+        key,
+        data,
+        time,
+        traceparent,
+    } = event;
     let sql = "INSERT INTO outbox (id, name, key, data, time, traceparent) VALUES ($1, $2, $3, $4, $5, $6)";
-    tx.execute(sql, &[id, name, key, data, time, traceparent]).await.map(drop)
+    tx.execute(sql, &[id, name, key, data, time, traceparent])
+        .await
+        .map(drop)
 }
 
 pub(crate) async fn read_outbox(db: &Db, most: u32) -> Result<Vec<OutboxRow>, Error> {
-    db.fetch_all("SELECT id, name, key, data, time, traceparent FROM outbox ORDER BY id LIMIT $1", &[&most]).await
+    db.fetch_all(
+        "SELECT id, name, key, data, time, traceparent FROM outbox ORDER BY id LIMIT $1",
+        &[&most],
+    )
+    .await
 }
 
 pub(crate) async fn delete_outbox(tx: &mut Tx, ids: &[EventId]) -> Result<(), Error> {
@@ -89,7 +102,11 @@ pub(crate) async fn insert_jobs(tx: &mut Tx, jobs: &[NewJob<'_>]) -> Result<(), 
         let mut sql = "INSERT INTO jobs (queue, id, key, priority, payload, source, time, traceparent, run_at, state, attempts) VALUES ".to_owned();
         for row in 0..chunk.len() {
             let comma = if row == 0 { "" } else { ", " };
-            let _ = write!(sql, "{comma}({}, 'ready', 0)", placeholders(row * COLUMNS + 1, COLUMNS));
+            let _ = write!(
+                sql,
+                "{comma}({}, 'ready', 0)",
+                placeholders(row * COLUMNS + 1, COLUMNS)
+            );
         }
         sql.push_str(" ON CONFLICT (queue, id) DO NOTHING");
         let mut params: Vec<&dyn ToValue> = Vec::with_capacity(chunk.len() * COLUMNS);
@@ -113,24 +130,30 @@ pub(crate) async fn insert_jobs(tx: &mut Tx, jobs: &[NewJob<'_>]) -> Result<(), 
 }
 
 fn placeholders(first: usize, count: usize) -> String {
-    let numbers: Vec<_> = (first..first + count).map(|number| format!("${number}")).collect();
+    let numbers: Vec<_> = (first..first + count)
+        .map(|number| format!("${number}"))
+        .collect();
     numbers.join(", ")
 }
 
-/// Takes up to `most` jobs that may run now. Of one key and queue only such as have nothing before them that runs or
-/// waits; several of one key may come together, to be run in order.
+/// Takes up to `most` jobs that may run now. Of one key and queue only if none runs, and none before them waits for its
+/// time; several of one key may come together, to be run in order.
 ///
 /// # Errors
 /// What the database says.
 pub async fn claim(db: &Db, worker: Uuid, lease: Duration, most: usize) -> Result<Vec<Claimed>, Error> {
+    // Whatever its id: a dead letter that was put back, or a row that was committed late, comes before one that runs already.
+    // Both conditions on `key` and `state` repeat that of the index, for SQLite to see that it serves.
     let sql = "\
         UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, attempts = attempts + 1 \
         WHERE state = 'ready' AND (queue, id) IN ( \
             SELECT j.queue, j.id FROM jobs j \
             WHERE j.state = 'ready' AND j.run_at <= $3 AND NOT EXISTS ( \
-                SELECT 1 FROM jobs e WHERE e.queue = j.queue AND e.key = j.key AND e.id < j.id \
-                    AND e.state IN ('ready', 'running') AND e.key IS NOT NULL \
-                    AND (e.state = 'running' OR e.run_at > $3)) \
+                SELECT 1 FROM jobs r WHERE r.queue = j.queue AND r.key = j.key AND r.state = 'running' \
+                    AND r.state IN ('ready', 'running') AND r.key IS NOT NULL) \
+            AND NOT EXISTS ( \
+                SELECT 1 FROM jobs e WHERE e.queue = j.queue AND e.key = j.key AND e.state = 'ready' \
+                    AND e.state IN ('ready', 'running') AND e.key IS NOT NULL AND e.id < j.id AND e.run_at > $3) \
             ORDER BY j.priority DESC, j.id LIMIT $4) \
         RETURNING queue, id, key, priority, payload, source, time, traceparent, attempts";
     let (now, until) = (db.clock().now(), db.clock().after(lease));
@@ -139,7 +162,11 @@ pub async fn claim(db: &Db, worker: Uuid, lease: Duration, most: usize) -> Resul
     if tx.engine() == Engine::Postgres {
         // One claim at a time: of two that overlap, the second would not see what the first holds of a key.
         // The lock is the schema's own, so services do not wait for one another.
-        tx.fetch_one::<()>("SELECT CAST(pg_advisory_xact_lock(hashtext(current_schema()), 1) AS TEXT)", &[]).await?;
+        tx.fetch_one::<()>(
+            "SELECT CAST(pg_advisory_xact_lock(hashtext(current_schema()), 1) AS TEXT)",
+            &[],
+        )
+        .await?;
     }
     let mut claimed: Vec<Claimed> = tx.fetch_all(sql, &[&worker, &until, &now, &most]).await?;
     tx.commit().await?;
@@ -148,8 +175,16 @@ pub async fn claim(db: &Db, worker: Uuid, lease: Duration, most: usize) -> Resul
 }
 
 /// Whether something is ready now, without taking it: a look costs no transaction.
+pub(crate) async fn is_due(db: &Db) -> Result<bool, Error> {
+    let sql = "SELECT CAST(1 AS BIGINT) FROM jobs WHERE state = 'ready' AND run_at <= $1 LIMIT 1";
+    let now = db.clock().now();
+    Ok(db.fetch_optional::<i64>(sql, &[&now]).await?.is_some())
+}
+
+/// When the next job is ready.
 pub(crate) async fn next_run_at(db: &Db) -> Result<Option<Timestamp>, Error> {
-    db.fetch_one("SELECT MIN(run_at) FROM jobs WHERE state = 'ready'", &[]).await
+    db.fetch_one("SELECT MIN(run_at) FROM jobs WHERE state = 'ready'", &[])
+        .await
 }
 
 /// Whether nothing is to be handed on, runs, or is due: by one statement, for work moves between the three.
@@ -166,18 +201,39 @@ pub(crate) async fn finish(tx: &mut Tx, job: &Claimed, worker: Uuid) -> Result<b
     let sql = "UPDATE jobs SET state = 'done', payload = '', lease = NULL, lease_until = NULL, last_error = NULL, finished_at = $5 \
         WHERE queue = $1 AND id = $2 AND state = 'running' AND lease = $3 AND attempts = $4";
     let now = tx.clock().now();
-    Ok(tx.execute(sql, &[&job.queue, &job.id, &worker, &job.attempts, &now]).await? == 1)
+    Ok(tx
+        .execute(sql, &[&job.queue, &job.id, &worker, &job.attempts, &now])
+        .await?
+        == 1)
 }
 
 /// Notes a failed attempt: to be made again at `again`, or a dead letter.
-pub(crate) async fn fail(db: &Db, job: &Claimed, worker: Uuid, error: &str, again: Option<Timestamp>) -> Result<(), Error> {
+pub(crate) async fn fail(
+    db: &Db,
+    job: &Claimed,
+    worker: Uuid,
+    error: &str,
+    again: Option<Timestamp>,
+) -> Result<(), Error> {
     let sql = "UPDATE jobs SET state = $5, run_at = $6, last_error = $7, finished_at = $8, lease = NULL, lease_until = NULL \
         WHERE queue = $1 AND id = $2 AND state = 'running' AND lease = $3 AND attempts = $4";
     let now = db.clock().now();
-    let (state, finished) = if again.is_some() { ("ready", None) } else { ("dead", Some(now)) };
+    let (state, finished) = if again.is_some() {
+        ("ready", None)
+    } else {
+        ("dead", Some(now))
+    };
     let run_at = again.unwrap_or(now);
-    let params: [&dyn ToValue; 8] =
-        [&job.queue, &job.id, &worker, &job.attempts, &state, &run_at, &error, &finished];
+    let params: [&dyn ToValue; 8] = [
+        &job.queue,
+        &job.id,
+        &worker,
+        &job.attempts,
+        &state,
+        &run_at,
+        &error,
+        &finished,
+    ];
     db.execute(sql, &params).await.map(drop)
 }
 
@@ -185,14 +241,26 @@ pub(crate) async fn fail(db: &Db, job: &Claimed, worker: Uuid, error: &str, agai
 pub(crate) async fn release(db: &Db, job: &Claimed, worker: Uuid) -> Result<(), Error> {
     let sql = "UPDATE jobs SET state = 'ready', attempts = attempts - 1, lease = NULL, lease_until = NULL \
         WHERE queue = $1 AND id = $2 AND state = 'running' AND lease = $3 AND attempts = $4";
-    db.execute(sql, &[&job.queue, &job.id, &worker, &job.attempts]).await.map(drop)
+    db.execute(sql, &[&job.queue, &job.id, &worker, &job.attempts])
+        .await
+        .map(drop)
 }
 
-/// Holds on to a job for longer.
-pub(crate) async fn renew(db: &Db, job: &Claimed, worker: Uuid, lease: Duration) -> Result<(), Error> {
+/// Holds on to jobs for longer.
+pub(crate) async fn renew(
+    db: &Db,
+    jobs: &[Arc<Claimed>],
+    worker: Uuid,
+    lease: Duration,
+) -> Result<(), Error> {
     let sql = "UPDATE jobs SET lease_until = $5 WHERE queue = $1 AND id = $2 AND state = 'running' AND lease = $3 AND attempts = $4";
     let until = db.clock().after(lease);
-    db.execute(sql, &[&job.queue, &job.id, &worker, &job.attempts, &until]).await.map(drop)
+    let mut tx = db.begin().await?;
+    for job in jobs {
+        tx.execute(sql, &[&job.queue, &job.id, &worker, &job.attempts, &until])
+            .await?;
+    }
+    tx.commit().await
 }
 
 /// Makes ready again whatever runs under a lease that is over; with `all`, whatever runs.
@@ -202,7 +270,10 @@ pub(crate) async fn renew(db: &Db, job: &Claimed, worker: Uuid, lease: Duration)
 pub async fn release_all(db: &Db, all: bool) -> Result<u64, Error> {
     let now = db.clock().now();
     let running: i64 = db
-        .fetch_one("SELECT COUNT(*) FROM jobs WHERE state = 'running' AND (lease_until < $1 OR $2)", &[&now, &all])
+        .fetch_one(
+            "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND (lease_until < $1 OR $2)",
+            &[&now, &all],
+        )
         .await?;
     if running == 0 {
         return Ok(0);

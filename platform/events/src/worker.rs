@@ -8,10 +8,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    JobHandler, LocalBus, Schedule, Subscription,
-    dispatcher::Dispatcher,
-    handler::Handler,
-    purge, relay, schedule, store,
+    JobHandler, LocalBus, Schedule, Subscription, dispatcher::Dispatcher, handler::Handler, purge, relay,
+    schedule, store,
 };
 
 /// How a worker works.
@@ -92,10 +90,16 @@ impl Worker {
         self.stop.cancel();
         let tasks = std::mem::take(&mut self.tasks);
         let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
-        if tokio::time::timeout(grace, futures::future::join_all(tasks)).await.is_ok() {
+        if tokio::time::timeout(grace, futures::future::join_all(tasks))
+            .await
+            .is_ok()
+        {
             return;
         }
-        tracing::warn!(service = self.db.service(), "jobs did not end in time; they will run again");
+        tracing::warn!(
+            service = self.db.service(),
+            "jobs did not end in time; they will run again"
+        );
         aborts.iter().for_each(tokio::task::AbortHandle::abort);
         if let Err(error) = store::release_worker(&self.db, self.id).await {
             tracing::warn!(service = self.db.service(), %error, "jobs could not be given back; their leases will run out");
@@ -120,5 +124,8 @@ impl Drop for Worker {
 fn handlers(subscriptions: Vec<Subscription>, jobs: Vec<JobHandler>) -> HashMap<&'static str, Handler> {
     let subscriptions = subscriptions.into_iter().map(|one| one.handler);
     let jobs = jobs.into_iter().map(|one| one.handler);
-    subscriptions.chain(jobs).map(|handler| (handler.queue, handler)).collect()
+    subscriptions
+        .chain(jobs)
+        .map(|handler| (handler.queue, handler))
+        .collect()
 }

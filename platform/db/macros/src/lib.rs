@@ -9,13 +9,19 @@ use syn::{Data, DeriveInput, Error, Field, Fields, FnArg, ItemFn, LitStr, Result
 #[proc_macro_derive(FromRow, attributes(row))]
 pub fn from_row(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand_from_row(&input).unwrap_or_else(Error::into_compile_error).into()
+    expand_from_row(&input)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }
 
 fn expand_from_row(input: &DeriveInput) -> Result<Tokens> {
     let wanted = || Error::new_spanned(&input.ident, "FromRow is for structs with named fields");
-    let Data::Struct(data) = &input.data else { return Err(wanted()) };
-    let Fields::Named(fields) = &data.fields else { return Err(wanted()) };
+    let Data::Struct(data) = &input.data else {
+        return Err(wanted());
+    };
+    let Fields::Named(fields) = &data.fields else {
+        return Err(wanted());
+    };
     let columns = fields.named.iter().enumerate().map(|(at, field)| {
         let (ident, column) = (&field.ident, column(field)?);
         Ok(quote! { #ident: row.get(#at, #column)? })
@@ -34,7 +40,11 @@ fn expand_from_row(input: &DeriveInput) -> Result<Tokens> {
 
 fn column(field: &Field) -> Result<String> {
     let mut name = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
-    for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
+    for attribute in field
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("row"))
+    {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("rename") {
                 return Err(meta.error("only `rename` is known"));
@@ -50,14 +60,20 @@ fn column(field: &Field) -> Result<String> {
 #[proc_macro_attribute]
 pub fn db_test(_: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
-    expand_db_test(&function).unwrap_or_else(Error::into_compile_error).into()
+    expand_db_test(&function)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }
 
 fn expand_db_test(function: &ItemFn) -> Result<Tokens> {
     let signature = &function.sig;
     let mut inputs = signature.inputs.iter();
-    let (Some(FnArg::Typed(input)), None, Some(_)) = (inputs.next(), inputs.next(), &signature.asyncness) else {
-        return Err(Error::new_spanned(signature, "a db_test is an async fn with one argument"));
+    let (Some(FnArg::Typed(input)), None, Some(_)) = (inputs.next(), inputs.next(), &signature.asyncness)
+    else {
+        return Err(Error::new_spanned(
+            signature,
+            "a db_test is an async fn with one argument",
+        ));
     };
     let (name, body, attributes) = (&signature.ident, &function.block, &function.attrs);
     Ok(quote! {

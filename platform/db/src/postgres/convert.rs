@@ -10,7 +10,7 @@ use tokio_postgres::{
 };
 use uuid::Uuid;
 
-use crate::{Error, ToValue, ValueRef};
+use crate::{Error, ToValue, ValueRef, value::micros};
 
 /// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -37,13 +37,20 @@ impl ToSql for Bound<'_> {
             ValueRef::Real(x) if *ty == Type::FLOAT4 => out.put_f32(x as f32),
             ValueRef::Real(x) => return x.to_sql(only(ty, &[Type::FLOAT8], "a floating number")?, out),
             ValueRef::Text(text) => {
-                return text.to_sql(only(ty, &[Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME, Type::UNKNOWN], "text")?, out);
+                return text.to_sql(
+                    only(
+                        ty,
+                        &[Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME, Type::UNKNOWN],
+                        "text",
+                    )?,
+                    out,
+                );
             }
             ValueRef::Bytes(bytes) => return bytes.to_sql(only(ty, &[Type::BYTEA], "bytes")?, out),
             ValueRef::Uuid(uuid) => return uuid.to_sql(only(ty, &[Type::UUID], "a UUID")?, out),
             ValueRef::Time(time) => {
                 only(ty, &[Type::TIMESTAMPTZ], "a time")?;
-                out.put_i64(time.as_microsecond() - EPOCH);
+                out.put_i64(micros(time) - EPOCH);
             }
         }
         Ok(IsNull::No)
@@ -57,7 +64,11 @@ impl ToSql for Bound<'_> {
 }
 
 fn only<'t>(ty: &'t Type, accepted: &[Type], what: &str) -> Result<&'t Type, Boxed> {
-    if accepted.contains(ty) { Ok(ty) } else { Err(format!("{what} where the statement wants {ty}").into()) }
+    if accepted.contains(ty) {
+        Ok(ty)
+    } else {
+        Err(format!("{what} where the statement wants {ty}").into())
+    }
 }
 
 /// A column's value.
@@ -110,7 +121,12 @@ impl<'a> FromSql<'a> for Read<'a> {
 /// Whether it failed for want of a connection, so that nothing is known of what was sent last.
 pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
-        Some(code) => [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW].contains(code),
+        Some(code) => [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+        ]
+        .contains(code),
         None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>()),
     }
 }
@@ -122,7 +138,10 @@ pub(super) fn engine_error(error: &tokio_postgres::Error) -> Error {
         return Error::Busy;
     }
     let Some(db) = error.as_db_error() else {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        let cause = error
+            .source()
+            .map(|cause| format!(": {cause}"))
+            .unwrap_or_default();
         return Error::Engine(format!("{error}{cause}"));
     };
     let said = db.message().to_owned();

@@ -15,7 +15,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(super) fn schema(options: &DbOptions) -> Result<&str, Error> {
     let name = options.schema.as_deref().unwrap_or(&options.service);
     let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let rest = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let rest = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if first && rest && name.len() <= LONGEST_NAME && !name.starts_with("pg_") {
         return Ok(name);
     }
@@ -28,7 +30,10 @@ pub(super) fn schema(options: &DbOptions) -> Result<&str, Error> {
 pub(super) fn config(options: &DbOptions) -> Result<Config, Error> {
     let schema = schema(options)?;
     // Not the address itself: a password may stand in it.
-    let mut config: Config = options.url.parse().map_err(|e| Error::Open(format!("the address of PostgreSQL cannot be read: {e}")))?;
+    let mut config: Config = options
+        .url
+        .parse()
+        .map_err(|e| Error::Open(format!("the address of PostgreSQL cannot be read: {e}")))?;
     let given = config.get_options().unwrap_or_default().to_owned();
     config
         .options(format!("{given} -c search_path={schema} -c timezone=UTC"))
@@ -44,8 +49,12 @@ pub(super) async fn make_schema(config: &Config, schema: &str) -> Result<(), Err
     let (client, connection) = config.connect(NoTls).await.map_err(|e| opened(&e))?;
     let driver = tokio::spawn(connection);
     // Another starter may win between the look and the making, and a role that may not make schemas may use one that is there.
-    let made = client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).await;
-    let there = client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema]).await;
+    let made = client
+        .batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\""))
+        .await;
+    let there = client
+        .query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema])
+        .await;
     driver.abort();
     match (there, made) {
         (Ok(Some(_)), _) | (_, Ok(())) => Ok(()),

@@ -35,7 +35,12 @@ struct Reader {
 
 impl Readers {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, slots: Default::default(), turn: AtomicUsize::new(0), closed: AtomicBool::new(false) }
+        Self {
+            config,
+            slots: Default::default(),
+            turn: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// Runs a query, again if the connection turns out to be lost: a read may be repeated.
@@ -60,7 +65,11 @@ impl Readers {
         if let Some(reader) = slot.as_ref().filter(|reader| !reader.is_lost()) {
             return Ok(Arc::clone(reader));
         }
-        let reader = Arc::new(Reader::connect(&self.config).await.map_err(|e| engine_error(&e))?);
+        let reader = Arc::new(
+            Reader::connect(&self.config)
+                .await
+                .map_err(|e| engine_error(&e))?,
+        );
         *slot = Some(Arc::clone(&reader));
         Ok(reader)
     }
@@ -84,8 +93,14 @@ impl Reader {
             }
         });
         // Only reads come here; what is no read is refused by the server.
-        client.batch_execute("SET default_transaction_read_only = on").await?;
-        Ok(Self { client, statements: Mutex::default(), lost: AtomicBool::new(false) })
+        client
+            .batch_execute("SET default_transaction_read_only = on")
+            .await?;
+        Ok(Self {
+            client,
+            statements: Mutex::default(),
+            lost: AtomicBool::new(false),
+        })
     }
 
     fn is_lost(&self) -> bool {

@@ -13,14 +13,20 @@ pub(super) async fn query(client: &Object, sql: &str, params: &[&dyn ToValue]) -
     let statement = prepare(client, sql, params.len()).await?;
     let bound = bind(params);
     let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
-    client.query(&statement, &bound).await.map_err(|e| failed(client, sql, &e))
+    client
+        .query(&statement, &bound)
+        .await
+        .map_err(|e| failed(client, sql, &e))
 }
 
 pub(super) async fn execute(client: &Object, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
     let statement = prepare(client, sql, params.len()).await?;
     let bound = bind(params);
     let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
-    client.execute(&statement, &bound).await.map_err(|e| failed(client, sql, &e))
+    client
+        .execute(&statement, &bound)
+        .await
+        .map_err(|e| failed(client, sql, &e))
 }
 
 /// Outside of a transaction: done once the server says so, and open when it could not say.
@@ -28,7 +34,13 @@ pub(super) async fn execute_alone(client: &Object, sql: &str, params: &[&dyn ToV
     let statement = prepare(client, sql, params.len()).await?;
     let bound = bind(params);
     let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
-    client.execute(&statement, &bound).await.map_err(|e| if is_lost(&e) { unknown() } else { failed(client, sql, &e) })
+    client.execute(&statement, &bound).await.map_err(|e| {
+        if is_lost(&e) {
+            unknown()
+        } else {
+            failed(client, sql, &e)
+        }
+    })
 }
 
 /// For a connection that was lost while something was being committed.
@@ -50,7 +62,9 @@ pub(super) fn check_count(statement: &Statement, given: usize) -> Result<(), Err
     if wanted == given {
         return Ok(());
     }
-    Err(Error::Engine(format!("{given} parameters were given, and the statement wants {wanted}")))
+    Err(Error::Engine(format!(
+        "{given} parameters were given, and the statement wants {wanted}"
+    )))
 }
 
 fn failed(client: &Object, sql: &str, error: &tokio_postgres::Error) -> Error {

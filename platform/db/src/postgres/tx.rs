@@ -19,7 +19,10 @@ impl PostgresTx {
     pub(super) async fn begin(client: Object) -> Result<Self, Error> {
         // Made first: if this is cancelled, what was sent is rolled back as in any other.
         let tx = Self { client: Some(client) };
-        tx.client()?.batch_execute("BEGIN").await.map_err(|e| engine_error(&e))?;
+        tx.client()?
+            .batch_execute("BEGIN")
+            .await
+            .map_err(|e| engine_error(&e))?;
         Ok(tx)
     }
 
@@ -27,14 +30,24 @@ impl PostgresTx {
         self.client.as_ref().ok_or(Error::TxFailed)
     }
 
-    pub(crate) async fn fetch<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
+    pub(crate) async fn fetch<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[&dyn ToValue],
+    ) -> Result<Vec<T>, Error> {
         let rows = statement::query(self.client()?, sql, params).await?;
         rows.iter().map(|row| T::from_row(&Row::Postgres(row))).collect()
     }
 
-    pub(crate) async fn fetch_one<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+    pub(crate) async fn fetch_one<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[&dyn ToValue],
+    ) -> Result<Option<T>, Error> {
         let rows = statement::query(self.client()?, sql, params).await?;
-        rows.first().map(|row| T::from_row(&Row::Postgres(row))).transpose()
+        rows.first()
+            .map(|row| T::from_row(&Row::Postgres(row)))
+            .transpose()
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
@@ -42,7 +55,10 @@ impl PostgresTx {
     }
 
     pub(crate) async fn execute_script(&mut self, sql: &str) -> Result<(), Error> {
-        self.client()?.batch_execute(sql).await.map_err(|e| engine_error(&e))
+        self.client()?
+            .batch_execute(sql)
+            .await
+            .map_err(|e| engine_error(&e))
     }
 
     pub(crate) async fn commit(mut self, signals: Option<watch::Sender<u64>>) -> Result<(), Error> {

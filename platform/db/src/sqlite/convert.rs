@@ -6,7 +6,7 @@ use rusqlite::{
     types::{ToSqlOutput, Value, ValueRef as SqliteRef},
 };
 
-use crate::{Error, ToValue, ValueRef};
+use crate::{Error, ToValue, ValueRef, value::micros};
 
 /// A value, bound without being copied first.
 struct Bound<'a>(ValueRef<'a>);
@@ -21,7 +21,7 @@ impl ToSql for Bound<'_> {
             ValueRef::Text(text) => ToSqlOutput::Borrowed(SqliteRef::Text(text.as_bytes())),
             ValueRef::Bytes(bytes) => ToSqlOutput::Borrowed(SqliteRef::Blob(bytes)),
             ValueRef::Uuid(ref uuid) => ToSqlOutput::Borrowed(SqliteRef::Blob(uuid.as_bytes())),
-            ValueRef::Time(time) => ToSqlOutput::Owned(Value::Integer(time.as_microsecond())),
+            ValueRef::Time(time) => ToSqlOutput::Owned(Value::Integer(micros(time))),
         })
     }
 }
@@ -30,15 +30,27 @@ impl ToSql for Bound<'_> {
 pub(super) fn bind(statement: &mut Statement<'_>, params: &[&dyn ToValue]) -> Result<(), Error> {
     let mut highest = 0;
     for index in 1..=statement.parameter_count() {
-        let number = statement.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let number = statement
+            .parameter_name(index)
+            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
         let number = number.ok_or_else(|| Error::Engine("parameters are written $1, $2 …".to_owned()))?;
         highest = highest.max(number);
         let param = number.checked_sub(1).and_then(|at| params.get(at));
-        let param = param.ok_or_else(|| Error::Engine(format!("the statement wants ${number}, and {} were given", params.len())))?;
-        statement.raw_bind_parameter(index, Bound(param.to_value())).map_err(engine_error)?;
+        let param = param.ok_or_else(|| {
+            Error::Engine(format!(
+                "the statement wants ${number}, and {} were given",
+                params.len()
+            ))
+        })?;
+        statement
+            .raw_bind_parameter(index, Bound(param.to_value()))
+            .map_err(engine_error)?;
     }
     if highest < params.len() {
-        return Err(Error::Engine(format!("{} parameters were given, and the statement wants {highest}", params.len())));
+        return Err(Error::Engine(format!(
+            "{} parameters were given, and the statement wants {highest}",
+            params.len()
+        )));
     }
     Ok(())
 }
@@ -49,7 +61,9 @@ pub(crate) fn value(value: SqliteRef<'_>) -> Result<ValueRef<'_>, String> {
         SqliteRef::Null => ValueRef::Null,
         SqliteRef::Integer(n) => ValueRef::Int(n),
         SqliteRef::Real(x) => ValueRef::Real(x),
-        SqliteRef::Text(text) => ValueRef::Text(std::str::from_utf8(text).map_err(|_| "text that is not UTF-8".to_owned())?),
+        SqliteRef::Text(text) => {
+            ValueRef::Text(std::str::from_utf8(text).map_err(|_| "text that is not UTF-8".to_owned())?)
+        }
         SqliteRef::Blob(bytes) => ValueRef::Bytes(bytes),
     })
 }
@@ -62,7 +76,9 @@ pub(super) fn engine_error(error: rusqlite::Error) -> Error {
     let said = message.clone().unwrap_or_else(|| failure.to_string());
     match failure.code {
         ErrorCode::ConstraintViolation => match failure.extended_code {
-            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => Error::Unique,
+            ffi::SQLITE_CONSTRAINT_UNIQUE
+            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_ROWID => Error::Unique,
             ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Error::ForeignKey,
             _ => Error::Engine(said),
         },

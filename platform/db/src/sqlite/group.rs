@@ -1,6 +1,6 @@
 //! A group: the open outer transaction that its members share, each in a savepoint, and the connection it is open on.
 
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
 
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -13,6 +13,12 @@ const MOST_TURNS: usize = 512;
 /// The longest pause between two tries while another program writes to the file.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// When the log grows beyond so many bytes it is emptied, although writers then wait for the reads that are under way. Otherwise
+/// it begins anew only in a moment when nobody reads from it, and on a busy day that may never come.
+const LARGEST_LOG: u64 = 64 << 20;
+/// The longest that emptying the log waits for reads.
+const READS_END: Duration = Duration::from_secs(1);
+
 /// Tells a member how its group ended.
 pub(super) type Outcome = oneshot::Receiver<Result<(), Error>>;
 
@@ -23,6 +29,9 @@ pub(super) struct Group {
     members: Vec<Member>,
     /// Turns taken since it began, those included whose work was taken back.
     turns: usize,
+    log: PathBuf,
+    /// Size at which the log is emptied.
+    empty_at: u64,
 }
 
 struct Member {
@@ -33,7 +42,15 @@ struct Member {
 
 impl Group {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, open: false, members: Vec::new(), turns: 0 }
+        let log = PathBuf::from(format!("{}-wal", connection.path().unwrap_or_default()));
+        Self {
+            connection,
+            open: false,
+            members: Vec::new(),
+            turns: 0,
+            log,
+            empty_at: LARGEST_LOG,
+        }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -82,7 +99,9 @@ impl Group {
     /// outer transaction: then its members are told, by the failure that it was.
     pub(super) fn take_back(&mut self, failure: Option<Error>) {
         let undone = !self.connection.is_autocommit()
-            && run(&self.connection, "ROLLBACK TO member").and_then(|()| run(&self.connection, "RELEASE member")).is_ok();
+            && run(&self.connection, "ROLLBACK TO member")
+                .and_then(|()| run(&self.connection, "RELEASE member"))
+                .is_ok();
         if !undone {
             self.roll_back();
             self.end(&Err(match failure {
@@ -92,7 +111,7 @@ impl Group {
         }
     }
 
-    /// Commits, and only then tells the members.
+    /// Commits, and only then tells the members. Blocks: for the committer's thread.
     pub(super) fn commit(&mut self) {
         if !self.open {
             return;
@@ -102,6 +121,28 @@ impl Group {
             self.roll_back();
         }
         self.end(&outcome);
+        self.watch_log();
+    }
+
+    fn watch_log(&mut self) {
+        let size = fs::metadata(&self.log).map_or(0, |log| log.len());
+        if size > self.empty_at {
+            // A reader that does not end must not stop every commit: then it is tried again when as much has been added.
+            self.empty_at = if self.empty_log() {
+                LARGEST_LOG
+            } else {
+                size + LARGEST_LOG
+            };
+        }
+    }
+
+    fn empty_log(&self) -> bool {
+        let emptied = self.connection.busy_timeout(READS_END).and_then(|()| {
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        });
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        matches!(emptied, Ok(0))
     }
 
     fn roll_back(&self) {
@@ -129,5 +170,9 @@ impl Group {
 }
 
 fn run(connection: &Connection, sql: &'static str) -> Result<(), Error> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(engine_error)
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.raw_execute())
+        .map(drop)
+        .map_err(engine_error)
 }

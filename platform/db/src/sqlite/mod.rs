@@ -12,9 +12,9 @@ use std::{path::Path, time::Duration};
 use rusqlite::Connection;
 
 use self::{convert::engine_error, readers::Readers, writer::Writer};
+use crate::{DbOptions, Error, FromRow, Row, ToValue};
 pub(crate) use open::path_of;
 pub(crate) use tx::SqliteTx;
-use crate::{DbOptions, Error, FromRow, Row, ToValue};
 
 pub(crate) struct Sqlite {
     readers: Readers,
@@ -25,8 +25,14 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) fn open(path: &Path, options: &DbOptions) -> Result<Self, Error> {
         let writer = open::writer(path, options)?;
-        let readers = (0..options.connections.max(1)).map(|_| open::reader(path)).collect::<Result<_, _>>()?;
-        Ok(Self { readers: Readers::new(readers), writer: Writer::new(writer)?, wait: options.wait })
+        let readers = (0..options.connections.max(1))
+            .map(|_| open::reader(path))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            readers: Readers::new(readers),
+            writer: Writer::new(writer)?,
+            wait: options.wait,
+        })
     }
 
     pub(crate) async fn read<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
@@ -35,7 +41,11 @@ impl Sqlite {
         query(reader.connection(), sql, params)
     }
 
-    pub(crate) async fn read_one<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+    pub(crate) async fn read_one<T: FromRow>(
+        &self,
+        sql: &str,
+        params: &[&dyn ToValue],
+    ) -> Result<Option<T>, Error> {
         be_fair().await;
         let reader = self.readers.take(self.wait).await?;
         query_one(reader.connection(), sql, params)
@@ -68,7 +78,11 @@ fn query<T: FromRow>(connection: &Connection, sql: &str, params: &[&dyn ToValue]
     Ok(found)
 }
 
-fn query_one<T: FromRow>(connection: &Connection, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+fn query_one<T: FromRow>(
+    connection: &Connection,
+    sql: &str,
+    params: &[&dyn ToValue],
+) -> Result<Option<T>, Error> {
     let mut statement = connection.prepare_cached(sql).map_err(engine_error)?;
     let writes = !statement.readonly();
     convert::bind(&mut statement, params)?;
@@ -89,5 +103,9 @@ fn execute(connection: &Connection, sql: &str, params: &[&dyn ToValue]) -> Resul
     let mut rows = statement.raw_query();
     while rows.next().map_err(engine_error)?.is_some() {}
     // `changes` speaks of the last INSERT, UPDATE or DELETE, which may have been an earlier statement.
-    Ok(if connection.total_changes() == before { 0 } else { connection.changes() })
+    Ok(if connection.total_changes() == before {
+        0
+    } else {
+        connection.changes()
+    })
 }

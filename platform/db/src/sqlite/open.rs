@@ -34,10 +34,15 @@ pub(super) fn writer(path: &Path, options: &DbOptions) -> Result<Connection, Err
         .map_err(|e| opened(path, e))?;
     if journal != "wal" {
         let path = path.display();
-        return Err(Error::Open(format!("{path}: it cannot keep a write-ahead log there ({journal}); choose a local disk")));
+        return Err(Error::Open(format!(
+            "{path}: it cannot keep a write-ahead log there ({journal}); choose a local disk"
+        )));
     }
     let synchronous = if options.durable { "FULL" } else { "OFF" };
-    let pages = options.max_pages.map(|pages| format!("PRAGMA max_page_count = {pages};")).unwrap_or_default();
+    let pages = options
+        .max_pages
+        .map(|pages| format!("PRAGMA max_page_count = {pages};"))
+        .unwrap_or_default();
     writer
         .execute_batch(&format!(
             "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; \
@@ -61,13 +66,28 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
 /// Makes the file for its owner alone; SQLite gives its companions the same mode.
 fn create(path: &Path) -> Result<(), Error> {
     if path == Path::new(":memory:") {
-        return Err(Error::Open("a database in memory is not offered; name a file".to_owned()));
+        return Err(Error::Open(
+            "a database in memory is not offered; name a file".to_owned(),
+        ));
     }
-    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let made = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path);
     match made {
         Ok(_) => Ok(()),
-        Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-            Err(Error::ReadOnly(format!("{}: {e}; let this user write to it, or choose another folder", path.display())))
+        Err(e)
+            if matches!(
+                e.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Err(Error::ReadOnly(format!(
+                "{}: {e}; let this user write to it, or choose another folder",
+                path.display()
+            )))
         }
         Err(e) => Err(Error::Open(format!("{}: {e}", path.display()))),
     }
@@ -95,8 +115,12 @@ fn opened(path: &Path, error: rusqlite::Error) -> Error {
     let path = path.display();
     match engine_error(error) {
         Error::Engine(said) => Error::Open(format!("{path}: {said}")),
-        Error::Open(said) => Error::Open(format!("{path}: {said}; is its folder there, and may this user write to it?")),
-        Error::ReadOnly(said) => Error::ReadOnly(format!("{path}: {said}")),
+        Error::Open(said) => Error::Open(format!(
+            "{path}: {said}; is its folder there, and may this user write to it?"
+        )),
+        Error::ReadOnly(said) => Error::ReadOnly(format!(
+            "{path}: {said}; let this user write to it and to its folder"
+        )),
         other => other,
     }
 }

@@ -24,7 +24,10 @@ pub(super) struct Reader<'a> {
 
 impl Readers {
     pub(super) fn new(connections: Vec<Connection>) -> Self {
-        Self { free: Semaphore::new(connections.len()), idle: Mutex::new(connections) }
+        Self {
+            free: Semaphore::new(connections.len()),
+            idle: Mutex::new(connections),
+        }
     }
 
     /// Waits for a connection, at most so long.
@@ -38,7 +41,11 @@ impl Readers {
             },
         };
         let connection = self.idle.lock().pop();
-        Ok(Reader { connection: Some(connection.ok_or(Error::Busy)?), readers: self, _permit: permit })
+        Ok(Reader {
+            connection: Some(connection.ok_or(Error::Busy)?),
+            readers: self,
+            _permit: permit,
+        })
     }
 
     pub(super) fn close(&self) {

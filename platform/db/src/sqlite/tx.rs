@@ -17,14 +17,21 @@ pub(crate) struct SqliteTx {
 impl SqliteTx {
     pub(super) async fn begin(mut turn: Turn, wait: Duration) -> Result<Self, Error> {
         turn.group()?.enter(wait).await?;
-        Ok(Self { turn: Some(turn), failure: None })
+        Ok(Self {
+            turn: Some(turn),
+            failure: None,
+        })
     }
 
     pub(crate) fn fetch<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
         self.run(|connection| query(connection, sql, params))
     }
 
-    pub(crate) fn fetch_one<T: FromRow>(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<T>, Error> {
+    pub(crate) fn fetch_one<T: FromRow>(
+        &mut self,
+        sql: &str,
+        params: &[&dyn ToValue],
+    ) -> Result<Option<T>, Error> {
         self.run(|connection| query_one(connection, sql, params))
     }
 
@@ -44,7 +51,9 @@ impl SqliteTx {
     /// Returns once the group that holds this transaction is on the disk.
     pub(crate) async fn commit(mut self, signals: Option<watch::Sender<u64>>) -> Result<(), Error> {
         let outcome = self.turn.take().ok_or(Error::TxFailed)?.join(signals)?;
-        outcome.await.unwrap_or_else(|_| Err(Error::Engine("the writer ended before the commit".to_owned())))
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(Error::Engine("the writer ended before the commit".to_owned())))
     }
 }
 

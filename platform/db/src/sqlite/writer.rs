@@ -46,7 +46,11 @@ pub(super) struct Turn {
 impl Writer {
     pub(super) fn new(connection: Connection) -> Result<Self, Error> {
         let (sender, receiver) = mpsc::channel::<Group>();
-        let line = Line { idle: Some(Group::new(connection)), waiting: VecDeque::new(), closed: false };
+        let line = Line {
+            idle: Some(Group::new(connection)),
+            waiting: VecDeque::new(),
+            closed: false,
+        };
         let writer = Self(Arc::new(Shared {
             line: Mutex::new(line),
             committer: Mutex::new(Some(sender)),
@@ -54,16 +58,19 @@ impl Writer {
         }));
         // Weak, so that the thread does not keep the database open.
         let shared = Arc::downgrade(&writer.0);
-        let thread = thread::Builder::new().name("sqlite-commit".to_owned()).spawn(move || {
-            while let Ok(mut group) = receiver.recv() {
-                group.commit();
-                match shared.upgrade() {
-                    Some(shared) => Self(shared).next(group),
-                    None => break,
+        let thread = thread::Builder::new()
+            .name("sqlite-commit".to_owned())
+            .spawn(move || {
+                while let Ok(mut group) = receiver.recv() {
+                    group.commit();
+                    match shared.upgrade() {
+                        Some(shared) => Self(shared).next(group),
+                        None => break,
+                    }
                 }
-            }
-        });
-        *writer.0.thread.lock() = Some(thread.map_err(|e| Error::Open(format!("no thread for commits: {e}")))?);
+            });
+        *writer.0.thread.lock() =
+            Some(thread.map_err(|e| Error::Open(format!("no thread for commits: {e}")))?);
         Ok(writer)
     }
 
@@ -89,14 +96,21 @@ impl Writer {
     }
 
     fn hold(&self, group: Group) -> Turn {
-        Turn { group: Some(group), writer: self.clone() }
+        Turn {
+            group: Some(group),
+            writer: self.clone(),
+        }
     }
 
     /// Hands the connection to the next in line, or has the group committed, or lays the connection down.
     fn next(&self, mut group: Group) {
         loop {
             let mut line = self.0.line.lock();
-            let next = if group.is_full() { None } else { line.waiting.pop_front() };
+            let next = if group.is_full() {
+                None
+            } else {
+                line.waiting.pop_front()
+            };
             let Some(next) = next else {
                 if group.is_open() {
                     drop(line);
@@ -143,7 +157,9 @@ impl Writer {
             let closing = tokio::task::spawn_blocking(move || {
                 group.commit();
                 // What fails here is made good by the next who opens the file.
-                let _ = group.connection().execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+                let _ = group
+                    .connection()
+                    .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
             });
             let _ = closing.await;
         }

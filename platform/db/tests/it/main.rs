@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
+mod child;
+mod connections;
+mod disk;
 mod groups;
 mod migrations;
 mod opening;

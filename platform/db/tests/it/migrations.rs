@@ -3,8 +3,14 @@
 use stoa_db::{Db, Error, Migration, db_test};
 
 const ALL: [Migration; 3] = [
-    Migration::new("0001_create_notes", "CREATE TABLE notes (id BIGINT PRIMARY KEY); CREATE INDEX notes_by_id ON notes (id);"),
-    Migration::new("0002_add_body", "ALTER TABLE notes ADD COLUMN body TEXT NOT NULL DEFAULT '';"),
+    Migration::new(
+        "0001_create_notes",
+        "CREATE TABLE notes (id BIGINT PRIMARY KEY); CREATE INDEX notes_by_id ON notes (id);",
+    ),
+    Migration::new(
+        "0002_add_body",
+        "ALTER TABLE notes ADD COLUMN body TEXT NOT NULL DEFAULT '';",
+    ),
     Migration::new("0003_fill", "INSERT INTO notes (id, body) VALUES (1, 'from 3');"),
 ];
 
@@ -12,14 +18,23 @@ const ALL: [Migration; 3] = [
 async fn forward_from_every_earlier_version(db: Db) {
     for (set, from) in ["a", "b", "c", "d"].into_iter().zip(0..) {
         // One table a set, so that the sets do not meet.
-        let all = ALL.map(|one| Migration { sql: Box::leak(one.sql.replace("notes", &format!("notes_{set}")).into_boxed_str()), ..one });
+        let all = ALL.map(|one| Migration {
+            sql: Box::leak(one.sql.replace("notes", &format!("notes_{set}")).into_boxed_str()),
+            ..one
+        });
         let before = db.migrate(set, &all[..from]).await.unwrap();
         assert_eq!(before.applied.len(), from);
         assert_eq!(db.pending(set, &all).await.unwrap().len(), 3 - from);
         let after = db.migrate(set, &all).await.unwrap();
         assert_eq!(after.applied.len(), 3 - from);
-        assert!(db.migrate(set, &all).await.unwrap().applied.is_empty(), "again changes nothing");
-        let body: String = db.fetch_one(&format!("SELECT body FROM notes_{set} WHERE id = 1"), &[]).await.unwrap();
+        assert!(
+            db.migrate(set, &all).await.unwrap().applied.is_empty(),
+            "again changes nothing"
+        );
+        let body: String = db
+            .fetch_one(&format!("SELECT body FROM notes_{set} WHERE id = 1"), &[])
+            .await
+            .unwrap();
         assert_eq!(body, "from 3");
     }
 }
@@ -29,8 +44,13 @@ async fn a_database_that_is_newer_than_the_program_is_refused(db: Db) {
     db.migrate("set", &ALL).await.unwrap();
     for ours in [&ALL[..2], &[]] {
         let refused = db.migrate("set", ours).await.unwrap_err();
-        let Error::Migration(said) = refused else { panic!("{refused}") };
-        assert!(said.contains("newer than this program") && said.contains("0003_fill"), "{said}");
+        let Error::Migration(said) = refused else {
+            panic!("{refused}")
+        };
+        assert!(
+            said.contains("newer than this program") && said.contains("0003_fill"),
+            "{said}"
+        );
     }
 }
 
@@ -39,21 +59,48 @@ async fn a_migration_that_was_changed_afterwards_is_refused(db: Db) {
     db.migrate("set", &ALL[..2]).await.unwrap();
     let mut changed = ALL;
     changed[1].sql = "ALTER TABLE notes ADD COLUMN text TEXT;";
-    assert!(matches!(db.migrate("set", &changed).await, Err(Error::Migration(_))));
+    assert!(matches!(
+        db.migrate("set", &changed).await,
+        Err(Error::Migration(_))
+    ));
 }
 
 #[db_test]
 async fn a_failing_migration_leaves_nothing_of_itself(db: Db) {
-    let half = [ALL[0], Migration::new("0002_half", "INSERT INTO notes (id) VALUES (5); INSERT INTO nowhere (id) VALUES (5);")];
+    let half = [
+        ALL[0],
+        Migration::new(
+            "0002_half",
+            "INSERT INTO notes (id) VALUES (5); INSERT INTO nowhere (id) VALUES (5);",
+        ),
+    ];
     let failed = db.migrate("set", &half).await.unwrap_err();
-    assert!(matches!(&failed, Error::Migration(said) if said.contains("set/0002_half")), "{failed}");
-    assert_eq!(db.fetch_one::<i64>("SELECT COUNT(*) FROM notes", &[]).await.unwrap(), 0);
-    assert_eq!(db.migrate("set", &ALL).await.unwrap().applied, ["0002_add_body", "0003_fill"]);
+    assert!(
+        matches!(&failed, Error::Migration(said) if said.contains("set/0002_half")),
+        "{failed}"
+    );
+    assert_eq!(
+        db.fetch_one::<i64>("SELECT COUNT(*) FROM notes", &[])
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        db.migrate("set", &ALL).await.unwrap().applied,
+        ["0002_add_body", "0003_fill"]
+    );
 }
 
 #[db_test]
 async fn programs_that_start_at_once_apply_each_migration_once(db: Db) {
-    let starters: Vec<_> = (0..8).map(|_| tokio::spawn({ let db = db.clone(); async move { db.migrate("set", &ALL).await } })).collect();
+    let starters: Vec<_> = (0..8)
+        .map(|_| {
+            tokio::spawn({
+                let db = db.clone();
+                async move { db.migrate("set", &ALL).await }
+            })
+        })
+        .collect();
     let mut applied = 0;
     for starter in starters {
         applied += starter.await.unwrap().unwrap().applied.len();

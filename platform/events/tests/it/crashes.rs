@@ -13,9 +13,14 @@ use crate::pair::{Pair, ThingMade, options, write_down};
 enum Step {
     Emit,
     /// The relay reads the outbox, hands it on as far as told, and dies there.
-    Relay { delivers: bool, forgets: bool },
+    Relay {
+        delivers: bool,
+        forgets: bool,
+    },
     /// A worker claims, runs as many as told, and dies there.
-    Work { runs: usize },
+    Work {
+        runs: usize,
+    },
     /// A new process: what ran is ready again.
     Restart,
 }
@@ -32,7 +37,9 @@ fn step() -> impl Strategy<Value = Step> {
 async fn relay(pair: &Pair, delivers: bool, forgets: bool) {
     let events = steps::outgoing(&pair.source).await.unwrap();
     if delivers {
-        steps::deliver_to(&pair.sink, "sink.write_down", "thing.made", "source", &events).await.unwrap();
+        steps::deliver_to(&pair.sink, "sink.write_down", "thing.made", "source", &events)
+            .await
+            .unwrap();
     }
     if forgets {
         steps::forget(&pair.source, &events).await.unwrap();
@@ -42,7 +49,9 @@ async fn relay(pair: &Pair, delivers: bool, forgets: bool) {
 /// Claims all, runs some in order, and stops as if dead.
 async fn work(pair: &Pair, runs: usize) {
     let worker = stoa_kernel::Id::<()>::new(&pair.clock).uuid();
-    let claimed = steps::claim(&pair.sink, worker, Duration::from_secs(60), 16).await.unwrap();
+    let claimed = steps::claim(&pair.sink, worker, Duration::from_secs(60), 16)
+        .await
+        .unwrap();
     for job in claimed.into_iter().take(runs) {
         let work = steps::work::<ThingMade>(&pair.sink, worker, job).unwrap();
         write_down(work).await.unwrap();
@@ -69,17 +78,36 @@ async fn play(pair: &Pair, steps: &[Step]) -> i64 {
 
 /// Starts everything anew, as after a crash, and checks what has come of it all.
 async fn follows_once(pair: &Pair, emitted: i64) {
-    let options = WorkerOptions { sole: true, ..options() };
+    let options = WorkerOptions {
+        sole: true,
+        ..options()
+    };
     let subscription = Subscription::new("sink.write_down", write_down);
     let start = async |db: &stoa_db::Db, subscriptions| {
-        Worker::start(db.clone(), pair.bus.clone(), subscriptions, vec![], vec![], options.clone()).await.unwrap()
+        Worker::start(
+            db.clone(),
+            pair.bus.clone(),
+            subscriptions,
+            vec![],
+            vec![],
+            options.clone(),
+        )
+        .await
+        .unwrap()
     };
-    let (sink, source) = (start(&pair.sink, vec![subscription]).await, start(&pair.source, vec![]).await);
+    let (sink, source) = (
+        start(&pair.sink, vec![subscription]).await,
+        start(&pair.source, vec![]).await,
+    );
     pair.settle(&source, &sink).await;
     let effects = pair.effects().await;
     let mut numbers: Vec<_> = effects.iter().map(|(_, number)| *number).collect();
     for key in 0..3 {
-        let of_key: Vec<_> = effects.iter().filter(|(k, _)| *k == key).map(|(_, number)| *number).collect();
+        let of_key: Vec<_> = effects
+            .iter()
+            .filter(|(k, _)| *k == key)
+            .map(|(_, number)| *number)
+            .collect();
         assert!(of_key.is_sorted(), "key {key} out of order: {of_key:?}");
     }
     numbers.sort_unstable();

@@ -15,7 +15,13 @@ use crate::pair::{Note, Pair, ThingMade, Urgent, record, write_down};
 
 #[db_test]
 async fn each_event_has_its_effect_once(pair: Pair) {
-    let sink = pair.start_sink(vec![Subscription::new("sink.write_down", write_down)], vec![], vec![]).await;
+    let sink = pair
+        .start_sink(
+            vec![Subscription::new("sink.write_down", write_down)],
+            vec![],
+            vec![],
+        )
+        .await;
     let source = pair.start_source().await;
     let emitters: Vec<_> = (0..8)
         .map(|emitter| {
@@ -31,16 +37,29 @@ async fn each_event_has_its_effect_once(pair: Pair) {
         emitter.await.unwrap();
     }
     pair.settle(&source, &sink).await;
-    let mut numbers: Vec<_> = pair.effects().await.into_iter().map(|(_, number)| number).collect();
+    let mut numbers: Vec<_> = pair
+        .effects()
+        .await
+        .into_iter()
+        .map(|(_, number)| number)
+        .collect();
     numbers.sort_unstable();
-    let expected: Vec<_> = (0..8).flat_map(|emitter| (0..25).map(move |n| emitter * 100 + n)).collect();
+    let expected: Vec<_> = (0..8)
+        .flat_map(|emitter| (0..25).map(move |n| emitter * 100 + n))
+        .collect();
     assert_eq!(numbers, expected);
     assert_eq!(stats(&pair.source).await.unwrap().outbox, 0);
 }
 
 #[db_test]
 async fn what_is_rolled_back_is_never_told(pair: Pair) {
-    let sink = pair.start_sink(vec![Subscription::new("sink.write_down", write_down)], vec![], vec![]).await;
+    let sink = pair
+        .start_sink(
+            vec![Subscription::new("sink.write_down", write_down)],
+            vec![],
+            vec![],
+        )
+        .await;
     let source = pair.start_source().await;
     let mut tx = pair.source.begin().await.unwrap();
     tx.emit(&ThingMade { key: 1, number: 1 }).await.unwrap();
@@ -57,7 +76,10 @@ async fn every_subscription_gets_every_event(pair: Pair) {
         record(&mut tx, work.payload().key, -work.payload().number).await?;
         work.commit(tx).await
     };
-    let subscriptions = vec![Subscription::new("sink.write_down", write_down), Subscription::new("sink.again", again)];
+    let subscriptions = vec![
+        Subscription::new("sink.write_down", write_down),
+        Subscription::new("sink.again", again),
+    ];
     let sink = pair.start_sink(subscriptions, vec![], vec![]).await;
     let source = pair.start_source().await;
     pair.emit(1, 7).await;
@@ -77,7 +99,9 @@ async fn jobs_run_after_their_commit_and_not_before_their_time(pair: Pair) {
     let sink = pair.start_sink(vec![], vec![note], vec![]).await;
     let mut tx = pair.sink.begin().await.unwrap();
     tx.enqueue(&Note { number: 1 }).await.unwrap();
-    tx.enqueue_at(&Note { number: 2 }, pair.clock.after(Duration::from_secs(3600))).await.unwrap();
+    tx.enqueue_at(&Note { number: 2 }, pair.clock.after(Duration::from_secs(3600)))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     sink.idle().await;
     assert_eq!(pair.effects().await, [(0, 1)]);
@@ -104,9 +128,20 @@ async fn what_is_more_urgent_runs_first(pair: Pair) {
     }
     tx.enqueue(&Urgent { number: 100 }).await.unwrap();
     tx.commit().await.unwrap();
-    let options = stoa_events::WorkerOptions { concurrency: 1, ..crate::pair::options() };
-    let sink =
-        stoa_events::Worker::start(pair.sink.clone(), pair.bus.clone(), vec![], vec![note, urgent], vec![], options).await.unwrap();
+    let options = stoa_events::WorkerOptions {
+        concurrency: 1,
+        ..crate::pair::options()
+    };
+    let sink = stoa_events::Worker::start(
+        pair.sink.clone(),
+        pair.bus.clone(),
+        vec![],
+        vec![note, urgent],
+        vec![],
+        options,
+    )
+    .await
+    .unwrap();
     sink.idle().await;
     assert_eq!(order.lock().unwrap().first(), Some(&100));
     assert_eq!(order.lock().unwrap().len(), 11);
@@ -141,8 +176,20 @@ async fn a_worker_that_stops_lets_what_runs_end_and_gives_back_the_rest(pair: Pa
             work.commit(tx).await
         }
     });
-    let options = stoa_events::WorkerOptions { concurrency: 2, ..crate::pair::options() };
-    let sink = stoa_events::Worker::start(pair.sink.clone(), pair.bus.clone(), vec![], vec![slow], vec![], options).await.unwrap();
+    let options = stoa_events::WorkerOptions {
+        concurrency: 2,
+        ..crate::pair::options()
+    };
+    let sink = stoa_events::Worker::start(
+        pair.sink.clone(),
+        pair.bus.clone(),
+        vec![],
+        vec![slow],
+        vec![],
+        options,
+    )
+    .await
+    .unwrap();
     let mut tx = pair.sink.begin().await.unwrap();
     for number in 0..6 {
         tx.enqueue(&Note { number }).await.unwrap();
@@ -154,6 +201,9 @@ async fn a_worker_that_stops_lets_what_runs_end_and_gives_back_the_rest(pair: Pa
     sink.stop(Duration::from_secs(5)).await;
     let left = stats(&pair.sink).await.unwrap();
     assert_eq!((left.running, left.dead), (0, 0));
-    assert_eq!(pair.effects().await.len() + usize::try_from(left.ready).unwrap(), 6);
+    assert_eq!(
+        pair.effects().await.len() + usize::try_from(left.ready).unwrap(),
+        6
+    );
     assert!(pair.effects().await.len() >= 2, "what ran was let end");
 }

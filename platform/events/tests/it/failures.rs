@@ -9,7 +9,9 @@ use std::{
 };
 
 use stoa_db::db_test;
-use stoa_events::{JobError, JobHandler, Retry, TxExt, Work, Worker, WorkerOptions, dead_letters, replay, stats};
+use stoa_events::{
+    JobError, JobHandler, Retry, TxExt, Work, Worker, WorkerOptions, dead_letters, replay, stats,
+};
 
 use crate::pair::{Note, Pair, SOON, options, record};
 
@@ -48,7 +50,10 @@ async fn what_always_fails_becomes_a_dead_letter_and_can_be_replayed(pair: Pair)
     .retry(SOON);
     let sink = pair.start_sink(vec![], vec![handler], vec![]).await;
     enqueue(&pair, 5).await;
-    until("a dead letter", async || stats(&pair.sink).await.unwrap().dead == 1).await;
+    until("a dead letter", async || {
+        stats(&pair.sink).await.unwrap().dead == 1
+    })
+    .await;
     assert_eq!(attempts.load(Ordering::SeqCst), SOON.attempts);
     let letters = dead_letters(&pair.sink, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
@@ -58,7 +63,10 @@ async fn what_always_fails_becomes_a_dead_letter_and_can_be_replayed(pair: Pair)
 
     mended.store(true, Ordering::SeqCst);
     assert!(replay(&pair.sink, "sink.note", letters[0].id).await.unwrap());
-    assert!(!replay(&pair.sink, "sink.note", letters[0].id).await.unwrap(), "it is no dead letter any more");
+    assert!(
+        !replay(&pair.sink, "sink.note", letters[0].id).await.unwrap(),
+        "it is no dead letter any more"
+    );
     sink.idle().await;
     assert_eq!(pair.effects().await, [(0, 5)]);
 }
@@ -73,7 +81,10 @@ async fn what_can_never_work_is_not_tried_again(pair: Pair) {
     });
     let _sink = pair.start_sink(vec![], vec![handler], vec![]).await;
     enqueue(&pair, 1).await;
-    until("a dead letter", async || stats(&pair.sink).await.unwrap().dead == 1).await;
+    until("a dead letter", async || {
+        stats(&pair.sink).await.unwrap().dead == 1
+    })
+    .await;
     assert_eq!(attempts.load(Ordering::SeqCst), 1);
 }
 
@@ -91,7 +102,10 @@ async fn a_panic_is_a_failed_attempt(pair: Pair) {
     .retry(SOON);
     let sink = pair.start_sink(vec![], vec![handler], vec![]).await;
     enqueue(&pair, 1).await;
-    until("the second attempt", async || attempts.load(Ordering::SeqCst) == 2).await;
+    until("the second attempt", async || {
+        attempts.load(Ordering::SeqCst) == 2
+    })
+    .await;
     sink.idle().await;
     assert_eq!(stats(&pair.sink).await.unwrap().dead, 0);
 }
@@ -100,7 +114,11 @@ async fn a_panic_is_a_failed_attempt(pair: Pair) {
 async fn attempts_are_further_and_further_apart(pair: Pair) {
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&attempts);
-    let hourly = Retry { attempts: 9, base: Duration::from_secs(3600), max: Duration::from_secs(4 * 3600) };
+    let hourly = Retry {
+        attempts: 9,
+        base: Duration::from_secs(3600),
+        max: Duration::from_secs(4 * 3600),
+    };
     let handler = JobHandler::new(move |_: Work<Note>| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { Err(JobError::Retry("no".to_owned())) }
@@ -108,13 +126,19 @@ async fn attempts_are_further_and_further_apart(pair: Pair) {
     .retry(hourly);
     let _sink = pair.start_sink(vec![], vec![handler], vec![]).await;
     enqueue(&pair, 1).await;
-    until("the first attempt", async || attempts.load(Ordering::SeqCst) == 1 && stats(&pair.sink).await.unwrap().ready == 1).await;
+    until("the first attempt", async || {
+        attempts.load(Ordering::SeqCst) == 1 && stats(&pair.sink).await.unwrap().ready == 1
+    })
+    .await;
     // Half of an hour at the least.
     pair.clock.advance(Duration::from_secs(29 * 60));
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(attempts.load(Ordering::SeqCst), 1);
     pair.clock.advance(Duration::from_secs(32 * 60));
-    until("the second attempt", async || attempts.load(Ordering::SeqCst) == 2 && stats(&pair.sink).await.unwrap().ready == 1).await;
+    until("the second attempt", async || {
+        attempts.load(Ordering::SeqCst) == 2 && stats(&pair.sink).await.unwrap().ready == 1
+    })
+    .await;
     // An hour at the least, this time.
     pair.clock.advance(Duration::from_secs(59 * 60));
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -145,7 +169,16 @@ async fn who_has_lost_the_lease_cannot_commit(pair: Pair) {
     let start = async |options: WorkerOptions| {
         let handler = Arc::clone(&handler);
         let handler = JobHandler::new(move |work: Work<Note>| handler(work));
-        Worker::start(pair.sink.clone(), pair.bus.clone(), vec![], vec![handler], vec![], options).await.unwrap()
+        Worker::start(
+            pair.sink.clone(),
+            pair.bus.clone(),
+            vec![],
+            vec![handler],
+            vec![],
+            options,
+        )
+        .await
+        .unwrap()
     };
     let lease = Duration::from_secs(3600);
     let first = start(WorkerOptions { lease, ..options() }).await;
@@ -154,7 +187,10 @@ async fn who_has_lost_the_lease_cannot_commit(pair: Pair) {
     // The first worker's lease is over, as if it had been cut off for long.
     pair.clock.advance(lease * 2);
     let second = start(WorkerOptions { lease, ..options() }).await;
-    until("the second attempt", async || attempts.load(Ordering::SeqCst) == 2).await;
+    until("the second attempt", async || {
+        attempts.load(Ordering::SeqCst) == 2
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(pair.effects().await, [(0, 1)], "once, by the second");
     first.stop(Duration::from_secs(5)).await;
@@ -169,9 +205,18 @@ async fn what_is_done_is_remembered_for_a_while_and_then_removed(pair: Pair) {
         enqueue(&pair, number).await;
     }
     sink.idle().await;
-    let rows = async || pair.sink.fetch_one::<i64>("SELECT COUNT(*) FROM jobs", &[]).await.unwrap();
+    let rows = async || {
+        pair.sink
+            .fetch_one::<i64>("SELECT COUNT(*) FROM jobs", &[])
+            .await
+            .unwrap()
+    };
     assert_eq!(rows().await, 20);
-    let payloads: i64 = pair.sink.fetch_one("SELECT COUNT(*) FROM jobs WHERE payload <> ''", &[]).await.unwrap();
+    let payloads: i64 = pair
+        .sink
+        .fetch_one("SELECT COUNT(*) FROM jobs WHERE payload <> ''", &[])
+        .await
+        .unwrap();
     assert_eq!(payloads, 0, "what they were about is not kept");
     sink.stop(Duration::from_secs(5)).await;
     pair.clock.advance(Duration::from_secs(8 * 24 * 3600));

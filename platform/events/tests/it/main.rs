@@ -5,6 +5,7 @@
 mod crashes;
 mod delivery;
 mod failures;
+mod one_at_a_time;
 mod order;
 mod pair;
 mod schedules;

@@ -17,7 +17,13 @@ fn by_key(effects: Vec<(i64, i64)>) -> HashMap<i64, Vec<i64>> {
 
 #[db_test]
 async fn events_of_one_key_take_effect_in_order(pair: Pair) {
-    let sink = pair.start_sink(vec![Subscription::new("sink.write_down", write_down)], vec![], vec![]).await;
+    let sink = pair
+        .start_sink(
+            vec![Subscription::new("sink.write_down", write_down)],
+            vec![],
+            vec![],
+        )
+        .await;
     let source = pair.start_source().await;
     for number in 0..60 {
         pair.emit(number % 5, number).await;
@@ -25,7 +31,11 @@ async fn events_of_one_key_take_effect_in_order(pair: Pair) {
     pair.settle(&source, &sink).await;
     let keys = by_key(pair.effects().await);
     assert_eq!(keys.len(), 5);
-    assert!(keys.values().all(|numbers| numbers.len() == 12 && numbers.is_sorted()), "{keys:?}");
+    assert!(
+        keys.values()
+            .all(|numbers| numbers.len() == 12 && numbers.is_sorted()),
+        "{keys:?}"
+    );
 }
 
 #[db_test]
@@ -50,7 +60,13 @@ async fn what_fails_holds_up_its_key_and_no_other(pair: Pair) {
             work.commit(tx).await
         }
     };
-    let sink = pair.start_sink(vec![Subscription::new("sink.flaky", flaky).retry(SOON)], vec![], vec![]).await;
+    let sink = pair
+        .start_sink(
+            vec![Subscription::new("sink.flaky", flaky).retry(SOON)],
+            vec![],
+            vec![],
+        )
+        .await;
     let source = pair.start_source().await;
     for number in 0..40 {
         pair.emit(number % 4, number).await;
@@ -65,5 +81,9 @@ async fn what_fails_holds_up_its_key_and_no_other(pair: Pair) {
     .expect("all work in the end");
     sink.idle().await;
     let keys = by_key(pair.effects().await);
-    assert!(keys.values().all(|numbers| numbers.len() == 10 && numbers.is_sorted()), "{keys:?}");
+    assert!(
+        keys.values()
+            .all(|numbers| numbers.len() == 10 && numbers.is_sorted()),
+        "{keys:?}"
+    );
 }

@@ -7,7 +7,10 @@ use stoa_db::{
     Db, DbOptions, Engine,
     testing::{DbTest, Place},
 };
-use stoa_events::{Event, Job, JobHandler, LocalBus, MIGRATIONS, Retry, Schedule, Subscription, TxExt, Work, Worker, WorkerOptions};
+use stoa_events::{
+    Event, Job, JobHandler, LocalBus, MIGRATIONS, Retry, Schedule, Subscription, TxExt, Work, Worker,
+    WorkerOptions,
+};
 use stoa_kernel::Clock;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,15 +61,28 @@ impl DbTest for Pair {
         let place = Place::new(engine);
         let clock = Clock::adjustable();
         let open = async |service: &str| {
-            let options = DbOptions { clock: clock.clone(), ..place.options(service) };
+            let options = DbOptions {
+                clock: clock.clone(),
+                ..place.options(service)
+            };
             let db = Db::open(options).await.unwrap();
             db.migrate("events", MIGRATIONS).await.unwrap();
             db
         };
         let (source, sink) = (open("source").await, open("sink").await);
         // No key on number: what is done twice is seen twice.
-        sink.execute("CREATE TABLE effects (position BIGINT NOT NULL, key BIGINT NOT NULL, number BIGINT NOT NULL)", &[]).await.unwrap();
-        let pair = Self { source, sink, bus: LocalBus::new(), clock };
+        sink.execute(
+            "CREATE TABLE effects (position BIGINT NOT NULL, key BIGINT NOT NULL, number BIGINT NOT NULL)",
+            &[],
+        )
+        .await
+        .unwrap();
+        let pair = Self {
+            source,
+            sink,
+            bus: LocalBus::new(),
+            clock,
+        };
         (pair.clone(), (pair, place))
     }
 
@@ -78,11 +94,18 @@ impl DbTest for Pair {
 }
 
 pub(crate) fn options() -> WorkerOptions {
-    WorkerOptions { poll: Duration::from_millis(20), ..WorkerOptions::default() }
+    WorkerOptions {
+        poll: Duration::from_millis(20),
+        ..WorkerOptions::default()
+    }
 }
 
 /// Retries soon, so that tests need not wait.
-pub(crate) const SOON: Retry = Retry { attempts: 4, base: Duration::from_millis(4), max: Duration::from_millis(20) };
+pub(crate) const SOON: Retry = Retry {
+    attempts: 4,
+    base: Duration::from_millis(4),
+    max: Duration::from_millis(20),
+};
 
 impl Pair {
     pub(crate) async fn emit(&self, key: i64, number: i64) {
@@ -92,11 +115,34 @@ impl Pair {
     }
 
     pub(crate) async fn start_source(&self) -> Worker {
-        Worker::start(self.source.clone(), self.bus.clone(), vec![], vec![], vec![], options()).await.unwrap()
+        Worker::start(
+            self.source.clone(),
+            self.bus.clone(),
+            vec![],
+            vec![],
+            vec![],
+            options(),
+        )
+        .await
+        .unwrap()
     }
 
-    pub(crate) async fn start_sink(&self, subscriptions: Vec<Subscription>, jobs: Vec<JobHandler>, schedules: Vec<Schedule>) -> Worker {
-        Worker::start(self.sink.clone(), self.bus.clone(), subscriptions, jobs, schedules, options()).await.unwrap()
+    pub(crate) async fn start_sink(
+        &self,
+        subscriptions: Vec<Subscription>,
+        jobs: Vec<JobHandler>,
+        schedules: Vec<Schedule>,
+    ) -> Worker {
+        Worker::start(
+            self.sink.clone(),
+            self.bus.clone(),
+            subscriptions,
+            jobs,
+            schedules,
+            options(),
+        )
+        .await
+        .unwrap()
     }
 
     /// Until everything that was told has been done.
@@ -111,7 +157,10 @@ impl Pair {
 
     /// Key and number of each effect, in the order of their commits.
     pub(crate) async fn effects(&self) -> Vec<(i64, i64)> {
-        self.sink.fetch_all("SELECT key, number FROM effects ORDER BY position", &[]).await.unwrap()
+        self.sink
+            .fetch_all("SELECT key, number FROM effects ORDER BY position", &[])
+            .await
+            .unwrap()
     }
 }
 

@@ -13,7 +13,12 @@ async fn start(pair: &Pair, cron: &str) -> Worker {
         record(&mut tx, 0, work.payload().number).await?;
         work.commit(tx).await
     });
-    pair.start_sink(vec![], vec![handler], vec![Schedule::new("sink.hourly", cron, Note { number: 1 })]).await
+    pair.start_sink(
+        vec![],
+        vec![handler],
+        vec![Schedule::new("sink.hourly", cron, Note { number: 1 })],
+    )
+    .await
 }
 
 async fn runs(pair: &Pair) -> usize {
@@ -24,7 +29,11 @@ async fn runs(pair: &Pair) -> usize {
 
 #[db_test]
 async fn once_an_hour_by_however_many_workers(pair: Pair) {
-    let (_a, _b, _c) = (start(&pair, "0 * * * *").await, start(&pair, "0 * * * *").await, start(&pair, "0 * * * *").await);
+    let (_a, _b, _c) = (
+        start(&pair, "0 * * * *").await,
+        start(&pair, "0 * * * *").await,
+        start(&pair, "0 * * * *").await,
+    );
     assert_eq!(runs(&pair).await, 0);
     for hour in 1..=3 {
         pair.clock.advance(Duration::from_secs(3600));
@@ -53,7 +62,14 @@ async fn a_changed_expression_counts_from_now(pair: Pair) {
 #[db_test]
 async fn what_is_no_cron_expression_is_refused_at_the_start(pair: Pair) {
     let schedule = Schedule::new("sink.never", "every day", Note { number: 1 });
-    let started =
-        Worker::start(pair.sink.clone(), pair.bus.clone(), vec![], vec![], vec![schedule], crate::pair::options()).await;
+    let started = Worker::start(
+        pair.sink.clone(),
+        pair.bus.clone(),
+        vec![],
+        vec![],
+        vec![schedule],
+        crate::pair::options(),
+    )
+    .await;
     assert!(started.err().unwrap().to_string().contains("sink.never"));
 }

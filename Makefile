@@ -1,0 +1,36 @@
+# `make` alone prints what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+ROUNDS ?= 300
+ARGS ?=
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Build and serve on 127.0.0.1:3000, data in ./data (ARGS="--listen 127.0.0.1:8080")
+	$(CARGO) build --release --locked --package stoa
+	exec target/release/stoa serve $(ARGS)
+
+.PHONY: test
+test: ## Everything that must hold: lints, all tests on both databases, crash rounds, API fuzzing
+	tools/test.sh
+
+.PHONY: lint
+lint: ## Formatting and clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+
+.PHONY: crash
+crash: ## Kill the server under load and check that nothing is lost or doubled (ROUNDS=300, SEED=n)
+	STOA_TEST_CRASH_ROUNDS=$(ROUNDS) STOA_TEST_CRASH_SEED=$(SEED) $(CARGO) test --locked --package stoa --test it -- crash --nocapture
+
+.PHONY: bench
+bench: ## Measure side by side with wrk; writes docs/benchmarks.md
+	tools/bench.sh
+
+.PHONY: openapi
+openapi: ## Write docs/openapi.json anew after an endpoint has changed
+	$(CARGO) run --quiet --locked --package stoa -- openapi > docs/openapi.json

@@ -1,0 +1,21 @@
+//! What a newcomer sees first.
+
+use std::path::Path;
+
+use crate::{cli::say, mount::Platform, roles::Roles};
+
+pub(crate) fn print(platform: &Platform, roles: &Roles, listening: &str, data_dir: &Path) {
+    let url = format!("http://{listening}");
+    let mail = if platform.mailer.is_folder() {
+        format!("  Mail    {url}/dev/mail      (kept here while no SMTP server is set)\n")
+    } else {
+        String::new()
+    };
+    say(format!(
+        "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{mail}  Data    {data}\n\n  \
+         To become administrator:  stoa --data-dir {data} admin create --email you@example.com\n  To stop:                  Ctrl-C\n",
+        version = env!("CARGO_PKG_VERSION"),
+        services = roles.names().join(", "),
+        data = data_dir.display(),
+    ));
+}

@@ -1,0 +1,37 @@
+//! `stoa config print` and `stoa config check`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::say;
+use crate::{
+    mount::Error,
+    settings::{self, SettingsArgs},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the settings in force, each with where it comes from; secrets are masked
+    Print {
+        /// Print the defaults with their explanations instead
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Say whether the settings can be used
+    Check,
+}
+
+impl ConfigCommand {
+    pub(crate) fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
+        match self {
+            Self::Print { defaults: true } => say(settings::DEFAULTS.trim_end()),
+            Self::Print { defaults: false } => say(args.load(Vec::new())?.print(true).trim_end()),
+            Self::Check => {
+                settings::check(&args.load(Vec::new())?)?;
+                say("The settings are fine.");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

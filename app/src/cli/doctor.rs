@@ -1,0 +1,139 @@
+//! `stoa doctor`.
+
+use std::{os::unix::fs::PermissionsExt, path::Path, process::ExitCode};
+
+use stoa_config::Settings;
+use stoa_kernel::Clock;
+
+use super::say;
+use crate::{
+    mount::{self, Error},
+    roles::Role,
+    settings::{self, ServerConfig, SettingsArgs},
+};
+
+/// Looks at everything and fixes nothing; exit code 2 if something is wrong.
+pub(crate) async fn run(args: &SettingsArgs) -> Result<ExitCode, Error> {
+    let loaded = args.load(Vec::new())?;
+    let server: ServerConfig = loaded.section("server")?;
+    let mut report = Report::default();
+    report.add("settings", settings::check(&loaded).map(|()| "fine".to_owned()));
+    report.add("data folder", folder(&server.data_dir));
+    report.add("listening address", address(&server).await);
+    if server.data_dir.is_dir() {
+        for role in Role::ALL.into_iter().filter(|role| *role != Role::Gateway) {
+            report.add(
+                &format!("{} database", role.name()),
+                database(&loaded, &server.data_dir, role.name()).await,
+            );
+        }
+        report.add("signing keys", keys(&server.data_dir.join("keys")));
+    }
+    Ok(if report.wrong {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+#[derive(Default)]
+struct Report {
+    wrong: bool,
+}
+
+impl Report {
+    fn add(&mut self, what: &str, found: Result<String, impl std::fmt::Display>) {
+        match found {
+            Ok(text) => say(format!("ok     {what}: {text}")),
+            Err(text) => {
+                self.wrong = true;
+                say(format!("WRONG  {what}: {text}"));
+            }
+        }
+    }
+}
+
+fn folder(path: &Path) -> Result<String, String> {
+    if !path.exists() {
+        return Ok(format!(
+            "{} does not exist; `stoa serve` makes it",
+            path.display()
+        ));
+    }
+    let probe = path.join(".doctor");
+    std::fs::write(&probe, b"stoa")
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|e| {
+            format!(
+                "{} cannot be written to: {e}; give this user the folder or choose another with --data-dir",
+                path.display()
+            )
+        })?;
+    let mode = std::fs::metadata(path)
+        .map_err(|e| e.to_string())?
+        .permissions()
+        .mode()
+        & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "{} can be read by others (mode {mode:o}); run: chmod 700 {0}",
+            path.display()
+        ));
+    }
+    Ok(path.display().to_string())
+}
+
+async fn address(server: &ServerConfig) -> Result<String, String> {
+    match tokio::net::TcpListener::bind(server.listen).await {
+        Ok(_) => Ok(format!("{} is free", server.listen)),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => Ok(format!(
+            "{} is taken; by a running stoa, if you started one",
+            server.listen
+        )),
+        Err(e) => Err(format!(
+            "{} cannot be listened on: {e}; choose another with --listen",
+            server.listen
+        )),
+    }
+}
+
+async fn database(settings: &Settings, data_dir: &Path, name: &str) -> Result<String, Error> {
+    if !data_dir.join(format!("{name}.db")).is_file() {
+        return Ok("none yet; `stoa serve` makes it".to_owned());
+    }
+    let db = mount::database(settings, name, data_dir, &Clock::system()).await?;
+    db.ping().await?;
+    let found = stoa_events::stats(&db).await;
+    db.close().await;
+    let queue = found?;
+    if queue.dead > 0 {
+        return Err(format!(
+            "answers, but {} of its jobs failed for good (dead letters)",
+            queue.dead
+        )
+        .into());
+    }
+    Ok(format!(
+        "answers; {} events to hand on, {} jobs to do",
+        queue.outbox,
+        queue.ready + queue.running
+    ))
+}
+
+fn keys(folder: &Path) -> Result<String, String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok("none yet; `stoa serve` makes them".to_owned());
+    };
+    let mut count = 0;
+    for entry in entries.flatten() {
+        count += 1;
+        let mode = entry.metadata().map_err(|e| e.to_string())?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(format!(
+                "{} can be read by others (mode {mode:o}); run: chmod 600 {0}",
+                entry.path().display()
+            ));
+        }
+    }
+    Ok(format!("{count} files, readable by this user alone"))
+}

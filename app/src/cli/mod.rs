@@ -1,0 +1,84 @@
+//! The command line: one subcommand a file.
+
+mod admin;
+mod audit;
+mod config;
+mod doctor;
+mod migrate;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{mount::Error, openapi, settings::SettingsArgs};
+
+/// One roof for the whole backend of a product.
+///
+/// `stoa serve` starts on nothing but a data folder. Every setting has a default; see them with `stoa config print`.
+#[derive(Debug, Parser)]
+#[command(name = "stoa", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve all services, or those named by --only
+    Serve(serve::Serve),
+    /// Bring the databases up to this binary; `serve` does so too
+    Migrate(migrate::Migrate),
+    /// Print or check the settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Make somebody an administrator
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    /// Check the audit logs
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Look at folder, databases, disk and settings, and say what is wrong
+    Doctor,
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> Result<ExitCode, Error> {
+        match self.command {
+            Command::Serve(command) => command.run(&self.settings).await,
+            Command::Migrate(command) => command.run(&self.settings).await,
+            Command::Config(command) => command.run(&self.settings),
+            Command::Openapi => openapi::print().await,
+            Command::Admin(command) => command.run(&self.settings).await,
+            Command::Audit(command) => command.run(&self.settings).await,
+            Command::Doctor => doctor::run(&self.settings).await,
+        }
+    }
+}
+
+/// Writes a line to standard output; a closed pipe is no failure.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Tells why the program ends, and with what exit code.
+pub(crate) fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    use std::io::Write;
+    let mut line = format!("stoa: {error}");
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = next.source();
+    }
+    let _ = writeln!(std::io::stderr(), "{line}");
+    ExitCode::from(1)
+}

@@ -1,0 +1,33 @@
+//! `stoa serve`.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use crate::{
+    lifecycle,
+    mount::Error,
+    roles::{Role, Roles},
+    settings::SettingsArgs,
+};
+
+/// Serve all services, or those named by --only
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// Services to run, such as auth,users [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
+    only: Vec<Role>,
+    /// Address and port to listen on [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, settings: &SettingsArgs) -> Result<ExitCode, Error> {
+        let roles = Roles::of(&self.only)?;
+        let flags = self
+            .listen
+            .map(|address| ("server.listen".to_owned(), address.to_string().into()));
+        let settings = settings.load(flags.into_iter().collect())?;
+        lifecycle::run(&settings, &roles).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,53 @@
+//! What this process depends on, and how each is asked.
+
+use stoa_gateway::{Detail, HealthCheck};
+
+use crate::mount::{Mounted, Platform};
+
+/// Dead letters from which on a service counts as degraded.
+const MANY_DEAD: i64 = 1;
+
+pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthCheck> {
+    let mut checks = Vec::new();
+    for one in mounted {
+        let (name, db) = (one.service.name, one.db.clone());
+        checks.push(HealthCheck::needed(format!("{name}.database"), move || {
+            let db = db.clone();
+            async move {
+                db.ping()
+                    .await
+                    .map(|()| Detail::default())
+                    .map_err(|e| e.to_string())
+            }
+        }));
+        let db = one.db.clone();
+        checks.push(HealthCheck::helpful(format!("{name}.events"), move || {
+            let db = db.clone();
+            async move {
+                let queue = stoa_events::stats(&db).await.map_err(|e| e.to_string())?;
+                let detail = Detail::default()
+                    .with("outbox", queue.outbox.to_string())
+                    .with("ready", queue.ready.to_string())
+                    .with("running", queue.running.to_string())
+                    .with("dead", queue.dead.to_string());
+                Ok(if queue.dead >= MANY_DEAD {
+                    detail.degraded()
+                } else {
+                    detail
+                })
+            }
+        }));
+    }
+    let objects = platform.objects.clone();
+    checks.push(HealthCheck::helpful("objects", move || {
+        let objects = objects.clone();
+        async move {
+            objects
+                .ping()
+                .await
+                .map(|()| Detail::default())
+                .map_err(|e| e.to_string())
+        }
+    }));
+    checks
+}

@@ -1,0 +1,147 @@
+//! The composition root: opens what services need, makes the services, and hands them their part.
+
+use std::path::Path;
+
+use stoa_cache::Cache;
+use stoa_config::Settings;
+use stoa_db::{Db, DbOptions, Migration};
+use stoa_events::LocalBus;
+use stoa_http::Verifier;
+use stoa_kernel::Clock;
+use stoa_mail::{MailConfig, Mailer};
+use stoa_objects::Objects;
+use stoa_rpc::Directory;
+use stoa_service::{Env, Service};
+
+use crate::{
+    roles::{Role, Roles},
+    settings::{CacheConfig, DatabaseConfig, ServerConfig},
+};
+
+/// An error with words for whoever started the program.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A service with the database it was handed.
+pub(crate) struct Mounted {
+    pub(crate) service: Service,
+    pub(crate) db: Db,
+}
+
+/// What all services of this process share.
+pub(crate) struct Platform {
+    pub(crate) clock: Clock,
+    pub(crate) cache: Cache,
+    pub(crate) objects: Objects,
+    pub(crate) mailer: Mailer,
+    pub(crate) verifier: Verifier,
+    pub(crate) rpc: Directory,
+    pub(crate) bus: LocalBus,
+    pub(crate) public_url: String,
+}
+
+impl Platform {
+    /// `listening` is where the process listens, for the addresses it tells others.
+    pub(crate) fn open(
+        settings: &Settings,
+        server: &ServerConfig,
+        data_dir: &Path,
+        listening: &str,
+    ) -> Result<Self, Error> {
+        let clock = Clock::system();
+        let cache: CacheConfig = settings.section("cache")?;
+        let mail: MailConfig = settings.section("mail")?;
+        let public_url = match server.public_url.trim_end_matches('/') {
+            "" => format!("http://{listening}"),
+            url => url.to_owned(),
+        };
+        Ok(Self {
+            cache: Cache::local(cache.max_mib * 1024 * 1024),
+            objects: Objects::folder(&data_dir.join("objects"))?,
+            mailer: Mailer::new(&mail, data_dir.join("mail"))?,
+            verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
+            rpc: Directory::new(),
+            bus: LocalBus::new(),
+            public_url,
+            clock,
+        })
+    }
+
+    fn env(&self, db: Db, data_dir: &Path) -> Env {
+        Env {
+            db,
+            cache: self.cache.clone(),
+            objects: self.objects.clone(),
+            mailer: self.mailer.clone(),
+            clock: self.clock.clone(),
+            verifier: self.verifier.clone(),
+            rpc: self.rpc.clone(),
+            data_dir: data_dir.to_owned(),
+            public_url: self.public_url.clone(),
+        }
+    }
+}
+
+/// Makes the services of this process. Nothing is migrated or started yet.
+pub(crate) async fn services(
+    platform: &Platform,
+    settings: &Settings,
+    roles: &Roles,
+    data_dir: &Path,
+) -> Result<Vec<Mounted>, Error> {
+    let mut mounted = Vec::new();
+    for role in Role::ALL.into_iter().filter(|role| roles.has(*role)) {
+        let name = role.name();
+        let make: &dyn Fn(Env) -> Result<Service, Error> = match role {
+            Role::Gateway => continue, // the edge around all of them; it has no tables
+            Role::Auth => &|env| Ok(stoa_auth::service(env, settings.section(name)?)?),
+            Role::Users => &|env| Ok(stoa_users::service(env, settings.section(name)?)),
+        };
+        let db = database(settings, name, data_dir, &platform.clock).await?;
+        let mut service = make(platform.env(db.clone(), data_dir))?;
+        if let Some(server) = service.rpc.take() {
+            platform.rpc.set_local(service.name, server);
+        }
+        mounted.push(Mounted { service, db });
+    }
+    Ok(mounted)
+}
+
+/// Opens a service's database.
+pub(crate) async fn database(
+    settings: &Settings,
+    service: &str,
+    data_dir: &Path,
+    clock: &Clock,
+) -> Result<Db, Error> {
+    let config: DatabaseConfig = settings.section("database")?;
+    let mut options = DbOptions::new(
+        format!("sqlite:{}", data_dir.join(format!("{service}.db")).display()),
+        service,
+    );
+    options.clock = clock.clone();
+    options.connections = config.connections;
+    options.wait = config.wait.0;
+    Ok(Db::open(options).await?)
+}
+
+/// The migration sets of one service's database: the platform's tables, then its own.
+pub(crate) fn migration_sets(mounted: &Mounted) -> [(&'static str, &'static [Migration]); 3] {
+    [
+        ("events", stoa_events::MIGRATIONS),
+        ("audit", stoa_audit::MIGRATIONS),
+        (mounted.service.name, mounted.service.migrations),
+    ]
+}
+
+/// Brings every database up to this binary.
+pub(crate) async fn migrate(mounted: &[Mounted]) -> Result<(), Error> {
+    for one in mounted {
+        for (set, migrations) in migration_sets(one) {
+            let report = one.db.migrate(set, migrations).await?;
+            for name in report.applied {
+                tracing::info!(service = one.service.name, set, migration = name, "migrated");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! What the tree promises: which way dependencies run, how long a file may be, where SQL may stand.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Lines of a source file, at most.
+const MOST_LINES: usize = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every file that git tracks or would track.
+fn files() -> Vec<PathBuf> {
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git lists the files");
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let files: Vec<_> = text
+        .lines()
+        .map(PathBuf::from)
+        .filter(|file| root().join(file).is_file())
+        .collect();
+    assert!(files.len() > 100, "git listed only {} files", files.len());
+    files
+}
+
+/// How far up a crate stands; a crate may only use what stands lower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Kernel,
+    Platform,
+    Api,
+    Service,
+    App,
+}
+
+fn level(manifest: &Path) -> Option<Level> {
+    let path = manifest.strip_prefix(root()).ok()?.to_str()?;
+    let parts: Vec<_> = path.split('/').collect();
+    Some(match parts.as_slice() {
+        ["platform", "kernel", ..] => Level::Kernel,
+        ["platform", ..] => Level::Platform,
+        ["services", _, "api", ..] => Level::Api,
+        ["services", ..] => Level::Service,
+        _ => Level::App,
+    })
+}
+
+#[test]
+fn dependencies_run_one_way() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .unwrap();
+    let levels: BTreeMap<_, _> = metadata
+        .packages
+        .iter()
+        .filter_map(|package| {
+            Some((
+                package.name.to_string(),
+                level(package.manifest_path.as_std_path())?,
+            ))
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for package in &metadata.packages {
+        let from = levels[package.name.as_str()];
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|dep| dep.kind != DependencyKind::Development)
+        {
+            let Some(&to) = levels.get(&dependency.name) else {
+                continue;
+            };
+            // Crates of the platform use one another, and so do contracts; services do not.
+            let fine = to < from || (to == from && matches!(from, Level::Platform | Level::Api));
+            if !fine {
+                wrong.push(format!(
+                    "{} ({from:?}) uses {} ({to:?})",
+                    package.name, dependency.name
+                ));
+            }
+        }
+    }
+    assert!(levels.len() > 15, "only {} crates were found", levels.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_source_file_is_too_long() {
+    let long: Vec<_> = files()
+        .into_iter()
+        .filter(|file| {
+            file.extension().is_some_and(|e| {
+                ["rs", "sql", "sh", "ts", "tsx", "html", "css"]
+                    .iter()
+                    .any(|x| e == *x)
+            })
+        })
+        .filter_map(|file| {
+            let lines = fs::read_to_string(root().join(&file)).ok()?.lines().count();
+            (lines > MOST_LINES).then(|| format!("{}: {lines} lines", file.display()))
+        })
+        .collect();
+    assert!(
+        long.is_empty(),
+        "more than {MOST_LINES} lines:\n{}",
+        long.join("\n")
+    );
+}
+
+#[test]
+fn services_keep_their_sql_under_store() {
+    let words = ["SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE "];
+    let found: Vec<_> = files()
+        .into_iter()
+        .filter(|file| file.starts_with("services") && file.extension().is_some_and(|e| e == "rs"))
+        .filter(|file| {
+            let parts: Vec<_> = file
+                .components()
+                .map(|part| part.as_os_str().to_string_lossy().into_owned())
+                .collect();
+            !parts.iter().any(|part| part == "store" || part == "tests")
+        })
+        .filter(|file| {
+            let text = fs::read_to_string(root().join(file)).unwrap();
+            text.lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .any(|line| {
+                    line.split('"')
+                        .skip(1)
+                        .step_by(2)
+                        .any(|literal| words.iter().any(|word| literal.contains(word)))
+                })
+        })
+        .map(|file| file.display().to_string())
+        .collect();
+    assert!(found.is_empty(), "SQL outside store/:\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_service_has_the_same_shape() {
+    for service in ["auth", "users", "gateway"] {
+        let folder = root().join("services").join(service);
+        for needed in ["README.md", "src/lib.rs", "src/config.rs"] {
+            assert!(
+                folder.join(needed).is_file(),
+                "services/{service}/{needed} is missing"
+            );
+        }
+    }
+    for service in ["auth", "users"] {
+        let folder = root().join("services").join(service);
+        for needed in ["src/http", "src/ops", "src/store", "migrations", "tests"] {
+            assert!(
+                folder.join(needed).is_dir(),
+                "services/{service}/{needed} is missing"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_setting_stands_in_the_documents_of_its_service() {
+    let defaults: toml::Table =
+        toml::from_str(&fs::read_to_string(root().join("stoa.default.toml")).unwrap()).unwrap();
+    for service in ["auth", "users", "gateway"] {
+        let readme = fs::read_to_string(root().join("services").join(service).join("README.md")).unwrap();
+        let missing: Vec<_> = defaults[service]
+            .as_table()
+            .unwrap()
+            .keys()
+            .filter(|key| !readme.contains(key.as_str()))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "services/{service}/README.md does not name {missing:?}"
+        );
+    }
+}

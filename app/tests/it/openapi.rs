@@ -1,0 +1,66 @@
+//! The OpenAPI document: checked in, complete, and true to what is served.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::stoa::{Stoa, folder, run};
+
+fn checked_in() -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn the_checked_in_document_is_what_the_program_prints() {
+    let (scratch, _) = folder();
+    let printed = run(&scratch.path().join("data"), &["openapi"]);
+    assert!(
+        printed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&printed.stderr)
+    );
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert!(
+        printed == checked_in(),
+        "docs/openapi.json is out of date; run `make openapi` and look at what changed"
+    );
+    assert!(
+        !scratch.path().join("data").exists(),
+        "printing the document leaves nothing behind"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_served_document_is_the_checked_in_one() {
+    let (_scratch, data_dir) = folder();
+    let stoa = Stoa::serve(&data_dir);
+    let served: Value = stoa.get("/api/openapi.json", "").await.json().await.unwrap();
+    assert!(served == checked_in());
+}
+
+#[test]
+fn every_operation_is_described() {
+    let document = checked_in();
+    let mut wanting = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(_, operation)| operation["responses"].is_object())
+        {
+            let name = format!("{} {path}", method.to_uppercase());
+            if operation["summary"].as_str().is_none_or(str::is_empty) {
+                wanting.push(format!("{name}: no summary"));
+            }
+            if !operation["security"].is_array() {
+                wanting.push(format!("{name}: does not say who may call it"));
+            }
+            if operation["tags"].as_array().is_none_or(Vec::is_empty) {
+                wanting.push(format!("{name}: no tag"));
+            }
+        }
+    }
+    assert!(wanting.is_empty(), "{}", wanting.join("\n"));
+}

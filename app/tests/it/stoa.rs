@@ -1,0 +1,187 @@
+//! A real `stoa` process on a folder of its own, and a client for it.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+/// A command line of this build's `stoa`, without the settings of whoever runs the tests.
+pub(crate) fn command(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("STOA_")) {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(data_dir.parent().unwrap())
+        .arg("--data-dir")
+        .arg(data_dir);
+    // Hashing at a tenth of its cost: these tests look at what happens, not at how long it takes.
+    command
+        .env("STOA_AUTH__PASSWORD__MEMORY_KIB", "64")
+        .env("STOA_AUTH__PASSWORD__ITERATIONS", "1");
+    for key in [
+        "GATEWAY__RATE_LIMIT__PER_ADDRESS",
+        "GATEWAY__RATE_LIMIT__PER_USER",
+        "AUTH__RATE_LIMIT__REGISTER_PER_ADDRESS",
+    ] {
+        command.env(format!("STOA_{key}"), "off");
+    }
+    command
+}
+
+/// Runs a subcommand to its end.
+pub(crate) fn run(data_dir: &Path, args: &[&str]) -> Output {
+    command(data_dir)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("stoa starts")
+}
+
+/// A serving process; killed when dropped.
+pub(crate) struct Stoa {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) client: Client,
+}
+
+impl Stoa {
+    /// Serves on a free port and returns once it is ready.
+    pub(crate) fn serve(data_dir: &Path) -> Self {
+        Self::serve_with(data_dir, &[])
+    }
+
+    /// As `serve`, with settings: `("AUTH__REGISTRATION", "closed")`.
+    pub(crate) fn serve_with(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = command(data_dir);
+        for (key, value) in settings {
+            command.env(format!("STOA_{key}"), value);
+        }
+        let mut child = command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("stoa starts");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.split_whitespace()
+                    .find(|word| word.starts_with("http://127.0.0.1:"))
+                    .map(str::to_owned)
+            })
+            .expect("the banner names the address");
+        // Whatever else it prints must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            url: url.trim_end_matches('/').to_owned(),
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// SIGKILL, as the power going out.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "not on an async thread that others need"
+            )]
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("stoa did not stop within 30 s of SIGTERM");
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Response {
+        self.request(Method::GET, path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path).json(&body).send().await.unwrap()
+    }
+
+    /// Registers and returns the whole answer.
+    pub(crate) async fn register(&self, email: &str) -> Value {
+        let answer = self
+            .post(
+                "/api/v1/auth/register",
+                json!({"email": email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"}),
+            )
+            .await;
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(status, 201, "{body}");
+        body
+    }
+
+    /// Logs in and returns the whole answer.
+    pub(crate) async fn login(&self, email: &str) -> Value {
+        let answer = self
+            .post(
+                "/api/v1/auth/login",
+                json!({"email": email, "password": PASSWORD}),
+            )
+            .await;
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(status, 200, "{email}: {body}");
+        body
+    }
+}
+
+impl Drop for Stoa {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The password of everybody in these tests.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// The access token of an answer of register, login or refresh.
+pub(crate) fn token(answer: &Value) -> &str {
+    answer["access_token"].as_str().expect("an access token")
+}
+
+/// A folder for one test, and the data folder in it.
+pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
+    let scratch = tempfile::tempdir().unwrap();
+    let data_dir = scratch.path().join("data");
+    (scratch, data_dir)
+}

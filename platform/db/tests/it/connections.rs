@@ -1,0 +1,165 @@
+//! PostgreSQL's connections: shared, dropped half-way, and lost.
+
+use std::time::Duration;
+
+use stoa_db::{Db, DbOptions, Engine, Error, testing::Place};
+
+const TABLE: &str = "CREATE TABLE things (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)";
+
+async fn one_connection(place: &Place) -> Db {
+    let options = DbOptions {
+        connections: 1,
+        wait: Duration::from_millis(500),
+        ..place.options("test")
+    };
+    let db = Db::open(options).await.unwrap();
+    db.execute(TABLE, &[]).await.unwrap();
+    db
+}
+
+async fn ids(db: &Db) -> Vec<i64> {
+    db.fetch_all("SELECT id FROM things ORDER BY id", &[])
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_dropped_leaves_its_connection_clean() {
+    let place = Place::new(Engine::Postgres);
+    let db = one_connection(&place).await;
+    for id in 0..20_i64 {
+        let mut tx = db.begin().await.unwrap();
+        tx.execute("INSERT INTO things (id, n) VALUES ($1, 0)", &[&id])
+            .await
+            .unwrap();
+        if id % 2 == 0 {
+            let _ = tx
+                .execute("INSERT INTO things (id, n) VALUES ($1, 0)", &[&id])
+                .await;
+        }
+        drop(tx);
+        // On the same connection: were the transaction still open, this would be part of it.
+        db.execute("INSERT INTO things (id, n) VALUES ($1, 1)", &[&(id + 100)])
+            .await
+            .unwrap();
+    }
+    assert_eq!(ids(&db).await, (100..120).collect::<Vec<_>>());
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_dropped_half_way_fails_its_transaction() {
+    let place = Place::new(Engine::Postgres);
+    let db = one_connection(&place).await;
+    let mut tx = db.begin().await.unwrap();
+    tx.execute("INSERT INTO things (id, n) VALUES (1, 0)", &[])
+        .await
+        .unwrap();
+    let slow = tx.fetch_one::<()>("SELECT CAST(pg_sleep(0.2) AS TEXT)", &[]);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(30), slow)
+            .await
+            .is_err()
+    );
+    assert!(matches!(
+        tx.execute("INSERT INTO things (id, n) VALUES (2, 0)", &[]).await,
+        Err(Error::TxFailed)
+    ));
+    assert!(matches!(tx.commit().await, Err(Error::TxFailed)));
+    db.execute("INSERT INTO things (id, n) VALUES (3, 0)", &[])
+        .await
+        .unwrap();
+    assert_eq!(ids(&db).await, [3]);
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_too_long_for_a_connection_is_told_busy() {
+    let place = Place::new(Engine::Postgres);
+    let db = one_connection(&place).await;
+    let held = db.begin().await.unwrap();
+    assert!(matches!(db.begin().await.err(), Some(Error::Busy)));
+    assert!(matches!(
+        db.execute("DELETE FROM things", &[]).await,
+        Err(Error::Busy)
+    ));
+    assert!(ids(&db).await.is_empty(), "reads have connections of their own");
+    held.rollback().await;
+    db.begin().await.unwrap().commit().await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_transactions_in_each_others_way_end_in_a_conflict_of_one() {
+    let place = Place::new(Engine::Postgres);
+    let db = Db::open(place.options("test")).await.unwrap();
+    db.execute(TABLE, &[]).await.unwrap();
+    db.execute("INSERT INTO things (id, n) VALUES (1, 0), (2, 0)", &[])
+        .await
+        .unwrap();
+    let cross = |first: i64, second: i64| {
+        let db = db.clone();
+        async move {
+            let update = "UPDATE things SET n = n + 1 WHERE id = $1";
+            let mut tx = db.begin().await?;
+            tx.execute(update, &[&first]).await?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            tx.execute(update, &[&second]).await?;
+            tx.commit().await
+        }
+    };
+    let (a, b) = tokio::join!(cross(1, 2), cross(2, 1));
+    assert!(
+        matches!(
+            (&a, &b),
+            (Ok(()), Err(Error::Conflict)) | (Err(Error::Conflict), Ok(()))
+        ),
+        "{a:?} {b:?}"
+    );
+    assert_eq!(
+        db.fetch_all::<i64>("SELECT n FROM things", &[]).await.unwrap(),
+        [1, 1]
+    );
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_lost_are_made_anew() {
+    let place = Place::new(Engine::Postgres);
+    // The name that the server knows its connections by, so that no other test's are cut.
+    let service = format!("lost_{}", u32::from_be_bytes(stoa_kernel::random::bytes()));
+    let db = Db::open(place.options(&service)).await.unwrap();
+    let server = Db::open(place.options("server")).await.unwrap();
+    db.execute(TABLE, &[]).await.unwrap();
+    for round in 0..3_i64 {
+        let mut held = db.begin().await.unwrap();
+        held.execute("INSERT INTO things (id, n) VALUES (-1, 0)", &[])
+            .await
+            .unwrap();
+        assert_eq!(ids(&db).await.len() as i64, round);
+        let cut = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1";
+        let count: i64 = server
+            .fetch_one(cut, &[&format!("stoa {service}")])
+            .await
+            .unwrap();
+        assert!(count >= 2, "{count}");
+        assert_eq!(
+            ids(&db).await.len() as i64,
+            round,
+            "a read is repeated on a new connection"
+        );
+        let mut tx = db.begin().await.unwrap();
+        tx.execute("INSERT INTO things (id, n) VALUES ($1, 0)", &[&round])
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert!(
+            held.execute("INSERT INTO things (id, n) VALUES (-2, 0)", &[])
+                .await
+                .is_err()
+        );
+        assert!(held.commit().await.is_err());
+    }
+    assert_eq!(ids(&db).await, [0, 1, 2]);
+    place.remove().await;
+}

@@ -1,0 +1,175 @@
+//! Who calls: access token, API key, or session cookie with its CSRF token.
+
+use std::{pin::Pin, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use stoa_kernel::Principal;
+use subtle::ConstantTimeEq;
+
+use crate::{Code, Failure, Refused, Result, Verifier, codes, cookie, names, token::csrf_claim};
+
+/// How the edge turns an API key into a principal; set by the composition root (auth's rpc). Answers are cached by the
+/// implementation. None: there is no such key.
+pub trait KeyAuthority: Send + Sync {
+    /// Whose key it is.
+    fn authenticate<'a>(&'a self, key: &'a str) -> KeyAnswer<'a>;
+}
+
+/// What a [`KeyAuthority`] answers.
+pub type KeyAnswer<'a> = Pin<Box<dyn Future<Output = Result<Option<Arc<Principal>>>> + Send + 'a>>;
+
+/// What a request presents.
+#[derive(Debug)]
+pub enum Presented<'a> {
+    /// No credentials.
+    Nothing,
+    /// Good ones.
+    Principal(Arc<Principal>),
+    /// An API key, to be asked of the [`KeyAuthority`].
+    Key(&'a str),
+}
+
+/// In a request's extensions: why the session cookie that came with it does not count.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal(pub(crate) Arc<Failure>);
+
+/// Reads and checks a request's credentials, as far as no other service has to be asked. For a token that was seen
+/// before it allocates nothing. `Authorization` counts before `x-api-key`, and that before the cookie.
+///
+/// # Errors
+/// 401 for a bad or expired token, 403 for a cookie without its CSRF token on an unsafe method.
+pub fn present<'a>(headers: &'a HeaderMap, method: &Method, verifier: &Verifier) -> Result<Presented<'a>> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let credentials = value
+            .to_str()
+            .ok()
+            .and_then(bearer)
+            .ok_or_else(|| invalid(codes::UNAUTHENTICATED))?;
+        if credentials.starts_with(names::API_KEY_PREFIX) {
+            return Ok(Presented::Key(credentials));
+        }
+        return verifier
+            .verify(credentials)
+            .map(Presented::Principal)
+            .map_err(refused);
+    }
+    if let Some(value) = headers.get(names::API_KEY_HEADER) {
+        let key = value
+            .to_str()
+            .ok()
+            .filter(|key| key.starts_with(names::API_KEY_PREFIX));
+        return key
+            .map(Presented::Key)
+            .ok_or_else(|| invalid(codes::UNAUTHENTICATED));
+    }
+    match cookie(headers, names::ACCESS_COOKIE) {
+        Some(token) => by_cookie(token, headers, method, verifier).map(Presented::Principal),
+        None => Ok(Presented::Nothing),
+    }
+}
+
+/// Who calls; none for an anonymous caller.
+///
+/// # Errors
+/// As [`present`]; also 401 for an unknown API key, or what the key authority fails with.
+pub async fn authenticate(
+    headers: &HeaderMap,
+    method: &Method,
+    verifier: &Verifier,
+    keys: Option<&dyn KeyAuthority>,
+) -> Result<Option<Arc<Principal>>> {
+    match present(headers, method, verifier)? {
+        Presented::Nothing => Ok(None),
+        Presented::Principal(principal) => Ok(Some(principal)),
+        Presented::Key(key) => {
+            let principal = match keys {
+                Some(keys) => keys.authenticate(key).await?,
+                None => None,
+            };
+            principal.map(Some).ok_or_else(|| invalid(codes::UNAUTHENTICATED))
+        }
+    }
+}
+
+/// [`authenticate`]s a request and puts `Arc<Principal>` into its extensions, where [`Caller`](crate::Caller) and its
+/// like look for it.
+///
+/// A browser sends its cookie along whether it is wanted or not; so a bad cookie fails the request only where somebody
+/// signed in is asked for, and one can still sign in again. Other bad credentials fail at once.
+///
+/// # Errors
+/// As [`authenticate`], for tokens and keys.
+pub async fn admit(parts: &mut Parts, verifier: &Verifier, keys: Option<&dyn KeyAuthority>) -> Result<()> {
+    match authenticate(&parts.headers, &parts.method, verifier, keys).await {
+        Ok(None) => {}
+        Ok(Some(principal)) => {
+            parts.extensions.insert(principal);
+        }
+        Err(failure) if by_cookie_only(&parts.headers) => {
+            parts.extensions.insert(Refusal(Arc::new(failure)));
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(())
+}
+
+fn by_cookie_only(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(names::API_KEY_HEADER)
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, credentials) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| credentials.trim_start())
+}
+
+fn by_cookie(
+    token: &str,
+    headers: &HeaderMap,
+    method: &Method,
+    verifier: &Verifier,
+) -> Result<Arc<Principal>> {
+    let verified = verifier.check(token).map_err(refused)?;
+    let claim = verified
+        .csrf
+        .as_deref()
+        .ok_or_else(|| refused(Refused::Misplaced))?;
+    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe && !proves_origin(headers, claim) {
+        return Err(Failure::new(codes::CSRF));
+    }
+    Ok(Arc::clone(&verified.principal))
+}
+
+/// Whether the header repeats the CSRF cookie, and that is the token that goes with the session.
+fn proves_origin(headers: &HeaderMap, claim: &str) -> bool {
+    let header = headers
+        .get(names::CSRF_HEADER)
+        .and_then(|value| value.to_str().ok());
+    let (Some(header), Some(cookie)) = (header, cookie(headers, names::CSRF_COOKIE)) else {
+        return false;
+    };
+    let same = header.as_bytes().ct_eq(cookie.as_bytes());
+    bool::from(same & csrf_claim(header).as_bytes().ct_eq(claim.as_bytes()))
+}
+
+/// 401 for a caller without credentials.
+pub(crate) fn unauthenticated() -> Failure {
+    Failure::new(codes::UNAUTHENTICATED).header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+/// 401 for credentials that are no good.
+fn invalid(code: Code) -> Failure {
+    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+    Failure::new(code).header(header::WWW_AUTHENTICATE, challenge)
+}
+
+fn refused(why: Refused) -> Failure {
+    invalid(match why {
+        Refused::Malformed | Refused::BadSignature | Refused::Misplaced => codes::UNAUTHENTICATED,
+        Refused::Expired => codes::TOKEN_EXPIRED,
+        Refused::Revoked => codes::TOKEN_REVOKED,
+        Refused::Stale => codes::TOKEN_STALE,
+    })
+}

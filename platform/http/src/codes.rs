@@ -1,0 +1,69 @@
+//! The codes that any service may answer with.
+
+use serde::Serialize;
+
+/// A stable code, its status and its title. A service declares its own as consts in its `error.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Code {
+    /// Never changes once published.
+    pub code: &'static str,
+    /// The HTTP status it is answered with.
+    pub status: u16,
+    /// The kind of problem in words.
+    pub title: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $title:literal;)*) => {
+        $($(#[$doc])* pub const $name: Code = Code { code: $code, status: $status, title: $title };)*
+        /// All of them, in the order of their statuses.
+        pub const CODES: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    /// The request is not HTTP, JSON or UTF-8 as it should be.
+    MALFORMED = 400 "malformed_request" "The request cannot be read";
+    /// No credentials, or none that mean anything.
+    UNAUTHENTICATED = 401 "unauthenticated" "Sign in first";
+    /// The access token's time is over.
+    TOKEN_EXPIRED = 401 "token_expired" "The access token has expired";
+    /// The session behind the access token was ended.
+    TOKEN_REVOKED = 401 "token_revoked" "The session has ended";
+    /// The account's roles have changed since the token was made.
+    TOKEN_STALE = 401 "token_stale" "The access token is out of date; refresh it";
+    /// The caller is known, and may not.
+    FORBIDDEN = 403 "forbidden" "You may not do this";
+    /// A cookie's unsafe request lacks the header that proves it comes from our own pages.
+    CSRF = 403 "csrf_mismatch" "The x-csrf-token header does not match the session";
+    /// There is nothing under this address, or nothing that the caller may know of.
+    NOT_FOUND = 404 "not_found" "There is no such thing";
+    /// The address exists, not so the method.
+    METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This method is not offered here";
+    /// Somebody else changed it at the same time.
+    CONFLICT = 409 "conflict" "It was changed meanwhile";
+    /// The first request with this `Idempotency-Key` still runs.
+    IDEMPOTENCY_IN_PROGRESS = 409 "idempotency_in_progress" "The first request with this Idempotency-Key still runs";
+    /// `If-Match` names another version.
+    PRECONDITION_FAILED = 412 "precondition_failed" "It was changed since you read it";
+    /// The body is larger than is taken.
+    TOO_LARGE = 413 "too_large" "The request is too large";
+    /// The body is of a kind that is not taken.
+    UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type" "This media type is not accepted";
+    /// The input can be read and is wrong.
+    INVALID_INPUT = 422 "invalid_input" "The input is not valid";
+    /// This `Idempotency-Key` came before with another request.
+    IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key came with another request before";
+    /// Slow down.
+    RATE_LIMITED = 429 "rate_limited" "Too many requests";
+    /// The request's head is larger than is taken.
+    HEADER_TOO_LARGE = 431 "header_too_large" "The head of the request is too large";
+    /// A fault of ours.
+    INTERNAL = 500 "internal" "Something went wrong on our side";
+    /// The service behind the gateway gave no usable answer.
+    BAD_GATEWAY = 502 "bad_gateway" "The service behind this address does not answer properly";
+    /// It cannot be done now, but soon.
+    UNAVAILABLE = 503 "unavailable" "Try again shortly";
+    /// It took too long.
+    TIMEOUT = 504 "timeout" "The request took too long";
+}

@@ -1,0 +1,73 @@
+//! Entity tags and `If-Match`.
+
+use axum::extract::FromRequestParts;
+use http::{HeaderValue, header, request::Parts};
+
+use crate::{Failure, Result, codes};
+
+/// A strong entity tag made of a row's version.
+#[must_use]
+pub fn etag(version: i64) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// `If-Match` of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// The caller does not mind what was changed meanwhile.
+    Absent,
+    /// Whatever version there is.
+    Any,
+    /// One of these. Tags that we never gave out are left out, so that they match nothing.
+    Versions(Vec<i64>),
+}
+
+impl IfMatch {
+    /// Whether `version` is meant.
+    ///
+    /// # Errors
+    /// 412 if it is not.
+    pub fn check(&self, version: i64) -> Result<()> {
+        match self {
+            Self::Absent | Self::Any => Ok(()),
+            Self::Versions(versions) if versions.contains(&version) => Ok(()),
+            Self::Versions(_) => Err(Failure::new(codes::PRECONDITION_FAILED)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let mut versions = Vec::new();
+        let mut lines = parts.headers.get_all(header::IF_MATCH).iter().peekable();
+        if lines.peek().is_none() {
+            return Ok(Self::Absent);
+        }
+        for line in lines {
+            let line = line.to_str().map_err(|_| malformed())?;
+            if line.trim() == "*" {
+                return Ok(Self::Any);
+            }
+            for tag in line.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+                versions.extend(version(tag)?);
+            }
+        }
+        Ok(Self::Versions(versions))
+    }
+}
+
+/// The version that a tag names; none for a weak one, which never matches here, and for one that is not ours.
+fn version(tag: &str) -> Result<Option<i64>> {
+    let strong = tag.strip_prefix("W/").unwrap_or(tag);
+    let inner = strong
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .ok_or_else(malformed)?;
+    Ok(inner.parse().ok().filter(|_| strong.len() == tag.len()))
+}
+
+fn malformed() -> Failure {
+    Failure::new(codes::MALFORMED).detail("If-Match must be * or a list of entity tags in quotes.")
+}

@@ -1,0 +1,46 @@
+//! Problems, extractors, pages, tokens and idempotency for HTTP handlers.
+//!
+//! What the edge in front of a service puts into each request's extensions: [`RequestInfo`], and, for a known caller,
+//! `Arc<Principal>` (see [`admit`]). What it does with each response: [`with_request_id`].
+
+mod authn;
+mod body;
+mod caller;
+pub mod codes;
+mod cookies;
+mod etag;
+mod failure;
+mod idempotency;
+mod input;
+mod json;
+pub mod names;
+pub mod openapi;
+mod page;
+mod path;
+mod problem;
+mod query;
+mod request;
+mod revocations;
+mod token;
+mod token_cache;
+mod validation;
+mod verifier;
+
+pub use authn::{KeyAnswer, KeyAuthority, Presented, admit, authenticate, present};
+pub use body::Upload;
+pub use caller::{Caller, Own, Permission, Permit, Person};
+pub use codes::Code;
+pub use cookies::cookie;
+pub use etag::{IfMatch, etag};
+pub use failure::{Failure, FailureInfo, Result, method_not_allowed, not_found, with_request_id};
+pub use idempotency::{Idempotency, idempotent};
+pub use json::Json;
+pub use openapi::Problems;
+pub use page::PageQuery;
+pub use path::Path;
+pub use problem::{FieldError, Problem};
+pub use query::Query;
+pub use request::{RequestFacts, RequestInfo};
+pub use token::{Claims, TokenSigner, VerifyingKey, csrf_claim};
+pub use validation::field_error;
+pub use verifier::{Refused, Verifier};

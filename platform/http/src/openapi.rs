@@ -1,0 +1,200 @@
+//! What all services' descriptions share, and reading back from them who may call what.
+//!
+//! Each route states it in `#[utoipa::path]`:
+//! - `security(())`: anybody.
+//! - `security(("bearer" = []))`: whoever is signed in.
+//! - with `extensions(("x-permission" = json!("users.read")))` besides: whoever holds that permission.
+//! - with `extensions(("x-scope" = json!("profile.write")))`: an API key needs this scope, a person nothing.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use utoipa::{
+    Modify, PartialSchema, ToSchema,
+    openapi::{
+        Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+        path::{Operation, PathItem},
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::{FieldError, Problem, names};
+
+/// Extension of an operation: the permission that its caller must hold.
+pub const PERMISSION: &str = "x-permission";
+/// Extension of an operation: the scope that an API key must have.
+pub const SCOPE: &str = "x-scope";
+/// Security scheme: an access token or API key as `Authorization: Bearer`.
+pub const BEARER: &str = "bearer";
+/// Security scheme: the session cookie of a browser.
+pub const COOKIE: &str = "cookie";
+/// Security scheme: an API key in a header of its own.
+pub const API_KEY: &str = "api_key";
+
+/// The statuses that any operation may answer with a [`Problem`].
+const PROBLEMS: &[(u16, &str)] = &[
+    (400, "The request cannot be read"),
+    (401, "The caller is not signed in"),
+    (403, "The caller may not do this"),
+    (404, "There is no such thing"),
+    (409, "It was changed meanwhile"),
+    (412, "It was changed since it was read"),
+    (413, "The request is too large"),
+    (415, "The media type is not accepted"),
+    (422, "The input is not valid"),
+    (429, "Too many requests"),
+    (500, "A fault of the server"),
+    (503, "Not possible just now"),
+];
+
+/// For `responses(…, Problems)` in `#[utoipa::path]`: the refusals that any operation may answer with, as [`Problem`].
+/// They refer to what [`Shared`] adds to the description.
+pub struct Problems;
+
+impl utoipa::IntoResponses for Problems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let refer = |status: &u16| Ref::from_response_name(response_name(*status)).into();
+        PROBLEMS
+            .iter()
+            .map(|(status, _)| (status.to_string(), refer(status)))
+            .collect()
+    }
+}
+
+fn response_name(status: u16) -> String {
+    format!("Problem{status}")
+}
+
+/// Adds to a description what all services refer to: the problem's schema and responses, and the security schemes.
+/// Beside bearer tokens, whatever is open to them is open to cookies and API keys.
+pub struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let components = openapi.components.get_or_insert_with(Components::default);
+        components
+            .schemas
+            .insert(Problem::name().into_owned(), Problem::schema());
+        components
+            .schemas
+            .insert(FieldError::name().into_owned(), FieldError::schema());
+        for (status, description) in PROBLEMS {
+            let content = Content::new(Some(Ref::from_schema_name(Problem::name())));
+            let response = ResponseBuilder::new()
+                .description(*description)
+                .content("application/problem+json", content);
+            components
+                .responses
+                .insert(response_name(*status), response.build().into());
+        }
+        components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let cookie = ApiKeyValue::with_description(
+            names::ACCESS_COOKIE,
+            "Unsafe methods need the header x-csrf-token with the value of the cookie stoa_csrf as well.",
+        );
+        components.add_security_scheme(COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(names::API_KEY_HEADER)));
+        components.add_security_scheme(API_KEY, key);
+        let bearer = SecurityRequirement::new::<_, [&str; 0], _>(BEARER, []);
+        for operation in openapi.paths.paths.values_mut().flat_map(operations_mut) {
+            if let Some(security) = operation
+                .security
+                .as_mut()
+                .filter(|security| security.contains(&bearer))
+            {
+                for other in [COOKIE, API_KEY] {
+                    let other = SecurityRequirement::new::<_, [&str; 0], _>(other, []);
+                    if !security.contains(&other) {
+                        security.push(other);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get,
+        put,
+        post,
+        delete,
+        options,
+        head,
+        patch,
+        ..
+    } = item;
+    [get, put, post, delete, options, head, patch]
+        .into_iter()
+        .filter_map(Option::as_mut)
+}
+
+/// Who may call a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Whoever holds this permission.
+    Permission(String),
+    /// The route does not say: a mistake, which the test that walks the route table finds.
+    Unstated,
+}
+
+/// One route, as its description tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The method.
+    pub method: Method,
+    /// The path, with parameters in braces.
+    pub path: String,
+    /// Who may call it.
+    pub access: Access,
+    /// The scope that an API key needs, if it is not the permission.
+    pub scope: Option<String>,
+}
+
+/// All routes of a description.
+#[must_use]
+pub fn routes(openapi: &OpenApi) -> Vec<RouteInfo> {
+    let paths = openapi.paths.paths.iter();
+    paths
+        .flat_map(|(path, item)| operations(item).map(|(method, operation)| route(path, method, operation)))
+        .collect()
+}
+
+fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
+    [
+        (Method::GET, &item.get),
+        (Method::PUT, &item.put),
+        (Method::POST, &item.post),
+        (Method::DELETE, &item.delete),
+        (Method::OPTIONS, &item.options),
+        (Method::HEAD, &item.head),
+        (Method::PATCH, &item.patch),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+fn route(path: &str, method: Method, operation: &Operation) -> RouteInfo {
+    let extension = |name: &str| {
+        let value = operation.extensions.as_ref()?.get(name)?;
+        value.as_str().map(str::to_owned)
+    };
+    let anybody =
+        |security: &Vec<_>| security.is_empty() || security.contains(&SecurityRequirement::default());
+    let access = match (extension(PERMISSION), &operation.security) {
+        (Some(permission), _) => Access::Permission(permission),
+        (None, None) => Access::Unstated,
+        (None, Some(security)) if anybody(security) => Access::Public,
+        (None, Some(_)) => Access::SignedIn,
+    };
+    RouteInfo {
+        method,
+        path: path.to_owned(),
+        access,
+        scope: extension(SCOPE),
+    }
+}

@@ -1,0 +1,188 @@
+//! Checks access tokens: signature by the key set, lifetime, and what was revoked since.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use stoa_kernel::{Clock, Permissions, Principal, PrincipalKind, SessionId, Timestamp, UserId};
+
+use crate::{
+    revocations::Until,
+    token::{Claims, Parsed, VerifyingKey},
+    token_cache::TokenCache,
+};
+
+/// Checks access tokens. In the process that runs auth the key set is set directly; elsewhere it is fetched from auth.
+/// Cheap to clone; clones share keys, cache and revocations.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    issuer: String,
+    clock: Clock,
+    keys: ArcSwap<KeySet>,
+    cache: TokenCache<Verified>,
+    sessions: Until<SessionId, ()>,
+    versions: Until<UserId, i64>,
+}
+
+#[derive(Default)]
+struct KeySet {
+    /// Grows with each new set: a cached token counts only under the set that it was checked with.
+    epoch: u64,
+    keys: HashMap<String, ed25519_dalek::VerifyingKey>,
+}
+
+/// A token whose signature and issuer were found good.
+pub(crate) struct Verified {
+    pub(crate) principal: Arc<Principal>,
+    /// The claim `csrf`.
+    pub(crate) csrf: Option<String>,
+    session: SessionId,
+    version: i64,
+    expires: i64,
+    epoch: u64,
+}
+
+/// Why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is no token of ours: its form, algorithm, claims or issuer are not.
+    Malformed,
+    /// No key of ours signed it.
+    BadSignature,
+    /// Its time is over.
+    Expired,
+    /// Its session was ended.
+    Revoked,
+    /// The account's roles have changed since.
+    Stale,
+    /// It is a cookie's token and came otherwise, or the other way round.
+    Misplaced,
+}
+
+impl Verifier {
+    /// Accepts tokens of this issuer, once there are keys.
+    #[must_use]
+    pub fn new(issuer: &str, clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            issuer: issuer.to_owned(),
+            clock,
+            keys: ArcSwap::default(),
+            cache: TokenCache::new(),
+            sessions: Until::new(),
+            versions: Until::new(),
+        }))
+    }
+
+    /// Replaces the key set. Tokens of keys that are gone are refused from now on.
+    pub fn set_keys(&self, keys: Vec<VerifyingKey>) {
+        let keys: HashMap<_, _> = keys
+            .into_iter()
+            .filter_map(|key| {
+                let public = ed25519_dalek::VerifyingKey::from_bytes(&key.public)
+                    .ok()
+                    .filter(|key| !key.is_weak());
+                if public.is_none() {
+                    tracing::error!(
+                        kid = key.kid,
+                        "left out a key that is not a sound Ed25519 public key"
+                    );
+                }
+                Some((key.kid, public?))
+            })
+            .collect();
+        self.0.keys.rcu(|before| KeySet {
+            epoch: before.epoch + 1,
+            keys: keys.clone(),
+        });
+    }
+
+    /// The principal of a bearer token. A token that was seen before costs a hash and a look-up, and allocates nothing;
+    /// lifetime and revocations are checked every time.
+    ///
+    /// # Errors
+    /// Why the token is refused; also a token that is bound to a cookie.
+    pub fn verify(&self, token: &str) -> Result<Arc<Principal>, Refused> {
+        let verified = self.check(token)?;
+        if verified.csrf.is_some() {
+            return Err(Refused::Misplaced);
+        }
+        Ok(Arc::clone(&verified.principal))
+    }
+
+    /// From now on tokens of this session are refused. `until`: when the last of them expires.
+    pub fn revoke_session(&self, session: SessionId, until: Timestamp) {
+        self.0.sessions.raise(session, (), until, self.0.clock.now());
+    }
+
+    /// Tokens of this user with a smaller `ver` are refused as stale: the client refreshes. `until`: when the last of
+    /// them expires.
+    pub fn raise_version(&self, user: UserId, version: i64, until: Timestamp) {
+        self.0.versions.raise(user, version, until, self.0.clock.now());
+    }
+
+    pub(crate) fn check(&self, token: &str) -> Result<Arc<Verified>, Refused> {
+        let Inner {
+            cache, keys, clock, ..
+        } = &*self.0;
+        let key = cache.key(token);
+        let verified = match cache.get(key) {
+            Some(verified) if verified.epoch == keys.load().epoch => verified,
+            _ => {
+                let verified = Arc::new(self.open(token)?);
+                cache.insert(key, Arc::clone(&verified));
+                verified
+            }
+        };
+        if verified.expires <= clock.now().as_second() {
+            cache.remove(key);
+            return Err(Refused::Expired);
+        }
+        if self.0.sessions.get(&verified.session).is_some() {
+            return Err(Refused::Revoked);
+        }
+        if self
+            .0
+            .versions
+            .get(&verified.principal.user_id)
+            .is_some_and(|needed| verified.version < needed)
+        {
+            return Err(Refused::Stale);
+        }
+        Ok(verified)
+    }
+
+    /// Checks what never changes of a token: form, signature, issuer.
+    fn open(&self, token: &str) -> Result<Verified, Refused> {
+        let parsed = Parsed::of(token).ok_or(Refused::Malformed)?;
+        let keys = self.0.keys.load();
+        let key = keys.keys.get(&parsed.kid).ok_or(Refused::BadSignature)?;
+        key.verify_strict(parsed.signed, &parsed.signature)
+            .map_err(|_| Refused::BadSignature)?;
+        let claims = parsed
+            .claims()
+            .filter(|claims| claims.iss == self.0.issuer)
+            .ok_or(Refused::Malformed)?;
+        Ok(Verified::new(claims, keys.epoch))
+    }
+}
+
+impl Verified {
+    fn new(claims: Claims, epoch: u64) -> Self {
+        let principal = Principal {
+            kind: PrincipalKind::User,
+            user_id: claims.sub,
+            session_id: Some(claims.sid),
+            roles: claims.roles,
+            permissions: Permissions::new(claims.perms),
+        };
+        Self {
+            principal: Arc::new(principal),
+            csrf: claims.csrf,
+            session: claims.sid,
+            version: claims.ver,
+            expires: claims.exp,
+            epoch,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Who may call, by which credentials.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get as on_get,
+};
+use http::Method;
+use stoa_http::{
+    Caller, Claims, KeyAnswer, KeyAuthority, Own, Permit, Person, TokenSigner, Verifier, admit, csrf_claim,
+    permission,
+};
+use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind};
+
+use crate::{Answer, request, send};
+
+permission!(
+    /// Reads any user.
+    UsersRead = "users.read"
+);
+permission!(ProfileWrite = "profile.write");
+
+#[derive(Clone)]
+struct Edge {
+    verifier: Verifier,
+    keys: Arc<Keys>,
+}
+
+struct Keys(HashMap<String, Arc<Principal>>);
+
+impl KeyAuthority for Keys {
+    fn authenticate<'a>(&'a self, key: &'a str) -> KeyAnswer<'a> {
+        Box::pin(async move { Ok(self.0.get(key).cloned()) })
+    }
+}
+
+async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&mut parts, &edge.verifier, Some(&*edge.keys)).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(failure) => failure.into_response(),
+    }
+}
+
+struct Ground {
+    clock: Clock,
+    signer: TokenSigner,
+    verifier: Verifier,
+    router: Router,
+}
+
+fn ground() -> Ground {
+    let clock = Clock::adjustable();
+    let signer = TokenSigner::new("k1", &[7; 32]);
+    let verifier = Verifier::new("stoa", clock.clone());
+    verifier.set_keys(vec![signer.verifying_key()]);
+    let key = |scopes: &[&str]| {
+        Arc::new(Principal {
+            kind: PrincipalKind::ApiKey,
+            user_id: Id::new(&clock),
+            session_id: None,
+            roles: Vec::new(),
+            permissions: Permissions::new(scopes.iter().copied()),
+        })
+    };
+    let keys = [
+        ("stoa_key_narrow", key(&[])),
+        ("stoa_key_wide", key(&["users.read", "profile.write"])),
+    ];
+    let keys = Arc::new(Keys(
+        keys.map(|(name, principal)| (name.to_owned(), principal)).into(),
+    ));
+    let whoever = async |caller: Option<Caller>| if caller.is_some() { "known" } else { "anonymous" };
+    let router = Router::new()
+        .route("/public", on_get(whoever).post(whoever))
+        .route(
+            "/caller",
+            on_get(async |_: Caller| "in").post(async |_: Caller| "in"),
+        )
+        .route("/permit", on_get(async |_: Permit<UsersRead>| "in"))
+        .route("/own", on_get(async |_: Own<ProfileWrite>| "in"))
+        .route("/person", on_get(async |_: Person| "in"))
+        .layer(middleware::from_fn_with_state(
+            Edge {
+                verifier: verifier.clone(),
+                keys,
+            },
+            edge,
+        ));
+    Ground {
+        clock,
+        signer,
+        verifier,
+        router,
+    }
+}
+
+impl Ground {
+    fn claims(&self, permissions: &[&str]) -> Claims {
+        let now = self.clock.now().as_second();
+        Claims {
+            iss: "stoa".to_owned(),
+            sub: Id::new(&self.clock),
+            sid: Id::new(&self.clock),
+            iat: now,
+            exp: now + 3600,
+            ver: 0,
+            roles: Vec::new(),
+            perms: permissions.iter().map(|&name| name.to_owned()).collect(),
+            csrf: None,
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = headers
+            .iter()
+            .fold(request(method, path), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        send(&self.router, request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Status and, for a problem, code.
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        brief(&self.call(Method::GET, path, headers).await)
+    }
+}
+
+fn brief(answer: &Answer) -> (u16, String) {
+    (
+        answer.status.as_u16(),
+        answer.body["code"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+fn is(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+#[tokio::test]
+async fn without_credentials_only_public_routes_answer() {
+    let ground = ground();
+    assert_eq!(ground.get("/public", &[]).await, is(200, ""));
+    for path in ["/caller", "/permit", "/own", "/person"] {
+        let answer = ground.call(Method::GET, path, &[]).await;
+        assert_eq!(brief(&answer), is(401, "unauthenticated"));
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert_eq!(answer.body["title"], "Sign in first");
+    }
+}
+
+#[tokio::test]
+async fn a_bearer_token_lets_in_by_permission() {
+    let ground = ground();
+    let bearer = |permissions: &[&str]| format!("Bearer {}", ground.signer.sign(&ground.claims(permissions)));
+    let (plain, reader) = (bearer(&[]), bearer(&["users.*"]));
+    for path in ["/caller", "/own", "/person"] {
+        assert_eq!(ground.get(path, &[("authorization", &plain)]).await, is(200, ""));
+    }
+    let refused = ground
+        .call(Method::GET, "/permit", &[("authorization", &plain)])
+        .await;
+    assert_eq!(brief(&refused), is(403, "forbidden"));
+    assert_eq!(refused.body["detail"], "This needs the permission users.read.");
+    assert_eq!(
+        ground.get("/permit", &[("authorization", &reader)]).await,
+        is(200, "")
+    );
+    let in_other_letters = reader.replacen("Bearer", "bEARER", 1);
+    assert_eq!(
+        ground
+            .get("/permit", &[("authorization", &in_other_letters)])
+            .await,
+        is(200, "")
+    );
+}
+
+#[tokio::test]
+async fn bad_tokens_are_told_apart_and_fail_public_routes_as_well() {
+    let ground = ground();
+    let claims = ground.claims(&[]);
+    let bearer = |claims: &Claims| format!("Bearer {}", ground.signer.sign(claims));
+    let expired = bearer(&Claims {
+        exp: claims.iat - 1,
+        ..claims.clone()
+    });
+    let revoked = ground.claims(&[]);
+    let stale = ground.claims(&[]);
+    let until = ground.clock.after(Duration::from_secs(3600));
+    ground.verifier.revoke_session(revoked.sid, until);
+    ground.verifier.raise_version(stale.sub, 1, until);
+    let cases = [
+        (expired, "token_expired"),
+        (bearer(&revoked), "token_revoked"),
+        (bearer(&stale), "token_stale"),
+        ("Bearer nonsense".to_owned(), "unauthenticated"),
+        ("Bearer ".to_owned(), "unauthenticated"),
+        ("Basic dXNlcjpwYXNz".to_owned(), "unauthenticated"),
+        ("Bearer stoa_key_unknown".to_owned(), "unauthenticated"),
+    ];
+    for (authorization, code) in cases {
+        for path in ["/caller", "/public"] {
+            let answer = ground
+                .call(Method::GET, path, &[("authorization", &authorization)])
+                .await;
+            assert_eq!(brief(&answer), is(401, code), "{authorization}");
+            assert_eq!(
+                answer.header("www-authenticate"),
+                "Bearer error=\"invalid_token\""
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_acts_within_its_scopes() {
+    let ground = ground();
+    for (name, prefix) in [("authorization", "Bearer "), ("x-api-key", "")] {
+        let (narrow, wide) = (
+            format!("{prefix}stoa_key_narrow"),
+            format!("{prefix}stoa_key_wide"),
+        );
+        assert_eq!(ground.get("/caller", &[(name, &narrow)]).await, is(200, ""));
+        assert_eq!(
+            ground.get("/permit", &[(name, &narrow)]).await,
+            is(403, "forbidden")
+        );
+        assert_eq!(ground.get("/own", &[(name, &narrow)]).await, is(403, "forbidden"));
+        assert_eq!(ground.get("/permit", &[(name, &wide)]).await, is(200, ""));
+        assert_eq!(ground.get("/own", &[(name, &wide)]).await, is(200, ""));
+        assert_eq!(
+            ground.get("/person", &[(name, &wide)]).await,
+            is(403, "forbidden")
+        );
+    }
+    assert_eq!(
+        ground.get("/caller", &[("x-api-key", "stoa_key_unknown")]).await,
+        is(401, "unauthenticated")
+    );
+    assert_eq!(
+        ground.get("/caller", &[("x-api-key", "something")]).await,
+        is(401, "unauthenticated")
+    );
+}
+
+#[tokio::test]
+async fn a_cookie_needs_its_csrf_token_where_something_may_change() {
+    let ground = ground();
+    let claims = Claims {
+        csrf: Some(csrf_claim("right")),
+        ..ground.claims(&[])
+    };
+    let access = ground.signer.sign(&claims);
+    let cookies = |csrf: &str| format!("stoa_access={access}; stoa_csrf={csrf}");
+    let right = cookies("right");
+    assert_eq!(ground.get("/caller", &[("cookie", &right)]).await, is(200, ""));
+    let post = async |cookies: &str, header: Option<&str>| {
+        let mut headers = vec![("cookie", cookies)];
+        headers.extend(header.map(|value| ("x-csrf-token", value)));
+        brief(&ground.call(Method::POST, "/caller", &headers).await)
+    };
+    assert_eq!(post(&right, Some("right")).await, is(200, ""));
+    assert_eq!(post(&right, None).await, is(403, "csrf_mismatch"));
+    assert_eq!(post(&right, Some("wrong")).await, is(403, "csrf_mismatch"));
+    assert_eq!(
+        post(&cookies("wrong"), Some("right")).await,
+        is(403, "csrf_mismatch")
+    );
+    // An attacker who can set cookies, such as from a sister domain, still lacks the token of this session.
+    assert_eq!(
+        post(&cookies("planted"), Some("planted")).await,
+        is(403, "csrf_mismatch")
+    );
+    assert_eq!(
+        post(&format!("stoa_access={access}"), Some("right")).await,
+        is(403, "csrf_mismatch")
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_good_only_where_it_belongs() {
+    let ground = ground();
+    let for_cookie = ground.signer.sign(&Claims {
+        csrf: Some(csrf_claim("c")),
+        ..ground.claims(&[])
+    });
+    let for_bearer = ground.signer.sign(&ground.claims(&[]));
+    let bearer = format!("Bearer {for_cookie}");
+    assert_eq!(
+        ground.get("/caller", &[("authorization", &bearer)]).await,
+        is(401, "unauthenticated")
+    );
+    let cookie = format!("stoa_access={for_bearer}");
+    assert_eq!(
+        ground.get("/caller", &[("cookie", &cookie)]).await,
+        is(401, "unauthenticated")
+    );
+}
+
+#[tokio::test]
+async fn a_bad_cookie_does_not_keep_anybody_from_signing_in_again() {
+    let ground = ground();
+    let claims = Claims {
+        csrf: Some(csrf_claim("c")),
+        ..ground.claims(&[])
+    };
+    let cookie = format!("stoa_access={}", ground.signer.sign(&claims));
+    assert_eq!(ground.get("/caller", &[("cookie", &cookie)]).await, is(200, ""));
+    assert_eq!(
+        brief(&ground.call(Method::POST, "/public", &[("cookie", &cookie)]).await),
+        is(200, "")
+    );
+    ground
+        .verifier
+        .revoke_session(claims.sid, ground.clock.after(Duration::from_secs(3600)));
+    assert_eq!(
+        ground.get("/caller", &[("cookie", &cookie)]).await,
+        is(401, "token_revoked")
+    );
+    assert_eq!(ground.get("/public", &[("cookie", &cookie)]).await, is(200, ""));
+}

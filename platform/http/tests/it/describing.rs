@@ -1,0 +1,110 @@
+//! What the description tells of routes.
+
+use http::Method;
+use serde_json::{Value, json};
+use stoa_http::{
+    Json, Problems,
+    openapi::{Access, RouteInfo, Shared, routes},
+};
+use utoipa::{Modify, openapi::OpenApi};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+#[utoipa::path(get, path = "/open", security(()), responses((status = 200, body = String), Problems))]
+async fn open() -> Json<&'static str> {
+    Json("open")
+}
+
+#[utoipa::path(post, path = "/mine/{id}", params(("id" = String, Path)), security(("bearer" = [])), extensions(("x-scope" = json!("mine.write"))), responses((status = 200, body = String), Problems))]
+async fn mine() -> Json<&'static str> {
+    Json("mine")
+}
+
+#[utoipa::path(delete, path = "/open", security(("bearer" = [])), extensions(("x-permission" = json!("things.delete"))), responses((status = 204), Problems))]
+async fn remove() {}
+
+#[utoipa::path(get, path = "/forgotten", responses((status = 200, body = String), Problems))]
+async fn forgotten() {}
+
+fn description() -> OpenApi {
+    let router: OpenApiRouter = OpenApiRouter::new()
+        .routes(routes!(open, remove))
+        .routes(routes!(mine))
+        .routes(routes!(forgotten));
+    let mut openapi = router.into_openapi();
+    Shared.modify(&mut openapi);
+    openapi
+}
+
+#[test]
+fn every_route_tells_who_may_call_it() {
+    let route = |method, path: &str, access, scope: Option<&str>| RouteInfo {
+        method,
+        path: path.to_owned(),
+        access,
+        scope: scope.map(str::to_owned),
+    };
+    let mut told = routes(&description());
+    told.sort_by_key(|route| (route.path.clone(), route.method.to_string()));
+    let expected = [
+        route(Method::GET, "/forgotten", Access::Unstated, None),
+        route(Method::POST, "/mine/{id}", Access::SignedIn, Some("mine.write")),
+        route(
+            Method::DELETE,
+            "/open",
+            Access::Permission("things.delete".to_owned()),
+            None,
+        ),
+        route(Method::GET, "/open", Access::Public, None),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = serde_json::to_value(description()).unwrap();
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    assert!(references.contains(&"#/components/responses/Problem422".to_owned()));
+    for reference in references {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn what_is_open_to_tokens_is_open_to_cookies_and_keys() {
+    let document = serde_json::to_value(description()).unwrap();
+    assert_eq!(
+        document["paths"]["/mine/{id}"]["post"]["security"],
+        json!([{"bearer": []}, {"cookie": []}, {"api_key": []}])
+    );
+    assert_eq!(document["paths"]["/open"]["get"]["security"], json!([{}]));
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(
+        schemes.keys().collect::<Vec<_>>(),
+        ["api_key", "bearer", "cookie"]
+    );
+}
+
+fn collect(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            references.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| collect(value, references));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_problem_is_described_as_it_is_sent() {
+    let document = serde_json::to_value(description()).unwrap();
+    let schema = &document["components"]["schemas"]["Problem"];
+    assert_eq!(schema["required"], json!(["type", "title", "status", "code"]));
+    let types = |name: &str| schema["properties"][name]["type"].clone();
+    assert_eq!(
+        [types("code"), types("detail"), types("request_id")],
+        ["string", "string", "string"]
+    );
+    assert_eq!(types("errors"), "array");
+}

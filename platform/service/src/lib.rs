@@ -1,0 +1,62 @@
+//! What a service is made of, and what it is handed.
+
+use std::path::PathBuf;
+
+use futures::future::BoxFuture;
+use stoa_cache::Cache;
+use stoa_db::{Db, Migration};
+use stoa_events::{JobHandler, Schedule, Subscription};
+use stoa_http::{Code, Verifier};
+use stoa_kernel::Clock;
+use stoa_mail::Mailer;
+use stoa_objects::Objects;
+use stoa_rpc::Directory;
+use utoipa_axum::router::OpenApiRouter;
+
+/// What a service is handed. Its own section of the settings comes beside it.
+#[derive(Clone)]
+pub struct Env {
+    /// The service's own database.
+    pub db: Db,
+    /// Values, limits and locks.
+    pub cache: Cache,
+    /// Bytes; keys begin with the service's name.
+    pub objects: Objects,
+    /// Outgoing mail.
+    pub mailer: Mailer,
+    /// Time.
+    pub clock: Clock,
+    /// Checks access tokens; auth also feeds it.
+    pub verifier: Verifier,
+    /// The way to other services.
+    pub rpc: Directory,
+    /// Where a service may keep files of its own, such as keys.
+    pub data_dir: PathBuf,
+    /// The address under which people reach this installation, without a slash at its end.
+    pub public_url: String,
+}
+
+/// A service, as plain data for the composition root to mount.
+pub struct Service {
+    /// Its name: of its role, its database, its settings.
+    pub name: &'static str,
+    /// Its endpoints and their description.
+    pub router: OpenApiRouter,
+    /// Its gRPC side, if others call it.
+    pub rpc: Option<stoa_rpc::Server>,
+    /// Its tables.
+    pub migrations: &'static [Migration],
+    /// What it does on events.
+    pub subscriptions: Vec<Subscription>,
+    /// What it does later.
+    pub jobs: Vec<JobHandler>,
+    /// What it does at set times.
+    pub schedules: Vec<Schedule>,
+    /// The error codes that only it answers with.
+    pub codes: &'static [Code],
+    /// Runs after migration and before the first request.
+    pub start: Option<Start>,
+}
+
+/// Work to do after migration and before the first request.
+pub type Start = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), String>> + Send>;

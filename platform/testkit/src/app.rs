@@ -1,0 +1,367 @@
+//! One or more services, served on a port of their own.
+
+use std::{collections::HashMap, net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use stoa_audit::Sealer;
+use stoa_db::{Db, Engine, testing::Place};
+use stoa_events::{Event, EventId, TxExt, Worker};
+use stoa_http::{Claims, KeyAuthority, TokenSigner, Verifier, openapi::RouteInfo};
+use stoa_kernel::{Clock, Id, SessionId, UserId};
+use stoa_mail::Mail;
+use stoa_rpc::Directory;
+use stoa_service::{Env, Service};
+use tokio::{net::TcpListener, sync::RwLock, task::JoinHandle};
+use utoipa::{Modify, openapi::OpenApi};
+
+use crate::{
+    Client, CookieSession,
+    edge::{self, Edge},
+    ground::{Ground, Work, start_worker},
+};
+
+/// How long [`TestApp::settle`] waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Make = Box<dyn FnOnce(Env) -> Service + Send>;
+type Prepare = Box<dyn FnOnce(&Directory) + Send>;
+type MakeAuthority = Box<dyn FnOnce(&Directory) -> Arc<dyn KeyAuthority> + Send>;
+
+/// What a [`TestApp`] is to be made of.
+#[derive(Default)]
+pub struct Builder {
+    services: Vec<(&'static str, Make)>,
+    prepare: Vec<Prepare>,
+    authority: Option<MakeAuthority>,
+}
+
+impl Builder {
+    /// With this service. More than one see each other through events and rpc, as in the whole system.
+    #[must_use]
+    pub fn service(mut self, name: &'static str, make: impl FnOnce(Env) -> Service + Send + 'static) -> Self {
+        self.services.push((name, Box::new(make)));
+        self
+    }
+
+    /// With stand-ins for services that are called by rpc: `.rpc(|directory| directory.set_local("auth", …))`.
+    #[must_use]
+    pub fn rpc(mut self, prepare: impl FnOnce(&Directory) + Send + 'static) -> Self {
+        self.prepare.push(Box::new(prepare));
+        self
+    }
+
+    /// With the true authority over API keys, in place of the one that only knows [`TestApp::api_key`]'s.
+    #[must_use]
+    pub fn keys(mut self, make: impl FnOnce(&Directory) -> Arc<dyn KeyAuthority> + Send + 'static) -> Self {
+        self.authority = Some(Box::new(make));
+        self
+    }
+
+    /// Opens databases, migrates, starts workers, and serves.
+    pub async fn start(self, engine: Engine) -> TestApp {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let place = Place::new(engine);
+        let ground = Ground::new(&place, listener.local_addr().unwrap());
+        for prepare in self.prepare {
+            prepare(&ground.rpc);
+        }
+        let mut mounted = Vec::new();
+        for (name, make) in self.services {
+            let env = ground.env(&place, name).await;
+            let mut service = make(env.clone());
+            assert_eq!(service.name, name, "the service's own name is another");
+            env.db.migrate(name, service.migrations).await.unwrap();
+            if let Some(server) = service.rpc.take() {
+                ground.rpc.set_local(name, server);
+            }
+            mounted.push((service, env));
+        }
+        let authority = self.authority.map(|make| make(&ground.rpc));
+        TestApp::start(place, ground, authority, mounted, listener).await
+    }
+}
+
+/// A running app of its own for one test. It is a [`Client`] of itself: `app.get("/…")`. Cheap to clone.
+#[derive(Clone)]
+pub struct TestApp(Arc<Inner>);
+
+struct Inner {
+    place: Mutex<Option<Place>>,
+    ground: Ground,
+    client: Client,
+    /// The database of a service that is not there, but emits.
+    outside: Db,
+    envs: HashMap<&'static str, Env>,
+    first: Option<&'static str>,
+    openapi: OpenApi,
+    workers: RwLock<Vec<Worker>>,
+    sealers: Mutex<Vec<Sealer>>,
+    server: JoinHandle<()>,
+}
+
+impl TestApp {
+    /// An app with nothing in it yet.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    async fn start(
+        place: Place,
+        ground: Ground,
+        authority: Option<Arc<dyn KeyAuthority>>,
+        mounted: Vec<(Service, Env)>,
+        listener: TcpListener,
+    ) -> Self {
+        let outside = ground.open(&place, "outside").await;
+        let mut workers = vec![start_worker(&outside, &ground.bus, Work::default()).await];
+        let (mut sealers, mut envs, mut openapi) = (Vec::new(), HashMap::new(), OpenApi::default());
+        let (mut router, mut starts) = (axum::Router::new(), Vec::new());
+        let first = mounted.first().map(|(service, _)| service.name);
+        for (service, env) in mounted {
+            let Service {
+                name,
+                router: routes,
+                subscriptions,
+                jobs,
+                schedules,
+                start,
+                ..
+            } = service;
+            let work = Work {
+                subscriptions,
+                jobs,
+                schedules,
+            };
+            workers.push(start_worker(&env.db, &ground.bus, work).await);
+            sealers.push(Sealer::start(env.db.clone()));
+            starts.extend(start);
+            let (routes, described) = routes.split_for_parts();
+            openapi.merge(described);
+            router = router.merge(routes);
+            envs.insert(name, env);
+        }
+        for start in starts {
+            start().await.unwrap();
+        }
+        stoa_http::openapi::Shared.modify(&mut openapi);
+        let keys = authority.unwrap_or_else(|| Arc::clone(&ground.keys) as _);
+        let edge = Edge {
+            verifier: ground.verifier.clone(),
+            keys,
+        };
+        let service = edge::around(router, edge, ground.cache.clone())
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Self(Arc::new(Inner {
+            client: Client::new(format!("http://{}", ground.address)),
+            workers: RwLock::new(workers),
+            sealers: Mutex::new(sealers),
+            place: Mutex::new(Some(place)),
+            ground,
+            outside,
+            envs,
+            first,
+            openapi,
+            server,
+        }))
+    }
+
+    /// A client of the app, to be moved into a task.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.0.client.clone()
+    }
+
+    /// Where the app listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.ground.address
+    }
+
+    /// The app's time: `app.clock().advance(…)`. Workers look at it when they are woken; see [`TestApp::advance`].
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.ground.clock
+    }
+
+    /// Moves time forward, and waits until what fell due is done.
+    pub async fn advance(&self, by: Duration) {
+        self.clock().advance(by);
+        self.settle().await;
+    }
+
+    /// What the first service was handed.
+    #[must_use]
+    pub fn env(&self) -> &Env {
+        self.env_of(self.0.first.expect("the app has a service"))
+    }
+
+    /// What service `name` was handed.
+    #[must_use]
+    pub fn env_of(&self, name: &str) -> &Env {
+        &self.0.envs[name]
+    }
+
+    /// The first service's database.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.env().db
+    }
+
+    /// Checks tokens, for all services.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.0.ground.verifier
+    }
+
+    /// The description of all endpoints.
+    #[must_use]
+    pub fn openapi(&self) -> &OpenApi {
+        &self.0.openapi
+    }
+
+    /// All routes, and who may call them.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteInfo> {
+        stoa_http::openapi::routes(self.openapi())
+    }
+
+    /// All mails sent so far, newest first. Call [`TestApp::settle`] before, for mails are sent by jobs.
+    pub async fn mails(&self) -> Vec<Mail> {
+        self.0.ground.mailer.mailbox().await.unwrap()
+    }
+
+    /// An id of nobody yet.
+    #[must_use]
+    pub fn new_user(&self) -> UserId {
+        Id::new(self.clock())
+    }
+
+    /// An access token, good for an hour, of a user in a session of its own.
+    #[must_use]
+    pub fn token(&self, user: UserId, permissions: &[&str]) -> String {
+        self.session_token(user, Id::new(self.clock()), permissions)
+    }
+
+    /// An access token of this session.
+    #[must_use]
+    pub fn session_token(&self, user: UserId, session: SessionId, permissions: &[&str]) -> String {
+        self.sign(&self.claims(user, session, permissions))
+    }
+
+    /// The claims that [`TestApp::session_token`] signs, to be changed before [`TestApp::sign`].
+    #[must_use]
+    pub fn claims(&self, user: UserId, session: SessionId, permissions: &[&str]) -> Claims {
+        self.0.ground.keys.claims(user, session, permissions)
+    }
+
+    /// Signs claims with the test's key.
+    #[must_use]
+    pub fn sign(&self, claims: &Claims) -> String {
+        self.0.ground.keys.signer().sign(claims)
+    }
+
+    /// The test's signing key. A service that sets the verifier's keys (auth) leaves it out; such a test signs in by HTTP.
+    #[must_use]
+    pub fn signer(&self) -> &TokenSigner {
+        self.0.ground.keys.signer()
+    }
+
+    /// A browser's cookies of a user.
+    #[must_use]
+    pub fn cookie_session(&self, user: UserId, permissions: &[&str]) -> CookieSession {
+        self.0.ground.keys.cookie(user, permissions)
+    }
+
+    /// An API key of a user, with these scopes.
+    #[must_use]
+    pub fn api_key(&self, user: UserId, scopes: &[&str]) -> String {
+        self.0.ground.keys.api_key(user, scopes)
+    }
+
+    /// Publishes an event as another service would, and returns once it is committed there.
+    pub async fn emit<E: Event>(&self, event: &E) -> EventId {
+        let mut tx = self.0.outside.begin().await.unwrap();
+        let id = tx.emit(event).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    /// Waits until every event is delivered and every job due is done. Fails the test if that takes too long, as when
+    /// a handler fails again and again.
+    pub async fn settle(&self) {
+        let settled = tokio::time::timeout(PATIENCE, self.idle()).await;
+        settled.unwrap_or_else(|_| panic!("events and jobs did not come to rest within {PATIENCE:?}"));
+    }
+
+    async fn idle(&self) {
+        let workers = self.0.workers.read().await;
+        // An event may travel through every service in turn, against the order they stand in.
+        for _ in 0..=workers.len() {
+            for worker in &*workers {
+                worker.idle().await;
+            }
+        }
+    }
+
+    /// Stops serving and working, and removes all data. [`app!`](crate::app) does it at the end of each test.
+    pub async fn stop(self) {
+        let inner = &*self.0;
+        inner.server.abort();
+        for worker in inner.workers.write().await.drain(..) {
+            worker.stop(Duration::from_secs(10)).await;
+        }
+        let sealers: Vec<_> = inner.sealers.lock().drain(..).collect();
+        for sealer in sealers {
+            sealer.stop().await;
+        }
+        for db in inner.envs.values().map(|env| &env.db).chain([&inner.outside]) {
+            db.close().await;
+        }
+        let place = inner.place.lock().take();
+        if let Some(place) = place {
+            place.remove().await;
+        }
+    }
+}
+
+impl Deref for TestApp {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0.client
+    }
+}
+
+/// Makes the type that a crate's `#[db_test]`s take: an app of these services, as `$name`, which derefs to [`TestApp`].
+///
+/// `app!(App, TestApp::builder().service("users", |env| stoa_users::service(env, settings("users"))));`
+#[macro_export]
+macro_rules! app {
+    ($(#[$meta:meta])* $visibility:vis $name:ident, $builder:expr) => {
+        $(#[$meta])*
+        $visibility struct $name($crate::TestApp);
+
+        impl ::std::ops::Deref for $name {
+            type Target = $crate::TestApp;
+
+            fn deref(&self) -> &$crate::TestApp {
+                &self.0
+            }
+        }
+
+        impl ::stoa_db::testing::DbTest for $name {
+            type Guard = $crate::TestApp;
+
+            async fn setup(engine: ::stoa_db::Engine) -> (Self, $crate::TestApp) {
+                let app = $builder.start(engine).await;
+                (Self(app.clone()), app)
+            }
+
+            async fn teardown(app: $crate::TestApp) {
+                app.stop().await;
+            }
+        }
+    };
+}

@@ -1,0 +1,105 @@
+//! What the services of a test stand on.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use stoa_cache::Cache;
+use stoa_db::{Db, testing::Place};
+use stoa_events::{LocalBus, Worker, WorkerOptions};
+use stoa_http::Verifier;
+use stoa_kernel::Clock;
+use stoa_mail::{MailConfig, Mailer};
+use stoa_objects::Objects;
+use stoa_rpc::Directory;
+use stoa_service::Env;
+
+use crate::keys::{ISSUER, Keys};
+
+/// What all services of a test share.
+pub(crate) struct Ground {
+    pub(crate) address: SocketAddr,
+    pub(crate) cache: Cache,
+    pub(crate) objects: Objects,
+    pub(crate) mailer: Mailer,
+    pub(crate) clock: Clock,
+    pub(crate) verifier: Verifier,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) rpc: Directory,
+    pub(crate) bus: LocalBus,
+}
+
+impl Ground {
+    pub(crate) fn new(place: &Place, address: SocketAddr) -> Self {
+        let clock = Clock::adjustable();
+        let verifier = Verifier::new(ISSUER, clock.clone());
+        let mail = MailConfig {
+            url: String::new(),
+            from: "Stoa <stoa@localhost>".to_owned(),
+        };
+        Self {
+            cache: Cache::local(8 * 1024 * 1024),
+            objects: Objects::folder(&place.folder().join("objects")).unwrap(),
+            mailer: Mailer::new(&mail, place.folder().join("mail")).unwrap(),
+            // Before services are made: auth sets keys of its own.
+            keys: Arc::new(Keys::new(clock.clone(), &verifier)),
+            verifier,
+            rpc: Directory::new(),
+            bus: LocalBus::new(),
+            address,
+            clock,
+        }
+    }
+
+    /// The database of `service`, with the platform's tables in it.
+    pub(crate) async fn open(&self, place: &Place, service: &str) -> Db {
+        let mut options = place.options(service);
+        options.clock = self.clock.clone();
+        let db = Db::open(options).await.unwrap();
+        db.migrate("events", stoa_events::MIGRATIONS).await.unwrap();
+        db.migrate("audit", stoa_audit::MIGRATIONS).await.unwrap();
+        db
+    }
+
+    pub(crate) async fn env(&self, place: &Place, service: &str) -> Env {
+        let data_dir = place.folder().join("data").join(service);
+        std::fs::create_dir_all(&data_dir).unwrap();
+        Env {
+            db: self.open(place, service).await,
+            cache: self.cache.clone(),
+            objects: self.objects.clone(),
+            mailer: self.mailer.clone(),
+            clock: self.clock.clone(),
+            verifier: self.verifier.clone(),
+            rpc: self.rpc.clone(),
+            data_dir,
+            public_url: format!("http://{}", self.address),
+        }
+    }
+}
+
+/// A service's part of the events machinery.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) subscriptions: Vec<stoa_events::Subscription>,
+    pub(crate) jobs: Vec<stoa_events::JobHandler>,
+    pub(crate) schedules: Vec<stoa_events::Schedule>,
+}
+
+pub(crate) async fn start_worker(db: &Db, bus: &LocalBus, work: Work) -> Worker {
+    let options = WorkerOptions {
+        concurrency: 4,
+        keep_done: Duration::from_secs(7 * 24 * 3600),
+        poll: Duration::from_millis(100),
+        lease: Duration::from_secs(60),
+        sole: true,
+    };
+    Worker::start(
+        db.clone(),
+        bus.clone(),
+        work.subscriptions,
+        work.jobs,
+        work.schedules,
+        options,
+    )
+    .await
+    .unwrap()
+}

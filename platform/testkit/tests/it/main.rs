@@ -1,0 +1,121 @@
+//! The kit itself, with a small service that uses all of it.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod service;
+
+use std::time::Duration;
+
+use serde_json::json;
+use stoa_db::db_test;
+use stoa_testkit::{TestApp, assert_problem};
+
+use crate::service::{NoteTaken, service};
+
+stoa_testkit::app!(App, TestApp::builder().service("notes", service));
+
+#[db_test]
+async fn requests_reach_the_service_through_an_edge(app: App) {
+    let user = app.new_user();
+    let anonymous = app.get("/notes").send().await;
+    assert_problem(&anonymous, 401, "unauthenticated", &[]);
+    assert_eq!(
+        anonymous.problem().request_id.as_deref(),
+        anonymous.header("x-request-id")
+    );
+
+    let token = app.token(user, &[]);
+    let wrong = app
+        .post("/notes")
+        .bearer(&token)
+        .json(&json!({"text": ""}))
+        .send()
+        .await;
+    assert_problem(&wrong, 422, "invalid_input", &["text"]);
+    app.post("/notes")
+        .bearer(&token)
+        .json(&json!({"text": "by token"}))
+        .send()
+        .await
+        .expect(201);
+    app.post("/notes")
+        .session(&app.cookie_session(user, &[]))
+        .json(&json!({"text": "by cookie"}))
+        .send()
+        .await
+        .expect(201);
+    app.post("/notes")
+        .api_key(&app.api_key(user, &[]))
+        .json(&json!({"text": "by key"}))
+        .send()
+        .await
+        .expect(201);
+    let notes = app.get("/notes").bearer(&token).send().await.expect(200).value();
+    assert_eq!(notes, json!(["by token", "by cookie", "by key"]));
+
+    assert_problem(&app.get("/nothing").send().await, 404, "not_found", &[]);
+    assert_problem(&app.delete("/notes").send().await, 405, "method_not_allowed", &[]);
+    assert_eq!(app.routes().len(), 2);
+}
+
+#[db_test]
+async fn a_repeated_post_is_done_once(app: App) {
+    let token = app.token(app.new_user(), &[]);
+    for replayed in [None, Some("true")] {
+        let call = app
+            .post("/notes")
+            .bearer(&token)
+            .idempotency_key("k")
+            .json(&json!({"text": "once"}));
+        assert_eq!(
+            call.send().await.expect(201).header("idempotency-replayed"),
+            replayed
+        );
+    }
+    assert_eq!(
+        app.get("/notes").bearer(&token).send().await.value(),
+        json!(["once"])
+    );
+}
+
+#[db_test]
+async fn events_of_others_arrive_and_cause_mails(app: App) {
+    let user = app.new_user();
+    app.emit(&NoteTaken {
+        user_id: user,
+        text: "from outside".to_owned(),
+    })
+    .await;
+    app.settle().await;
+    let notes = app
+        .get("/notes")
+        .bearer(&app.token(user, &[]))
+        .send()
+        .await
+        .expect(200)
+        .value();
+    assert_eq!(notes, json!(["from outside"]));
+    let mails = app.mails().await;
+    assert_eq!(
+        mails.iter().map(|mail| mail.subject.as_str()).collect::<Vec<_>>(),
+        ["from outside"]
+    );
+}
+
+#[db_test]
+async fn time_can_be_moved(app: App) {
+    let token = app.token(app.new_user(), &[]);
+    app.get("/notes").bearer(&token).send().await.expect(200);
+    app.advance(Duration::from_secs(3601)).await;
+    assert_problem(
+        &app.get("/notes").bearer(&token).send().await,
+        401,
+        "token_expired",
+        &[],
+    );
+}
+
+#[test]
+fn default_settings_can_be_read() {
+    let cache: std::collections::HashMap<String, u64> = stoa_testkit::settings("cache");
+    assert!(cache["max_mib"] > 0);
+}

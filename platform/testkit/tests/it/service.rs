@@ -1,0 +1,127 @@
+//! A service of notes: one table, two endpoints, one event, one job.
+
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use stoa_db::{Db, Migration, Tx};
+use stoa_events::{Event, Job, JobHandler, Subscription, TxExt};
+use stoa_http::{Caller, Json, Problems, Result};
+use stoa_kernel::{Id, UserId};
+use stoa_mail::{Mail, Mailer};
+use stoa_service::{Env, Service};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+const MIGRATIONS: &[Migration] = &[Migration::new(
+    "0001_create_notes",
+    "CREATE TABLE notes (id UUID PRIMARY KEY, user_id UUID NOT NULL, text TEXT NOT NULL)",
+)];
+
+/// Somebody took a note.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NoteTaken {
+    pub(crate) user_id: UserId,
+    pub(crate) text: String,
+}
+
+impl Event for NoteTaken {
+    const NAME: &'static str = "note.taken";
+
+    fn key(&self) -> String {
+        format!("user:{}", self.user_id)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct SendMail {
+    subject: String,
+}
+
+impl Job for SendMail {
+    const NAME: &'static str = "notes.send_mail";
+}
+
+#[derive(Deserialize, garde::Validate, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewNote {
+    #[garde(length(chars, min = 1, max = 100))]
+    text: String,
+}
+
+async fn insert(tx: &mut Tx, user: UserId, text: &str) -> Result<(), stoa_db::Error> {
+    let id: Uuid = Id::<NoteTaken>::new(tx.clock()).uuid();
+    tx.execute(
+        "INSERT INTO notes (id, user_id, text) VALUES ($1, $2, $3)",
+        &[&id, &user, &text],
+    )
+    .await?;
+    Ok(())
+}
+
+#[utoipa::path(post, path = "/notes", request_body = NewNote, security(("bearer" = [])), responses((status = 201), Problems))]
+async fn take(State(db): State<Db>, caller: Caller, Json(note): Json<NewNote>) -> Result<StatusCode> {
+    let mut tx = db.begin().await?;
+    insert(&mut tx, caller.user_id, &note.text).await?;
+    tx.commit().await?;
+    Ok(StatusCode::CREATED)
+}
+
+#[utoipa::path(get, path = "/notes", security(("bearer" = [])), responses((status = 200, body = Vec<String>), Problems))]
+async fn list(State(db): State<Db>, caller: Caller) -> Result<Json<Vec<String>>> {
+    Ok(Json(
+        db.fetch_all(
+            "SELECT text FROM notes WHERE user_id = $1 ORDER BY id",
+            &[&caller.user_id],
+        )
+        .await?,
+    ))
+}
+
+fn on_note_taken() -> Subscription {
+    Subscription::new::<NoteTaken, _, _>("notes.keep", |work| async move {
+        let mut tx = work.begin().await?;
+        let NoteTaken { user_id, text } = work.payload();
+        insert(&mut tx, *user_id, text).await?;
+        tx.enqueue(&SendMail {
+            subject: text.clone(),
+        })
+        .await?;
+        work.commit(tx).await
+    })
+}
+
+fn send_mail(mailer: Mailer) -> JobHandler {
+    JobHandler::new::<SendMail, _, _>(move |work| {
+        let mailer = mailer.clone();
+        async move {
+            let mail = Mail {
+                id: work.id().to_string(),
+                to: "somebody@example.com".to_owned(),
+                subject: work.payload().subject.clone(),
+                text: "Noted.".to_owned(),
+                html: None,
+            };
+            mailer
+                .send(&mail)
+                .await
+                .map_err(|error| stoa_events::JobError::Retry(error.to_string()))?;
+            work.done().await
+        }
+    })
+}
+
+pub(crate) fn service(env: Env) -> Service {
+    Service {
+        name: "notes",
+        router: OpenApiRouter::new()
+            .routes(routes!(take, list))
+            .with_state(env.db),
+        rpc: None,
+        migrations: MIGRATIONS,
+        subscriptions: vec![on_note_taken()],
+        jobs: vec![send_mail(env.mailer)],
+        schedules: Vec::new(),
+        codes: &[],
+        start: None,
+    }
+}

@@ -1,0 +1,21 @@
+//! What other services need of auth: its contract and its events.
+
+mod access;
+pub mod events;
+
+pub use access::{Access, AccessError};
+
+/// Generated from `proto/stoa/auth/v1/access.proto`.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    unreachable_pub,
+    unused_qualifications
+)]
+pub mod v1 {
+    tonic::include_proto!("stoa.auth.v1");
+}
+
+/// The contract, encoded, for gRPC reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

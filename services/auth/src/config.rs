@@ -1,0 +1,125 @@
+//! The section `auth` of the settings.
+
+use serde::{Deserialize, Serialize};
+use stoa_kernel::{Period, Rate};
+
+/// The section `auth` of the settings; `stoa.default.toml` explains each key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Who may make accounts.
+    pub registration: Registration,
+    /// Whether signing in waits until the address has been verified.
+    pub require_verified_email: bool,
+    /// Lifetime of an access token.
+    pub access_token_lifetime: Period,
+    /// Lifetime of a refresh token.
+    pub refresh_token_lifetime: Period,
+    /// How long a key signs.
+    pub signing_key_lifetime: Period,
+    /// How long the link to a new password works.
+    pub reset_token_lifetime: Period,
+    /// How long the link that verifies an address works.
+    pub verify_token_lifetime: Period,
+    /// `SameSite` of the session cookies.
+    pub cookie_same_site: SameSite,
+    /// Name shown in authenticator apps.
+    pub totp_issuer: String,
+    /// Rules and cost of passwords.
+    pub password: PasswordConfig,
+    /// How often one may try.
+    pub rate_limit: RateLimitConfig,
+}
+
+/// Who may make accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Only an administrator.
+    Closed,
+}
+
+/// `SameSite` of a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SameSite {
+    /// Sent along when a link from elsewhere is followed.
+    Lax,
+    /// Never sent along from elsewhere.
+    Strict,
+    /// Always sent along; needs https.
+    None,
+}
+
+/// Rules and cost of passwords.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordConfig {
+    /// Shortest password, in characters.
+    pub min_length: usize,
+    /// Longest password, in characters.
+    pub max_length: usize,
+    /// Memory of Argon2id, in KiB.
+    pub memory_kib: u32,
+    /// Passes of Argon2id.
+    pub iterations: u32,
+    /// Passwords hashed at once.
+    pub lanes: usize,
+    /// Passwords that wait; further ones are answered 503.
+    pub queue: usize,
+}
+
+/// How often one may try.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitConfig {
+    /// Registrations of one address.
+    pub register_per_address: Rate,
+    /// Failed sign-ins from one address.
+    pub login_per_address: Rate,
+    /// Failed sign-ins to one account, for each network apart.
+    pub login_per_account: Rate,
+}
+
+impl AuthConfig {
+    /// Whether the settings make sense together.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let PasswordConfig {
+            min_length,
+            max_length,
+            lanes,
+            queue,
+            ..
+        } = self.password;
+        if min_length == 0 || min_length > max_length {
+            return Err(
+                "auth.password.min_length must be at least 1 and at most auth.password.max_length".to_owned(),
+            );
+        }
+        if max_length > crate::password::MOST_CHARACTERS {
+            return Err(format!(
+                "auth.password.max_length must be at most {}",
+                crate::password::MOST_CHARACTERS
+            ));
+        }
+        if lanes == 0 || queue == 0 {
+            return Err("auth.password.lanes and auth.password.queue must be at least 1".to_owned());
+        }
+        if self.access_token_lifetime.0.as_secs() == 0
+            || self.access_token_lifetime > self.refresh_token_lifetime
+        {
+            return Err(
+                "auth.access_token_lifetime must be at least 1s and at most auth.refresh_token_lifetime"
+                    .to_owned(),
+            );
+        }
+        if self.signing_key_lifetime <= self.access_token_lifetime {
+            return Err(
+                "auth.signing_key_lifetime must be longer than auth.access_token_lifetime".to_owned(),
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! What every part of the service shares.
+
+use std::{ops::Deref, sync::Arc};
+
+use stoa_cache::Cache;
+use stoa_db::Db;
+use stoa_http::Verifier;
+use stoa_kernel::Clock;
+use stoa_mail::Mailer;
+use stoa_rpc::Directory;
+use stoa_service::Env;
+
+use crate::{config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher};
+
+/// What handlers, jobs and calls of other services share. Cheap to clone; the state of the router.
+#[derive(Clone)]
+pub(crate) struct Ctx(Arc<Shared>);
+
+/// The parts.
+pub(crate) struct Shared {
+    pub(crate) db: Db,
+    pub(crate) cache: Cache,
+    pub(crate) clock: Clock,
+    pub(crate) config: AuthConfig,
+    /// Checks access tokens in this process: told of every new key and of every revocation, after its commit.
+    pub(crate) verifier: Verifier,
+    pub(crate) mailer: Mailer,
+    pub(crate) templates: Templates,
+    pub(crate) keys: KeyRing,
+    pub(crate) passwords: Hasher,
+    pub(crate) lockout: Lockout,
+    pub(crate) rpc: Directory,
+    /// Without a slash at its end.
+    pub(crate) public_url: String,
+}
+
+impl Ctx {
+    /// Starts the threads that hash passwords; the keys are opened by [`crate::ops::start`].
+    pub(crate) fn new(env: Env, config: AuthConfig) -> Result<Self, String> {
+        config.check()?;
+        Ok(Self(Arc::new(Shared {
+            keys: KeyRing::new(env.data_dir.join("keys"), env.clock.clone(), &config),
+            passwords: Hasher::start(&config.password)?,
+            lockout: Lockout::new(&env.cache, &config.rate_limit),
+            templates: Templates::new()?,
+            db: env.db,
+            cache: env.cache,
+            clock: env.clock,
+            verifier: env.verifier,
+            mailer: env.mailer,
+            rpc: env.rpc,
+            public_url: env.public_url,
+            config,
+        })))
+    }
+}
+
+impl Deref for Ctx {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

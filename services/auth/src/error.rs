@@ -1,0 +1,134 @@
+//! How a use case fails, and what the caller is told of it.
+
+use std::time::Duration;
+
+use http::{HeaderValue, header};
+use stoa_http::{Code, Failure, codes};
+
+/// What use cases return.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An address has an account already.
+pub(crate) const EMAIL_TAKEN: Code = Code {
+    code: "email_taken",
+    status: 409,
+    title: "This address has an account already",
+};
+/// Only an administrator makes accounts here.
+pub(crate) const REGISTRATION_CLOSED: Code = Code {
+    code: "registration_closed",
+    status: 403,
+    title: "Accounts are made by an administrator here",
+};
+/// Address and password do not belong together.
+pub(crate) const INVALID_CREDENTIALS: Code = Code {
+    code: "invalid_credentials",
+    status: 401,
+    title: "E-mail or password is wrong",
+};
+/// The password was right; the authenticator's code is missing.
+pub(crate) const TOTP_REQUIRED: Code = Code {
+    code: "totp_required",
+    status: 401,
+    title: "Send the code of your authenticator app as well",
+};
+/// The password was right; the authenticator's code is not.
+pub(crate) const TOTP_WRONG: Code = Code {
+    code: "totp_wrong",
+    status: 401,
+    title: "The code is wrong or used",
+};
+/// The password was right; the address has to be verified first.
+pub(crate) const EMAIL_NOT_VERIFIED: Code = Code {
+    code: "email_not_verified",
+    status: 403,
+    title: "Verify your e-mail address first",
+};
+/// No session goes with this refresh token.
+pub(crate) const REFRESH_INVALID: Code = Code {
+    code: "refresh_invalid",
+    status: 401,
+    title: "The refresh token is not good; sign in again",
+};
+/// A refresh token came a second time: somebody may have stolen it.
+pub(crate) const REFRESH_REUSED: Code = Code {
+    code: "refresh_reused",
+    status: 401,
+    title: "The refresh token was used before; sign in again",
+};
+/// The link of a mail was used, is too old, or never was.
+pub(crate) const LINK_INVALID: Code = Code {
+    code: "link_invalid",
+    status: 422,
+    title: "The link was used already or is too old; ask for a new one",
+};
+/// More passwords to hash than wait their turn.
+pub(crate) const BUSY: Code = Code {
+    code: "busy",
+    status: 503,
+    title: "Too many people sign in just now",
+};
+
+/// The codes that only this service answers with.
+pub(crate) const CODES: &[Code] = &[
+    EMAIL_TAKEN,
+    REGISTRATION_CLOSED,
+    INVALID_CREDENTIALS,
+    TOTP_REQUIRED,
+    TOTP_WRONG,
+    EMAIL_NOT_VERIFIED,
+    REFRESH_INVALID,
+    REFRESH_REUSED,
+    LINK_INVALID,
+    BUSY,
+];
+
+/// How a use case fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A refusal with one of the codes and nothing to add.
+    #[error("{}", .0.title)]
+    Refused(Code),
+    /// A wrong field of the input: field, code, message.
+    #[error("{0}: {2}")]
+    Field(&'static str, &'static str, String),
+    /// The address has an account.
+    #[error("the address has an account already")]
+    EmailTaken,
+    /// Too often; try again after this time.
+    #[error("too many attempts")]
+    TooMany(Duration),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] stoa_db::Error),
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self::Refused(code)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(BUSY) => {
+                Self::new(BUSY).header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+            }
+            Error::Refused(code) => Self::new(code),
+            Error::Field(field, code, message) => Self::invalid(field, code, message),
+            Error::EmailTaken => {
+                Self::new(EMAIL_TAKEN).field("email", EMAIL_TAKEN.code, "This address has an account already")
+            }
+            Error::TooMany(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+            }
+            Error::Db(error) => Self::from(error),
+            Error::Internal(cause) => Self::internal(cause),
+        }
+    }
+}

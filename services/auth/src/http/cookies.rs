@@ -1,0 +1,112 @@
+//! The cookies of a session that a browser keeps.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use stoa_http::names::{ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE};
+
+use crate::{
+    config::{AuthConfig, SameSite},
+    ops::sessions::Tokens,
+};
+
+/// Where the refresh token is sent: nowhere else can it be stolen.
+const REFRESH_PATH: &str = "/api/v1/auth";
+
+struct Cookie<'a> {
+    name: &'a str,
+    value: &'a str,
+    lifetime: Duration,
+    path: &'a str,
+    same_site: SameSite,
+    http_only: bool,
+}
+
+impl Cookie<'_> {
+    fn append_to(&self, headers: &mut HeaderMap, secure: bool) {
+        let same_site = match self.same_site {
+            SameSite::Lax => "Lax",
+            SameSite::Strict => "Strict",
+            SameSite::None => "None",
+        };
+        let mut line = format!(
+            "{}={}; Max-Age={}; Path={}; SameSite={same_site}",
+            self.name,
+            self.value,
+            self.lifetime.as_secs(),
+            self.path
+        );
+        if self.http_only {
+            line.push_str("; HttpOnly");
+        }
+        if secure {
+            line.push_str("; Secure");
+        }
+        // Tokens and fixed words are ASCII.
+        if let Ok(value) = HeaderValue::try_from(line) {
+            headers.append(header::SET_COOKIE, value);
+        }
+    }
+}
+
+/// Sets the cookies of a session.
+pub(super) fn set(headers: &mut HeaderMap, config: &AuthConfig, tokens: &Tokens, secure: bool) {
+    write(
+        headers,
+        config.cookie_same_site,
+        [
+            &tokens.access,
+            &tokens.refresh,
+            tokens.csrf.as_deref().unwrap_or_default(),
+        ],
+        [config.access_token_lifetime.0, config.refresh_token_lifetime.0],
+        secure,
+    );
+}
+
+/// Takes the cookies of a session away.
+pub(super) fn clear(headers: &mut HeaderMap, config: &AuthConfig, secure: bool) {
+    write(
+        headers,
+        config.cookie_same_site,
+        [""; 3],
+        [Duration::ZERO; 2],
+        secure,
+    );
+}
+
+fn write(
+    headers: &mut HeaderMap,
+    same_site: SameSite,
+    [access, refresh, csrf]: [&str; 3],
+    [short, long]: [Duration; 2],
+    secure: bool,
+) {
+    let all = Cookie {
+        name: ACCESS_COOKIE,
+        value: access,
+        lifetime: short,
+        path: "/",
+        same_site,
+        http_only: true,
+    };
+    all.append_to(headers, secure);
+    let refresh = Cookie {
+        name: REFRESH_COOKIE,
+        value: refresh,
+        lifetime: long,
+        path: REFRESH_PATH,
+        same_site: SameSite::Strict,
+        http_only: true,
+    };
+    refresh.append_to(headers, secure);
+    let csrf = Cookie {
+        name: CSRF_COOKIE,
+        value: csrf,
+        lifetime: long,
+        path: "/",
+        same_site,
+        http_only: false,
+    };
+    csrf.append_to(headers, secure);
+}

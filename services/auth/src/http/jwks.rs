@@ -1,0 +1,62 @@
+//! The keys that access tokens are checked with.
+
+use axum::extract::State;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderName, HeaderValue, header};
+use serde::Serialize;
+use stoa_http::{Json, Problems};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::ctx::Ctx;
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(read))
+}
+
+/// A set of public keys (RFC 7517).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Jwks {
+    keys: Vec<Jwk>,
+}
+
+/// A public key (RFC 8037).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Jwk {
+    #[schema(example = "OKP")]
+    kty: &'static str,
+    #[schema(example = "Ed25519")]
+    crv: &'static str,
+    #[schema(example = "EdDSA")]
+    alg: &'static str,
+    #[serde(rename = "use")]
+    #[schema(example = "sig")]
+    use_: &'static str,
+    /// Its name in tokens.
+    kid: String,
+    /// The key, 32 bytes in URL-safe base64.
+    x: String,
+}
+
+/// The keys that access tokens are checked with.
+///
+/// A new key is here a day before it signs. Who meets a name that they do not know asks again.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tags = ["auth"], operation_id = "auth_jwks",
+    security(()), responses((status = 200, body = Jwks), Problems)
+)]
+async fn read(State(ctx): State<Ctx>) -> ([(HeaderName, HeaderValue); 1], Json<Jwks>) {
+    let keys = ctx.keys.public().into_iter().map(|key| Jwk {
+        kty: "OKP",
+        crv: "Ed25519",
+        alg: "EdDSA",
+        use_: "sig",
+        kid: key.kid,
+        x: URL_SAFE_NO_PAD.encode(key.public),
+    });
+    let caching = HeaderValue::from_static("public, max-age=300, stale-while-revalidate=3600");
+    (
+        [(header::CACHE_CONTROL, caching)],
+        Json(Jwks { keys: keys.collect() }),
+    )
+}

@@ -1,0 +1,38 @@
+//! Who one is.
+
+use axum::extract::State;
+use serde::Serialize;
+use stoa_http::{Caller, Json, Problems, Result, codes};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::signed_in::User;
+use crate::{ctx::Ctx, error::Error, store::accounts};
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(read))
+}
+
+/// An account, and what the credentials that were presented permit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Me {
+    #[serde(flatten)]
+    user: User,
+    /// `users.read`, a whole noun `users.*`, or everything `*`; of an API key only what its scopes leave.
+    permissions: Vec<String>,
+}
+
+/// Who you are.
+#[utoipa::path(
+    get, path = "/api/v1/auth/me", tags = ["auth"], operation_id = "auth_read_me",
+    security(("bearer" = [])), responses((status = 200, body = Me), Problems)
+)]
+async fn read(State(ctx): State<Ctx>, Caller(principal): Caller) -> Result<Json<Me>> {
+    let account = accounts::by_id(&ctx.db, principal.user_id).await?;
+    let account = account.ok_or(Error::Refused(codes::UNAUTHENTICATED))?;
+    let permissions = principal.permissions.iter().map(str::to_owned).collect();
+    Ok(Json(Me {
+        user: User::new(account, principal.roles.clone()),
+        permissions,
+    }))
+}

@@ -1,0 +1,120 @@
+//! Changing a password, and choosing a new one by mail.
+
+use axum::extract::State;
+use garde::Validate;
+use http::StatusCode;
+use serde::Deserialize;
+use stoa_http::{Json, Person, Problems, RequestInfo, Result};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ctx::Ctx,
+    email::is_email,
+    mails::MailKind,
+    ops::{origin::Origin, password as ops},
+    password::Password,
+};
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(change))
+        .routes(routes!(reset))
+        .routes(routes!(confirm_reset))
+}
+
+/// The password that is, and the one that is to be.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangePasswordRequest {
+    #[garde(dive)]
+    #[schema(inline)]
+    current_password: Password,
+    #[garde(dive)]
+    #[schema(inline)]
+    new_password: Password,
+}
+
+/// Change your password.
+///
+/// Ends all of your other sessions. A wrong current password is a wrong field, `422` with `wrong_password`, and counts as a failed
+/// sign-in.
+#[utoipa::path(
+    post, path = "/api/v1/auth/password/change", tags = ["auth"], operation_id = "auth_change_password",
+    security(("bearer" = [])), request_body = ChangePasswordRequest,
+    responses((status = 204, description = "The password was changed"), Problems)
+)]
+async fn change(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Person(principal, session): Person,
+    Json(body): Json<ChangePasswordRequest>,
+) -> Result<StatusCode> {
+    let who = (principal.user_id, session);
+    ops::change(
+        &ctx,
+        who,
+        &body.current_password,
+        &body.new_password,
+        &Origin::from(&info),
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Where to send a link.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.org"}))]
+pub(super) struct AddressRequest {
+    #[garde(custom(is_email))]
+    #[schema(format = Email, max_length = 254)]
+    pub(super) email: String,
+}
+
+/// Ask for a link to a new password.
+///
+/// The answer is the same whether the address has an account or not.
+#[utoipa::path(
+    post, path = "/api/v1/auth/password/reset", tags = ["auth"], operation_id = "auth_reset_password",
+    security(()), request_body = AddressRequest,
+    responses((status = 202, description = "If the address has an account, a mail is on its way"), Problems)
+)]
+async fn reset(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Json(body): Json<AddressRequest>,
+) -> Result<StatusCode> {
+    ops::send_link(&ctx, &body.email, MailKind::ResetPassword, &Origin::from(&info)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// A link's token, and the password that is to be.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfirmResetRequest {
+    /// From the link.
+    #[garde(length(bytes, max = 256))]
+    #[schema(max_length = 256)]
+    token: String,
+    #[garde(dive)]
+    #[schema(inline)]
+    new_password: Password,
+}
+
+/// Choose a new password by the link of a mail.
+///
+/// The link works once. Ends all sessions of the account.
+#[utoipa::path(
+    post, path = "/api/v1/auth/password/reset/confirm", tags = ["auth"], operation_id = "auth_confirm_reset_password",
+    security(()), request_body = ConfirmResetRequest,
+    responses((status = 204, description = "The password was changed"), Problems)
+)]
+async fn confirm_reset(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Json(body): Json<ConfirmResetRequest>,
+) -> Result<StatusCode> {
+    ops::reset(&ctx, &body.token, &body.new_password, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,72 @@
+//! New tokens for a refresh token.
+
+use axum::{
+    extract::{FromRequest, Request, State},
+    response::Response,
+};
+use garde::Validate;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use stoa_http::{Json, Problems, Query, RequestInfo, Result, cookie, names};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::signed_in::{ModeQuery, Session, answer};
+use crate::{
+    ctx::Ctx,
+    error::{Error, REFRESH_INVALID},
+    ops::{
+        origin::Origin,
+        refresh::{self, Presented},
+        sessions::Mode,
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// The token that the last answer held.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefreshRequest {
+    #[garde(length(bytes, max = 256))]
+    #[schema(max_length = 256)]
+    refresh_token: String,
+}
+
+/// Get new tokens.
+///
+/// A refresh token is good once. If one comes a second time, its session ends, for it may have been stolen: `401
+/// refresh_reused`. In mode `cookie` no body is read: the token is in its cookie, and the header `x-csrf-token` is needed.
+#[utoipa::path(
+    post, path = "/api/v1/auth/refresh", tags = ["auth"], operation_id = "auth_refresh",
+    security(()), params(ModeQuery), request_body = RefreshRequest,
+    responses((status = 200, body = Session), Problems)
+)]
+async fn create(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Query(mode): Query<ModeQuery>,
+    request: Request,
+) -> Result<Response> {
+    let presented = match mode.mode {
+        Mode::Bearer => {
+            let Json(body) = Json::<RefreshRequest>::from_request(request, &()).await?;
+            Presented::Bearer(body.refresh_token)
+        }
+        Mode::Cookie => from_cookie(request.headers()).ok_or(Error::Refused(REFRESH_INVALID))?,
+    };
+    let signed_in = refresh::refresh(&ctx, presented, &Origin::from(&info)).await?;
+    Ok(answer(StatusCode::OK, signed_in, &ctx.config, &info))
+}
+
+/// What a browser presents, if it has a session.
+pub(super) fn from_cookie(headers: &HeaderMap) -> Option<Presented> {
+    let token = cookie(headers, names::REFRESH_COOKIE)?.to_owned();
+    let csrf = headers
+        .get(names::CSRF_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    Some(Presented::Cookie(token, csrf))
+}

@@ -1,0 +1,85 @@
+//! Registration.
+
+use axum::{extract::State, response::Response};
+use garde::Validate;
+use http::StatusCode;
+use serde::Deserialize;
+use stoa_http::{Failure, Json, Problems, Query, RequestInfo, Result, field_error};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::signed_in::{ModeQuery, Session, answer};
+use crate::{
+    ctx::Ctx,
+    email::{Email, is_email},
+    ops::{
+        origin::Origin,
+        register::{self, NewAccount},
+    },
+    password::Password,
+};
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// Who registers.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.org", "password": "tin roof rusted", "first_name": "Ada", "last_name": "Byron"}))]
+pub(super) struct RegisterRequest {
+    #[garde(custom(is_email))]
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    /// 8 to 128 characters unless set otherwise; not the address, nor one of the most common ones.
+    #[garde(dive)]
+    #[schema(inline)]
+    password: Password,
+    #[garde(inner(custom(is_name)))]
+    #[schema(max_length = 100)]
+    first_name: Option<String>,
+    #[garde(inner(custom(is_name)))]
+    #[schema(max_length = 100)]
+    last_name: Option<String>,
+}
+
+fn is_name(text: &str, (): &()) -> garde::Result {
+    if text.chars().count() > 100 {
+        return Err(field_error("too_long", "The greatest length is 100"));
+    }
+    if text.contains(char::is_control) {
+        return Err(field_error("invalid", "Control characters are not accepted"));
+    }
+    Ok(())
+}
+
+fn named(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+}
+
+/// Make an account.
+///
+/// Signs it in as well, and sends a mail to verify its address. `409 email_taken`: the address has an account. `403
+/// registration_closed`: accounts are made by an administrator.
+#[utoipa::path(
+    post, path = "/api/v1/auth/register", tags = ["auth"], operation_id = "auth_register",
+    security(()), params(ModeQuery), request_body = RegisterRequest,
+    responses((status = 201, body = Session), Problems)
+)]
+async fn create(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Query(mode): Query<ModeQuery>,
+    Json(body): Json<RegisterRequest>,
+) -> Result<Response> {
+    let not_an_address = || Failure::invalid("email", "format", "Not an e-mail address");
+    let new = NewAccount {
+        email: Email::parse(&body.email).ok_or_else(not_an_address)?,
+        password: body.password,
+        first_name: named(body.first_name),
+        last_name: named(body.last_name),
+    };
+    let signed_in = register::register(&ctx, new, mode.mode, &Origin::from(&info)).await?;
+    Ok(answer(StatusCode::CREATED, signed_in, &ctx.config, &info))
+}

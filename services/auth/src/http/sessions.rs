@@ -1,0 +1,115 @@
+//! One's sessions.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, cookie, names};
+use stoa_kernel::{Page, SessionId, Timestamp};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::cookies;
+use crate::{
+    ctx::Ctx,
+    ops::{origin::Origin, sessions as ops},
+    store::sessions,
+};
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(list, end_all))
+        .routes(routes!(end))
+}
+
+/// One sign-in that has not ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SessionInfo {
+    #[schema(value_type = String, format = Uuid)]
+    id: SessionId,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it last got new tokens.
+    #[schema(value_type = String, format = DateTime)]
+    last_used_at: Timestamp,
+    /// From where it last got new tokens.
+    #[schema(example = "192.0.2.7")]
+    address: String,
+    user_agent: Option<String>,
+    /// Whether it is the session that asks.
+    current: bool,
+}
+
+/// List your sessions.
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_list_sessions",
+    security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = Page<SessionInfo>), Problems)
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    Person(principal, current): Person,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<SessionInfo>>> {
+    let rows = sessions::list(&ctx.db, principal.user_id, page.position()?, page.limit() + 1).await?;
+    let page = Page::cut(rows, page.limit(), |row| row.id).map(|row| SessionInfo {
+        id: row.id,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+        address: row.address,
+        user_agent: row.user_agent,
+        current: row.id == current,
+    });
+    Ok(Json(page))
+}
+
+/// Sign out everywhere.
+///
+/// Ends all of your sessions, this one as well.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_end_sessions",
+    security(("bearer" = [])), responses((status = 204, description = "All sessions have ended"), Problems)
+)]
+async fn end_all(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    person: Person,
+    headers: HeaderMap,
+) -> Result<Response> {
+    ops::end_everywhere(&ctx, person.user_id, &Origin::from(&info)).await?;
+    Ok(gone(&ctx, &info, &headers))
+}
+
+/// End one of your sessions.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/sessions/{id}", tags = ["auth"], operation_id = "auth_end_session",
+    security(("bearer" = [])), params(("id" = uuid::Uuid, Path, description = "The session")),
+    responses((status = 204, description = "The session has ended"), Problems)
+)]
+async fn end(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Person(principal, current): Person,
+    Path(id): Path<SessionId>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    ops::end_own(&ctx, principal.user_id, id, &Origin::from(&info)).await?;
+    Ok(if id == current {
+        gone(&ctx, &info, &headers)
+    } else {
+        StatusCode::NO_CONTENT.into_response()
+    })
+}
+
+/// 204; and a browser's cookies go with its session.
+fn gone(ctx: &Ctx, info: &RequestInfo, headers: &HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if cookie(headers, names::ACCESS_COOKIE).is_some() {
+        cookies::clear(response.headers_mut(), &ctx.config, info.secure);
+    }
+    response
+}

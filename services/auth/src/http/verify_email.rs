@@ -1,0 +1,66 @@
+//! Showing that an address is one's own.
+
+use axum::extract::State;
+use garde::Validate;
+use http::StatusCode;
+use serde::Deserialize;
+use stoa_http::{Json, Problems, RequestInfo, Result};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::password::AddressRequest;
+use crate::{
+    ctx::Ctx,
+    mails::MailKind,
+    ops::{origin::Origin, password, verify_email as ops},
+};
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(verify))
+        .routes(routes!(resend))
+}
+
+/// A link's token.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifyEmailRequest {
+    /// From the link.
+    #[garde(length(bytes, max = 256))]
+    #[schema(max_length = 256)]
+    token: String,
+}
+
+/// Verify an address by the link of a mail.
+///
+/// The link works once.
+#[utoipa::path(
+    post, path = "/api/v1/auth/email/verify", tags = ["auth"], operation_id = "auth_verify_email",
+    security(()), request_body = VerifyEmailRequest,
+    responses((status = 204, description = "The address is verified"), Problems)
+)]
+async fn verify(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Json(body): Json<VerifyEmailRequest>,
+) -> Result<StatusCode> {
+    ops::verify(&ctx, &body.token, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask for the mail that verifies an address again.
+///
+/// The answer is the same whether the address has an account, is verified already, or neither.
+#[utoipa::path(
+    post, path = "/api/v1/auth/email/verify/resend", tags = ["auth"], operation_id = "auth_resend_verification",
+    security(()), request_body = AddressRequest,
+    responses((status = 202, description = "If the address waits to be verified, a mail is on its way"), Problems)
+)]
+async fn resend(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    Json(body): Json<AddressRequest>,
+) -> Result<StatusCode> {
+    password::send_link(&ctx, &body.email, MailKind::VerifyEmail, &Origin::from(&info)).await?;
+    Ok(StatusCode::ACCEPTED)
+}

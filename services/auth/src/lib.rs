@@ -1,0 +1,58 @@
+//! Accounts, sessions, roles, grants, keys: who somebody is, and what they may do.
+
+mod admin;
+mod config;
+mod ctx;
+mod email;
+mod error;
+mod http;
+mod jobs;
+mod keys;
+mod lockout;
+mod mails;
+mod ops;
+mod pages;
+mod password;
+mod rpc;
+mod store;
+mod tokens;
+
+use stoa_db::{Migration, migrations};
+use stoa_service::{Env, Service};
+
+pub use admin::{Admin, AdminError, create_admin};
+pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, SameSite};
+use ctx::Ctx;
+
+/// Who issues our access tokens: the claim `iss`.
+pub const ISSUER: &str = "stoa";
+
+/// The tables. Numbered in a row, without gaps.
+pub const MIGRATIONS: &[Migration] = migrations![
+    "0001_create_accounts",
+    "0002_create_sessions",
+    "0003_create_refresh_tokens",
+    "0004_create_mail_tokens",
+    "0005_create_known_networks",
+    "0006_create_revocations",
+];
+
+/// The service.
+///
+/// # Errors
+/// When its settings or its signing keys cannot be used, in words for whoever started the program.
+pub fn service(env: Env, config: AuthConfig) -> Result<Service, String> {
+    let ctx = Ctx::new(env, config)?;
+    let starting = ctx.clone();
+    Ok(Service {
+        name: "auth",
+        router: http::router().with_state(ctx.clone()),
+        rpc: rpc::server(&ctx),
+        migrations: MIGRATIONS,
+        subscriptions: Vec::new(),
+        jobs: jobs::handlers(&ctx),
+        schedules: jobs::schedules(),
+        codes: error::CODES,
+        start: Some(Box::new(move || Box::pin(ops::start::start(starting)))),
+    })
+}

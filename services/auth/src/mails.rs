@@ -1,0 +1,198 @@
+//! The mails that are sent, and their wording.
+
+use minijinja::{AutoEscape, Environment, context};
+use serde::{Deserialize, Serialize};
+use stoa_mail::Mail;
+
+/// What a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MailKind {
+    /// A link that shows that the address is theirs.
+    VerifyEmail,
+    /// A link to a new password.
+    ResetPassword,
+    /// Their password was changed.
+    PasswordChanged,
+}
+
+impl MailKind {
+    const ALL: [Self; 3] = [Self::VerifyEmail, Self::ResetPassword, Self::PasswordChanged];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+
+    fn sources(self) -> [&'static str; 2] {
+        match self {
+            Self::VerifyEmail => [
+                include_str!("../templates/verify_email.txt"),
+                include_str!("../templates/verify_email.html"),
+            ],
+            Self::ResetPassword => [
+                include_str!("../templates/reset_password.txt"),
+                include_str!("../templates/reset_password.html"),
+            ],
+            Self::PasswordChanged => [
+                include_str!("../templates/password_changed.txt"),
+                include_str!("../templates/password_changed.html"),
+            ],
+        }
+    }
+
+    fn subject(self, product: &str) -> String {
+        match self {
+            Self::VerifyEmail => format!("Confirm your e-mail address for {product}"),
+            Self::ResetPassword => format!("Choose a new password for {product}"),
+            Self::PasswordChanged => format!("Your password for {product} was changed"),
+        }
+    }
+}
+
+/// What a mail says beside its fixed words.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    /// The name of the installation.
+    pub(crate) product: String,
+    /// The account's address.
+    pub(crate) email: String,
+    /// Where the link leads; empty if there is none.
+    pub(crate) link: String,
+    /// How long the link works, in words.
+    pub(crate) works_for: String,
+}
+
+/// The templates, read once.
+pub(crate) struct Templates(Environment<'static>);
+
+impl Templates {
+    pub(crate) fn new() -> Result<Self, String> {
+        let mut env = Environment::new();
+        env.set_auto_escape_callback(|name| {
+            if name.ends_with(".html") {
+                AutoEscape::Html
+            } else {
+                AutoEscape::None
+            }
+        });
+        env.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        let broken = |e: minijinja::Error| format!("a mail template is broken: {e}");
+        env.add_template("layout.html", include_str!("../templates/layout.html"))
+            .map_err(broken)?;
+        for kind in MailKind::ALL {
+            let [text, html] = kind.sources();
+            env.add_template_owned(format!("{}.txt", kind.name()), text)
+                .map_err(broken)?;
+            env.add_template_owned(format!("{}.html", kind.name()), html)
+                .map_err(broken)?;
+        }
+        env.add_template("page.html", include_str!("../templates/page.html"))
+            .map_err(broken)?;
+        Ok(Self(env))
+    }
+
+    /// The mail, named by `id`.
+    pub(crate) fn mail(&self, kind: MailKind, id: String, content: &Content) -> Result<Mail, String> {
+        let subject = kind.subject(&content.product);
+        let render = |kind_of: &str| {
+            let template = self.0.get_template(&format!("{}.{kind_of}", kind.name()))?;
+            let Content {
+                product,
+                email,
+                link,
+                works_for,
+            } = content;
+            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for })
+        };
+        let failed = |e: minijinja::Error| format!("a mail cannot be written: {e}");
+        let (text, html) = (render("txt").map_err(failed)?, render("html").map_err(failed)?);
+        Ok(Mail {
+            id,
+            to: content.email.clone(),
+            subject,
+            text,
+            html: Some(html),
+        })
+    }
+}
+
+impl Templates {
+    /// A page that a link in a mail leads to.
+    pub(crate) fn page(&self, content: minijinja::Value) -> Result<String, String> {
+        let rendered = self
+            .0
+            .get_template("page.html")
+            .and_then(|page| page.render(content));
+        rendered.map_err(|e| format!("a page cannot be written: {e}"))
+    }
+}
+
+/// A length of time in words: "2 days", "1 hour", "90 minutes".
+pub(crate) fn in_words(time: std::time::Duration) -> String {
+    let minutes = time.as_secs().div_ceil(60).max(1);
+    let (count, unit) = match minutes {
+        m if m % 1440 == 0 => (m / 1440, "day"),
+        m if m % 60 == 0 => (m / 60, "hour"),
+        m => (m, "minute"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn mail(kind: MailKind, email: &str) -> Mail {
+        let content = Content {
+            product: "Stoa".to_owned(),
+            email: email.to_owned(),
+            link: "https://stoa.example/auth/verify?token=abc&x=1".to_owned(),
+            works_for: "2 days".to_owned(),
+        };
+        Templates::new()
+            .unwrap()
+            .mail(kind, "1".to_owned(), &content)
+            .unwrap()
+    }
+
+    #[test]
+    fn what_mails_say() {
+        for kind in MailKind::ALL {
+            let mail = mail(kind, "ada@example.org");
+            let shown = format!(
+                "To: {}\nSubject: {}\n\n{}\n----\n{}",
+                mail.to,
+                mail.subject,
+                mail.text,
+                mail.html.unwrap()
+            );
+            insta::assert_snapshot!(kind.name(), shown);
+        }
+    }
+
+    #[test]
+    fn an_address_cannot_write_html() {
+        let mail = mail(MailKind::PasswordChanged, "<img>@example.org");
+        assert!(mail.text.contains("<img>"));
+        let html = mail.html.unwrap();
+        assert!(
+            html.contains("&lt;img&gt;@example.org") && !html.contains("<img"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn times_are_told_in_words() {
+        let words = |minutes: u64| in_words(Duration::from_secs(minutes * 60));
+        assert_eq!(
+            [words(0), words(1), words(60), words(90), words(2880)],
+            ["1 minute", "1 minute", "1 hour", "90 minutes", "2 days"]
+        );
+    }
+}

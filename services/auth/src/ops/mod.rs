@@ -1,0 +1,16 @@
+//! Use cases: called by http, rpc, jobs and the command line alike.
+
+pub(crate) mod api_keys;
+pub(crate) mod erase;
+pub(crate) mod explain;
+pub(crate) mod grants;
+pub(crate) mod login;
+pub(crate) mod origin;
+pub(crate) mod password;
+pub(crate) mod refresh;
+pub(crate) mod register;
+pub(crate) mod roles;
+pub(crate) mod sessions;
+pub(crate) mod start;
+pub(crate) mod totp;
+pub(crate) mod verify_email;

@@ -1,0 +1,54 @@
+//! Where a request comes from, for sessions, limits and the audit log.
+
+use std::net::IpAddr;
+
+use stoa_audit::Entry;
+use stoa_http::RequestInfo;
+use stoa_kernel::UserId;
+use uuid::Uuid;
+
+/// Longest user agent that is kept, in characters.
+const USER_AGENT: usize = 256;
+
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) address: IpAddr,
+    /// The address as text.
+    pub(crate) from: String,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) request_id: String,
+}
+
+impl From<&RequestInfo> for Origin {
+    fn from(info: &RequestInfo) -> Self {
+        let address = info.address.to_canonical();
+        let user_agent = info
+            .user_agent
+            .as_ref()
+            .map(|agent| agent.chars().take(USER_AGENT).collect());
+        Self {
+            address,
+            from: address.to_string(),
+            user_agent,
+            request_id: info.request_id.clone(),
+        }
+    }
+}
+
+impl Origin {
+    /// An audit entry of what this request did.
+    pub(crate) fn entry<'a>(
+        &'a self,
+        actor: Option<UserId>,
+        action: &'a str,
+        resource_kind: &'a str,
+        resource_id: Option<Uuid>,
+    ) -> Entry<'a> {
+        Entry {
+            request_id: Some(&self.request_id),
+            address: Some(&self.from),
+            ..Entry::new(actor, action, resource_kind, resource_id)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Registration.
+
+use stoa_audit::TxExt as _;
+use stoa_auth_api::events::UserRegistered;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Id, UserId};
+
+use crate::{
+    config::Registration,
+    ctx::Ctx,
+    email::Email,
+    error::{Error, REGISTRATION_CLOSED, Result},
+    jobs::SendMail,
+    mails::MailKind,
+    ops::{
+        origin::Origin,
+        sessions::{Mode, Opening, SignedIn},
+    },
+    password::{self, Password},
+    store::{accounts, known_networks, roles},
+};
+
+/// Who registers.
+pub(crate) struct NewAccount {
+    pub(crate) email: Email,
+    pub(crate) password: Password,
+    pub(crate) first_name: Option<String>,
+    pub(crate) last_name: Option<String>,
+}
+
+/// Makes an account, and signs it in unless its address has to be verified first.
+///
+/// That an address is taken is told only after the work of a fresh one. It is told, for the answer to a fresh one holds
+/// tokens and so would tell it anyway.
+pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Origin) -> Result<SignedIn> {
+    if ctx.config.registration == Registration::Closed {
+        return Err(REGISTRATION_CLOSED.into());
+    }
+    ctx.lockout.register(origin.address)?;
+    password::check(&new.password, &new.email.key, &ctx.config.password, "password")?;
+    let hash = ctx.passwords.hash(&new.password).await?;
+
+    let id: UserId = Id::new(&ctx.clock);
+    let opening = (!ctx.config.require_verified_email).then(|| Opening::new(ctx, mode));
+    let mut tx = ctx.db.begin().await?;
+    let Some(account) = accounts::insert(&mut tx, id, &new.email, &hash, None).await? else {
+        tx.rollback().await;
+        return Err(Error::EmailTaken);
+    };
+    roles::assign_default(&mut tx, id).await?;
+    tx.audit(&origin.entry(Some(id), "account.create", "account", Some(id.uuid())))
+        .await?;
+    tx.emit(&UserRegistered {
+        user_id: id,
+        email: new.email.display,
+        first_name: new.first_name,
+        last_name: new.last_name,
+    })
+    .await?;
+    tx.enqueue(&SendMail {
+        user_id: id,
+        kind: MailKind::VerifyEmail,
+    })
+    .await?;
+    if let Some(opening) = &opening {
+        opening.begin(&mut tx, id, origin).await?;
+        known_networks::remember(
+            &mut tx,
+            id,
+            &known_networks::fingerprint(&new.email.key, origin.address),
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    match opening {
+        Some(opening) => opening.finish(ctx, account).await,
+        None => Ok(SignedIn {
+            account,
+            access: roles::access_of(&ctx.db, id).await?,
+            tokens: None,
+        }),
+    }
+}

@@ -1,0 +1,236 @@
+//! Sessions: begun, gone on with, listed, ended.
+
+use stoa_audit::TxExt as _;
+use stoa_auth_api::events::SessionRevoked;
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_http::codes;
+use stoa_kernel::{Id, SessionId, Timestamp, UserId};
+
+use crate::{
+    ctx::Ctx,
+    error::Result,
+    ops::origin::Origin,
+    store::{
+        accounts::Account,
+        refresh_tokens, revocations, roles,
+        roles::AccessOf,
+        sessions::{self, Ended, NewSession},
+    },
+    tokens::{self, AccessToken, Opaque},
+};
+
+/// How a session is kept by its client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// Tokens in the body of answers, for programs.
+    #[default]
+    Bearer,
+    /// Tokens in cookies that no script can read, for browsers.
+    Cookie,
+}
+
+/// Somebody who is signed in, and their new tokens.
+pub(crate) struct SignedIn {
+    pub(crate) account: Account,
+    pub(crate) access: AccessOf,
+    /// None: signing in waits until the address is verified.
+    pub(crate) tokens: Option<Tokens>,
+}
+
+/// What a client is given.
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    /// Of a session that is kept in cookies.
+    pub(crate) csrf: Option<String>,
+}
+
+/// A session on its way: made before the transaction, written in it, signed for after it.
+pub(crate) struct Opening {
+    pub(crate) id: SessionId,
+    refresh: Opaque,
+    csrf: Option<String>,
+    csrf_hash: Option<[u8; 32]>,
+    now: Timestamp,
+    expires_at: Timestamp,
+    access_until: Timestamp,
+}
+
+impl Opening {
+    /// A new session.
+    pub(crate) fn new(ctx: &Ctx, mode: Mode) -> Self {
+        let csrf = (mode == Mode::Cookie).then(Opaque::new);
+        Self {
+            csrf_hash: csrf.as_ref().map(|csrf| csrf.hash),
+            ..Self::of(ctx, Id::new(&ctx.clock), csrf.map(|csrf| csrf.text))
+        }
+    }
+
+    /// The same session, gone on with.
+    pub(crate) fn again(ctx: &Ctx, id: SessionId, csrf: Option<String>) -> Self {
+        Self::of(ctx, id, csrf)
+    }
+
+    fn of(ctx: &Ctx, id: SessionId, csrf: Option<String>) -> Self {
+        let now = ctx.clock.now();
+        let after = |period: std::time::Duration| now.saturating_add(period).unwrap_or(Timestamp::MAX);
+        Self {
+            id,
+            refresh: Opaque::new(),
+            csrf,
+            csrf_hash: None,
+            now,
+            expires_at: after(ctx.config.refresh_token_lifetime.0),
+            access_until: after(ctx.config.access_token_lifetime.0),
+        }
+    }
+
+    fn row<'a>(&'a self, user: UserId, origin: &'a Origin) -> NewSession<'a> {
+        NewSession {
+            id: self.id,
+            user,
+            now: self.now,
+            expires_at: self.expires_at,
+            access_until: self.access_until,
+            address: &origin.from,
+            user_agent: origin.user_agent.as_deref(),
+            csrf_hash: self.csrf_hash.as_ref(),
+        }
+    }
+
+    /// Writes a new session and its first refresh token.
+    pub(crate) async fn begin(&self, tx: &mut Tx, user: UserId, origin: &Origin) -> Result<()> {
+        sessions::insert(tx, &self.row(user, origin)).await?;
+        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at).await?;
+        let entry = origin.entry(Some(user), "session.create", "session", Some(self.id.uuid()));
+        Ok(tx.audit(&entry).await?)
+    }
+
+    /// Writes the next refresh token of a session; false if the session was ended.
+    pub(crate) async fn go_on(&self, tx: &mut Tx, user: UserId, origin: &Origin) -> Result<bool> {
+        if !sessions::touch(tx, &self.row(user, origin)).await? {
+            return Ok(false);
+        }
+        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at).await?;
+        Ok(true)
+    }
+
+    /// Signs the access token, with the roles as they are after the commit.
+    pub(crate) async fn finish(self, ctx: &Ctx, account: Account) -> Result<SignedIn> {
+        let access = roles::access_of(&ctx.db, account.id).await?;
+        let token = AccessToken {
+            user: account.id,
+            session: self.id,
+            issued: self.now,
+            until: self.access_until,
+            csrf: self.csrf.as_deref(),
+        };
+        let signed = tokens::sign(ctx, &token, &access)?;
+        let tokens = Tokens {
+            access: signed,
+            refresh: self.refresh.text,
+            csrf: self.csrf,
+        };
+        Ok(SignedIn {
+            account,
+            access,
+            tokens: Some(tokens),
+        })
+    }
+}
+
+/// Sessions that were ended in a transaction, for the verifier to hear of after its commit.
+#[must_use = "the verifier has to hear of it"]
+pub(crate) struct Ending(Vec<Ended>);
+
+impl Ending {
+    /// From now on this process refuses their access tokens; the others hear of it by event.
+    pub(crate) fn committed(self, ctx: &Ctx) {
+        for ended in self.0 {
+            ctx.verifier.revoke_session(ended.id, ended.access_until);
+        }
+    }
+}
+
+/// Ends one session of `user`; false if there is none such.
+pub(crate) async fn end(ctx: &Ctx, user: UserId, session: SessionId, origin: &Origin) -> Result<bool> {
+    let mut tx = ctx.db.begin().await?;
+    let Some(ended) = sessions::end(&mut tx, user, session).await? else {
+        tx.rollback().await;
+        return Ok(false);
+    };
+    let ending = note(&mut tx, user, Some(user), vec![ended], origin).await?;
+    tx.commit().await?;
+    ending.committed(ctx);
+    Ok(true)
+}
+
+/// Ends one session of the caller, which must be there.
+pub(crate) async fn end_own(ctx: &Ctx, user: UserId, session: SessionId, origin: &Origin) -> Result<()> {
+    if end(ctx, user, session, origin).await? {
+        Ok(())
+    } else {
+        Err(codes::NOT_FOUND.into())
+    }
+}
+
+/// Ends every session of `user`.
+pub(crate) async fn end_everywhere(ctx: &Ctx, user: UserId, origin: &Origin) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
+    tx.commit().await?;
+    ending.committed(ctx);
+    Ok(())
+}
+
+/// Ends every session of `user` but `spared`, as part of something larger.
+pub(crate) async fn end_all(
+    tx: &mut Tx,
+    user: UserId,
+    spared: Option<SessionId>,
+    actor: Option<UserId>,
+    origin: &Origin,
+) -> Result<Ending> {
+    let ended = sessions::end_all(tx, user, spared).await?;
+    note(tx, user, actor, ended, origin).await
+}
+
+/// Ends the session of a refresh token that was used twice. Nobody knows which of the two users is the owner.
+pub(crate) async fn end_family(ctx: &Ctx, user: UserId, session: SessionId, origin: &Origin) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let Some(ended) = sessions::end(&mut tx, user, session).await? else {
+        tx.rollback().await;
+        return Ok(());
+    };
+    let reused = origin.entry(None, "session.refresh_reused", "session", Some(session.uuid()));
+    tx.audit(&reused).await?;
+    let ending = note(&mut tx, user, None, vec![ended], origin).await?;
+    tx.commit().await?;
+    ending.committed(ctx);
+    tracing::warn!(%user, %session, "a refresh token was used twice; its session was ended");
+    Ok(())
+}
+
+/// Writes down and tells that sessions were ended.
+async fn note(
+    tx: &mut Tx,
+    user: UserId,
+    actor: Option<UserId>,
+    ended: Vec<Ended>,
+    origin: &Origin,
+) -> Result<Ending> {
+    for Ended { id, access_until } in &ended {
+        revocations::revoke_session(tx, *id, user, *access_until).await?;
+        tx.audit(&origin.entry(actor, "session.revoke", "session", Some(id.uuid())))
+            .await?;
+        tx.emit(&SessionRevoked {
+            user_id: user,
+            session_id: *id,
+            until: *access_until,
+        })
+        .await?;
+    }
+    Ok(Ending(ended))
+}

@@ -1,0 +1,30 @@
+//! Showing that an address is one's own.
+
+use stoa_audit::TxExt as _;
+
+use crate::{
+    ctx::Ctx,
+    error::{LINK_INVALID, Result},
+    ops::origin::Origin,
+    store::{
+        accounts,
+        mail_tokens::{self, Purpose},
+    },
+    tokens::hash_of,
+};
+
+/// Uses the link of a mail up.
+pub(crate) async fn verify(ctx: &Ctx, token: &str, origin: &Origin) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let Some(user) = mail_tokens::take(&mut tx, &hash_of(token), Purpose::Verify).await? else {
+        tx.rollback().await;
+        return Err(LINK_INVALID.into());
+    };
+    if accounts::set_verified(&mut tx, user).await? {
+        tx.audit(&origin.entry(Some(user), "email.verify", "account", Some(user.uuid())))
+            .await?;
+    }
+    mail_tokens::remove_all(&mut tx, user, Purpose::Verify).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The pages that links in mails lead to. They work without scripts, and opening one uses nothing up: programs that look at
+//! mails follow links too.
+
+use axum::{
+    extract::{RawQuery, State},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use minijinja::{Value, context};
+use stoa_http::{Failure, RequestInfo};
+use stoa_kernel::random;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    ctx::Ctx,
+    error::{Error, Result},
+    ops::{origin::Origin, password, verify_email},
+    password::Password,
+};
+
+/// `/auth/verify` and `/auth/reset`; pages, and so not in the description of the API.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .route("/auth/verify", get(ask_verify).post(verify))
+        .route("/auth/reset", get(ask_reset).post(reset))
+}
+
+async fn ask_verify(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
+    let token = field(query.unwrap_or_default().as_bytes(), "token");
+    page(
+        &ctx,
+        StatusCode::OK,
+        context! { title => "Confirm your e-mail address", form => "verify", token },
+    )
+}
+
+async fn verify(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
+    let title = "Confirm your e-mail address";
+    let done = verify_email::verify(&ctx, &field(&body, "token"), &Origin::from(&info)).await;
+    told(
+        &ctx,
+        done,
+        title,
+        "Thank you. Your address is confirmed; you may close this page.",
+        Value::UNDEFINED,
+    )
+}
+
+async fn ask_reset(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
+    let token = field(query.unwrap_or_default().as_bytes(), "token");
+    page(&ctx, StatusCode::OK, reset_form(&ctx, &token))
+}
+
+async fn reset(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
+    let (token, new) = (field(&body, "token"), Password::new(field(&body, "new_password")));
+    let done = if new.is_bounded() {
+        password::reset(&ctx, &token, &new, &Origin::from(&info)).await
+    } else {
+        Err(Error::Field(
+            "new_password",
+            "too_long",
+            "This password is too long".to_owned(),
+        ))
+    };
+    let again = if matches!(done, Err(Error::Field(..))) {
+        reset_form(&ctx, &token)
+    } else {
+        Value::UNDEFINED
+    };
+    told(
+        &ctx,
+        done,
+        "Choose a new password",
+        "Your password is changed, and every session has ended. Sign in with it.",
+        again,
+    )
+}
+
+fn reset_form(ctx: &Ctx, token: &str) -> Value {
+    let rules = &ctx.config.password;
+    context! { title => "Choose a new password", form => "reset", token, min => rules.min_length, max => rules.max_length }
+}
+
+/// What came of it: the good news, or what is wrong, with the form `again` if another try may help.
+fn told(ctx: &Ctx, done: Result<()>, title: &str, good: &str, again: Value) -> Response {
+    let failure = match done {
+        Ok(()) => return page(ctx, StatusCode::OK, context! { title, good }),
+        Err(error) => Failure::from(error),
+    };
+    let problem = &failure.problem;
+    let bad = problem
+        .errors
+        .first()
+        .map_or(&problem.title, |wrong| &wrong.message);
+    let mut response = page(ctx, failure.status(), context! { title, bad, ..again });
+    if let Some(cause) = &failure.internal {
+        tracing::error!(cause, "a page failed");
+    }
+    if let Some(wait) = failure.headers.get(header::RETRY_AFTER) {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+    }
+    response
+}
+
+fn page(ctx: &Ctx, status: StatusCode, content: Value) -> Response {
+    let nonce = random::token::<16>();
+    let policy = format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let content = context! { product => ctx.config.totp_issuer.as_str(), nonce, ..content };
+    let html = match ctx.templates.page(content) {
+        Ok(html) => html,
+        Err(cause) => return Failure::internal(cause).into_response(),
+    };
+    let mut response = (status, Html(html)).into_response();
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    // The address of the page holds the token.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A field of a form or a query; empty if it is not there.
+fn field(form: &[u8], name: &str) -> String {
+    let mut fields = url::form_urlencoded::parse(form);
+    fields
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,153 @@
+//! Hashing and verifying, for the rest of the service.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use super::{
+    lanes::{Lanes, NotDone, Task},
+    phc::{self, Cost},
+    secret::Password,
+};
+use crate::{
+    config::PasswordConfig,
+    error::{BUSY, Error, Result},
+};
+
+/// Hashes and verifies passwords on threads of their own.
+#[derive(Clone)]
+pub(crate) struct Hasher {
+    lanes: Lanes,
+    cost: Cost,
+    nobodys: Arc<str>,
+    asked: Arc<AtomicU64>,
+}
+
+/// What verifying a password found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    /// Whether it is the right one.
+    pub(crate) right: bool,
+    /// Whether the kept hash was made otherwise than new ones are.
+    pub(crate) outdated: bool,
+}
+
+impl Hasher {
+    /// Starts the threads.
+    pub(crate) fn start(config: &PasswordConfig) -> Result<Self, String> {
+        let cost = Cost {
+            memory_kib: config.memory_kib,
+            iterations: config.iterations,
+        };
+        cost.check()?;
+        Ok(Self {
+            lanes: Lanes::start(config.lanes, config.queue)?,
+            cost,
+            nobodys: phc::nobodys(cost).into(),
+            asked: Arc::default(),
+        })
+    }
+
+    /// The hash to keep of a new password. Never while a transaction is open.
+    pub(crate) async fn hash(&self, password: &Password) -> Result<String> {
+        self.count("hash");
+        let (password, cost) = (password.clone(), self.cost);
+        self.lanes
+            .ask(|answer| Task::Hash {
+                password,
+                cost,
+                answer,
+            })
+            .await
+            .map_err(failed)
+    }
+
+    /// Whether `kept` is the hash of `password`. Without `kept`, for somebody who has no account, it does the same work and
+    /// says no.
+    pub(crate) async fn verify(&self, password: &Password, kept: Option<&str>) -> Result<Verified> {
+        self.count("verify");
+        let (password, hash) = (password.clone(), kept.unwrap_or(&self.nobodys).to_owned());
+        let right = self
+            .lanes
+            .ask(|answer| Task::Verify {
+                password,
+                kept: hash,
+                answer,
+            })
+            .await
+            .map_err(failed)?;
+        Ok(match kept {
+            Some(kept) => Verified {
+                right,
+                outdated: phc::is_outdated(kept, self.cost),
+            },
+            None => Verified {
+                right: false,
+                outdated: false,
+            },
+        })
+    }
+
+    /// How many hashes were asked for since the start.
+    #[cfg(test)]
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, what: &'static str) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("stoa_auth_passwords_total", "what" => what).increment(1);
+    }
+}
+
+fn failed(why: NotDone) -> Error {
+    match why {
+        NotDone::Full => BUSY.into(),
+        NotDone::Failed(cause) => Error::Internal(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hasher(lanes: usize, queue: usize) -> Hasher {
+        let config = PasswordConfig {
+            min_length: 8,
+            max_length: 128,
+            memory_kib: 1024,
+            iterations: 8,
+            lanes,
+            queue,
+        };
+        Hasher::start(&config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn nobody_has_no_password() {
+        let hasher = hasher(1, 4);
+        let kept = hasher.hash(&Password::new("correct horse")).await.unwrap();
+        let verify = async |password: &str, kept: Option<&str>| {
+            hasher.verify(&Password::new(password), kept).await.unwrap().right
+        };
+        assert!(verify("correct horse", Some(&kept)).await);
+        assert!(!verify("wrong horse", Some(&kept)).await);
+        assert!(!verify("correct horse", None).await);
+    }
+
+    #[tokio::test]
+    async fn more_than_can_wait_are_refused_and_the_others_are_served() {
+        let hasher = hasher(1, 2);
+        let all = (0..20).map(|_| async { hasher.hash(&Password::new("correct horse")).await });
+        let (mut served, mut refused) = (0, 0);
+        for result in futures::future::join_all(all).await {
+            match result {
+                Ok(_) => served += 1,
+                Err(Error::Refused(code)) if code == BUSY => refused += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(served >= 2 && refused >= 15, "{served} served, {refused} refused");
+    }
+}

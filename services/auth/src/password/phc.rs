@@ -1,0 +1,236 @@
+//! Hashes as they are kept: Argon2id in the PHC format, and bcrypt's own.
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use subtle::ConstantTimeEq;
+
+/// Bytes of a salt and of a hash.
+const SALT: usize = 16;
+const OUTPUT: usize = 32;
+/// The most memory that a kept hash may ask for: one gibibyte.
+const MOST_MEMORY_KIB: u32 = 1024 * 1024;
+
+/// Cost of Argon2id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cost {
+    pub(super) memory_kib: u32,
+    pub(super) iterations: u32,
+}
+
+impl Cost {
+    /// Hashing is spread over lanes of ours, so that each hash takes one thread.
+    const PARALLELISM: u32 = 1;
+
+    pub(super) fn check(self) -> Result<(), String> {
+        params(self, Self::PARALLELISM, OUTPUT).map(drop)
+    }
+}
+
+fn params(cost: Cost, parallelism: u32, output: usize) -> Result<Params, String> {
+    Params::new(cost.memory_kib, cost.iterations, parallelism, Some(output))
+        .map_err(|e| format!("this cost of Argon2id is not possible: {e}"))
+}
+
+/// A kept hash, taken apart.
+enum Kept {
+    Argon2id {
+        cost: Cost,
+        parallelism: u32,
+        salt: Vec<u8>,
+        output: Vec<u8>,
+    },
+    Bcrypt,
+}
+
+impl Kept {
+    fn parse(text: &str) -> Option<Self> {
+        if ["$2a$", "$2b$", "$2y$"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
+            return Some(Self::Bcrypt);
+        }
+        let mut parts = text.strip_prefix("$argon2id$v=19$")?.split('$');
+        let (mut cost, mut parallelism) = (
+            Cost {
+                memory_kib: 0,
+                iterations: 0,
+            },
+            0,
+        );
+        for setting in parts.next()?.split(',') {
+            let (name, value) = setting.split_once('=')?;
+            let value = value.parse().ok()?;
+            match name {
+                "m" => cost.memory_kib = value,
+                "t" => cost.iterations = value,
+                "p" => parallelism = value,
+                _ => return None,
+            }
+        }
+        let salt = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
+        let output = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
+        let sound = parts.next().is_none() && cost.memory_kib <= MOST_MEMORY_KIB;
+        sound.then_some(Self::Argon2id {
+            cost,
+            parallelism,
+            salt,
+            output,
+        })
+    }
+}
+
+fn write(cost: Cost, salt: &[u8], output: &[u8]) -> String {
+    format!(
+        "$argon2id$v=19$m={},t={},p={}${}${}",
+        cost.memory_kib,
+        cost.iterations,
+        Cost::PARALLELISM,
+        STANDARD_NO_PAD.encode(salt),
+        STANDARD_NO_PAD.encode(output)
+    )
+}
+
+/// Whether a kept hash was made otherwise than new ones are.
+pub(super) fn is_outdated(kept: &str, cost: Cost) -> bool {
+    !matches!(Kept::parse(kept), Some(Kept::Argon2id { cost: its, parallelism: Cost::PARALLELISM, .. }) if its == cost)
+}
+
+/// A hash that no password has, and that takes as long to verify as any other.
+pub(super) fn nobodys(cost: Cost) -> String {
+    write(
+        cost,
+        &stoa_kernel::random::bytes::<SALT>(),
+        &stoa_kernel::random::bytes::<OUTPUT>(),
+    )
+}
+
+/// Memory that one lane hashes in, kept between hashes.
+#[derive(Default)]
+pub(super) struct Memory(Vec<Block>);
+
+impl Memory {
+    fn argon2id(
+        &mut self,
+        params: Params,
+        password: &[u8],
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), String> {
+        self.0.resize(params.block_count(), Block::new());
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into_with_memory(password, salt, output, &mut self.0)
+            .map_err(|e| format!("Argon2id failed: {e}"))
+    }
+
+    /// Hashes a new password.
+    pub(super) fn hash(&mut self, password: &str, cost: Cost) -> Result<String, String> {
+        let salt = stoa_kernel::random::bytes::<SALT>();
+        let mut output = [0; OUTPUT];
+        self.argon2id(
+            params(cost, Cost::PARALLELISM, OUTPUT)?,
+            password.as_bytes(),
+            &salt,
+            &mut output,
+        )?;
+        Ok(write(cost, &salt, &output))
+    }
+
+    /// Whether `kept` is the hash of `password`.
+    pub(super) fn verify(&mut self, password: &str, kept: &str) -> Result<bool, String> {
+        match Kept::parse(kept).ok_or("a kept password hash cannot be read")? {
+            Kept::Bcrypt => bcrypt::verify(password, kept).map_err(|e| format!("bcrypt failed: {e}")),
+            Kept::Argon2id {
+                cost,
+                parallelism,
+                salt,
+                output,
+            } => {
+                let mut found = vec![0; output.len()];
+                self.argon2id(
+                    params(cost, parallelism, output.len())?,
+                    password.as_bytes(),
+                    &salt,
+                    &mut found,
+                )?;
+                Ok(found.ct_eq(&output).into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Cost = Cost {
+        memory_kib: 64,
+        iterations: 1,
+    };
+
+    #[test]
+    fn a_hash_is_good_for_its_password_alone() {
+        let mut memory = Memory::default();
+        let kept = memory.hash("correct horse", SMALL).unwrap();
+        assert!(memory.verify("correct horse", &kept).unwrap());
+        assert!(!memory.verify("Correct horse", &kept).unwrap());
+        assert!(!memory.verify("", &nobodys(SMALL)).unwrap());
+        assert_ne!(
+            kept,
+            memory.hash("correct horse", SMALL).unwrap(),
+            "each has a salt of its own"
+        );
+    }
+
+    /// Made by the reference implementation: `echo -n password | argon2 somesalt -id -t 2 -k 256 -p 1 -l 24 -v 13`.
+    #[test]
+    fn hashes_made_elsewhere_are_read() {
+        let kept = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        assert!(Memory::default().verify("password", kept).unwrap());
+        assert!(!Memory::default().verify("passwort", kept).unwrap());
+    }
+
+    #[test]
+    fn bcrypt_is_read_in_each_spelling() {
+        let hash = bcrypt::hash("password", 4).unwrap();
+        for version in ["$2a$", "$2b$", "$2y$"] {
+            let kept = format!("{version}{}", &hash[4..]);
+            assert!(Memory::default().verify("password", &kept).unwrap(), "{version}");
+            assert!(!Memory::default().verify("passwort", &kept).unwrap(), "{version}");
+            assert!(is_outdated(&kept, SMALL));
+        }
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_is_outdated() {
+        let kept = Memory::default().hash("password", SMALL).unwrap();
+        assert!(!is_outdated(&kept, SMALL));
+        assert!(is_outdated(
+            &kept,
+            Cost {
+                iterations: 2,
+                ..SMALL
+            }
+        ));
+        assert!(is_outdated(
+            &kept,
+            Cost {
+                memory_kib: 65,
+                ..SMALL
+            }
+        ));
+    }
+
+    #[test]
+    fn what_is_no_hash_is_an_error() {
+        for kept in [
+            "",
+            "password",
+            "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ",
+            "$argon2id$v=19$m=99999999,t=1,p=1$c29tZXNhbHQ$AAAA",
+            "$2x$04$",
+        ] {
+            assert!(Memory::default().verify("password", kept).is_err(), "{kept}");
+        }
+    }
+}

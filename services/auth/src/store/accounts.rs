@@ -1,0 +1,95 @@
+//! Accounts.
+
+use stoa_db::{Db, Error, FromRow, Tx};
+use stoa_kernel::{Timestamp, UserId};
+
+use crate::email::Email;
+
+const COLUMNS: &str = "id, email, email_key, email_verified_at, password_hash, created_at";
+
+/// One account.
+#[derive(Clone, FromRow)]
+pub(crate) struct Account {
+    pub(crate) id: UserId,
+    /// As given, for display and for mail.
+    pub(crate) email: String,
+    /// Lowercased: what makes an address one.
+    pub(crate) email_key: String,
+    pub(crate) email_verified_at: Option<Timestamp>,
+    pub(crate) password_hash: String,
+    pub(crate) created_at: Timestamp,
+}
+
+/// The account with this id.
+pub(crate) async fn by_id(db: &Db, id: UserId) -> Result<Option<Account>, Error> {
+    db.fetch_optional(&format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"), &[&id])
+        .await
+}
+
+/// The account with this address, lowercased.
+pub(crate) async fn by_email_key(db: &Db, key: &str) -> Result<Option<Account>, Error> {
+    db.fetch_optional(
+        &format!("SELECT {COLUMNS} FROM accounts WHERE email_key = $1"),
+        &[&key],
+    )
+    .await
+}
+
+/// An account that is new from now on; false if its address has one.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    id: UserId,
+    email: &Email,
+    password_hash: &str,
+    verified_at: Option<Timestamp>,
+) -> Result<Option<Account>, Error> {
+    let now = tx.clock().now();
+    let sql = format!(
+        "INSERT INTO accounts (id, email, email_key, email_verified_at, password_hash, access_version, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, 0, $6, $6) ON CONFLICT (email_key) DO NOTHING RETURNING {COLUMNS}"
+    );
+    tx.fetch_optional(
+        &sql,
+        &[
+            &id,
+            &email.display,
+            &email.key,
+            &verified_at,
+            &password_hash,
+            &now,
+        ],
+    )
+    .await
+}
+
+/// Whether the account still has the password that was verified. Holds it fast until the end of the transaction.
+pub(crate) async fn confirm_password(tx: &mut Tx, id: UserId, verified: &str) -> Result<bool, Error> {
+    let now = tx.clock().now();
+    let sql = "UPDATE accounts SET updated_at = $3 WHERE id = $1 AND password_hash = $2";
+    Ok(tx.execute(sql, &[&id, &verified, &now]).await? == 1)
+}
+
+/// Puts `new` in place of `old`; false if another was put there meanwhile.
+pub(crate) async fn replace_password(tx: &mut Tx, id: UserId, old: &str, new: &str) -> Result<bool, Error> {
+    let now = tx.clock().now();
+    let sql = "UPDATE accounts SET password_hash = $3, updated_at = $4 WHERE id = $1 AND password_hash = $2";
+    Ok(tx.execute(sql, &[&id, &old, &new, &now]).await? == 1)
+}
+
+/// Puts `new` in place of whatever is there.
+pub(crate) async fn set_password(tx: &mut Tx, id: UserId, new: &str) -> Result<(), Error> {
+    let now = tx.clock().now();
+    tx.execute(
+        "UPDATE accounts SET password_hash = $2, updated_at = $3 WHERE id = $1",
+        &[&id, &new, &now],
+    )
+    .await
+    .map(drop)
+}
+
+/// The address is theirs; false if that was known.
+pub(crate) async fn set_verified(tx: &mut Tx, id: UserId) -> Result<bool, Error> {
+    let now = tx.clock().now();
+    let sql = "UPDATE accounts SET email_verified_at = $2, updated_at = $2 WHERE id = $1 AND email_verified_at IS NULL";
+    Ok(tx.execute(sql, &[&id, &now]).await? == 1)
+}

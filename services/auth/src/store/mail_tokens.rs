@@ -1,0 +1,73 @@
+//! Links in mails.
+
+use stoa_db::{Db, Error, Tx};
+use stoa_kernel::{Timestamp, UserId};
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To show that the address is theirs.
+    Verify,
+    /// To choose a new password.
+    Reset,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// A new link; nothing happens if the account is gone.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    hash: &[u8; 32],
+    user: UserId,
+    purpose: Purpose,
+    expires_at: Timestamp,
+) -> Result<(), Error> {
+    let now = tx.clock().now();
+    tx.execute(
+        "INSERT INTO mail_tokens (hash, user_id, purpose, created_at, expires_at) \
+         SELECT CAST($1 AS BYTEA), id, CAST($3 AS TEXT), CAST($4 AS TIMESTAMPTZ), CAST($5 AS TIMESTAMPTZ) \
+         FROM accounts WHERE id = $2",
+        &[hash, &user, &purpose.name(), &now, &expires_at],
+    )
+    .await
+    .map(drop)
+}
+
+/// Whose link it is, if it is good.
+pub(crate) async fn owner(db: &Db, hash: &[u8; 32], purpose: Purpose) -> Result<Option<UserId>, Error> {
+    let now = db.clock().now();
+    let sql = "SELECT user_id FROM mail_tokens WHERE hash = $1 AND purpose = $2 AND expires_at > $3";
+    db.fetch_optional(sql, &[hash, &purpose.name(), &now]).await
+}
+
+/// Uses a link up; says whose it was, if it was good.
+pub(crate) async fn take(tx: &mut Tx, hash: &[u8; 32], purpose: Purpose) -> Result<Option<UserId>, Error> {
+    let now = tx.clock().now();
+    let sql =
+        "DELETE FROM mail_tokens WHERE hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING user_id";
+    tx.fetch_optional(sql, &[hash, &purpose.name(), &now]).await
+}
+
+/// Takes an account's links of one purpose away.
+pub(crate) async fn remove_all(tx: &mut Tx, user: UserId, purpose: Purpose) -> Result<(), Error> {
+    tx.execute(
+        "DELETE FROM mail_tokens WHERE user_id = $1 AND purpose = $2",
+        &[&user, &purpose.name()],
+    )
+    .await
+    .map(drop)
+}
+
+/// Forgets links that have expired.
+pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+    tx.execute("DELETE FROM mail_tokens WHERE expires_at <= $1", &[&now])
+        .await
+        .map(drop)
+}

@@ -1,0 +1,106 @@
+//! Sessions that live.
+
+use stoa_db::{Db, Error, FromRow, Tx};
+use stoa_kernel::{SessionId, Timestamp, UserId};
+
+/// One session, as its owner sees it.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) last_used_at: Timestamp,
+    pub(crate) address: String,
+    pub(crate) user_agent: Option<String>,
+}
+
+/// A session to be begun.
+pub(crate) struct NewSession<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) now: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) access_until: Timestamp,
+    pub(crate) address: &'a str,
+    pub(crate) user_agent: Option<&'a str>,
+    pub(crate) csrf_hash: Option<&'a [u8; 32]>,
+}
+
+/// One that was ended, and when the last of its access tokens expires.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(crate) struct Ended {
+    pub(crate) id: SessionId,
+    pub(crate) access_until: Timestamp,
+}
+
+/// Begins a session.
+pub(crate) async fn insert(tx: &mut Tx, new: &NewSession<'_>) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO sessions \
+         (id, user_id, created_at, last_used_at, expires_at, access_until, address, user_agent, csrf_hash) \
+         VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8)",
+        &[
+            &new.id,
+            &new.user,
+            &new.now,
+            &new.expires_at,
+            &new.access_until,
+            &new.address,
+            &new.user_agent,
+            &new.csrf_hash,
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Goes on with a session; false if it was ended.
+pub(crate) async fn touch(tx: &mut Tx, seen: &NewSession<'_>) -> Result<bool, Error> {
+    let changed = tx
+        .execute(
+            "UPDATE sessions SET last_used_at = $2, expires_at = $3, access_until = $4, address = $5, user_agent = $6 \
+             WHERE id = $1",
+            &[&seen.id, &seen.now, &seen.expires_at, &seen.access_until, &seen.address, &seen.user_agent],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Sessions of `user`, newest first, after `after`.
+pub(crate) async fn list(
+    db: &Db,
+    user: UserId,
+    after: Option<SessionId>,
+    limit: u32,
+) -> Result<Vec<Session>, Error> {
+    let now = db.clock().now();
+    db.fetch_all(
+        "SELECT id, created_at, last_used_at, address, user_agent FROM sessions \
+         WHERE user_id = $1 AND expires_at > $2 AND (CAST($3 AS UUID) IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
+        &[&user, &now, &after, &limit],
+    )
+    .await
+}
+
+/// Ends one session of `user`.
+pub(crate) async fn end(tx: &mut Tx, user: UserId, session: SessionId) -> Result<Option<Ended>, Error> {
+    let sql = "DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING id, access_until";
+    tx.fetch_optional(sql, &[&session, &user]).await
+}
+
+/// Ends all sessions of `user` but `spared`.
+pub(crate) async fn end_all(
+    tx: &mut Tx,
+    user: UserId,
+    spared: Option<SessionId>,
+) -> Result<Vec<Ended>, Error> {
+    let sql = "DELETE FROM sessions WHERE user_id = $1 AND (CAST($2 AS UUID) IS NULL OR id <> $2) \
+               RETURNING id, access_until";
+    tx.fetch_all(sql, &[&user, &spared]).await
+}
+
+/// Forgets sessions that have expired.
+pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+    tx.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now])
+        .await
+        .map(drop)
+}

@@ -1,0 +1,31 @@
+//! Access tokens: what they say.
+
+use stoa_http::{Claims, csrf_claim};
+use stoa_kernel::{SessionId, Timestamp, UserId};
+
+use crate::{ISSUER, ctx::Ctx, error::Result, store::roles::AccessOf};
+
+/// What an access token is made for.
+pub(crate) struct AccessToken<'a> {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+    pub(crate) issued: Timestamp,
+    pub(crate) until: Timestamp,
+    /// Of a session that is kept in cookies: the CSRF token that goes with it.
+    pub(crate) csrf: Option<&'a str>,
+}
+
+/// Signs an access token with what `access` says.
+pub(crate) fn sign(ctx: &Ctx, token: &AccessToken<'_>, access: &AccessOf) -> Result<String> {
+    ctx.keys.sign(&Claims {
+        iss: ISSUER.to_owned(),
+        sub: token.user,
+        sid: token.session,
+        iat: token.issued.as_second(),
+        exp: token.until.as_second(),
+        ver: access.version,
+        roles: access.roles.clone(),
+        perms: access.permissions.iter().map(str::to_owned).collect(),
+        csrf: token.csrf.map(csrf_claim),
+    })
+}

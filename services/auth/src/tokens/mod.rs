@@ -1,0 +1,7 @@
+//! Access tokens, which say who somebody is, and opaque tokens, which only we can tell.
+
+mod access;
+mod opaque;
+
+pub(crate) use access::{AccessToken, sign};
+pub(crate) use opaque::{Opaque, hash_of};

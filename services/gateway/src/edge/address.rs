@@ -1,0 +1,150 @@
+//! Where a request comes from, also behind proxies.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::config::Network;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+
+/// Whom the edge believes about where requests come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Proxies {
+    trusted: Vec<Network>,
+    /// Whether people reach this installation by https, as far as no trusted proxy says otherwise.
+    https: bool,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) address: IpAddr,
+    /// https at the edge.
+    pub(super) secure: bool,
+}
+
+impl Proxies {
+    pub(super) fn new(trusted: Vec<Network>, public_url: &str) -> Self {
+        Self {
+            trusted,
+            https: public_url.starts_with("https://"),
+        }
+    }
+
+    /// The peer, or, if that is a trusted proxy, the right-most address of `X-Forwarded-For` that is not: what stands left of
+    /// it anybody may have written.
+    pub(super) fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Source {
+        let mut source = Source {
+            address: peer.to_canonical(),
+            secure: self.https,
+        };
+        if !trusts(&self.trusted, source.address) {
+            return source;
+        }
+        if let Some(scheme) = headers.get(FORWARDED_PROTO) {
+            source.secure = scheme.as_bytes().eq_ignore_ascii_case(b"https");
+        }
+        let lines = headers.get_all(FORWARDED_FOR).into_iter().rev();
+        for hop in lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(',')) {
+            // Unreadable: whatever is left of it is not believed either.
+            let Some(address) = parse(hop.trim()) else { break };
+            source.address = address;
+            if !trusts(&self.trusted, address) {
+                break;
+            }
+        }
+        source
+    }
+}
+
+/// Whether a request was made on this machine or in a trusted network, and not on behalf of somebody behind a proxy.
+/// A proxy on this machine that nobody declared as trusted shows itself by the headers that it adds.
+pub(crate) fn from_inside(trusted: &[Network], address: IpAddr, headers: &HeaderMap) -> bool {
+    let relayed = headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED);
+    !relayed && (address.is_loopback() || trusts(trusted, address))
+}
+
+fn trusts(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
+}
+
+/// An address, with or without a port.
+fn parse(hop: &str) -> Option<IpAddr> {
+    let address = hop
+        .parse()
+        .ok()
+        .or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()));
+    let address = address.or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn source(peer: &str, lines: &[&'static str]) -> String {
+        let proxies = Proxies::new(
+            vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            "http://x",
+        );
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+        }
+        proxies
+            .source(peer.parse().unwrap(), &headers)
+            .address
+            .to_string()
+    }
+
+    #[test]
+    fn a_stranger_is_not_believed() {
+        assert_eq!(source("203.0.113.9", &["1.2.3.4"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn behind_trusted_proxies_the_right_most_stranger_counts() {
+        assert_eq!(source("10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.2"]), "1.2.3.4");
+        assert_eq!(source("10.0.0.1", &["6.6.6.6", "1.2.3.4,10.0.0.2"]), "1.2.3.4");
+        assert_eq!(source("::ffff:10.0.0.1", &["1.2.3.4:5678"]), "1.2.3.4");
+        assert_eq!(source("fd00::1", &["[2001:db8::7]:443"]), "2001:db8::7");
+        assert_eq!(source("10.0.0.1", &["[2001:db8::7]"]), "2001:db8::7");
+    }
+
+    #[test]
+    fn an_unreadable_hop_ends_the_search() {
+        assert_eq!(source("10.0.0.1", &["1.2.3.4, unknown, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(source("10.0.0.1", &["unknown"]), "10.0.0.1");
+        assert_eq!(source("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_that_it_was_https() {
+        let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()], "");
+        let headers = HeaderMap::from_iter([(FORWARDED_PROTO, HeaderValue::from_static("https"))]);
+        assert!(proxies.source("10.0.0.1".parse().unwrap(), &headers).secure);
+        assert!(!proxies.source("127.0.0.1".parse().unwrap(), &headers).secure);
+        let public = Proxies::new(Vec::new(), "https://example.com");
+        assert!(
+            public
+                .source("127.0.0.1".parse().unwrap(), &HeaderMap::new())
+                .secure
+        );
+    }
+
+    #[test]
+    fn a_relayed_request_does_not_come_from_inside() {
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert!(from_inside(&[], loopback, &HeaderMap::new()));
+        for name in [FORWARDED_FOR, FORWARDED] {
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("127.0.0.1"))]);
+            assert!(!from_inside(&[], loopback, &headers));
+        }
+        assert!(!from_inside(&[], "192.0.2.1".parse().unwrap(), &HeaderMap::new()));
+    }
+}

@@ -1,0 +1,260 @@
+//! Smaller answers, where it is worth it.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use async_compression::{
+    Level,
+    tokio::write::{BrotliEncoder, GzipEncoder},
+};
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::io::AsyncWrite;
+
+/// What is compressed between two looks at the caller.
+const STEP: usize = 32 * 1024;
+/// Quick, and nearly as small as slower ones.
+const BROTLI_QUALITY: i32 = 4;
+const GZIP_QUALITY: i32 = 5;
+
+/// An encoding that a caller takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Brotli,
+    Gzip,
+}
+
+impl Encoding {
+    /// The best that the caller takes: the one it prefers, else the smaller.
+    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let (mut brotli, mut gzip, mut others) = (None, None, None);
+        let lines = headers
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
+        for entry in lines.flat_map(|line| line.split(',')) {
+            let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
+            let quality = parameters
+                .trim()
+                .strip_prefix("q=")
+                .map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            match name.trim() {
+                "br" => brotli = Some(quality),
+                "gzip" | "x-gzip" => gzip = Some(quality),
+                "*" => others = Some(quality),
+                _ => {}
+            }
+        }
+        let (brotli, gzip) = (brotli.or(others).unwrap_or(0.0), gzip.or(others).unwrap_or(0.0));
+        if brotli > 0.0 && brotli >= gzip {
+            return Some(Self::Brotli);
+        }
+        (gzip > 0.0).then_some(Self::Gzip)
+    }
+
+    const fn name(self) -> HeaderValue {
+        match self {
+            Self::Brotli => HeaderValue::from_static("br"),
+            Self::Gzip => HeaderValue::from_static("gzip"),
+        }
+    }
+}
+
+/// Whether the answer gets smaller by it: its size is known and not small, and its media type is text of some kind.
+pub(super) fn worthwhile(response: &Response, method: &Method, from: u64) -> bool {
+    if response
+        .body()
+        .size_hint()
+        .exact()
+        .is_none_or(|size| size < from.max(1))
+    {
+        return false;
+    }
+    let headers = response.headers();
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    *method != Method::HEAD
+        && compressible(media_type)
+        && !headers.contains_key(header::CONTENT_ENCODING)
+        && !headers.contains_key(header::CONTENT_RANGE)
+}
+
+fn compressible(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.starts_with("text/") && essence != "text/event-stream"
+        || essence.ends_with("json")
+        || essence.ends_with("xml")
+        || matches!(
+            essence,
+            "application/javascript" | "application/wasm" | "application/yaml"
+        )
+}
+
+/// Says that what is answered depends on what the caller takes.
+pub(super) fn vary(headers: &mut HeaderMap) {
+    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+}
+
+/// The same answer, encoded. Its entity tag stays: ours name the version of the thing, not the bytes of one answer, and
+/// a caller gives them back in `If-Match`.
+pub(super) fn compress(response: Response, encoding: Encoding) -> Response {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::ACCEPT_RANGES);
+    parts.headers.insert(header::CONTENT_ENCODING, encoding.name());
+    Response::from_parts(parts, Body::new(Compressed::new(body, encoding)))
+}
+
+/// A body on its way through an encoder that writes into memory.
+struct Compressed {
+    source: Body,
+    /// Taken from the source and not yet encoded.
+    pending: Bytes,
+    encoder: Encoder,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    Ending,
+    Done,
+}
+
+enum Encoder {
+    Brotli(Box<BrotliEncoder<Vec<u8>>>),
+    Gzip(Box<GzipEncoder<Vec<u8>>>),
+}
+
+impl Encoder {
+    fn writer(&mut self) -> Pin<&mut dyn AsyncWrite> {
+        match self {
+            Self::Brotli(encoder) => Pin::<&mut BrotliEncoder<_>>::new(encoder),
+            Self::Gzip(encoder) => Pin::<&mut GzipEncoder<_>>::new(encoder),
+        }
+    }
+
+    /// What has been encoded so far, if anything.
+    fn take(&mut self) -> Option<Bytes> {
+        let out = match self {
+            Self::Brotli(encoder) => encoder.get_mut(),
+            Self::Gzip(encoder) => encoder.get_mut(),
+        };
+        (!out.is_empty()).then(|| std::mem::take(out).into())
+    }
+}
+
+impl Compressed {
+    fn new(source: Body, encoding: Encoding) -> Self {
+        let out = Vec::new();
+        let encoder = match encoding {
+            Encoding::Brotli => Encoder::Brotli(Box::new(BrotliEncoder::with_quality(
+                out,
+                Level::Precise(BROTLI_QUALITY),
+            ))),
+            Encoding::Gzip => Encoder::Gzip(Box::new(GzipEncoder::with_quality(
+                out,
+                Level::Precise(GZIP_QUALITY),
+            ))),
+        };
+        Self {
+            source,
+            pending: Bytes::new(),
+            encoder,
+            state: State::Reading,
+        }
+    }
+
+    /// Takes in one step of the body, or ends the encoding.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
+        if self.state == State::Ending {
+            ready!(self.encoder.writer().poll_shutdown(cx)).map_err(axum::Error::new)?;
+            self.state = State::Done;
+        } else if self.pending.is_empty() {
+            match ready!(Pin::new(&mut self.source).poll_frame(cx)?) {
+                Some(frame) => self.pending = frame.into_data().unwrap_or_default(),
+                None => self.state = State::Ending,
+            }
+        } else {
+            let step = &self.pending[..self.pending.len().min(STEP)];
+            let taken = ready!(self.encoder.writer().poll_write(cx, step)).map_err(axum::Error::new)?;
+            self.pending = self.pending.slice(taken..);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl http_body::Body for Compressed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(out) = this.encoder.take() {
+                return Poll::Ready(Some(Ok(Frame::data(out))));
+            }
+            if this.state == State::Done {
+                return Poll::Ready(None);
+            }
+            ready!(this.advance(cx)?);
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(value: &str) -> Option<Encoding> {
+        let headers =
+            HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_str(value).unwrap())]);
+        Encoding::accepted(&headers)
+    }
+
+    #[test]
+    fn the_caller_chooses_and_the_smaller_one_wins_a_tie() {
+        assert_eq!(accepted("gzip, deflate, br"), Some(Encoding::Brotli));
+        assert_eq!(accepted("gzip;q=1.0, br;q=0.5"), Some(Encoding::Gzip));
+        assert_eq!(accepted("gzip"), Some(Encoding::Gzip));
+        assert_eq!(accepted("*"), Some(Encoding::Brotli));
+        assert_eq!(accepted("br;q=0, *"), Some(Encoding::Gzip));
+        for none in ["", "identity", "deflate, zstd", "br;q=0, gzip;q=0", "br;q=wrong"] {
+            assert_eq!(accepted(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn only_text_is_compressible() {
+        for yes in [
+            "application/json",
+            "text/html; charset=utf-8",
+            "image/svg+xml",
+            "application/problem+json",
+        ] {
+            assert!(compressible(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "image/png",
+            "application/octet-stream",
+            "text/event-stream",
+            "application/zip",
+        ] {
+            assert!(!compressible(no), "{no}");
+        }
+    }
+}

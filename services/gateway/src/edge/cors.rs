@@ -1,0 +1,85 @@
+//! Pages of other origins that may call.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use stoa_http::{Failure, Result};
+
+use crate::{CorsConfig, Origin, codes::ORIGIN_NOT_ALLOWED};
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, idempotency-key, if-match, if-none-match, traceparent, x-api-key, x-csrf-token, x-request-id",
+);
+const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
+    "etag, idempotency-replayed, link, location, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id",
+);
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+const ANY: HeaderValue = HeaderValue::from_static("*");
+const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("origin");
+
+/// The rules of section `[gateway.cors]`.
+pub(super) struct Cors {
+    any: bool,
+    named: Vec<HeaderValue>,
+    credentials: bool,
+    max_age: HeaderValue,
+}
+
+impl Cors {
+    pub(super) fn new(config: &CorsConfig) -> Self {
+        let named = config.origins.iter().filter_map(|origin| match origin {
+            Origin::Any => None,
+            Origin::Named(origin) => Some(origin.clone()),
+        });
+        Self {
+            any: config.origins.contains(&Origin::Any),
+            named: named.collect(),
+            credentials: config.credentials,
+            max_age: HeaderValue::from(config.max_age.0.as_secs()),
+        }
+    }
+
+    /// The answer to a browser that asks whether a page may call, if that is what the request is.
+    ///
+    /// # Errors
+    /// 403 if it may not.
+    pub(super) fn preflight(&self, parts: &Parts) -> Result<Option<Response>> {
+        if parts.method != Method::OPTIONS
+            || !parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return Ok(None);
+        }
+        if self.allowed(&parts.headers).is_none() {
+            return Err(Failure::new(ORIGIN_NOT_ALLOWED));
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
+        Ok(Some(response))
+    }
+
+    /// What to say in `Access-Control-Allow-Origin`, if the request is of an origin that may call.
+    pub(super) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        if self.any {
+            return Some(ANY);
+        }
+        self.named.iter().find(|named| *named == origin).cloned()
+    }
+
+    /// Lets the page read the answer.
+    pub(super) fn sign(&self, headers: &mut HeaderMap, allowed: Option<HeaderValue>) {
+        if !self.named.is_empty() && !self.any {
+            headers.append(header::VARY, VARY_ORIGIN);
+        }
+        let Some(allowed) = allowed else { return };
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);
+        if self.credentials {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! One request and what comes of it, measured and logged at its end, however it ends.
+
+use std::{net::SocketAddr, time::Instant};
+
+use http::{Method, StatusCode, Uri, request::Parts};
+use stoa_http::RequestInfo;
+use stoa_kernel::UserId;
+
+use super::{Inner, access, limits::Tightest, routes::Route};
+
+/// What is logged for a caller who went away before there was an answer.
+const CLIENT_CLOSED: u16 = 499;
+
+/// One request under way.
+pub(super) struct Exchange<'a> {
+    edge: &'a Inner,
+    started: Instant,
+    pub(super) peer: SocketAddr,
+    pub(super) route: &'a Route,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) info: RequestInfo,
+    pub(super) user: Option<UserId>,
+    pub(super) tightest: Tightest,
+    answer: Option<(StatusCode, Option<u64>)>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn begin(
+        edge: &'a Inner,
+        peer: SocketAddr,
+        parts: &Parts,
+        info: RequestInfo,
+        started: Instant,
+    ) -> Self {
+        edge.in_flight.increment(1);
+        Self {
+            edge,
+            started,
+            peer,
+            route: edge.routes.find(parts.uri.path()),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            info,
+            user: None,
+            tightest: Tightest::default(),
+            answer: None,
+        }
+    }
+
+    /// The answer is ready; `bytes` is its size, if known.
+    pub(super) fn end(mut self, status: StatusCode, bytes: Option<u64>) {
+        self.answer = Some((status, bytes));
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        self.edge.in_flight.decrement(1);
+        let took = self.started.elapsed();
+        let gone = || {
+            (
+                StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
+                None,
+            )
+        };
+        let (status, bytes) = self.answer.unwrap_or_else(gone);
+        self.route.measure(&self.method, status, took.as_secs_f64());
+        if let Some(log) = &self.edge.access_log {
+            log.write(access::line(&access::Line {
+                time: self.edge.clock.now(),
+                method: &self.method,
+                path: self.uri.path(),
+                route: self.route.name(),
+                info: &self.info,
+                user: self.user,
+                status,
+                bytes,
+                took,
+            }));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! How much of a request is read, and how often one may ask.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use http_body_util::Limited;
+use stoa_cache::{LimitKey, Limiter, Verdict};
+use stoa_http::{Failure, Result, codes};
+
+use crate::{GatewayConfig, codes::URI_TOO_LONG};
+
+/// Longest path and query, in bytes.
+const MAX_URI: usize = 8 * 1024;
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Refuses a head that is larger than is taken.
+///
+/// # Errors
+/// 414 or 431.
+pub(super) fn check_head(parts: &Parts, config: &GatewayConfig) -> Result<()> {
+    let uri = parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len());
+    if uri > MAX_URI {
+        return Err(Failure::new(URI_TOO_LONG).detail(format!("At most {MAX_URI} bytes are taken.")));
+    }
+    // As HTTP/1 writes it: ": " and the end of the line.
+    let head: usize = parts
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if head + uri > config.max_header as usize {
+        let detail = format!("At most {} bytes are taken.", config.max_header);
+        return Err(Failure::new(codes::HEADER_TOO_LARGE).detail(detail));
+    }
+    Ok(())
+}
+
+/// A body that ends with an error past `max` bytes, unless its length is known and was found small enough.
+///
+/// # Errors
+/// 413 for a body that is known to be too large, before any of it is read.
+pub(super) fn limit_body<B>(body: B, max: u64) -> Result<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    let size = body.size_hint();
+    if size.lower() > max {
+        return Err(Failure::new(codes::TOO_LARGE).detail(format!("At most {max} bytes are taken.")));
+    }
+    Ok(match size.exact() {
+        Some(0) => Body::empty(),
+        Some(_) => Body::new(body),
+        None => Body::new(Limited::new(body, usize::try_from(max).unwrap_or(usize::MAX))),
+    })
+}
+
+/// The tightest of the limits that a request was counted against.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tightest(Option<Verdict>);
+
+impl Tightest {
+    /// Counts the request against one more limit.
+    ///
+    /// # Errors
+    /// 429 when the allowance is used up.
+    pub(super) fn take(&mut self, limiter: &Limiter, key: LimitKey) -> Result<()> {
+        let Some(verdict) = limiter.check(key) else {
+            return Ok(());
+        };
+        if !verdict.allowed {
+            self.0 = Some(verdict);
+            let seconds = rounded_up(verdict.retry_after).max(1);
+            return Err(
+                Failure::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds))
+            );
+        }
+        if self
+            .0
+            .is_none_or(|tightest| verdict.remaining < tightest.remaining)
+        {
+            self.0 = Some(verdict);
+        }
+        Ok(())
+    }
+
+    /// Tells the caller: allowance, what is left of it, and in how many seconds it is whole again.
+    pub(super) fn tell(self, headers: &mut HeaderMap) {
+        let Some(verdict) = self.0 else { return };
+        headers.insert(LIMIT, HeaderValue::from(verdict.limit));
+        headers.insert(REMAINING, HeaderValue::from(verdict.remaining));
+        headers.insert(RESET, HeaderValue::from(rounded_up(verdict.reset)));
+    }
+}
+
+fn rounded_up(time: std::time::Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}

@@ -1,0 +1,306 @@
+//! One layer around everything: what a request needs on its way in and an answer on its way out, together and in one place.
+
+mod access;
+mod address;
+mod compress;
+mod cors;
+mod exchange;
+mod identity;
+mod limits;
+mod routes;
+mod shape;
+
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, DefaultBodyLimit, Request},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
+use http::{Method, header, request::Parts};
+use http_body::Body as _;
+use metrics::Gauge;
+use stoa_cache::{Cache, LimitKey, Limiter};
+use stoa_events::TRACEPARENT;
+use stoa_http::{
+    Failure, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Result, Verifier, admit, codes,
+    idempotent, names,
+};
+use stoa_kernel::{Clock, Principal};
+use stoa_telemetry::{AccessLog, TraceParent, adopt};
+use tower::{Service, ServiceExt};
+use tracing::{Instrument, Span, field::Empty};
+use utoipa::openapi::OpenApi;
+
+pub(crate) use self::address::from_inside;
+pub use self::shape::AsIs;
+use self::{
+    address::Proxies, compress::Encoding, cors::Cors, exchange::Exchange, identity::Identity, routes::Routes,
+};
+use crate::{GatewayConfig, pages::document};
+
+/// Longest user agent that is kept, in bytes.
+const MAX_USER_AGENT: usize = 512;
+
+/// What an [`Edge`] is made of.
+pub struct EdgeParts {
+    /// Section `[gateway]`.
+    pub config: GatewayConfig,
+    /// All endpoints of this process: those of the services, merged, and the gateway's [`pages`](crate::pages).
+    pub router: Router,
+    /// Their description. It is served under `/api/openapi.json`, and its paths name the routes in metrics and logs.
+    pub openapi: OpenApi,
+    /// Routes that the description does not list, such as `/dev/mail`.
+    pub unlisted: Vec<String>,
+    /// Checks access tokens.
+    pub verifier: Verifier,
+    /// Knows API keys; without it no key is accepted.
+    pub keys: Option<Arc<dyn KeyAuthority>>,
+    /// Keeps rate limits and answers to repeated requests.
+    pub cache: Cache,
+    /// Time.
+    pub clock: Clock,
+    /// Takes a line for each request, if the settings say so.
+    pub access_log: Option<AccessLog>,
+    /// Share of requests without a trace of their own that begin one to be sent, 0.0 to 1.0; none where no traces are sent.
+    pub traces: Option<f64>,
+    /// The address under which people reach this installation.
+    pub public_url: String,
+}
+
+/// The layer around all endpoints. Cheap to clone.
+#[derive(Clone)]
+pub struct Edge(Arc<Inner>);
+
+struct Inner {
+    config: GatewayConfig,
+    router: Router,
+    /// The same endpoints, for requests with an `Idempotency-Key`.
+    repeatable: Router,
+    routes: Routes,
+    proxies: Proxies,
+    cors: Cors,
+    per_address: Limiter,
+    per_user: Limiter,
+    verifier: Verifier,
+    keys: Option<Arc<dyn KeyAuthority>>,
+    clock: Clock,
+    access_log: Option<AccessLog>,
+    traces: Option<f64>,
+    in_flight: Gauge,
+}
+
+impl Edge {
+    /// Puts the edge around the endpoints.
+    #[must_use]
+    pub fn new(parts: EdgeParts) -> Self {
+        let EdgeParts { config, cache, .. } = parts;
+        let mut unlisted = parts.unlisted;
+        unlisted.extend(crate::pages::UNLISTED.iter().map(|path| (*path).to_owned()));
+        let routes = Routes::new(&parts.openapi, &unlisted, &config.rate_limit.per_route, &cache);
+        let router = parts.router.merge(document::router(&parts.openapi));
+        // Stands inside of the idempotency, which runs requests in tasks of their own.
+        let traced = router.clone().layer(from_fn(traced));
+        let repeatable = traced.layer(from_fn_with_state(Idempotency::new(cache.clone()), idempotent));
+        Self(Arc::new(Inner {
+            // Setting the state now spares axum from doing it for each request.
+            router: router.with_state(()),
+            repeatable: repeatable.with_state(()),
+            routes,
+            proxies: Proxies::new(config.trusted_proxies.clone(), &parts.public_url),
+            cors: Cors::new(&config.cors),
+            per_address: cache.limiter("gateway.per_address", config.rate_limit.per_address),
+            per_user: cache.limiter("gateway.per_user", config.rate_limit.per_user),
+            verifier: parts.verifier,
+            keys: parts.keys,
+            clock: parts.clock,
+            access_log: parts.access_log.filter(|_| config.access_log),
+            traces: parts.traces,
+            in_flight: metrics::gauge!("http_requests_in_flight"),
+            config,
+        }))
+    }
+
+    pub(crate) fn config(&self) -> &GatewayConfig {
+        &self.0.config
+    }
+
+    /// Answers one request of `peer`. Never fails: whatever goes wrong is an answer.
+    pub async fn handle<B>(&self, peer: SocketAddr, request: http::Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let started = Instant::now();
+        let edge = &*self.0;
+        let (parts, body) = request.into_parts();
+        let identity = Identity::of(&parts.headers, edge.traces.unwrap_or(0.0));
+        let parent = identity.parent;
+        let info = edge.inform(peer, &parts, identity);
+        let mut exchange = Exchange::begin(edge, peer, &parts, info, started);
+        let span = edge.span(&exchange, &parent);
+        let origin = edge.cors.allowed(&parts.headers);
+        let encoding = Encoding::accepted(&parts.headers);
+
+        let answer = edge.answer(parts, body, &mut exchange).instrument(span.clone());
+        let answer = AssertUnwindSafe(answer).catch_unwind();
+        let answer = match tokio::time::timeout(edge.config.timeout.0, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(panic)) => Err(Failure::internal(format_args!("panic: {}", words(&*panic)))),
+            Err(_) => Err(Failure::new(codes::TIMEOUT)),
+        };
+
+        let response = answer.unwrap_or_else(IntoResponse::into_response);
+        let mut response = shape::problems(response, &exchange);
+        shape::headers(response.headers_mut(), &exchange);
+        edge.cors.sign(response.headers_mut(), origin);
+        if compress::worthwhile(&response, &exchange.method, edge.config.compress_from) {
+            compress::vary(response.headers_mut());
+            if let Some(encoding) = encoding {
+                response = compress::compress(response, encoding);
+            }
+        }
+        span.record("http.response.status_code", response.status().as_u16());
+        exchange.end(response.status(), response.body().size_hint().exact());
+        response
+    }
+}
+
+impl Inner {
+    fn inform(&self, peer: SocketAddr, parts: &Parts, identity: Identity) -> RequestInfo {
+        let source = self.proxies.source(peer.ip(), &parts.headers);
+        let agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok());
+        RequestInfo(Arc::new(RequestFacts {
+            request_id: identity.request_id,
+            traceparent: identity.traceparent,
+            address: source.address,
+            user_agent: agent.map(|agent| agent[..agent.len().min(MAX_USER_AGENT)].to_owned()),
+            secure: source.secure,
+        }))
+    }
+
+    /// What is told of the request to a collector of traces; without one only to a log that asks for details.
+    fn span(&self, exchange: &Exchange<'_>, parent: &TraceParent) -> Span {
+        let (method, route, request_id) = (
+            exchange.method.as_str(),
+            exchange.route.name(),
+            &*exchange.info.request_id,
+        );
+        if self.traces.is_none() {
+            return tracing::debug_span!(
+                "request",
+                method,
+                route,
+                request_id,
+                http.response.status_code = Empty
+            );
+        }
+        let span = tracing::info_span!(
+            "request",
+            otel.kind = "server",
+            method,
+            route,
+            request_id,
+            http.response.status_code = Empty
+        );
+        adopt(&span, parent);
+        span
+    }
+
+    /// Counts, limits and authenticates a request, and passes it on.
+    async fn answer<B>(&self, mut parts: Parts, body: B, exchange: &mut Exchange<'_>) -> Result<Response>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let address = LimitKey::address(exchange.info.address);
+        exchange.tightest.take(&self.per_address, address)?;
+        limits::check_head(&parts, &self.config)?;
+        if let Some((limiter, key)) = exchange.route.limiter(&parts.method, exchange.info.address) {
+            exchange.tightest.take(limiter, key)?;
+        }
+        if let Some(answer) = self.cors.preflight(&parts)? {
+            return Ok(answer);
+        }
+        let body = limits::limit_body(body, self.config.max_body)?;
+        parts.extensions.insert(exchange.info.clone());
+        parts.extensions.insert(ConnectInfo(exchange.peer));
+        admit(&mut parts, &self.verifier, self.keys.as_deref()).await?;
+        if let Some(principal) = parts.extensions.get::<Arc<Principal>>() {
+            exchange.user = Some(principal.user_id);
+            let user = LimitKey::User(principal.user_id.uuid().into_bytes());
+            exchange.tightest.take(&self.per_user, user)?;
+        }
+        Ok(self.pass_on(Request::from_parts(parts, body), exchange).await)
+    }
+
+    /// Hands a request to its endpoint. Here is where a request for a service of another process would leave.
+    async fn pass_on(&self, mut request: Request, exchange: &Exchange<'_>) -> Response {
+        if request.body().size_hint().exact() != Some(0) {
+            // The edge's own limit holds; axum's would come on top of it.
+            DefaultBodyLimit::disable().apply(&mut request);
+        }
+        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let answer = if safe {
+            self.router.clone().oneshot(request).await
+        } else if *request.method() == Method::POST && request.headers().contains_key(names::IDEMPOTENCY_KEY)
+        {
+            self.repeatable.clone().oneshot(request).await
+        } else {
+            let traceparent = exchange.info.traceparent.clone();
+            TRACEPARENT
+                .scope(traceparent, self.router.clone().oneshot(request))
+                .await
+        };
+        answer.unwrap_or_else(|never| match never {})
+    }
+}
+
+/// Lets what the request causes know its trace.
+async fn traced(info: RequestInfo, request: Request, next: Next) -> Response {
+    TRACEPARENT
+        .scope(info.traceparent.clone(), next.run(request))
+        .await
+}
+
+/// What a panic says.
+fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no words")
+}
+
+/// For callers without a connection, such as tests. The peer is that of the `ConnectInfo` extension, or this machine.
+impl Service<Request> for Edge {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, std::result::Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let edge = self.clone();
+        let peer = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0);
+        let peer = peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        Box::pin(async move { Ok(edge.handle(peer, request).await) })
+    }
+}

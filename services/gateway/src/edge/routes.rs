@@ -1,0 +1,190 @@
+//! Every route's name, limits and measurements, made once and found by path.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    net::IpAddr,
+    sync::OnceLock,
+};
+
+use http::{Method, StatusCode};
+use metrics::Histogram;
+use stoa_cache::{Cache, LimitKey, Limiter};
+use utoipa::openapi::OpenApi;
+
+use crate::config::RouteRate;
+
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
+];
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Routes by path. What is found nowhere counts as one route, so that labels stay bounded whatever is asked for.
+pub(super) struct Routes {
+    /// Indices into `routes`.
+    paths: matchit::Router<usize>,
+    routes: Vec<Route>,
+}
+
+/// One route, such as `/api/v1/users/{id}`.
+pub(super) struct Route {
+    name: String,
+    limiters: Vec<(Method, Limiter)>,
+    durations: [[OnceLock<Histogram>; CLASSES.len()]; METHODS.len()],
+}
+
+impl Routes {
+    /// The routes of the API description, those that it does not list, and those with limits of their own.
+    pub(super) fn new(openapi: &OpenApi, unlisted: &[String], limits: &[RouteRate], cache: &Cache) -> Self {
+        let mut routes = Self {
+            paths: matchit::Router::new(),
+            routes: vec![Route::new("(none)")],
+        };
+        for path in openapi.paths.paths.keys().chain(unlisted) {
+            routes.insert(path);
+        }
+        for limit in limits {
+            let known = routes.paths.at(&limit.path).is_ok();
+            if !known {
+                tracing::warn!(
+                    route = limit.path,
+                    "gateway.rate_limit.per_route names a route that is not served here"
+                );
+            }
+            let Some(index) = routes.insert(&limit.path) else {
+                continue;
+            };
+            let limiter = cache.limiter("gateway.per_route", limit.rate);
+            routes.routes[index]
+                .limiters
+                .push((limit.method.clone(), limiter));
+        }
+        routes
+    }
+
+    /// Index of the route that is written so; a new one if there is none yet. None if it is at odds with another.
+    fn insert(&mut self, path: &str) -> Option<usize> {
+        let pattern = positional(path);
+        if let Some(index) = self
+            .routes
+            .iter()
+            .position(|route| positional(&route.name) == pattern)
+        {
+            return Some(index);
+        }
+        let index = self.routes.len();
+        if let Err(error) = self.paths.insert(pattern, index) {
+            tracing::warn!(route = path, %error, "this route has no measurements and limits of its own");
+            return None;
+        }
+        self.routes.push(Route::new(path));
+        Some(index)
+    }
+
+    pub(super) fn find(&self, path: &str) -> &Route {
+        let index = self.paths.at(path).map_or(0, |found| *found.value);
+        &self.routes[index]
+    }
+}
+
+/// The route with its parameters named by their place: two descriptions may name them differently.
+fn positional(path: &str) -> String {
+    let segments = path.split('/').enumerate().map(|(place, segment)| {
+        if segment.starts_with("{*") {
+            format!("{{*p{place}}}")
+        } else if segment.starts_with('{') && segment.ends_with('}') {
+            format!("{{p{place}}}")
+        } else {
+            segment.to_owned()
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+impl Route {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            limiters: Vec::new(),
+            durations: Default::default(),
+        }
+    }
+
+    /// As the API description writes it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The limit of the route itself for a method, and the key of an address in it. HEAD counts as GET.
+    pub(super) fn limiter(&self, method: &Method, address: IpAddr) -> Option<(&Limiter, LimitKey)> {
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let (_, limiter) = self.limiters.iter().find(|(limited, _)| limited == method)?;
+        // Routes with one rate share a limiter: so the key names the route as well.
+        let mut hasher = DefaultHasher::new();
+        (method.as_str(), &self.name, LimitKey::address(address)).hash(&mut hasher);
+        Some((limiter, LimitKey::Hash(hasher.finish())))
+    }
+
+    /// Notes how long an answer took.
+    pub(super) fn measure(&self, method: &Method, status: StatusCode, seconds: f64) {
+        let (row, column) = (row(method), column(status));
+        let histogram = self.durations[row][column].get_or_init(|| {
+            metrics::histogram!(
+                "http_request_duration_seconds",
+                "method" => METHODS[row], "route" => self.name.clone(), "status" => CLASSES[column]
+            )
+        });
+        histogram.record(seconds);
+    }
+}
+
+fn row(method: &Method) -> usize {
+    METHODS
+        .iter()
+        .position(|known| *known == method.as_str())
+        .unwrap_or(METHODS.len() - 1)
+}
+
+fn column(status: StatusCode) -> usize {
+    usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn routes_are_found_by_path_however_their_parameters_are_called() {
+        let unlisted = [
+            "/users/{id}".to_owned(),
+            "/users/me".to_owned(),
+            "/docs/{*file}".to_owned(),
+        ];
+        let limits = ["GET /users/{user} 5/s".parse().unwrap()];
+        let routes = Routes::new(&OpenApi::default(), &unlisted, &limits, &Cache::local(1024));
+        assert_eq!(routes.find("/users/7").name(), "/users/{id}");
+        assert_eq!(routes.find("/users/me").name(), "/users/me");
+        assert_eq!(routes.find("/docs/a/b.js").name(), "/docs/{*file}");
+        assert_eq!(routes.find("/elsewhere").name(), "(none)");
+        let limited = |path, method| {
+            routes
+                .find(path)
+                .limiter(&method, IpAddr::from([192, 0, 2, 1]))
+                .is_some()
+        };
+        assert!(limited("/users/7", Method::GET) && limited("/users/7", Method::HEAD));
+        assert!(!limited("/users/7", Method::POST) && !limited("/users/me", Method::GET));
+    }
+
+    #[test]
+    fn every_status_and_method_has_a_place() {
+        assert_eq!(CLASSES[column(StatusCode::NO_CONTENT)], "2xx");
+        assert_eq!(CLASSES[column(StatusCode::from_u16(599).unwrap())], "5xx");
+        assert_eq!(CLASSES[column(StatusCode::from_u16(999).unwrap())], "5xx");
+        assert_eq!(METHODS[row(&Method::PATCH)], "PATCH");
+        assert_eq!(METHODS[row(&Method::from_bytes(b"PURGE").unwrap())], "other");
+    }
+}

@@ -1,0 +1,33 @@
+//! The metrics, for Prometheus.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, header};
+use stoa_http::{Caller, Failure, Problems, Result, codes};
+
+use super::Shared;
+
+/// Metrics in Prometheus' text format
+///
+/// Open to callers on this machine and in `gateway.trusted_proxies`, unless they call for somebody else; to others with the
+/// permission `metrics.read`.
+#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses(
+    (status = 200, description = "All metrics.", body = String, content_type = "text/plain"), Problems,
+))]
+pub(super) async fn metrics(
+    State(shared): State<Arc<Shared>>,
+    caller: Result<Caller>,
+    request: Request,
+) -> Result<Response> {
+    if !shared.insider(&request.into_parts().0) {
+        // Unknown callers may sign in; known ones may not.
+        caller?;
+        return Err(Failure::new(codes::FORBIDDEN).detail("This needs the permission metrics.read."));
+    }
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, text)], (shared.metrics)()).into_response())
+}

@@ -1,0 +1,22 @@
+//! Section `[users]` of the settings.
+
+use serde::Deserialize;
+use stoa_kernel::Period;
+
+/// What can be set; the defaults stand in `stoa.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsersConfig {
+    /// Largest avatar that is accepted, in bytes.
+    pub avatar_max_bytes: usize,
+    /// Largest side of an avatar that is accepted, in pixels.
+    pub avatar_max_pixels: u32,
+    /// Side of the square that an avatar is kept as, in pixels.
+    pub avatar_size: u32,
+    /// Preferences that one person may keep.
+    pub preferences_max: u32,
+    /// Largest value of a preference, in bytes of JSON.
+    pub preference_max_bytes: usize,
+    /// How long the activity log is kept.
+    pub activity_keep: Period,
+}

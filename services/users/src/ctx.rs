@@ -1,0 +1,48 @@
+//! What every handler, job and subscription of this service is given.
+
+use std::{ops::Deref, sync::Arc};
+
+use stoa_auth_api::Access;
+use stoa_db::Db;
+use stoa_kernel::Clock;
+use stoa_objects::Objects;
+use stoa_service::Env;
+use tokio::sync::Semaphore;
+
+use crate::UsersConfig;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Ctx(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) db: Db,
+    pub(crate) objects: Objects,
+    pub(crate) clock: Clock,
+    pub(crate) access: Access,
+    pub(crate) config: UsersConfig,
+    /// Pictures decoded at once: each may take up a hundred megabytes while it is.
+    pub(crate) decoders: Arc<Semaphore>,
+}
+
+impl Ctx {
+    pub(crate) fn new(env: Env, config: UsersConfig) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Parts {
+            access: Access::new(&env.rpc),
+            db: env.db,
+            objects: env.objects,
+            clock: env.clock,
+            config,
+            decoders: Arc::new(Semaphore::new((cores / 2).max(1))),
+        }))
+    }
+}
+
+impl Deref for Ctx {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,28 @@
+//! One's own activity log.
+
+use axum::extract::State;
+use stoa_http::{Json, Own, PageQuery, Problems, Query, Result};
+use stoa_kernel::Page;
+
+use super::scopes::ActivityRead;
+use crate::{ctx::Ctx, store, view::Activity};
+
+/// What happened to your data, newest first.
+///
+/// Your own changes, and who looked at your profile and when.
+#[utoipa::path(
+    get, path = "/api/v1/users/me/activity", tags = ["users"], operation_id = "users_list_activity",
+    security(("bearer" = [])), extensions(("x-scope" = json!("activity.read"))),
+    params(PageQuery),
+    responses((status = 200, body = Page<Activity>), Problems)
+)]
+pub(super) async fn list(
+    caller: Own<ActivityRead>,
+    State(ctx): State<Ctx>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Activity>>> {
+    let rows = store::activity::list(&ctx.db, caller.user_id, page.position()?, page.limit() + 1).await?;
+    Ok(Json(
+        Page::cut(rows, page.limit(), |row| row.id).map(Activity::from),
+    ))
+}

@@ -1,0 +1,160 @@
+//! Avatars: set, deleted, shown.
+
+use axum::{
+    extract::{FromRequest, Multipart, Request, State, multipart::MultipartError},
+    http::{HeaderName, StatusCode, header},
+};
+use bytes::Bytes;
+use image::ImageFormat;
+use stoa_http::{Failure, Own, Path, Problems, RequestInfo, Result, Upload, codes};
+use stoa_kernel::UserId;
+use stoa_objects::ObjectError;
+use utoipa::ToSchema;
+
+use super::{
+    me::{Tagged, tagged},
+    scopes::ProfileWrite,
+};
+use crate::{
+    ctx::Ctx,
+    ops::{avatar, by::By, picture},
+    view::Profile,
+};
+
+/// A form with the picture in it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes the form")]
+pub(super) struct AvatarForm {
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    file: Vec<u8>,
+}
+
+/// Set your picture.
+///
+/// PNG, JPEG, WebP or GIF, as the body itself or as the field `file` of a form. It is kept as a small square without
+/// anything that was written into the file beside the picture.
+#[utoipa::path(
+    put, path = "/api/v1/users/me/avatar", tags = ["users"], operation_id = "users_set_avatar",
+    security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
+    request_body(content(
+        ("image/png"), ("image/jpeg"), ("image/webp"), ("image/gif"), (AvatarForm = "multipart/form-data")
+    )),
+    responses((status = 200, body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
+)]
+pub(super) async fn set(
+    caller: Own<ProfileWrite>,
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    request: Request,
+) -> Result<Tagged> {
+    let (media_type, bytes) = received(request).await?;
+    let format = format(&media_type)?;
+    if bytes.len() > ctx.config.avatar_max_bytes {
+        let detail = format!("At most {} bytes are accepted.", ctx.config.avatar_max_bytes);
+        return Err(Failure::new(codes::TOO_LARGE).detail(detail));
+    }
+    let by = By::new(caller.user_id, info);
+    Ok(tagged(avatar::set(&ctx, &by, format, bytes).await?))
+}
+
+fn format(media_type: &str) -> Result<ImageFormat> {
+    picture::format_of(media_type).ok_or_else(|| {
+        Failure::new(codes::UNSUPPORTED_MEDIA_TYPE)
+            .detail("Send image/png, image/jpeg, image/webp or image/gif.")
+    })
+}
+
+/// The picture, whichever way it was sent, and what it is said to be.
+async fn received(request: Request) -> Result<(String, Bytes)> {
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if !content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data")) {
+        // What is no picture is not read to its end.
+        let media_type = content_type
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default();
+        format(&media_type.trim().to_ascii_lowercase())?;
+        let upload = Upload::from_request(request, &()).await?;
+        return Ok((upload.media_type, upload.bytes));
+    }
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|error| Failure::new(codes::MALFORMED).detail(error.body_text()))?;
+    while let Some(field) = form.next_field().await.map_err(malformed)? {
+        if field.name() == Some("file") {
+            let media_type = field.content_type().unwrap_or_default().to_ascii_lowercase();
+            return Ok((media_type, field.bytes().await.map_err(malformed)?));
+        }
+    }
+    Err(Failure::invalid(
+        "file",
+        "missing_field",
+        "This field is required",
+    ))
+}
+
+fn malformed(error: MultipartError) -> Failure {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Failure::new(codes::TOO_LARGE);
+    }
+    Failure::new(codes::MALFORMED)
+        .detail("The form cannot be read.")
+        .cause(error.body_text())
+}
+
+/// Delete your picture.
+#[utoipa::path(
+    delete, path = "/api/v1/users/me/avatar", tags = ["users"], operation_id = "users_delete_avatar",
+    security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
+    responses((status = 204, description = "There is none now"), Problems)
+)]
+pub(super) async fn delete(
+    caller: Own<ProfileWrite>,
+    State(ctx): State<Ctx>,
+    request: RequestInfo,
+) -> Result<StatusCode> {
+    avatar::delete(&ctx, &By::new(caller.user_id, request)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+type Picture = ([(HeaderName, &'static str); 4], Bytes);
+
+/// A person's picture.
+///
+/// Anybody who knows the address may see it, so that pages can show it; the address is in the profile, cannot be guessed,
+/// and is a new one for each picture.
+#[utoipa::path(
+    get, path = "/api/v1/users/{user_id}/avatar/{hash}", tags = ["users"], operation_id = "users_read_avatar",
+    security(()),
+    params(
+        ("user_id" = String, Path, format = Uuid),
+        ("hash" = String, Path, pattern = "^[0-9a-f]{64}\\.png$"),
+    ),
+    responses((status = 200, body = Vec<u8>, content_type = "image/png"), Problems)
+)]
+pub(super) async fn read(
+    State(ctx): State<Ctx>,
+    Path((user, file)): Path<(UserId, String)>,
+) -> Result<Picture> {
+    if !avatar::is_file(&file) {
+        return Err(Failure::new(codes::NOT_FOUND));
+    }
+    let bytes = ctx
+        .objects
+        .get(&avatar::object_key(user, &file))
+        .await
+        .map_err(|error| match error {
+            ObjectError::NotFound => Failure::new(codes::NOT_FOUND),
+            other => Failure::internal(other),
+        })?;
+    let headers = [
+        (header::CONTENT_TYPE, "image/png"),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+    ];
+    Ok((headers, bytes))
+}

@@ -1,0 +1,66 @@
+//! All of one's data, to take along.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderName, header},
+};
+use serde_json::Value;
+use stoa_http::{Own, Problems, RequestInfo, Result};
+use stoa_kernel::Timestamp;
+use utoipa::ToSchema;
+
+use super::scopes::ExportRead;
+use crate::{
+    ctx::Ctx,
+    ops::{by::By, export},
+    view::{Activity, Preference, Profile},
+};
+
+/// Everything that users holds on a person.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes what is written piece by piece")]
+pub(super) struct Export {
+    #[schema(value_type = String, format = DateTime)]
+    exported_at: Timestamp,
+    profile: Profile,
+    preferences: Vec<Preference>,
+    avatar: Option<ExportedAvatar>,
+    /// Newest first.
+    activity: Vec<Activity>,
+}
+
+/// The picture itself.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes what is written piece by piece")]
+pub(super) struct ExportedAvatar {
+    media_type: String,
+    #[schema(value_type = String, format = Byte)]
+    base64: Value,
+}
+
+type Download = ([(HeaderName, &'static str); 2], Body);
+
+/// Everything that is held on you here.
+///
+/// What auth holds (account, sessions, keys) is at `/api/v1/auth/export`.
+#[utoipa::path(
+    get, path = "/api/v1/users/me/export", tags = ["users"], operation_id = "users_export",
+    security(("bearer" = [])), extensions(("x-scope" = json!("export.read"))),
+    responses((status = 200, body = Export, content_type = "application/json"), Problems)
+)]
+pub(super) async fn export(
+    caller: Own<ExportRead>,
+    State(ctx): State<Ctx>,
+    request: RequestInfo,
+) -> Result<Download> {
+    let pieces = export::export(&ctx, &By::new(caller.user_id, request)).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"stoa-users.json\"",
+        ),
+    ];
+    Ok((headers, Body::from_stream(pieces)))
+}

@@ -1,0 +1,89 @@
+//! One's own profile.
+
+use axum::{
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+};
+use garde::Validate;
+use serde::Deserialize;
+use stoa_http::{IfMatch, Json, Own, Problems, RequestInfo, Result, etag};
+use utoipa::ToSchema;
+
+use super::{
+    scopes::{ProfileRead, ProfileWrite},
+    text,
+};
+use crate::{
+    ctx::Ctx,
+    ops::{
+        by::By,
+        profile::{self, Change, Patch},
+    },
+    store::profiles::ProfileRow,
+    view::Profile,
+};
+
+/// A profile, and its version as the entity tag.
+pub(super) type Tagged = ([(HeaderName, HeaderValue); 1], Json<Profile>);
+
+pub(super) fn tagged(row: ProfileRow) -> Tagged {
+    ([(header::ETAG, etag(row.version))], Json(row.into()))
+}
+
+/// Your own profile.
+///
+/// It is there from the moment you have registered.
+#[utoipa::path(
+    get, path = "/api/v1/users/me", tags = ["users"], operation_id = "users_read_me",
+    security(("bearer" = [])), extensions(("x-scope" = json!("profile.read"))),
+    responses((status = 200, body = Profile, headers(("etag" = String, description = "The version, for If-Match"))), Problems)
+)]
+pub(super) async fn read(caller: Own<ProfileRead>, State(ctx): State<Ctx>) -> Result<Tagged> {
+    Ok(tagged(profile::own(&ctx, caller.user_id).await?))
+}
+
+/// What is to be changed. A field that is absent stays; null, or a text of nothing but space, clears it. Space around a
+/// text is dropped.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateProfile {
+    #[serde(default, deserialize_with = "text::given")]
+    #[garde(custom(text::name))]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    first_name: Change,
+    #[serde(default, deserialize_with = "text::given")]
+    #[garde(custom(text::name))]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    last_name: Change,
+    /// May have several lines.
+    #[serde(default, deserialize_with = "text::given")]
+    #[garde(custom(text::bio))]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    bio: Change,
+}
+
+/// Change your own profile.
+///
+/// With `If-Match` the change is made only if nobody has changed the profile since you read it.
+#[utoipa::path(
+    patch, path = "/api/v1/users/me", tags = ["users"], operation_id = "users_update_me",
+    security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
+    params(("if-match" = Option<String>, Header, description = "The etag of the profile that you read")),
+    request_body = UpdateProfile,
+    responses((status = 200, body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
+)]
+pub(super) async fn update(
+    caller: Own<ProfileWrite>,
+    State(ctx): State<Ctx>,
+    request: RequestInfo,
+    if_match: IfMatch,
+    Json(body): Json<UpdateProfile>,
+) -> Result<Tagged> {
+    let by = By::new(caller.user_id, request);
+    let patch = Patch {
+        first_name: body.first_name,
+        last_name: body.last_name,
+        bio: body.bio,
+    };
+    Ok(tagged(profile::update(&ctx, &by, &patch, &if_match).await?))
+}

@@ -1,0 +1,114 @@
+//! One's own preferences.
+
+use axum::{extract::State, http::StatusCode};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stoa_http::{Failure, Json, Own, Path, Problems, RequestInfo, Result, codes};
+use utoipa::ToSchema;
+
+use super::scopes::{PreferencesRead, PreferencesWrite};
+use crate::{
+    ctx::Ctx,
+    ops::{by::By, preferences},
+    store,
+    view::Preference,
+};
+
+/// All preferences of a person, by key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Preferences {
+    items: Vec<Preference>,
+}
+
+/// Your preferences.
+#[utoipa::path(
+    get, path = "/api/v1/users/me/preferences", tags = ["users"], operation_id = "users_list_preferences",
+    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.read"))),
+    responses((status = 200, body = Preferences), Problems)
+)]
+pub(super) async fn list(caller: Own<PreferencesRead>, State(ctx): State<Ctx>) -> Result<Json<Preferences>> {
+    let rows = store::preferences::list(&ctx.db, caller.user_id).await?;
+    let items = rows
+        .into_iter()
+        .map(Preference::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok(Json(Preferences { items }))
+}
+
+/// One of your preferences.
+#[utoipa::path(
+    get, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_read_preference",
+    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.read"))),
+    params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
+    responses((status = 200, body = Preference), Problems)
+)]
+pub(super) async fn read(
+    caller: Own<PreferencesRead>,
+    State(ctx): State<Ctx>,
+    Path(key): Path<String>,
+) -> Result<Json<Preference>> {
+    let row = store::preferences::get(&ctx.db, caller.user_id, &key).await?;
+    let row = row.ok_or_else(|| Failure::new(codes::NOT_FOUND))?;
+    Ok(Json(row.try_into()?))
+}
+
+/// What a preference is to be.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetPreference {
+    /// Any JSON but null. `theme` is "light", "dark" or "system"; `language` a language tag; `timezone` the name of a time
+    /// zone; `email_notifications` true or false.
+    #[garde(skip)]
+    value: Value,
+}
+
+/// Set one of your preferences.
+#[utoipa::path(
+    put, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_set_preference",
+    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.write"))),
+    params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
+    request_body = SetPreference,
+    responses((status = 200, body = Preference), Problems)
+)]
+pub(super) async fn set(
+    caller: Own<PreferencesWrite>,
+    State(ctx): State<Ctx>,
+    request: RequestInfo,
+    Path(key): Path<String>,
+    Json(body): Json<SetPreference>,
+) -> Result<Json<Preference>> {
+    if !preferences::is_key(&key) {
+        let message = "A key is 1 to 64 characters of a-z, 0-9, _, . and -";
+        return Err(Failure::invalid("key", "format", message));
+    }
+    let value =
+        preferences::fitting(&key, body.value).map_err(|(code, why)| Failure::invalid("value", code, why))?;
+    let max = ctx.config.preference_max_bytes;
+    if value.to_string().len() > max {
+        return Err(Failure::invalid(
+            "value",
+            "too_long",
+            format!("At most {max} bytes of JSON are kept"),
+        ));
+    }
+    let by = By::new(caller.user_id, request);
+    Ok(Json(preferences::set(&ctx, &by, key, &value).await?.try_into()?))
+}
+
+/// Delete one of your preferences.
+#[utoipa::path(
+    delete, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_delete_preference",
+    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.write"))),
+    params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
+    responses((status = 204), Problems)
+)]
+pub(super) async fn delete(
+    caller: Own<PreferencesWrite>,
+    State(ctx): State<Ctx>,
+    request: RequestInfo,
+    Path(key): Path<String>,
+) -> Result<StatusCode> {
+    preferences::delete(&ctx, &By::new(caller.user_id, request), &key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

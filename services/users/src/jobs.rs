@@ -1,0 +1,80 @@
+//! What users does later, and at set times.
+
+use serde::{Deserialize, Serialize};
+use stoa_events::{Done, Job, JobError, JobHandler, Schedule, Work};
+use stoa_kernel::UserId;
+
+use crate::{ctx::Ctx, ops};
+
+/// Deletes the bytes of an avatar that no profile names any more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RemoveAvatar {
+    pub(crate) user_id: UserId,
+    pub(crate) file: String,
+}
+
+/// Deletes what an erasure's transaction cannot: the stored bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ForgetObjects {
+    pub(crate) user_id: UserId,
+}
+
+/// Deletes avatars that were stored for a change that never was committed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SweepAvatars {}
+
+/// Deletes activity older than it is kept, and what an erased person left.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PurgeActivity {}
+
+impl Job for RemoveAvatar {
+    const NAME: &'static str = "users.remove_avatar";
+}
+impl Job for ForgetObjects {
+    const NAME: &'static str = "users.forget_objects";
+}
+impl Job for SweepAvatars {
+    const NAME: &'static str = "users.sweep_avatars";
+}
+impl Job for PurgeActivity {
+    const NAME: &'static str = "users.purge_activity";
+}
+
+pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
+    let (removing, forgetting, sweeping, purging) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
+    vec![
+        JobHandler::new(move |work| remove_avatar(removing.clone(), work)),
+        JobHandler::new(move |work| forget_objects(forgetting.clone(), work)),
+        JobHandler::new(move |work| sweep_avatars(sweeping.clone(), work)),
+        JobHandler::new(move |work| purge_activity(purging.clone(), work)),
+    ]
+}
+
+/// Sweeping is hourly, so that nothing of an erased person lies about for long.
+pub(crate) fn schedules() -> Vec<Schedule> {
+    vec![
+        Schedule::new("users.sweep_avatars", "17 * * * *", SweepAvatars {}),
+        Schedule::new("users.purge_activity", "41 3 * * *", PurgeActivity {}),
+    ]
+}
+
+async fn remove_avatar(ctx: Ctx, work: Work<RemoveAvatar>) -> Result<Done, JobError> {
+    let RemoveAvatar { user_id, file } = work.payload();
+    ops::avatar::remove_object(&ctx, *user_id, file).await?;
+    work.done().await
+}
+
+async fn forget_objects(ctx: Ctx, work: Work<ForgetObjects>) -> Result<Done, JobError> {
+    ops::erasure::forget_objects(&ctx, work.payload().user_id).await?;
+    work.done().await
+}
+
+async fn sweep_avatars(ctx: Ctx, work: Work<SweepAvatars>) -> Result<Done, JobError> {
+    ops::avatar::sweep(&ctx).await?;
+    work.done().await
+}
+
+async fn purge_activity(ctx: Ctx, work: Work<PurgeActivity>) -> Result<Done, JobError> {
+    ops::activity::purge(&ctx).await?;
+    work.done().await
+}

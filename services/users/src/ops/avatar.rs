@@ -1,0 +1,177 @@
+//! Setting and deleting one's avatar.
+//!
+//! The bytes are stored before the transaction that names them, and deleted after the one that no longer does. A note in
+//! `pending_avatars`, committed before the bytes are stored and taken back with the change, lets [`sweep`] find those whose
+//! change never came. A file's name is never used twice, so nothing deletes what somebody has just stored.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use image::ImageFormat;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Timestamp, UserId, random};
+
+use super::{by::By, picture, profile::ensure};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    events::{AvatarChanged, ProfileUpdated},
+    jobs::RemoveAvatar,
+    store::{self, profiles::ProfileRow},
+};
+
+/// How long an upload waits for its turn to be decoded.
+const DECODE_WAIT: Duration = Duration::from_secs(10);
+/// A stored file that is not named after this time never will be.
+const ABANDONED: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+/// Files swept between two looks at the table.
+const BATCH: u32 = 100;
+
+/// Where a person's avatars are stored.
+pub(crate) fn folder(user: UserId) -> String {
+    format!("users/avatars/{user}")
+}
+
+/// Where an avatar is stored.
+pub(crate) fn object_key(user: UserId, file: &str) -> String {
+    format!("{}/{file}", folder(user))
+}
+
+/// Where an avatar is offered.
+pub(crate) fn url(user: UserId, file: &str) -> String {
+    format!("/api/v1/users/{user}/avatar/{file}")
+}
+
+/// Whether a text is the name of an avatar's file.
+pub(crate) fn is_file(name: &str) -> bool {
+    name.strip_suffix(".png").is_some_and(|hash| {
+        hash.len() == 64
+            && hash
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+/// Makes the picture the person's avatar.
+pub(crate) async fn set(ctx: &Ctx, by: &By, format: ImageFormat, bytes: Bytes) -> Result<ProfileRow, Error> {
+    let png = decode(ctx, format, bytes).await?;
+    let file = name_of(&png);
+    store::avatars::announce(&ctx.db, by.user, &file, ctx.clock.now()).await?;
+    ctx.objects.put(&object_key(by.user, &file), png).await?;
+    let mut tx = ctx.db.begin().await?;
+    if !store::avatars::arrived(&mut tx, &file).await? {
+        tx.rollback().await;
+        remove_object(ctx, by.user, &file).await?;
+        return Err(Error::Busy("the avatar took too long to store"));
+    }
+    let row = change(&mut tx, by, Some(file), ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Deletes the person's avatar; fine if there is none.
+pub(crate) async fn delete(ctx: &Ctx, by: &By) -> Result<(), Error> {
+    let mut tx = ctx.db.begin().await?;
+    change(&mut tx, by, None, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// As many at once as there are permits, on a thread of their own.
+async fn decode(ctx: &Ctx, format: ImageFormat, bytes: Bytes) -> Result<Bytes, Error> {
+    let waited = tokio::time::timeout(DECODE_WAIT, ctx.decoders.clone().acquire_owned()).await;
+    let Ok(Ok(permit)) = waited else {
+        return Err(Error::Busy("too many pictures are waiting to be decoded"));
+    };
+    let (max_side, size) = (ctx.config.avatar_max_pixels, ctx.config.avatar_size);
+    let decoded = tokio::task::spawn_blocking(move || {
+        // Held until it is done, also when the caller has gone.
+        let _permit = permit;
+        picture::square(&bytes, format, max_side, size)
+    });
+    let png = decoded
+        .await
+        .map_err(|error| Error::Internal(format!("decoding an avatar ended early: {error}")))??;
+    Ok(png.into())
+}
+
+/// A hash over the bytes and something random: nobody finds an avatar by knowing the picture, and two uploads of one
+/// picture are two files.
+fn name_of(png: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(random::bytes::<32>());
+    hash.update(png);
+    format!("{}.png", hex::encode(hash.finalize()))
+}
+
+/// Names `file` as the avatar, with all that follows. Nothing is written when there was and is none.
+async fn change(tx: &mut Tx, by: &By, file: Option<String>, now: Timestamp) -> Result<ProfileRow, Error> {
+    let mut seen = ensure(tx, by.user).await?;
+    let row = loop {
+        if seen.avatar == file {
+            return Ok(seen);
+        }
+        let row = ProfileRow {
+            avatar: file.clone(),
+            version: seen.version + 1,
+            updated_at: now,
+            ..seen.clone()
+        };
+        if store::profiles::save(tx, &row, seen.version).await? {
+            break row;
+        }
+        seen = store::profiles::find(tx, by.user).await?.ok_or(Error::Erased)?;
+    };
+    if let Some(file) = seen.avatar {
+        tx.enqueue(&RemoveAvatar {
+            user_id: by.user,
+            file,
+        })
+        .await?;
+    }
+    let action = if file.is_some() {
+        "avatar.set"
+    } else {
+        "avatar.delete"
+    };
+    store::activity::insert(tx, by.user, Some(by.user), action, &json!({})).await?;
+    let avatar_url = file.map(|file| url(by.user, &file));
+    tx.emit(&AvatarChanged {
+        user_id: by.user,
+        avatar_url,
+    })
+    .await?;
+    let fields = vec!["avatar_url".to_owned()];
+    tx.emit(&ProfileUpdated {
+        user_id: by.user,
+        version: row.version,
+        fields,
+    })
+    .await?;
+    by.audit(tx, action, "profile", Some(by.user), json!({})).await?;
+    Ok(row)
+}
+
+/// Deletes an avatar's bytes.
+pub(crate) async fn remove_object(ctx: &Ctx, user: UserId, file: &str) -> Result<(), Error> {
+    Ok(ctx.objects.delete(&object_key(user, file)).await?)
+}
+
+/// Deletes what was stored for changes that never were committed.
+pub(crate) async fn sweep(ctx: &Ctx) -> Result<(), Error> {
+    let before = ctx.clock.now().checked_sub(ABANDONED).unwrap_or(Timestamp::MIN);
+    loop {
+        let stale = store::avatars::stale(&ctx.db, before, BATCH).await?;
+        for one in &stale {
+            store::avatars::give_up(&ctx.db, &one.file).await?;
+            remove_object(ctx, one.user_id, &one.file).await?;
+            store::avatars::forget(&ctx.db, &one.file).await?;
+        }
+        if stale.is_empty() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What follows from `user.erased`.
+
+use serde_json::json;
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Timestamp, UserId};
+
+use super::{avatar, by::audit_of_stoa};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    events::ProfileErased,
+    jobs::ForgetObjects,
+    store::{self, profiles::ProfileRow},
+};
+
+/// Erases what is held on the person, and notes that they are never to come back. Once more does nothing.
+///
+/// The order matters: the profile goes first, for whoever adds to the person's data takes the profile's row before.
+pub(crate) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), Error> {
+    // See `store::erased` for why a row is made that is deleted right after.
+    let row = ProfileRow::new(tx.new_id(), user, now);
+    store::profiles::insert(tx, &row).await?;
+    if !store::erased::insert(tx, user, now).await? {
+        store::profiles::delete(tx, user).await?;
+        return Ok(());
+    }
+    store::profiles::delete(tx, user).await?;
+    store::preferences::delete_all(tx, user).await?;
+    store::activity::delete_all(tx, user).await?;
+    tx.enqueue(&ForgetObjects { user_id: user }).await?;
+    tx.emit(&ProfileErased { user_id: user }).await?;
+    audit_of_stoa(tx, "profile.erase", user, json!({})).await?;
+    Ok(())
+}
+
+/// Deletes the person's stored bytes.
+pub(crate) async fn forget_objects(ctx: &Ctx, user: UserId) -> Result<(), Error> {
+    for object in ctx.objects.list(&avatar::folder(user)).await? {
+        ctx.objects.delete(&object.key).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Other people's profiles. Whoever looks at one is written down before they see it.
+
+use serde_json::json;
+use stoa_db::Tx;
+use stoa_kernel::{Principal, PrincipalKind, Resource, UserId};
+
+use super::{by::By, profile};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    store::{
+        self,
+        profiles::ProfileRow,
+        search::{Filter, Listed, Order, Position},
+    },
+};
+
+/// Permission to read everybody's profile.
+pub(crate) const READ_ALL: &str = "users.read";
+/// Kind of resource that grants on one profile name; its id is the person's.
+pub(crate) const PROFILE: &str = "profile";
+
+/// Whether `principal` may read the profile of `user`, be there one or not.
+pub(crate) async fn may_read(ctx: &Ctx, principal: &Principal, user: UserId) -> Result<bool, Error> {
+    let own = principal.user_id == user;
+    if own && principal.kind == PrincipalKind::ApiKey && principal.permissions.permits("profile.read") {
+        return Ok(true);
+    }
+    let resource = Resource::owned(PROFILE, user.uuid(), user);
+    Ok(ctx.access.allow(principal, READ_ALL, &resource).await?.allowed)
+}
+
+/// The profile of `user`, whom the caller may read.
+pub(crate) async fn read(ctx: &Ctx, by: &By, user: UserId) -> Result<ProfileRow, Error> {
+    if by.user == user {
+        return profile::own(ctx, user).await;
+    }
+    let row = store::profiles::get(&ctx.db, user)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let mut tx = ctx.db.begin().await?;
+    note_read(&mut tx, by, user).await?;
+    by.audit(&mut tx, "profile.read", PROFILE, Some(user), json!({}))
+        .await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// One row more than `limit`, if there are so many. None when the position is not one of this list.
+pub(crate) async fn list(
+    ctx: &Ctx,
+    filter: &Filter,
+    order: Order,
+    after: Option<&Position>,
+    limit: u32,
+) -> Result<Option<Vec<Listed>>, Error> {
+    Ok(store::search::list(&ctx.db, filter, order, after, limit + 1).await?)
+}
+
+/// Writes down that the caller is about to see these people: for each of them, and once for the page.
+pub(crate) async fn note_page(ctx: &Ctx, by: &By, seen: impl Iterator<Item = UserId>) -> Result<(), Error> {
+    let others: Vec<UserId> = seen.filter(|user| *user != by.user).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let mut tx = ctx.db.begin().await?;
+    for user in &others {
+        note_read(&mut tx, by, *user).await?;
+    }
+    by.audit(
+        &mut tx,
+        "profile.list",
+        PROFILE,
+        None,
+        json!({ "user_ids": others }),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn note_read(tx: &mut Tx, by: &By, user: UserId) -> Result<(), Error> {
+    Ok(store::activity::insert(tx, user, Some(by.user), "profile.read", &json!({})).await?)
+}

@@ -1,0 +1,131 @@
+//! One's own profile: read, made when it is missing, changed.
+
+use serde_json::json;
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_http::IfMatch;
+use stoa_kernel::UserId;
+
+use super::by::{By, audit_of_stoa};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    events::{ProfileCreated, ProfileUpdated},
+    store::{self, profiles::ProfileRow},
+};
+
+/// The person's own profile. One point read; only when the profile is not there yet, ahead of `user.registered`, it is made.
+pub(crate) async fn own(ctx: &Ctx, user: UserId) -> Result<ProfileRow, Error> {
+    if let Some(row) = store::profiles::get(&ctx.db, user).await? {
+        return Ok(row);
+    }
+    let mut tx = ctx.db.begin().await?;
+    let row = ensure(&mut tx, user).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// The person's profile; made if it is missing.
+///
+/// # Errors
+/// [`Error::Erased`] when the person was erased; then nothing of the transaction may be kept.
+pub(crate) async fn ensure(tx: &mut Tx, user: UserId) -> Result<ProfileRow, Error> {
+    if let Some(row) = store::profiles::find(tx, user).await? {
+        return Ok(row);
+    }
+    let row = ProfileRow::new(tx.new_id(), user, tx.clock().now());
+    if make(tx, &row).await? {
+        return Ok(row);
+    }
+    // Somebody else made it while we waited.
+    store::profiles::find(tx, user).await?.ok_or(Error::Erased)
+}
+
+/// Makes this profile with all that follows from it; false if the person has one.
+///
+/// # Errors
+/// [`Error::Erased`] when the person was erased; then nothing of the transaction may be kept.
+pub(crate) async fn make(tx: &mut Tx, row: &ProfileRow) -> Result<bool, Error> {
+    if !store::profiles::insert(tx, row).await? {
+        return Ok(false);
+    }
+    if store::erased::contains(tx, row.user_id).await? {
+        return Err(Error::Erased);
+    }
+    tx.emit(&ProfileCreated { user_id: row.user_id }).await?;
+    audit_of_stoa(tx, "profile.create", row.user_id, json!({})).await?;
+    Ok(true)
+}
+
+/// A field that is to be changed (`Some`), perhaps to nothing (`Some(None)`), or left as it is (`None`).
+pub(crate) type Change = Option<Option<String>>;
+
+/// What is to be changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patch {
+    pub(crate) first_name: Change,
+    pub(crate) last_name: Change,
+    pub(crate) bio: Change,
+}
+
+impl Patch {
+    /// Changes `row`; returns the names of the fields that are different now.
+    fn apply(&self, row: &mut ProfileRow) -> Vec<String> {
+        let fields = [
+            ("first_name", &self.first_name, &mut row.first_name),
+            ("last_name", &self.last_name, &mut row.last_name),
+            ("bio", &self.bio, &mut row.bio),
+        ];
+        let mut changed = Vec::new();
+        for (name, change, value) in fields {
+            if let Some(wanted) = change
+                && wanted != value
+            {
+                value.clone_from(wanted);
+                changed.push(name.to_owned());
+            }
+        }
+        changed
+    }
+}
+
+/// Changes one's own profile, if `if_match` still holds. Nothing is written when nothing changes.
+pub(crate) async fn update(
+    ctx: &Ctx,
+    by: &By,
+    patch: &Patch,
+    if_match: &IfMatch,
+) -> Result<ProfileRow, Error> {
+    let mut tx = ctx.db.begin().await?;
+    let mut seen = ensure(&mut tx, by.user).await?;
+    let (row, fields) = loop {
+        if_match.check(seen.version).map_err(|_| Error::VersionChanged)?;
+        let mut row = seen.clone();
+        let fields = patch.apply(&mut row);
+        if fields.is_empty() {
+            // `ensure` may have made the profile.
+            tx.commit().await?;
+            return Ok(row);
+        }
+        row.version += 1;
+        row.updated_at = ctx.clock.now();
+        if store::profiles::save(&mut tx, &row, seen.version).await? {
+            break (row, fields);
+        }
+        seen = store::profiles::find(&mut tx, by.user)
+            .await?
+            .ok_or(Error::Erased)?;
+    };
+    let detail = json!({ "fields": fields });
+    store::activity::insert(&mut tx, by.user, Some(by.user), "profile.update", &detail).await?;
+    tx.emit(&ProfileUpdated {
+        user_id: by.user,
+        version: row.version,
+        fields,
+    })
+    .await?;
+    by.audit(&mut tx, "profile.update", "profile", Some(by.user), detail)
+        .await?;
+    tx.commit().await?;
+    Ok(row)
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Fuzzes every endpoint of a fresh server from its own OpenAPI document: no 5xx, no answer outside its schema.
+#   tools/schemathesis.sh SCRATCH_FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/common.sh
+
+scratch=${1:?name a scratch folder}
+examples=${EXAMPLES:-25}
+venv=target/schemathesis-4.32
+if [ ! -x $venv/bin/st ]; then
+    python3 -m venv $venv
+    $venv/bin/pip install --quiet 'schemathesis~=4.32.5'
+fi
+cargo build --quiet --locked --package stoa
+
+port=$(free_port)
+# Limits and costs off: here the answers are looked at, not the pace.
+STOA_GATEWAY__RATE_LIMIT__PER_ADDRESS=off STOA_GATEWAY__RATE_LIMIT__PER_USER=off STOA_GATEWAY__RATE_LIMIT__PER_ROUTE='[]' \
+STOA_AUTH__RATE_LIMIT__REGISTER_PER_ADDRESS=off STOA_AUTH__RATE_LIMIT__LOGIN_PER_ADDRESS=off STOA_AUTH__RATE_LIMIT__LOGIN_PER_ACCOUNT=off \
+STOA_AUTH__PASSWORD__MEMORY_KIB=64 STOA_AUTH__PASSWORD__ITERATIONS=1 STOA_GATEWAY__ACCESS_LOG=false \
+    target/debug/stoa --data-dir "$scratch/fuzzed" serve --listen 127.0.0.1:$port >"$scratch/fuzzed.log" 2>&1 &
+server=$!
+trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true' EXIT
+for _ in $(seq 100); do
+    curl --silent --fail "http://127.0.0.1:$port/health/ready" >/dev/null && break
+    kill -0 $server 2>/dev/null || { cat "$scratch/fuzzed.log"; fail "the server did not start"; }
+    sleep 0.1
+done
+
+echo 'fuzzing-is-no-secret' | target/debug/stoa --data-dir "$scratch/fuzzed" admin create --email admin@example.com
+token() {
+    curl --silent --fail "http://127.0.0.1:$port/api/v1/auth/login" --json '{"email":"admin@example.com","password":"fuzzing-is-no-secret"}' \
+        | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])'
+}
+fuzz() {
+    $venv/bin/st run "http://127.0.0.1:$port/api/openapi.json" --no-color --suppress-health-check all --continue-on-failure \
+        --header "Authorization: Bearer $(token)" --max-examples "$examples" --seed "${SEED:-1}" --generation-deterministic \
+        --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance \
+        "$@"
+}
+# What ends the session that the fuzzer works with comes last, each with a session of its own.
+ending='/api/v1/auth/(logout|account|sessions)'
+fuzz --exclude-path-regex "$ending"
+fuzz --include-path-regex "$ending"
+kill -0 $server || fail "the server died while it was fuzzed"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# `make test`: everything that must hold. Installs what it needs, starts its own PostgreSQL, and stops it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/common.sh
+source tools/postgres.sh
+
+scratch=$(mktemp -d)
+chmod 755 "$scratch"
+finish() {
+    stop_postgres
+    rm -rf "$scratch"
+}
+trap finish EXIT
+
+step "formatting and lints"
+make --no-print-directory lint
+
+step "PostgreSQL"
+start_postgres "$scratch/postgres"
+echo "serving at $STOA_TEST_POSTGRES_URL"
+
+step "tests"
+cargo test --workspace --locked
+
+step "API fuzzing by schemathesis"
+tools/schemathesis.sh "$scratch"
