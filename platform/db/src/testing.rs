@@ -91,9 +91,8 @@ impl Place {
         &self.folder
     }
 
-    /// Removes everything that was made here.
+    /// Removes everything that was made here. Dropping removes the folder alone.
     pub async fn remove(self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
         if self.engine == Engine::Sqlite {
             return;
         }
@@ -117,6 +116,12 @@ impl Place {
                 .unwrap();
         }
         driver.abort();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

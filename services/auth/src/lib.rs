@@ -42,17 +42,20 @@ pub const MIGRATIONS: &[Migration] = migrations![
 /// # Errors
 /// When its settings or its signing keys cannot be used, in words for whoever started the program.
 pub fn service(env: Env, config: AuthConfig) -> Result<Service, String> {
-    let ctx = Ctx::new(env, config)?;
+    Ok(assemble(&Ctx::new(env, config)?))
+}
+
+fn assemble(ctx: &Ctx) -> Service {
     let starting = ctx.clone();
-    Ok(Service {
+    Service {
         name: "auth",
         router: http::router().with_state(ctx.clone()),
-        rpc: rpc::server(&ctx),
+        rpc: rpc::server(ctx),
         migrations: MIGRATIONS,
         subscriptions: Vec::new(),
-        jobs: jobs::handlers(&ctx),
+        jobs: jobs::handlers(ctx),
         schedules: jobs::schedules(),
         codes: error::CODES,
         start: Some(Box::new(move || Box::pin(ops::start::start(starting)))),
-    })
+    }
 }

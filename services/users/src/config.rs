@@ -1,10 +1,10 @@
 //! Section `[users]` of the settings.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use stoa_kernel::Period;
 
 /// What can be set; the defaults stand in `stoa.default.toml`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UsersConfig {
     /// Largest avatar that is accepted, in bytes.

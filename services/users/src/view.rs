@@ -24,12 +24,18 @@ pub(crate) struct Profile {
     /// Whose it is; people are named by this id everywhere.
     #[schema(value_type = String, format = Uuid)]
     user_id: UserId,
+    #[schema(required)]
     first_name: Option<String>,
+    #[schema(required)]
     last_name: Option<String>,
     /// Where the picture is, relative to this server; changes when the picture does.
-    #[schema(example = "/api/v1/users/01890000-0000-7000-8000-000000000000/avatar/5f…9c.png")]
+    #[schema(
+        required,
+        example = "/api/v1/users/01890000-0000-7000-8000-000000000000/avatar/5f…9c.png"
+    )]
     avatar_url: Option<String>,
     /// A text about oneself; may have several lines.
+    #[schema(required)]
     bio: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -105,7 +111,7 @@ pub(crate) struct Activity {
     /// `preference.set`, `preference.delete`.
     action: String,
     /// Who did it; null is the server itself.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(required, value_type = Option<String>, format = Uuid)]
     actor_id: Option<UserId>,
     /// Which fields, or which key.
     #[schema(value_type = Object)]

@@ -127,7 +127,13 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
             SqlState::CANNOT_CONNECT_NOW,
         ]
         .contains(code),
-        None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>()),
+        None => {
+            error.is_closed()
+                || error
+                    .source()
+                    .and_then(|cause| cause.downcast_ref::<std::io::Error>())
+                    .is_some()
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::convert::engine_error;
 use crate::{DbOptions, Error};
@@ -106,8 +106,6 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // As on PostgreSQL, "x" is the name of a column and never a text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
-    // No statement reaches another file.
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     Ok(())
 }
 

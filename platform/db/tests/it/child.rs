@@ -59,6 +59,7 @@ pub(crate) fn options() -> DbOptions {
 }
 
 /// In the child: tells the parent. One write, and a line to itself, whatever the harness prints beside it.
+#[expect(clippy::print_stdout, reason = "how the child tells the parent")]
 pub(crate) fn tell(what: impl std::fmt::Display) {
     println!("\ntold {what}");
 }

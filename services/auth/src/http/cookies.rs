@@ -110,3 +110,46 @@ fn write(
     };
     csrf.append_to(headers, secure);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(secure: bool, same_site: SameSite) -> Vec<String> {
+        let mut config: AuthConfig = stoa_testkit::settings("auth");
+        config.cookie_same_site = same_site;
+        let tokens = Tokens {
+            access: "a".to_owned(),
+            refresh: "r".to_owned(),
+            csrf: Some("c".to_owned()),
+        };
+        let mut headers = HeaderMap::new();
+        set(&mut headers, &config, &tokens, secure);
+        headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|line| line.to_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn only_the_csrf_cookie_can_be_read_by_scripts() {
+        assert_eq!(
+            lines(true, SameSite::Lax),
+            [
+                "stoa_access=a; Max-Age=3600; Path=/; SameSite=Lax; HttpOnly; Secure",
+                "stoa_refresh=r; Max-Age=604800; Path=/api/v1/auth; SameSite=Strict; HttpOnly; Secure",
+                "stoa_csrf=c; Max-Age=604800; Path=/; SameSite=Lax; Secure",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_https_nothing_is_marked_secure() {
+        assert!(
+            lines(false, SameSite::None)
+                .iter()
+                .all(|line| !line.contains("Secure"))
+        );
+    }
+}

@@ -8,7 +8,7 @@ use stoa_http::{Json, Problems, Query, RequestInfo, Result};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::signed_in::{ModeQuery, Session, answer};
+use super::signed_in::{AuthSession, ModeQuery, answer};
 use crate::{
     ctx::Ctx,
     ops::{
@@ -31,7 +31,7 @@ pub(super) struct LoginRequest {
     #[schema(max_length = 254)]
     email: String,
     #[garde(dive)]
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,
     /// The code of the authenticator app, or a recovery code, if the account asks for one.
     #[garde(length(chars, max = 64))]
@@ -47,7 +47,7 @@ pub(super) struct LoginRequest {
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tags = ["auth"], operation_id = "auth_login",
     security(()), params(ModeQuery), request_body = LoginRequest,
-    responses((status = 200, body = Session), Problems)
+    responses((status = 200, body = AuthSession), Problems)
 )]
 async fn create(
     State(ctx): State<Ctx>,

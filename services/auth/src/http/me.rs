@@ -6,7 +6,7 @@ use stoa_http::{Caller, Json, Problems, Result, codes};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::signed_in::User;
+use super::signed_in::AuthUser;
 use crate::{ctx::Ctx, error::Error, store::accounts};
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
@@ -15,9 +15,9 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 
 /// An account, and what the credentials that were presented permit.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Me {
+pub(super) struct AuthMe {
     #[serde(flatten)]
-    user: User,
+    user: AuthUser,
     /// `users.read`, a whole noun `users.*`, or everything `*`; of an API key only what its scopes leave.
     permissions: Vec<String>,
 }
@@ -25,14 +25,14 @@ pub(super) struct Me {
 /// Who you are.
 #[utoipa::path(
     get, path = "/api/v1/auth/me", tags = ["auth"], operation_id = "auth_read_me",
-    security(("bearer" = [])), responses((status = 200, body = Me), Problems)
+    security(("bearer" = [])), responses((status = 200, body = AuthMe), Problems)
 )]
-async fn read(State(ctx): State<Ctx>, Caller(principal): Caller) -> Result<Json<Me>> {
+async fn read(State(ctx): State<Ctx>, Caller(principal): Caller) -> Result<Json<AuthMe>> {
     let account = accounts::by_id(&ctx.db, principal.user_id).await?;
     let account = account.ok_or(Error::Refused(codes::UNAUTHENTICATED))?;
     let permissions = principal.permissions.iter().map(str::to_owned).collect();
-    Ok(Json(Me {
-        user: User::new(account, principal.roles.clone()),
+    Ok(Json(AuthMe {
+        user: AuthUser::new(account, principal.roles.clone()),
         permissions,
     }))
 }

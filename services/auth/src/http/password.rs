@@ -28,10 +28,10 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePasswordRequest {
     #[garde(dive)]
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     current_password: Password,
     #[garde(dive)]
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     new_password: Password,
 }
 
@@ -98,7 +98,7 @@ pub(super) struct ConfirmResetRequest {
     #[schema(max_length = 256)]
     token: String,
     #[garde(dive)]
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     new_password: Password,
 }
 

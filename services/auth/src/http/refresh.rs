@@ -11,7 +11,7 @@ use stoa_http::{Json, Problems, Query, RequestInfo, Result, cookie, names};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::signed_in::{ModeQuery, Session, answer};
+use super::signed_in::{AuthSession, ModeQuery, answer};
 use crate::{
     ctx::Ctx,
     error::{Error, REFRESH_INVALID},
@@ -42,7 +42,7 @@ pub(super) struct RefreshRequest {
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tags = ["auth"], operation_id = "auth_refresh",
     security(()), params(ModeQuery), request_body = RefreshRequest,
-    responses((status = 200, body = Session), Problems)
+    responses((status = 200, body = AuthSession), Problems)
 )]
 async fn create(
     State(ctx): State<Ctx>,

@@ -8,7 +8,7 @@ use stoa_http::{Failure, Json, Problems, Query, RequestInfo, Result, field_error
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::signed_in::{ModeQuery, Session, answer};
+use super::signed_in::{AuthSession, ModeQuery, answer};
 use crate::{
     ctx::Ctx,
     email::{Email, is_email},
@@ -33,7 +33,7 @@ pub(super) struct RegisterRequest {
     email: String,
     /// 8 to 128 characters unless set otherwise; not the address, nor one of the most common ones.
     #[garde(dive)]
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,
     #[garde(inner(custom(is_name)))]
     #[schema(max_length = 100)]
@@ -65,7 +65,7 @@ fn named(text: Option<String>) -> Option<String> {
 #[utoipa::path(
     post, path = "/api/v1/auth/register", tags = ["auth"], operation_id = "auth_register",
     security(()), params(ModeQuery), request_body = RegisterRequest,
-    responses((status = 201, body = Session), Problems)
+    responses((status = 201, body = AuthSession), Problems)
 )]
 async fn create(
     State(ctx): State<Ctx>,

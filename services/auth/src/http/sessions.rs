@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 
 /// One sign-in that has not ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SessionInfo {
+pub(super) struct AuthSessionInfo {
     #[schema(value_type = String, format = Uuid)]
     id: SessionId,
     #[schema(value_type = String, format = DateTime)]
@@ -48,15 +48,15 @@ pub(super) struct SessionInfo {
 #[utoipa::path(
     get, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_list_sessions",
     security(("bearer" = [])), params(PageQuery),
-    responses((status = 200, body = Page<SessionInfo>), Problems)
+    responses((status = 200, body = Page<AuthSessionInfo>), Problems)
 )]
 async fn list(
     State(ctx): State<Ctx>,
     Person(principal, current): Person,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<SessionInfo>>> {
+) -> Result<Json<Page<AuthSessionInfo>>> {
     let rows = sessions::list(&ctx.db, principal.user_id, page.position()?, page.limit() + 1).await?;
-    let page = Page::cut(rows, page.limit(), |row| row.id).map(|row| SessionInfo {
+    let page = Page::cut(rows, page.limit(), |row| row.id).map(|row| AuthSessionInfo {
         id: row.id,
         created_at: row.created_at,
         last_used_at: row.last_used_at,

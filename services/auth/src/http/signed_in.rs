@@ -30,7 +30,7 @@ pub(super) struct ModeQuery {
 
 /// An account, as its owner sees it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(super) struct User {
+pub(super) struct AuthUser {
     #[schema(value_type = String, format = Uuid)]
     pub(super) id: UserId,
     #[schema(example = "ada@example.org")]
@@ -42,7 +42,7 @@ pub(super) struct User {
     pub(super) created_at: Timestamp,
 }
 
-impl User {
+impl AuthUser {
     pub(super) fn new(account: Account, roles: Vec<String>) -> Self {
         Self {
             id: account.id,
@@ -56,7 +56,7 @@ impl User {
 
 /// How tokens are presented.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub(super) enum TokenType {
+pub(super) enum AuthTokenType {
     /// `Authorization: Bearer <access_token>`.
     Bearer,
     /// By cookies.
@@ -66,8 +66,8 @@ pub(super) enum TokenType {
 /// Who signed in, and what they are given. In mode `bearer` `access_token` and `refresh_token` are there, in mode `cookie`
 /// `csrf_token`; where an address has to be verified before signing in, registering gives none of them.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Session {
-    pub(super) user: User,
+pub(super) struct AuthSession {
+    pub(super) user: AuthUser,
     /// Sent as `Authorization: Bearer …`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -82,7 +82,7 @@ pub(super) struct Session {
     csrf_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    token_type: Option<TokenType>,
+    token_type: Option<AuthTokenType>,
     /// Seconds until the access token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3600)]
@@ -96,8 +96,8 @@ pub(super) fn answer(
     config: &AuthConfig,
     info: &RequestInfo,
 ) -> Response {
-    let user = User::new(signed_in.account, signed_in.access.roles);
-    let mut session = Session {
+    let user = AuthUser::new(signed_in.account, signed_in.access.roles);
+    let mut session = AuthSession {
         user,
         access_token: None,
         refresh_token: None,
@@ -113,7 +113,7 @@ pub(super) fn answer(
                 csrf: Some(ref csrf), ..
             } => {
                 session.csrf_token = Some(csrf.clone());
-                session.token_type = Some(TokenType::Cookie);
+                session.token_type = Some(AuthTokenType::Cookie);
                 cookie = Some(tokens);
             }
             Tokens {
@@ -123,7 +123,7 @@ pub(super) fn answer(
             } => {
                 session.access_token = Some(access);
                 session.refresh_token = Some(refresh);
-                session.token_type = Some(TokenType::Bearer);
+                session.token_type = Some(AuthTokenType::Bearer);
             }
         }
     }

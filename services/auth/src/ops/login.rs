@@ -6,7 +6,7 @@ use stoa_kernel::UserId;
 use crate::{
     ctx::Ctx,
     email::Email,
-    error::{EMAIL_NOT_VERIFIED, INVALID_CREDENTIALS, Result, TOTP_REQUIRED, TOTP_WRONG},
+    error::{EMAIL_NOT_VERIFIED, Error, INVALID_CREDENTIALS, Result, TOTP_REQUIRED, TOTP_WRONG},
     ops::{
         origin::Origin,
         sessions::{Mode, Opening, SignedIn},
@@ -33,48 +33,81 @@ pub(crate) async fn login(ctx: &Ctx, who: Credentials, mode: Mode, origin: &Orig
     let network = known_networks::fingerprint(&key, origin.address);
     let account = accounts::by_email_key(&ctx.db, &key).await?;
     let known = known_networks::is_known(&ctx.db, &network).await?;
+    // Should the caller hang up, the attempt is dropped, and so has failed.
     let attempt = ctx.lockout.attempt(origin.address, &key, known)?;
-
-    let kept = account.as_ref().map(|account| account.password_hash.as_str());
-    let verified = match ctx.passwords.verify(&who.password, kept).await {
-        Ok(verified) => verified,
-        Err(error) => {
-            attempt.release();
-            return Err(error);
-        }
+    let outcome = async {
+        let proven = prove(ctx, account, &who, origin).await?;
+        open(ctx, proven, &network, mode, origin).await
     };
+    let outcome = outcome.await;
+    match &outcome {
+        Ok(_) => attempt.succeed(),
+        Err(Error::Refused(INVALID_CREDENTIALS)) => drop(attempt),
+        Err(Error::Refused(TOTP_WRONG)) => attempt.wrong_code(),
+        Err(_) => attempt.release(),
+    }
+    let (opening, account) = outcome?;
+    metrics::counter!("stoa_auth_logins_total", "outcome" => "ok").increment(1);
+    opening.finish(ctx, account).await
+}
+
+/// Somebody who has proven who they are.
+struct Proven {
+    account: Account,
+    /// The code of the second factor, to be used up.
+    code: Option<totp::Proof>,
+    /// The password hashed as new ones are, if the kept hash was not.
+    upgraded: Option<String>,
+}
+
+/// Checks password, second factor and address, in this order: what follows the password is told only to those who know it.
+async fn prove(ctx: &Ctx, account: Option<Account>, who: &Credentials, origin: &Origin) -> Result<Proven> {
+    let kept = account.as_ref().map(|account| account.password_hash.as_str());
+    let verified = ctx.passwords.verify(&who.password, kept).await?;
     let Some(account) = account.filter(|_| verified.right) else {
         return refuse(ctx, origin, None, "password", INVALID_CREDENTIALS).await;
     };
-    let proof = match totp::check(ctx, account.id, who.totp.as_deref()).await? {
+    let code = match totp::check(ctx, account.id, who.totp.as_deref()).await? {
         TotpResult::NotEnrolled => None,
         TotpResult::Accepted(proof) => Some(proof),
-        TotpResult::Missing => {
-            attempt.release();
-            return Err(TOTP_REQUIRED.into());
-        }
-        TotpResult::Wrong => {
-            attempt.wrong_code();
-            return refuse(ctx, origin, Some(account.id), "totp", TOTP_WRONG).await;
-        }
+        TotpResult::Missing => return Err(TOTP_REQUIRED.into()),
+        TotpResult::Wrong => return refuse(ctx, origin, Some(account.id), "totp", TOTP_WRONG).await,
     };
     if ctx.config.require_verified_email && account.email_verified_at.is_none() {
-        attempt.release();
         return Err(EMAIL_NOT_VERIFIED.into());
     }
+    // Another time will do, should there be no room for it now.
     let upgraded = if verified.outdated {
         ctx.passwords.hash(&who.password).await.ok()
     } else {
         None
     };
+    Ok(Proven {
+        account,
+        code,
+        upgraded,
+    })
+}
 
+/// Opens the session, with everything that goes with it in one transaction.
+async fn open(
+    ctx: &Ctx,
+    proven: Proven,
+    network: &[u8; 32],
+    mode: Mode,
+    origin: &Origin,
+) -> Result<(Opening, Account)> {
+    let Proven {
+        account,
+        code,
+        upgraded,
+    } = proven;
     let opening = Opening::new(ctx, mode);
     let mut tx = ctx.db.begin().await?;
-    if let Some(proof) = &proof
-        && !totp::consume(&mut tx, proof).await?
+    if let Some(code) = &code
+        && !totp::consume(&mut tx, code).await?
     {
         tx.rollback().await;
-        attempt.wrong_code();
         return refuse(ctx, origin, Some(account.id), "totp", TOTP_WRONG).await;
     }
     if !keep(&mut tx, &account, upgraded.as_deref(), origin).await? {
@@ -82,11 +115,9 @@ pub(crate) async fn login(ctx: &Ctx, who: Credentials, mode: Mode, origin: &Orig
         return refuse(ctx, origin, None, "password", INVALID_CREDENTIALS).await;
     }
     opening.begin(&mut tx, account.id, origin).await?;
-    known_networks::remember(&mut tx, account.id, &network).await?;
+    known_networks::remember(&mut tx, account.id, network).await?;
     tx.commit().await?;
-    attempt.succeed();
-    metrics::counter!("stoa_auth_logins_total", "outcome" => "ok").increment(1);
-    opening.finish(ctx, account).await
+    Ok((opening, account))
 }
 
 /// Holds the password that was verified fast, or puts its upgraded hash in its place; false if it was changed meanwhile.
@@ -132,4 +163,71 @@ async fn refuse<T>(
     tx.audit(&entry).await?;
     tx.commit().await?;
     Err(code.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use stoa_db::Engine;
+    use stoa_testkit::TestApp;
+
+    use super::*;
+    use crate::ops::register::{NewAccount, register};
+
+    async fn started() -> (TestApp, Ctx) {
+        let (made, handed) = mpsc::channel();
+        let mut config: crate::AuthConfig = stoa_testkit::settings("auth");
+        config.password.memory_kib = 64;
+        let app = TestApp::builder().service("auth", move |env| {
+            let ctx = Ctx::new(env, config).unwrap();
+            made.send(ctx.clone()).unwrap();
+            crate::assemble(&ctx)
+        });
+        (app.start(Engine::Sqlite).await, handed.recv().unwrap())
+    }
+
+    /// Refusals take the same time because they do the same: this counts what costs time.
+    #[tokio::test]
+    async fn an_address_without_an_account_costs_what_a_wrong_password_costs() {
+        let (app, ctx) = started().await;
+        let origin = Origin {
+            address: [192, 0, 2, 1].into(),
+            from: "192.0.2.1".to_owned(),
+            user_agent: None,
+            request_id: "1".to_owned(),
+        };
+        let new = NewAccount {
+            email: Email::parse("ada@example.org").unwrap(),
+            password: Password::new("tin roof rusted"),
+            first_name: None,
+            last_name: None,
+        };
+        register(&ctx, new, Mode::Bearer, &origin).await.ok().unwrap();
+
+        let written = async || {
+            let filter = stoa_audit::Filter {
+                limit: 100,
+                ..Default::default()
+            };
+            stoa_audit::list(&ctx.db, &filter).await.unwrap().len()
+        };
+        let mut costs = Vec::new();
+        for email in ["ada@example.org", "bob@example.org", "no address", ""] {
+            let (hashes, entries) = (ctx.passwords.asked(), written().await);
+            let who = Credentials {
+                email: email.to_owned(),
+                password: Password::new("wrong"),
+                totp: None,
+            };
+            let refused = login(&ctx, who, Mode::Bearer, &origin).await.err().unwrap();
+            assert!(
+                matches!(refused, Error::Refused(INVALID_CREDENTIALS)),
+                "{refused}"
+            );
+            costs.push((ctx.passwords.asked() - hashes, written().await - entries));
+        }
+        assert_eq!(costs, [(1, 1); 4], "hashes and audit entries of each");
+        app.stop().await;
+    }
 }

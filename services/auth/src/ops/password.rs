@@ -34,15 +34,13 @@ pub(crate) async fn change(
     password::check(new, &account.email_key, &ctx.config.password, "new_password")?;
     // Whoever holds a session may not guess on without end either; their network counts as known.
     let attempt = ctx.lockout.attempt(origin.address, &account.email_key, true)?;
-    let verified = match ctx.passwords.verify(current, Some(&account.password_hash)).await {
-        Ok(verified) => verified,
-        Err(error) => {
-            attempt.release();
-            return Err(error);
-        }
-    };
-    if !verified.right {
-        drop(attempt);
+    let verified = ctx.passwords.verify(current, Some(&account.password_hash)).await;
+    match &verified {
+        Ok(verified) if verified.right => attempt.succeed(),
+        Ok(_) => drop(attempt),
+        Err(_) => attempt.release(),
+    }
+    if !verified?.right {
         let failed = origin.entry(Some(user), "password.change_failed", "account", Some(user.uuid()));
         let mut tx = ctx.db.begin().await?;
         tx.audit(&failed).await?;
@@ -53,7 +51,6 @@ pub(crate) async fn change(
             "This is not the current password".to_owned(),
         ));
     }
-    attempt.succeed();
     let hash = ctx.passwords.hash(new).await?;
 
     let mut tx = ctx.db.begin().await?;

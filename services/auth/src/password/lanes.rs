@@ -125,3 +125,55 @@ fn work(memory: &mut Memory, task: Task) {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Scheduling of the threads named so in this process: niceness and policy, as `/proc` tells them.
+    fn scheduling(name: &str) -> Vec<(i32, u32)> {
+        let tasks = fs::read_dir("/proc/self/task")
+            .unwrap()
+            .map(|task| task.unwrap().path());
+        let named =
+            tasks.filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
+        let stats = named.filter_map(|task| fs::read_to_string(task.join("stat")).ok());
+        stats
+            .map(|stat| {
+                let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+                (fields[16].parse().unwrap(), fields[38].parse().unwrap())
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn the_lanes_let_everything_else_go_first() {
+        let lanes = Lanes::start(8, 8).ok().unwrap();
+        let cost = Cost {
+            memory_kib: 64,
+            iterations: 1,
+        };
+        let password = Password::new("tin roof rusted");
+        for _ in 0..50 {
+            let hashed = lanes
+                .ask(|answer| Task::Hash {
+                    password: password.clone(),
+                    cost,
+                    answer,
+                })
+                .await;
+            assert!(hashed.is_ok());
+            // Only these lanes are the eighth of their kind.
+            if let [(nice, policy)] = scheduling("password-7")[..]
+                && nice != 0
+            {
+                assert_eq!((nice, policy), (19, 3), "niceness and SCHED_BATCH");
+                return;
+            }
+        }
+        panic!("the lanes keep the priority of the process");
+    }
+}

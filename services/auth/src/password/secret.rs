@@ -1,14 +1,10 @@
 //! A password in memory: never shown, and wiped when it is dropped.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use garde::Validate;
 use serde::{Deserialize, Deserializer};
 use stoa_http::field_error;
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
-};
 use zeroize::Zeroizing;
 
 /// Longer ones are refused unread: hashing takes time in proportion.
@@ -53,21 +49,5 @@ impl Validate for Password {
             let message = format!("The greatest length is {MOST_CHARACTERS}");
             report.append(parent(), field_error("too_long", message));
         }
-    }
-}
-
-impl PartialSchema for Password {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
-            .max_length(Some(MOST_CHARACTERS))
-            .into()
-    }
-}
-
-impl ToSchema for Password {
-    fn name() -> Cow<'static, str> {
-        "Password".into()
     }
 }

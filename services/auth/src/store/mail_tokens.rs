@@ -21,7 +21,7 @@ impl Purpose {
     }
 }
 
-/// A new link; nothing happens if the account is gone.
+/// A new link.
 pub(crate) async fn insert(
     tx: &mut Tx,
     hash: &[u8; 32],
@@ -30,14 +30,10 @@ pub(crate) async fn insert(
     expires_at: Timestamp,
 ) -> Result<(), Error> {
     let now = tx.clock().now();
-    tx.execute(
-        "INSERT INTO mail_tokens (hash, user_id, purpose, created_at, expires_at) \
-         SELECT CAST($1 AS BYTEA), id, CAST($3 AS TEXT), CAST($4 AS TIMESTAMPTZ), CAST($5 AS TIMESTAMPTZ) \
-         FROM accounts WHERE id = $2",
-        &[hash, &user, &purpose.name(), &now, &expires_at],
-    )
-    .await
-    .map(drop)
+    let sql = "INSERT INTO mail_tokens (hash, user_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    tx.execute(sql, &[hash, &user, &purpose.name(), &now, &expires_at])
+        .await
+        .map(drop)
 }
 
 /// Whose link it is, if it is good.

@@ -14,7 +14,7 @@ use crate::{ctx::Ctx, store, view::Activity};
     get, path = "/api/v1/users/me/activity", tags = ["users"], operation_id = "users_list_activity",
     security(("bearer" = [])), extensions(("x-scope" = json!("activity.read"))),
     params(PageQuery),
-    responses((status = 200, body = Page<Activity>), Problems)
+    responses((status = 200, description = "A page of your activity", body = Page<Activity>), Problems)
 )]
 pub(super) async fn list(
     caller: Own<ActivityRead>,

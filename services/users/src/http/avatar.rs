@@ -39,7 +39,7 @@ pub(super) struct AvatarForm {
     request_body(content(
         ("image/png"), ("image/jpeg"), ("image/webp"), ("image/gif"), (AvatarForm = "multipart/form-data")
     )),
-    responses((status = 200, body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
+    responses((status = 200, description = "Your profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
 )]
 pub(super) async fn set(
     caller: Own<ProfileWrite>,
@@ -133,7 +133,7 @@ type Picture = ([(HeaderName, &'static str); 4], Bytes);
         ("user_id" = String, Path, format = Uuid),
         ("hash" = String, Path, pattern = "^[0-9a-f]{64}\\.png$"),
     ),
-    responses((status = 200, body = Vec<u8>, content_type = "image/png"), Problems)
+    responses((status = 200, description = "The picture", content(("image/png"))), Problems)
 )]
 pub(super) async fn read(
     State(ctx): State<Ctx>,

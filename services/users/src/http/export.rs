@@ -25,6 +25,7 @@ pub(super) struct Export {
     exported_at: Timestamp,
     profile: Profile,
     preferences: Vec<Preference>,
+    #[schema(required)]
     avatar: Option<ExportedAvatar>,
     /// Newest first.
     activity: Vec<Activity>,
@@ -47,7 +48,7 @@ type Download = ([(HeaderName, &'static str); 2], Body);
 #[utoipa::path(
     get, path = "/api/v1/users/me/export", tags = ["users"], operation_id = "users_export",
     security(("bearer" = [])), extensions(("x-scope" = json!("export.read"))),
-    responses((status = 200, body = Export, content_type = "application/json"), Problems)
+    responses((status = 200, description = "All there is, as a download", body = Export, content_type = "application/json"), Problems)
 )]
 pub(super) async fn export(
     caller: Own<ExportRead>,

@@ -36,7 +36,7 @@ pub(super) fn tagged(row: ProfileRow) -> Tagged {
 #[utoipa::path(
     get, path = "/api/v1/users/me", tags = ["users"], operation_id = "users_read_me",
     security(("bearer" = [])), extensions(("x-scope" = json!("profile.read"))),
-    responses((status = 200, body = Profile, headers(("etag" = String, description = "The version, for If-Match"))), Problems)
+    responses((status = 200, description = "Your profile", body = Profile, headers(("etag" = String, description = "The version, for If-Match"))), Problems)
 )]
 pub(super) async fn read(caller: Own<ProfileRead>, State(ctx): State<Ctx>) -> Result<Tagged> {
     Ok(tagged(profile::own(&ctx, caller.user_id).await?))
@@ -70,7 +70,7 @@ pub(super) struct UpdateProfile {
     security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
     params(("if-match" = Option<String>, Header, description = "The etag of the profile that you read")),
     request_body = UpdateProfile,
-    responses((status = 200, body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
+    responses((status = 200, description = "The profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
 )]
 pub(super) async fn update(
     caller: Own<ProfileWrite>,

@@ -28,7 +28,7 @@ use crate::{
     get, path = "/api/v1/users/{user_id}", tags = ["users"], operation_id = "users_read",
     security(("bearer" = [])),
     params(("user_id" = String, Path, format = Uuid)),
-    responses((status = 200, body = Profile, headers(("etag" = String, description = "The version"))), Problems)
+    responses((status = 200, description = "The profile", body = Profile, headers(("etag" = String, description = "The version"))), Problems)
 )]
 pub(super) async fn read(
     caller: Caller,
@@ -51,7 +51,7 @@ enum Sort {
     NewestFirst,
     #[serde(rename = "created_at")]
     OldestFirst,
-    /// By last name, then first name.
+    /// By "last first" in lower case, character by character.
     #[serde(rename = "name")]
     ByName,
     #[serde(rename = "-name")]
@@ -99,7 +99,7 @@ pub(super) struct ListQuery {
     get, path = "/api/v1/users", tags = ["users"], operation_id = "users_list",
     security(("bearer" = [])), extensions(("x-permission" = json!("users.read"))),
     params(ListQuery),
-    responses((status = 200, body = Page<Profile>), Problems)
+    responses((status = 200, description = "A page of profiles", body = Page<Profile>), Problems)
 )]
 pub(super) async fn list(
     caller: Permit<UsersRead>,

@@ -25,7 +25,7 @@ pub(super) struct Preferences {
 #[utoipa::path(
     get, path = "/api/v1/users/me/preferences", tags = ["users"], operation_id = "users_list_preferences",
     security(("bearer" = [])), extensions(("x-scope" = json!("preferences.read"))),
-    responses((status = 200, body = Preferences), Problems)
+    responses((status = 200, description = "All that you have set", body = Preferences), Problems)
 )]
 pub(super) async fn list(caller: Own<PreferencesRead>, State(ctx): State<Ctx>) -> Result<Json<Preferences>> {
     let rows = store::preferences::list(&ctx.db, caller.user_id).await?;
@@ -41,7 +41,7 @@ pub(super) async fn list(caller: Own<PreferencesRead>, State(ctx): State<Ctx>) -
     get, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_read_preference",
     security(("bearer" = [])), extensions(("x-scope" = json!("preferences.read"))),
     params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
-    responses((status = 200, body = Preference), Problems)
+    responses((status = 200, description = "The preference", body = Preference), Problems)
 )]
 pub(super) async fn read(
     caller: Own<PreferencesRead>,
@@ -69,7 +69,7 @@ pub(super) struct SetPreference {
     security(("bearer" = [])), extensions(("x-scope" = json!("preferences.write"))),
     params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
     request_body = SetPreference,
-    responses((status = 200, body = Preference), Problems)
+    responses((status = 200, description = "The preference as it is now", body = Preference), Problems)
 )]
 pub(super) async fn set(
     caller: Own<PreferencesWrite>,
@@ -101,7 +101,7 @@ pub(super) async fn set(
     delete, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_delete_preference",
     security(("bearer" = [])), extensions(("x-scope" = json!("preferences.write"))),
     params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
-    responses((status = 204), Problems)
+    responses((status = 204, description = "It is gone"), Problems)
 )]
 pub(super) async fn delete(
     caller: Own<PreferencesWrite>,

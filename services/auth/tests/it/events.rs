@@ -1,0 +1,126 @@
+//! What the others are told.
+
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use stoa_auth_api::events::{SessionRevoked, UserRegistered};
+use stoa_db::{Engine, db_test};
+use stoa_events::{Event, Subscription, Work};
+use stoa_service::Service;
+use stoa_testkit::TestApp;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{PASSWORD, SignedIn, auth, claims};
+
+/// Auth, and a service that hears everything it says.
+struct App {
+    app: TestApp,
+    heard: Heard,
+}
+
+type Heard = Arc<Mutex<Vec<(&'static str, Value)>>>;
+
+impl stoa_db::testing::DbTest for App {
+    type Guard = TestApp;
+
+    async fn setup(engine: Engine) -> (Self, TestApp) {
+        let heard = Heard::default();
+        let ears = Arc::clone(&heard);
+        let app = auth(|_| {})
+            .service("listener", move |_| listener(&ears))
+            .start(engine)
+            .await;
+        (
+            Self {
+                app: app.clone(),
+                heard,
+            },
+            app,
+        )
+    }
+
+    async fn teardown(app: TestApp) {
+        app.stop().await;
+    }
+}
+
+impl App {
+    async fn heard(&self) -> Vec<(&'static str, Value)> {
+        self.app.settle().await;
+        std::mem::take(&mut *self.heard.lock().unwrap())
+    }
+}
+
+fn listener(ears: &Heard) -> Service {
+    Service {
+        name: "listener",
+        router: OpenApiRouter::new(),
+        rpc: None,
+        migrations: &[],
+        subscriptions: vec![
+            hear::<UserRegistered>("listener.registered", ears),
+            hear::<SessionRevoked>("listener.revoked", ears),
+        ],
+        jobs: Vec::new(),
+        schedules: Vec::new(),
+        codes: &[],
+        start: None,
+    }
+}
+
+fn hear<E: Event + Serialize>(name: &'static str, ears: &Heard) -> Subscription {
+    let ears = Arc::clone(ears);
+    Subscription::new(name, move |work: Work<E>| {
+        let ears = Arc::clone(&ears);
+        async move {
+            ears.lock()
+                .unwrap()
+                .push((E::NAME, serde_json::to_value(work.payload()).unwrap()));
+            work.done().await
+        }
+    })
+}
+
+#[db_test]
+async fn a_registration_is_told_once_and_a_refused_one_never(app: App) {
+    let body =
+        json!({ "email": "Ada@example.org", "password": PASSWORD, "first_name": " Ada ", "last_name": " " });
+    let answer = app
+        .app
+        .post("/api/v1/auth/register")
+        .json(&body)
+        .send()
+        .await
+        .expect(201);
+    app.app
+        .post("/api/v1/auth/register")
+        .json(&body)
+        .send()
+        .await
+        .expect(409);
+    let id = &answer.value()["user"]["id"];
+    let told = json!({ "user_id": id, "email": "Ada@example.org", "first_name": "Ada", "last_name": null });
+    assert_eq!(app.heard().await, [("user.registered", told)]);
+}
+
+#[db_test]
+async fn an_ended_session_is_told_with_the_end_of_its_last_token(app: App) {
+    let ada = crate::register(&app.app, "ada@example.org").await;
+    app.app.clock().advance(std::time::Duration::from_secs(600));
+    let again = SignedIn::of(&crate::refresh(&app.app, &ada.refresh).await.expect(200));
+    app.heard().await;
+    app.app
+        .post("/api/v1/auth/logout")
+        .bearer(&ada.access)
+        .send()
+        .await
+        .expect(204);
+    let heard = app.heard().await;
+    let [("session.revoked", event)] = &heard[..] else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(event["session_id"], claims(&ada.access)["sid"]);
+    let until: stoa_kernel::Timestamp = serde_json::from_value(event["until"].clone()).unwrap();
+    assert_eq!(until.as_second(), claims(&again.access)["exp"].as_i64().unwrap());
+}

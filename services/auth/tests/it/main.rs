@@ -1,0 +1,163 @@
+//! The service, through its surfaces.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod admin;
+mod api_keys;
+mod audit;
+mod cookies;
+mod events;
+mod explain;
+mod grants;
+mod keys;
+mod lockout;
+mod login;
+mod pages;
+mod password;
+mod refresh;
+mod register;
+mod roles;
+mod routes;
+mod sessions;
+mod totp;
+mod verify_email;
+
+use serde_json::{Value, json};
+use stoa_audit::Filter;
+use stoa_auth::AuthConfig;
+use stoa_db::FromRow;
+use stoa_kernel::{Rate, SessionId, UserId};
+use stoa_testkit::{Answer, Builder, TestApp, settings};
+
+/// A password that is good.
+const PASSWORD: &str = "tin roof rusted";
+
+stoa_testkit::app!(App, auth(|_| {}));
+
+/// The default settings, but cheap passwords and no limits.
+fn config(change: impl FnOnce(&mut AuthConfig)) -> AuthConfig {
+    let mut config: AuthConfig = settings("auth");
+    config.password.memory_kib = 64;
+    config.password.iterations = 1;
+    config.rate_limit.register_per_address = Rate::Off;
+    config.rate_limit.login_per_address = Rate::Off;
+    config.rate_limit.login_per_account = Rate::Off;
+    change(&mut config);
+    config
+}
+
+fn auth(change: fn(&mut AuthConfig)) -> Builder {
+    TestApp::builder().service("auth", move |env| {
+        stoa_auth::service(env, config(change)).unwrap()
+    })
+}
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+struct SignedIn {
+    id: UserId,
+    access: String,
+    refresh: String,
+}
+
+impl SignedIn {
+    #[track_caller]
+    fn of(answer: &Answer) -> Self {
+        let body = answer.value();
+        Self {
+            id: text(&body["user"]["id"]).parse().unwrap(),
+            access: text(&body["access_token"]),
+            refresh: text(&body["refresh_token"]),
+        }
+    }
+
+    /// The session that the access token names.
+    fn session(&self) -> SessionId {
+        text(&claims(&self.access)["sid"]).parse().unwrap()
+    }
+}
+
+#[track_caller]
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
+}
+
+/// What a token says, unchecked.
+fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+/// The key that a token names.
+fn kid(token: &str) -> String {
+    text(&part(token, 0)["kid"])
+}
+
+fn part(token: &str, at: usize) -> Value {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let part = token.split('.').nth(at).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+async fn register(app: &TestApp, email: &str) -> SignedIn {
+    let body = json!({ "email": email, "password": PASSWORD });
+    SignedIn::of(
+        &app.post("/api/v1/auth/register")
+            .json(&body)
+            .send()
+            .await
+            .expect(201),
+    )
+}
+
+async fn login(app: &TestApp, email: &str, password: &str) -> Answer {
+    app.post("/api/v1/auth/login")
+        .json(&json!({ "email": email, "password": password }))
+        .send()
+        .await
+}
+
+async fn refresh(app: &TestApp, token: &str) -> Answer {
+    app.post("/api/v1/auth/refresh")
+        .json(&json!({ "refresh_token": token }))
+        .send()
+        .await
+}
+
+/// Status of a request that needs somebody signed in.
+async fn me(app: &TestApp, token: &str) -> Answer {
+    app.get("/api/v1/auth/me").bearer(token).send().await
+}
+
+/// The token of the newest mail with this subject.
+async fn mailed_token(app: &TestApp, subject: &str) -> String {
+    app.settle().await;
+    let mails = app.mails().await;
+    let mail = mails.iter().find(|mail| mail.subject.contains(subject));
+    let mail = mail.unwrap_or_else(|| panic!("no mail about '{subject}' in {mails:?}"));
+    mail.text
+        .split("token=")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+/// Actions in the audit log, oldest first.
+async fn audited(app: &TestApp) -> Vec<String> {
+    let filter = Filter {
+        limit: 1000,
+        ..Filter::default()
+    };
+    let mut records = stoa_audit::list(app.db(), &filter).await.unwrap();
+    records.reverse();
+    records.into_iter().map(|record| record.action).collect()
+}
+
+/// One value that a query finds.
+async fn value<T: FromRow>(app: &TestApp, sql: &str) -> T {
+    app.db().fetch_one(sql, &[]).await.unwrap()
+}

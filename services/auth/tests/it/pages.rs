@@ -1,0 +1,99 @@
+//! The pages that links in mails lead to.
+
+use serde_json::json;
+use stoa_db::db_test;
+
+use crate::{App, login, mailed_token, me, register};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[db_test]
+async fn looking_at_the_page_uses_nothing_up_and_the_button_does(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let token = mailed_token(&app, "Confirm").await;
+    for _ in 0..2 {
+        let page = app
+            .get(&format!("/auth/verify?token={token}"))
+            .send()
+            .await
+            .expect(200);
+        assert!(
+            page.text().contains(&format!("name=\"token\" value=\"{token}\"")),
+            "{}",
+            page.text()
+        );
+        assert_eq!(
+            (page.header("referrer-policy"), page.header("cache-control")),
+            (Some("no-referrer"), Some("no-store"))
+        );
+    }
+    let done = app
+        .post("/auth/verify")
+        .body(FORM, format!("token={token}"))
+        .send()
+        .await
+        .expect(200);
+    assert!(done.text().contains("is confirmed"), "{}", done.text());
+    assert_eq!(
+        me(&app, &ada.access).await.expect(200).value()["email_verified"],
+        true
+    );
+    let again = app
+        .post("/auth/verify")
+        .body(FORM, format!("token={token}"))
+        .send()
+        .await
+        .expect(422);
+    assert!(again.text().contains("role=\"alert\""), "{}", again.text());
+}
+
+#[db_test]
+async fn a_new_password_can_be_chosen_without_scripts(app: App) {
+    register(&app, "ada@example.org").await;
+    app.post("/api/v1/auth/password/reset")
+        .json(&json!({ "email": "ada@example.org" }))
+        .send()
+        .await
+        .expect(202);
+    let token = mailed_token(&app, "new password").await;
+    app.get(&format!("/auth/reset?token={token}"))
+        .send()
+        .await
+        .expect(200);
+    let short = app
+        .post("/auth/reset")
+        .body(FORM, format!("token={token}&new_password=short"))
+        .send()
+        .await
+        .expect(422);
+    assert!(
+        short.text().contains("The shortest length is 8") && short.text().contains("<form"),
+        "{}",
+        short.text()
+    );
+    let long = format!("token={token}&new_password={}", "x".repeat(3000));
+    app.post("/auth/reset").body(FORM, long).send().await.expect(422);
+    let body = format!("token={token}&new_password=another+good+%C3%A4ne");
+    let done = app.post("/auth/reset").body(FORM, body).send().await.expect(200);
+    assert!(!done.text().contains("<form"), "{}", done.text());
+    login(&app, "ada@example.org", "another good äne")
+        .await
+        .expect(200);
+}
+
+#[db_test]
+async fn a_link_cannot_write_into_the_page(app: App) {
+    let page = app
+        .get("/auth/verify?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+        .send()
+        .await
+        .expect(200);
+    assert!(!page.text().contains("<script"), "{}", page.text());
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'nonce-"),
+        "{policy}"
+    );
+    app.get("/auth/verify").send().await.expect(200);
+    app.post("/auth/reset").body(FORM, "").send().await.expect(422);
+}
