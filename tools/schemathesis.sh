@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 source tools/common.sh
 
 scratch=${1:?name a scratch folder}
+mkdir -p "$scratch"
 examples=${EXAMPLES:-25}
 venv=target/schemathesis-4.32
 if [ ! -x $venv/bin/st ]; then

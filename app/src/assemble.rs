@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-// use stoa_auth_api::KeyClient;
+use stoa_auth_api::KeyClient;
 use stoa_config::Settings;
 use stoa_gateway::{Edge, EdgeParts, GatewayConfig, HealthCheck, PagesParts};
 use stoa_telemetry::{AccessLog, Telemetry, TelemetryConfig};
@@ -28,7 +28,7 @@ pub(crate) fn edge(
 ) -> Result<Edge, Error> {
     let metrics = telemetry.metrics();
     let (mut router, openapi) = routes(settings, platform, mounted, Arc::new(move || metrics.render()))?;
-    let mut unlisted = Vec::new();
+    let mut unlisted = ["/auth/verify", "/auth/reset"].map(str::to_owned).to_vec();
     if let Some(mailbox) = platform.mailer.dev_router() {
         router = router.merge(mailbox);
         unlisted.extend(["/dev/mail", "/dev/mail/{id}"].map(str::to_owned));
@@ -40,7 +40,7 @@ pub(crate) fn edge(
         openapi,
         unlisted,
         verifier: platform.verifier.clone(),
-        keys: None,
+        keys: Some(Arc::new(KeyClient::new(&platform.rpc))),
         cache: platform.cache.clone(),
         clock: platform.clock.clone(),
         access_log: Some(access_log.clone()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stoa_audit::Sealer;
 use stoa_config::Settings;
-use stoa_events::{Worker, WorkerOptions};
+use stoa_events::{Registered, Worker, WorkerOptions};
 use stoa_telemetry::{AccessLog, TelemetryConfig};
 use tokio::{
     net::TcpListener,
@@ -63,8 +63,8 @@ struct Background {
 }
 
 impl Background {
-    /// Runs what services do before their first request, then starts their workers: every subscriber is on the bus
-    /// before anything is relayed to it.
+    /// Runs what services do before their first request, then starts their workers, once every subscriber is on the bus:
+    /// what an outbox kept from before a crash must find them all.
     async fn start(settings: &Settings, platform: &Platform, mounted: &mut [Mounted]) -> Result<Self, Error> {
         let config: EventsConfig = settings.section("events")?;
         let options = WorkerOptions {
@@ -83,7 +83,7 @@ impl Background {
                     .await
                     .map_err(|e| format!("{} cannot start: {e}", service.name))?;
             }
-            let worker = Worker::start(
+            let worker = Worker::register(
                 one.db.clone(),
                 platform.bus.clone(),
                 std::mem::take(&mut service.subscriptions),
@@ -94,7 +94,7 @@ impl Background {
             workers.push(worker.await?);
             sealers.push(Sealer::start(one.db.clone()));
         }
-        Ok(Self { workers, sealers })
+        Ok(Self { workers: workers.into_iter().map(Registered::start).collect(), sealers })
     }
 
     async fn stop(self, grace: Duration) {

@@ -50,7 +50,7 @@ impl Server {
                 .split_whitespace()
                 .find(|word| word.starts_with("http://127.0.0.1:"))
             {
-                break word.trim_end_matches('/').to_owned();
+                break word.trim_end_matches("/api/v1").to_owned();
             }
         };
         // The access log goes on; somebody must read it.

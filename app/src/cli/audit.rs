@@ -35,10 +35,15 @@ impl AuditCommand {
             let found = stoa_audit::verify(&db, |_| {}).await?;
             db.close().await;
             match &found.broken_at {
-                None => say(format!(
-                    "{name}: intact, {} entries, {} not yet sealed, head {}",
-                    found.entries, found.unsealed, found.head
-                )),
+                None => {
+                    say(format!("{name}: intact, {} entries, head {}", found.entries, found.head));
+                    if found.overdue > 0 {
+                        say(format!(
+                            "{name}: {} entries wait to be sealed for over a minute; is `stoa serve` running?",
+                            found.overdue
+                        ));
+                    }
+                }
                 Some(broken) => {
                     intact = false;
                     say(format!("{name}: BROKEN at entry {}: {}", broken.seq, broken.why));

@@ -116,7 +116,7 @@ async fn exactly_once(data_dir: &Path, acknowledged: &[(UserId, String)]) {
     let profiles = count(&users, "SELECT user_id, COUNT(*) FROM profiles GROUP BY user_id").await;
     let entries = count(
         &auth,
-        "SELECT resource_id, COUNT(*) FROM audit WHERE action = 'account.register' GROUP BY resource_id",
+        "SELECT resource_id, COUNT(*) FROM audit WHERE action = 'account.create' GROUP BY resource_id",
     )
     .await;
     for (user, email) in acknowledged {

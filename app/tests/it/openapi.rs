@@ -35,7 +35,7 @@ fn the_checked_in_document_is_what_the_program_prints() {
 async fn the_served_document_is_the_checked_in_one() {
     let (_scratch, data_dir) = folder();
     let stoa = Stoa::serve(&data_dir);
-    let served: Value = stoa.get("/api/openapi.json", "").await.json().await.unwrap();
+    let served: Value = stoa.look("/api/openapi.json").await.json().await.unwrap();
     assert!(served == checked_in());
 }
 

@@ -39,7 +39,7 @@ impl Route {
 }
 
 async fn routes(stoa: &Stoa) -> Vec<Route> {
-    let document: Value = stoa.get("/api/openapi.json", "").await.json().await.unwrap();
+    let document: Value = stoa.look("/api/openapi.json").await.json().await.unwrap();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item

@@ -83,7 +83,7 @@ impl Stoa {
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             child,
-            url: url.trim_end_matches('/').to_owned(),
+            url: url.trim_end_matches("/api/v1").to_owned(),
             client: Client::builder().no_proxy().build().unwrap(),
         }
     }
@@ -121,6 +121,11 @@ impl Stoa {
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// GET by somebody who is not signed in.
+    pub(crate) async fn look(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> Response {

@@ -25,7 +25,7 @@ pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};
 pub use model::{Event, EventId, Job};
 pub use outbox::{TRACEPARENT, TxExt};
 pub use schedule::Schedule;
-pub use worker::{Worker, WorkerOptions};
+pub use worker::{Registered, Worker, WorkerOptions};
 
 use stoa_db::Migration;
 

@@ -48,29 +48,26 @@ pub struct Worker {
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Worker {
-    /// Registers the subscriptions on the bus and starts. Start the worker of every subscribing service before anything
-    /// is emitted: what nobody has subscribed to goes nowhere.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn start(
-        db: Db,
-        bus: LocalBus,
-        subscriptions: Vec<Subscription>,
-        jobs: Vec<JobHandler>,
-        schedules: Vec<Schedule>,
-        options: WorkerOptions,
-    ) -> Result<Self, Error> {
-        store::release_all(&db, options.sole).await?;
-        schedule::register(&db, &schedules).await?;
-        bus.subscribe(&db, &subscriptions);
+/// A worker whose subscriptions are on the bus and which does nothing yet.
+pub struct Registered {
+    db: Db,
+    bus: LocalBus,
+    handlers: HashMap<&'static str, Handler>,
+    schedules: Vec<Schedule>,
+    options: WorkerOptions,
+}
+
+impl Registered {
+    /// Starts to hand on and to work.
+    #[must_use]
+    pub fn start(self) -> Worker {
+        let Self { db, bus, handlers, schedules, options } = self;
         let id = stoa_kernel::Id::<()>::new(db.clock()).uuid();
         let stop = CancellationToken::new();
         let dispatcher = Dispatcher {
             db: db.clone(),
             worker: id,
-            handlers: handlers(subscriptions, jobs),
+            handlers,
             concurrency: options.concurrency.max(1),
             poll: options.poll,
             lease: options.lease,
@@ -82,7 +79,43 @@ impl Worker {
             tokio::spawn(schedule::run(db.clone(), schedules, options.poll, stop.clone())),
             tokio::spawn(purge::run(db.clone(), options.keep_done, stop.clone())),
         ];
-        Ok(Self { db, id, stop, tasks })
+        Worker { db, id, stop, tasks }
+    }
+}
+
+impl Worker {
+    /// Puts the subscriptions on the bus. Register every service of the process before any of them is started: a relay that
+    /// runs hands on what its outbox kept from before, and what nobody has subscribed to goes nowhere.
+    ///
+    /// # Errors
+    /// What the database says; also a schedule whose expression cannot be read.
+    pub async fn register(
+        db: Db,
+        bus: LocalBus,
+        subscriptions: Vec<Subscription>,
+        jobs: Vec<JobHandler>,
+        schedules: Vec<Schedule>,
+        options: WorkerOptions,
+    ) -> Result<Registered, Error> {
+        store::release_all(&db, options.sole).await?;
+        schedule::register(&db, &schedules).await?;
+        bus.subscribe(&db, &subscriptions);
+        Ok(Registered { db, bus, handlers: handlers(subscriptions, jobs), schedules, options })
+    }
+
+    /// Registers and starts, for a service that is alone.
+    ///
+    /// # Errors
+    /// As [`Worker::register`].
+    pub async fn start(
+        db: Db,
+        bus: LocalBus,
+        subscriptions: Vec<Subscription>,
+        jobs: Vec<JobHandler>,
+        schedules: Vec<Schedule>,
+        options: WorkerOptions,
+    ) -> Result<Self, Error> {
+        Ok(Self::register(db, bus, subscriptions, jobs, schedules, options).await?.start())
     }
 
     /// Stops claiming, waits at most `grace` for what runs, and gives the rest back.

@@ -37,7 +37,7 @@ macro_rules! permission {
 /// The caller, who holds permission `P` (by role; a key by scope as well). Refuses with 401 or 403.
 pub struct Permit<P>(pub Arc<Principal>, PhantomData<P>);
 
-/// A signed-in person acting for themselves: as [`Caller`], but an API key passes only if it holds `P`.
+/// A signed-in person acting for themselves: as [`Caller`], but an API key passes only if `P` is in its scopes.
 pub struct Own<P>(pub Arc<Principal>, PhantomData<P>);
 
 /// A signed-in person and the session, never a key: for passwords, sessions, keys.
@@ -90,7 +90,7 @@ impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Own<P> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let principal = caller(parts)?;
-        if principal.kind == PrincipalKind::ApiKey && !principal.permissions.permits(P::NAME) {
+        if !principal.in_scope(P::NAME) {
             return Err(forbidden(P::NAME));
         }
         Ok(Self(principal, PhantomData))

@@ -175,6 +175,7 @@ impl Verified {
             session_id: Some(claims.sid),
             roles: claims.roles,
             permissions: Permissions::new(claims.perms),
+            scopes: None,
         };
         Self {
             principal: Arc::new(principal),

@@ -30,8 +30,23 @@ pub struct Principal {
     pub session_id: Option<SessionId>,
     /// Names of roles held, for display.
     pub roles: Vec<String>,
-    /// What the roles (for a key: the roles and the scopes together) permit.
+    /// What the roles (for a key: the roles and the scopes together) permit on everybody's things.
     pub permissions: Permissions,
+    /// What a key is narrowed to, on its owner's own things as well; none for a person, who is not narrowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Permissions>,
+}
+
+impl Principal {
+    /// Whether the credentials are meant for `action` at all, be the thing whose it may. A person's are for everything; a key
+    /// without scopes is for nothing.
+    #[must_use]
+    pub fn in_scope(&self, action: &str) -> bool {
+        match &self.scopes {
+            Some(scopes) => scopes.permits(action),
+            None => self.kind != PrincipalKind::ApiKey,
+        }
+    }
 }
 
 /// A set of permissions: `users.read`, a whole noun `users.*`, or everything `*`.
@@ -53,6 +68,14 @@ impl Permissions {
             || action
                 .split_once('.')
                 .is_some_and(|(noun, _)| self.0.contains(&format!("{noun}.*")))
+    }
+
+    /// What both sets permit.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let here = self.iter().filter(|name| other.permits(name));
+        let there = other.iter().filter(|name| self.permits(name));
+        Self::new(here.chain(there))
     }
 
     /// The names.
@@ -149,12 +172,12 @@ pub fn allow(principal: &Principal, action: &str, resource: &Resource<'_>, grant
     if principal.kind == PrincipalKind::System {
         return yes(Reason::System);
     }
+    // A key acts only within its scopes, on its owner's things as well.
+    if !principal.in_scope(action) {
+        return no(Reason::OutOfScope);
+    }
     if principal.permissions.permits(action) {
         return yes(Reason::Role);
-    }
-    // A key acts only within its scopes, on its owner's things as well.
-    if principal.kind == PrincipalKind::ApiKey {
-        return no(Reason::OutOfScope);
     }
     if resource.owner == Some(principal.user_id) {
         return yes(Reason::Owner);
@@ -191,6 +214,15 @@ mod tests {
             session_id: None,
             roles: Vec::new(),
             permissions,
+            scopes: None,
+        }
+    }
+
+    /// A key of somebody whose roles permit `permissions`.
+    fn key(permissions: &[&str], scopes: &[&str]) -> Principal {
+        Principal {
+            scopes: Some(Permissions::new(scopes.iter().copied())),
+            ..principal(PrincipalKind::ApiKey, permissions)
         }
     }
 
@@ -278,13 +310,47 @@ mod tests {
     }
 
     #[test]
+    fn both_of_two_sets_permit_what_each_of_them_does() {
+        for (one, other, both) in [
+            (
+                &["*"][..],
+                &["users.read", "files.*"][..],
+                &["files.*", "users.read"][..],
+            ),
+            (&["users.*"], &["users.read", "files.read"], &["users.read"]),
+            (&["users.read"], &["users.read"], &["users.read"]),
+            (&["*"], &["*"], &["*"]),
+            (&["users.read"], &["users.write"], &[]),
+            (&["users.read"], &[], &[]),
+        ] {
+            let set = |names: &[&str]| Permissions::new(names.iter().copied());
+            assert_eq!(set(one).and(&set(other)), set(both), "{one:?} {other:?}");
+            assert_eq!(set(other).and(&set(one)), set(both), "{other:?} {one:?}");
+        }
+    }
+
+    #[test]
     fn a_key_never_goes_beyond_its_scopes() {
-        let key = principal(PrincipalKind::ApiKey, &["users.read"]);
+        let key = key(&["*"], &["users.read"]);
         let own = Resource::owned("profile", thing(), key.user_id);
         assert_eq!(allow(&key, "users.read", &own, &[]), yes(Reason::Role));
         assert_eq!(allow(&key, "users.write", &own, &[]), no(Reason::OutOfScope));
+        assert_eq!(on_anothers(&key, "users.write"), no(Reason::OutOfScope));
         let grant = grant(&key, "users.write", "profile", own.id);
         assert_eq!(allow(&key, "users.write", &own, &[grant]), no(Reason::OutOfScope));
+        let unnarrowed = principal(PrincipalKind::ApiKey, &["*"]);
+        assert_eq!(on_anothers(&unnarrowed, "users.read"), no(Reason::OutOfScope));
+    }
+
+    #[test]
+    fn a_scope_gives_no_more_than_its_owner_has() {
+        let key = key(&[], &["users.read"]);
+        let own = Resource::owned("profile", thing(), key.user_id);
+        assert_eq!(allow(&key, "users.read", &own, &[]), yes(Reason::Owner));
+        assert_eq!(on_anothers(&key, "users.read"), no(Reason::NoRule));
+        let file = Resource::owned("file", thing(), user());
+        let given = [grant(&key, "users.read", "file", file.id)];
+        assert_eq!(allow(&key, "users.read", &file, &given), yes(Reason::Grant));
     }
 
     fn grant(to: &Principal, action: &str, kind: &str, id: Option<Uuid>) -> Grant {

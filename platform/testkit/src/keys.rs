@@ -83,6 +83,7 @@ impl Keys {
             session_id: None,
             roles: Vec::new(),
             permissions: Permissions::new(scopes.iter().copied()),
+            scopes: Some(Permissions::new(scopes.iter().copied())),
         };
         self.api_keys.lock().insert(key.clone(), Arc::new(principal));
         key

@@ -2,15 +2,13 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use stoa_cache::Cache;
 use stoa_db::Db;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
-use stoa_rpc::Directory;
 use stoa_service::Env;
 
-use crate::{config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher};
+use crate::{config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher, secrets::Secrets};
 
 /// What handlers, jobs and calls of other services share. Cheap to clone; the state of the router.
 #[derive(Clone)]
@@ -19,7 +17,6 @@ pub(crate) struct Ctx(Arc<Shared>);
 /// The parts.
 pub(crate) struct Shared {
     pub(crate) db: Db,
-    pub(crate) cache: Cache,
     pub(crate) clock: Clock,
     pub(crate) config: AuthConfig,
     /// Checks access tokens in this process: told of every new key and of every revocation, after its commit.
@@ -27,9 +24,10 @@ pub(crate) struct Shared {
     pub(crate) mailer: Mailer,
     pub(crate) templates: Templates,
     pub(crate) keys: KeyRing,
+    /// Opened by [`crate::ops::start`] as well.
+    pub(crate) secrets: Secrets,
     pub(crate) passwords: Hasher,
     pub(crate) lockout: Lockout,
-    pub(crate) rpc: Directory,
     /// Without a slash at its end.
     pub(crate) public_url: String,
 }
@@ -40,15 +38,14 @@ impl Ctx {
         config.check()?;
         Ok(Self(Arc::new(Shared {
             keys: KeyRing::new(env.data_dir.join("keys"), env.clock.clone(), &config),
+            secrets: Secrets::new(env.data_dir.join("keys")),
             passwords: Hasher::start(&config.password)?,
             lockout: Lockout::new(&env.cache, &config.rate_limit),
             templates: Templates::new()?,
             db: env.db,
-            cache: env.cache,
             clock: env.clock,
             verifier: env.verifier,
             mailer: env.mailer,
-            rpc: env.rpc,
             public_url: env.public_url,
             config,
         })))

@@ -69,6 +69,55 @@ pub(crate) const BUSY: Code = Code {
     title: "Too many people sign in just now",
 };
 
+/// The account has a second factor.
+pub(crate) const TOTP_ENABLED: Code = Code {
+    code: "totp_enabled",
+    status: 409,
+    title: "The account has a second factor already",
+};
+/// The account has no second factor, and none is being set up.
+pub(crate) const TOTP_NOT_ENABLED: Code = Code {
+    code: "totp_not_enabled",
+    status: 409,
+    title: "The account has no second factor",
+};
+/// Somebody would give, take or change more than they hold.
+pub(crate) const NOT_HELD: Code = Code {
+    code: "permission_not_held",
+    status: 403,
+    title: "This concerns permissions that you do not hold yourself",
+};
+/// A role of this name is there.
+pub(crate) const ROLE_EXISTS: Code = Code {
+    code: "role_exists",
+    status: 409,
+    title: "There is a role of this name already",
+};
+/// The role is one of ours.
+pub(crate) const ROLE_BUILT_IN: Code = Code {
+    code: "role_built_in",
+    status: 409,
+    title: "This role cannot be changed",
+};
+/// Nobody would be left to give roles.
+pub(crate) const LAST_ADMIN: Code = Code {
+    code: "last_admin",
+    status: 409,
+    title: "This is the last administrator; appoint another one first",
+};
+/// The same was granted before.
+pub(crate) const GRANT_EXISTS: Code = Code {
+    code: "grant_exists",
+    status: 409,
+    title: "This was granted already",
+};
+/// More API keys than one may have.
+pub(crate) const TOO_MANY_KEYS: Code = Code {
+    code: "too_many_api_keys",
+    status: 409,
+    title: "Remove an API key before you make another one",
+};
+
 /// The codes that only this service answers with.
 pub(crate) const CODES: &[Code] = &[
     EMAIL_TAKEN,
@@ -81,6 +130,14 @@ pub(crate) const CODES: &[Code] = &[
     REFRESH_REUSED,
     LINK_INVALID,
     BUSY,
+    TOTP_ENABLED,
+    TOTP_NOT_ENABLED,
+    NOT_HELD,
+    ROLE_EXISTS,
+    ROLE_BUILT_IN,
+    LAST_ADMIN,
+    GRANT_EXISTS,
+    TOO_MANY_KEYS,
 ];
 
 /// How a use case fails.

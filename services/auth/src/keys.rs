@@ -177,13 +177,14 @@ fn signer(key: &SigningKey) -> TokenSigner {
     TokenSigner::new(URL_SAFE_NO_PAD.encode(Sha256::digest(canonical)), &key.to_bytes())
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
+/// A folder that nobody else can look into.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     close_to_others(folder, 0o700)
 }
 
-/// The whole file or none of it, also when the machine stops half-way.
-fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes the whole file or none of it, also when the machine stops half-way.
+pub(crate) fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     use io::Write;
 
     let draft = path.with_extension("new");
@@ -203,7 +204,7 @@ fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Takes away what others may do with it, should somebody have copied it carelessly.
-fn close_to_others(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn close_to_others(path: &Path, mode: u32) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

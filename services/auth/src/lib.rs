@@ -13,7 +13,10 @@ mod mails;
 mod ops;
 mod pages;
 mod password;
+mod permissions;
 mod rpc;
+mod second_factor;
+mod secrets;
 mod store;
 mod tokens;
 
@@ -35,6 +38,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0004_create_mail_tokens",
     "0005_create_known_networks",
     "0006_create_revocations",
+    "0007_create_roles",
+    "0008_create_totp",
+    "0009_create_api_keys",
+    "0010_create_grants",
+    "0011_disable_accounts",
 ];
 
 /// The service.

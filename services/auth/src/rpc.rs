@@ -1,7 +1,109 @@
-//! Stand-in.
+//! What other services ask of auth.
 
-use crate::ctx::Ctx;
+use stoa_auth_api::{
+    DESCRIPTORS,
+    v1::{
+        AuthenticateKeyRequest, AuthenticateKeyResponse, Grant, GrantsRequest, GrantsResponse, KeyPrincipal,
+        PublicKey, RaisedVersion, RevokedSession, TrustRequest, TrustResponse,
+        access_server::{Access, AccessServer},
+    },
+};
+use stoa_kernel::{Permissions, UserId};
+use tonic::{Request, Response, Status, service::Routes};
+use uuid::Uuid;
 
-pub(crate) fn server(_ctx: &Ctx) -> Option<stoa_rpc::Server> {
-    None
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    ops::api_keys,
+    store::{grants, revocations},
+};
+
+/// The gRPC side of the service.
+pub(crate) fn server(ctx: &Ctx) -> Option<stoa_rpc::Server> {
+    Some(stoa_rpc::Server {
+        routes: Routes::new(AccessServer::new(Rpc(ctx.clone()))),
+        descriptors: DESCRIPTORS,
+        names: vec!["stoa.auth.v1.Access"],
+    })
+}
+
+struct Rpc(Ctx);
+
+#[tonic::async_trait]
+impl Access for Rpc {
+    async fn grants(&self, request: Request<GrantsRequest>) -> Result<Response<GrantsResponse>, Status> {
+        let request = request.into_inner();
+        let user: UserId = request.user_id.parse().map_err(|_| not_an_id("user_id"))?;
+        let resource: Uuid = request
+            .resource_id
+            .parse()
+            .map_err(|_| not_an_id("resource_id"))?;
+        let rows = grants::on(&self.0.db, user, &request.resource_kind, resource).await;
+        let grants = rows.map_err(|e| failed(&e.into()))?.into_iter();
+        Ok(Response::new(GrantsResponse {
+            grants: grants.map(|row| Grant { action: row.action }).collect(),
+        }))
+    }
+
+    async fn authenticate_key(
+        &self,
+        request: Request<AuthenticateKeyRequest>,
+    ) -> Result<Response<AuthenticateKeyResponse>, Status> {
+        let holder = api_keys::authenticate(&self.0, &request.into_inner().key).await;
+        let names = |permissions: &Permissions| permissions.iter().map(str::to_owned).collect();
+        let principal = holder.map_err(|e| failed(&e))?.map(|holder| KeyPrincipal {
+            user_id: holder.user.to_string(),
+            permissions: names(&holder.permissions),
+            scopes: names(&holder.scopes),
+            roles: holder.roles,
+        });
+        Ok(Response::new(AuthenticateKeyResponse { principal }))
+    }
+
+    async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
+        let db = &self.0.db;
+        // The keys last: so nobody knows a key who has not heard of what was revoked before it was made.
+        let sessions = revocations::sessions(db).await.map_err(|e| failed(&e.into()))?;
+        let versions = revocations::versions(db).await.map_err(|e| failed(&e.into()))?;
+        let keys = self.0.keys.public().into_iter();
+        Ok(Response::new(TrustResponse {
+            keys: keys
+                .map(|key| PublicKey {
+                    kid: key.kid,
+                    public: key.public.to_vec(),
+                })
+                .collect(),
+            revoked_sessions: sessions
+                .into_iter()
+                .map(|revoked| RevokedSession {
+                    session_id: revoked.session_id.to_string(),
+                    until: revoked.until.as_microsecond(),
+                })
+                .collect(),
+            raised_versions: versions
+                .into_iter()
+                .map(|raised| RaisedVersion {
+                    user_id: raised.user_id.to_string(),
+                    version: raised.version,
+                    until: raised.until.as_microsecond(),
+                })
+                .collect(),
+        }))
+    }
+}
+
+fn not_an_id(field: &str) -> Status {
+    Status::invalid_argument(format!("{field} is not a UUID"))
+}
+
+/// The cause goes to our log; the caller learns whether it may help to try again.
+fn failed(error: &Error) -> Status {
+    tracing::error!(%error, "a call of another service failed");
+    match error {
+        Error::Db(stoa_db::Error::Busy | stoa_db::Error::Conflict) => {
+            Status::unavailable("try again shortly")
+        }
+        _ => Status::internal("something went wrong in auth"),
+    }
 }

@@ -8,4 +8,5 @@ mod failures;
 mod one_at_a_time;
 mod order;
 mod pair;
+mod restart;
 mod schedules;

@@ -66,6 +66,7 @@ fn ground() -> Ground {
             session_id: None,
             roles: Vec::new(),
             permissions: Permissions::new(scopes.iter().copied()),
+            scopes: Some(Permissions::new(scopes.iter().copied())),
         })
     };
     let keys = [

@@ -271,6 +271,7 @@ async fn keys_of_other_callers_and_paths_are_other_keys() {
             session_id: None,
             roles: Vec::new(),
             permissions: Permissions::default(),
+            scopes: None,
         };
         request.extensions_mut().insert(Arc::new(principal));
         request

@@ -1,6 +1,6 @@
 //! `allow`, with the grants that auth keeps.
 
-use stoa_kernel::{Decision, Grant, Principal, PrincipalKind, Resource, allow};
+use stoa_kernel::{Decision, Grant, Principal, Reason, Resource, allow};
 use stoa_rpc::{Channel, Directory};
 
 use crate::v1::{GrantsRequest, access_client::AccessClient};
@@ -32,7 +32,7 @@ impl Access {
         resource: &Resource<'_>,
     ) -> Result<Decision, AccessError> {
         let decision = allow(principal, action, resource, &[]);
-        let (false, PrincipalKind::User, Some(id)) = (decision.allowed, principal.kind, resource.id) else {
+        let (Reason::NoRule, Some(id)) = (decision.reason, resource.id) else {
             return Ok(decision);
         };
         let request = GrantsRequest {

@@ -58,3 +58,22 @@ impl Event for SessionRevoked {
         format!("user:{}", self.user_id)
     }
 }
+
+/// Somebody's roles, or what a role of theirs permits, have changed: access tokens of a smaller version are stale from now on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessChanged {
+    /// Whose.
+    pub user_id: UserId,
+    /// The access version that their next token has.
+    pub version: i64,
+    /// When the last of the older tokens expires.
+    pub until: Timestamp,
+}
+
+impl Event for AccessChanged {
+    const NAME: &'static str = "access.changed";
+
+    fn key(&self) -> String {
+        format!("user:{}", self.user_id)
+    }
+}

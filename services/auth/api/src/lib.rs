@@ -2,8 +2,10 @@
 
 mod access;
 pub mod events;
+mod keys;
 
 pub use access::{Access, AccessError};
+pub use keys::KeyClient;
 
 /// Generated from `proto/stoa/auth/v1/access.proto`.
 #[allow(

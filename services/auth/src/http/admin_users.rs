@@ -1,9 +1,150 @@
-//! Stand-in.
+//! Other people's accounts, for administrators.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::State;
+use garde::Validate;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use stoa_http::{Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, permission};
+use stoa_kernel::{Page, Timestamp, UserId};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::ctx::Ctx;
+use super::signed_in::AuthUser;
+use crate::{
+    ctx::Ctx,
+    ops::{
+        accounts::{self as ops, WithRoles},
+        origin::Origin,
+    },
+};
 
-pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(read))
+        .routes(routes!(disable))
+        .routes(routes!(enable))
+}
+
+permission!(pub(super) AccountsRead = "accounts.read");
+permission!(pub(super) AccountsWrite = "accounts.write");
+
+/// An account, as administrators see it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthAccount {
+    #[serde(flatten)]
+    user: AuthUser,
+    /// Since when nobody signs in to it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    disabled_at: Option<Timestamp>,
+}
+
+impl From<WithRoles> for AuthAccount {
+    fn from((account, roles): WithRoles) -> Self {
+        Self {
+            disabled_at: account.disabled_at,
+            user: AuthUser::new(account, roles),
+        }
+    }
+}
+
+/// Which accounts, and which page of them.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AccountsQuery {
+    /// Part of the address, in upper or lower case.
+    #[garde(inner(length(chars, max = 254)))]
+    #[param(max_length = 254)]
+    q: Option<String>,
+    /// `next_cursor` of the page before; absent for the first.
+    #[garde(skip)]
+    cursor: Option<String>,
+    /// Items of a page at most, 1 to 100; 20 if absent.
+    #[garde(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+}
+
+/// List accounts.
+///
+/// Newest first. Whose you saw is written to the audit log.
+#[utoipa::path(
+    get, path = "/api/v1/auth/users", tags = ["auth"], operation_id = "auth_list_users",
+    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.read"))), params(AccountsQuery),
+    responses((status = 200, body = Page<AuthAccount>), Problems)
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<AccountsRead>,
+    Query(query): Query<AccountsQuery>,
+) -> Result<Json<Page<AuthAccount>>> {
+    let page = PageQuery {
+        cursor: query.cursor,
+        limit: query.limit,
+    };
+    let (q, before, limit) = (query.q.as_deref(), page.position()?, page.limit() + 1);
+    let rows = ops::search(&ctx, by.user_id, q, before, limit, &Origin::from(&info)).await?;
+    Ok(Json(
+        Page::cut(rows, page.limit(), |(account, _)| account.id).map(AuthAccount::from),
+    ))
+}
+
+/// One account.
+///
+/// That you saw it is written to the audit log.
+#[utoipa::path(
+    get, path = "/api/v1/auth/users/{id}", tags = ["auth"], operation_id = "auth_read_user",
+    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.read"))),
+    params(("id" = uuid::Uuid, Path, description = "The account")),
+    responses((status = 200, body = AuthAccount), Problems)
+)]
+async fn read(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<AccountsRead>,
+    Path(user): Path<UserId>,
+) -> Result<Json<AuthAccount>> {
+    let found = ops::read(&ctx, by.user_id, user, &Origin::from(&info)).await?;
+    Ok(Json(found.into()))
+}
+
+/// Disable an account.
+///
+/// Its sessions end, its API keys are refused, and signing in is refused as with a wrong password. `403 permission_not_held`: the
+/// account may do more than you. `409 last_admin`: nobody else is an administrator.
+#[utoipa::path(
+    post, path = "/api/v1/auth/users/{id}/disable", tags = ["auth"], operation_id = "auth_disable_user",
+    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.write"))),
+    params(("id" = uuid::Uuid, Path, description = "The account")),
+    responses((status = 204, description = "The account is disabled"), Problems)
+)]
+async fn disable(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<AccountsWrite>,
+    Path(user): Path<UserId>,
+) -> Result<StatusCode> {
+    ops::disable(&ctx, &by, user, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Enable an account again.
+///
+/// `403 permission_not_held`: the account may do more than you.
+#[utoipa::path(
+    post, path = "/api/v1/auth/users/{id}/enable", tags = ["auth"], operation_id = "auth_enable_user",
+    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.write"))),
+    params(("id" = uuid::Uuid, Path, description = "The account")),
+    responses((status = 204, description = "The account is enabled"), Problems)
+)]
+async fn enable(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<AccountsWrite>,
+    Path(user): Path<UserId>,
+) -> Result<StatusCode> {
+    ops::enable(&ctx, &by, user, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,9 +1,154 @@
-//! Stand-in.
+//! API keys: for programs that act on somebody's behalf.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::State;
+use garde::Validate;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result};
+use stoa_kernel::{Page, Timestamp};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::ctx::Ctx;
+use crate::{
+    ctx::Ctx,
+    ops::{
+        api_keys::{self as ops, NewKey},
+        origin::Origin,
+    },
+    permissions::is_scope,
+    store::api_keys::{self as store, ApiKey, ApiKeyId},
+};
 
-pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(remove))
+}
+
+/// An API key, without what only its owner knows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthApiKey {
+    #[schema(value_type = String, format = Uuid)]
+    id: ApiKeyId,
+    #[schema(example = "backup script")]
+    name: String,
+    #[schema(example = json!(["profile.read"]))]
+    scopes: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// To the minute.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+}
+
+impl From<ApiKey> for AuthApiKey {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            scopes: key.scopes.0,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+        }
+    }
+}
+
+/// List your API keys.
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/api/v1/auth/api-keys", tags = ["auth"], operation_id = "auth_list_api_keys",
+    security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = Page<AuthApiKey>), Problems)
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    person: Person,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<AuthApiKey>>> {
+    let rows = store::list(&ctx.db, person.user_id, page.position()?, page.limit() + 1).await?;
+    Ok(Json(
+        Page::cut(rows, page.limit(), |key| key.id).map(AuthApiKey::from),
+    ))
+}
+
+/// What a key is to be.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "backup script", "scopes": ["profile.read"], "expires_at": null}))]
+pub(super) struct CreateApiKeyRequest {
+    #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// What it is for: names of permissions, or whole nouns such as `profile.*`. It may never do more than you may.
+    #[garde(length(min = 1, max = 50), inner(custom(is_scope)))]
+    #[schema(min_items = 1, max_items = 50)]
+    scopes: Vec<String>,
+    /// From when on it is good no more; never, if absent.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+/// A new API key.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuthNewApiKey {
+    /// The key itself. It is shown only now.
+    #[schema(
+        example = "stoa_key_0197a3b4c5d67e8f9a0b1c2d3e4f5a6b_4Q8yQ2mJm0m4mG1oWqv3b7o2s9V5cXhT6uRkZpLfN1E"
+    )]
+    key: String,
+    #[serde(flatten)]
+    described: AuthApiKey,
+}
+
+/// Make an API key.
+///
+/// Sent as `Authorization: Bearer …` or in `x-api-key`, it acts on your behalf within its scopes: on your own things, and on others'
+/// where your roles or grants permit it when it is used. `403 permission_not_held`: a scope names what you may not do yourself. `409
+/// too_many_api_keys`: you have a hundred.
+#[utoipa::path(
+    post, path = "/api/v1/auth/api-keys", tags = ["auth"], operation_id = "auth_create_api_key",
+    security(("bearer" = [])), request_body = CreateApiKeyRequest,
+    responses((status = 201, body = AuthNewApiKey), Problems)
+)]
+async fn create(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    person: Person,
+    Json(body): Json<CreateApiKeyRequest>,
+) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<AuthNewApiKey>)> {
+    let new = NewKey {
+        name: body.name,
+        scopes: body.scopes,
+        expires_at: body.expires_at,
+    };
+    let (made, key) = ops::create(&ctx, person.user_id, new, &Origin::from(&info)).await?;
+    let answer = AuthNewApiKey {
+        key,
+        described: made.into(),
+    };
+    let caching = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok((StatusCode::CREATED, [caching], Json(answer)))
+}
+
+/// Remove one of your API keys.
+///
+/// It is refused within a second, everywhere.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/api-keys/{id}", tags = ["auth"], operation_id = "auth_remove_api_key",
+    security(("bearer" = [])), params(("id" = uuid::Uuid, Path, description = "The key's id")),
+    responses((status = 204, description = "The key is gone"), Problems)
+)]
+async fn remove(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    person: Person,
+    Path(id): Path<ApiKeyId>,
+) -> Result<StatusCode> {
+    ops::remove(&ctx, person.user_id, id, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

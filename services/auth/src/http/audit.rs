@@ -1,9 +1,117 @@
-//! Stand-in.
+//! The audit log, to be read.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::State;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stoa_audit::{Filter, Record};
+use stoa_http::{Json, PageQuery, Permit, Problems, Query, Result, permission};
+use stoa_kernel::{Page, Timestamp, UserId};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use crate::ctx::Ctx;
 
-pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+permission!(pub(super) AuditRead = "audit.read");
+
+/// Which entries, and which page of them.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// Done by this account.
+    #[garde(skip)]
+    #[param(value_type = Option<Uuid>)]
+    actor: Option<UserId>,
+    /// Exactly this action.
+    #[garde(inner(length(bytes, max = 64)))]
+    #[param(max_length = 64, example = "session.create")]
+    action: Option<String>,
+    /// Done to this thing.
+    #[garde(skip)]
+    resource_id: Option<Uuid>,
+    /// `next_cursor` of the page before; absent for the first.
+    #[garde(skip)]
+    cursor: Option<String>,
+    /// Items of a page at most, 1 to 100; 20 if absent.
+    #[garde(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+}
+
+/// Who did what to which thing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthAuditEntry {
+    id: Uuid,
+    /// Its number in the chain, once it is sealed.
+    seq: Option<i64>,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Null when it is not known, as with a failed sign-in, or Stoa itself.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    actor: Option<UserId>,
+    #[schema(example = "session.create")]
+    action: String,
+    #[schema(example = "session")]
+    resource_kind: String,
+    resource_id: Option<Uuid>,
+    /// More, by action.
+    #[schema(value_type = Object)]
+    detail: Value,
+    request_id: Option<String>,
+    /// Where it was done from.
+    #[schema(example = "192.0.2.7")]
+    address: Option<String>,
+}
+
+impl From<Record> for AuthAuditEntry {
+    fn from(record: Record) -> Self {
+        Self {
+            id: record.id.uuid(),
+            seq: record.seq,
+            at: record.at,
+            actor: record.actor,
+            action: record.action,
+            resource_kind: record.resource_kind,
+            resource_id: record.resource_id,
+            detail: record.detail,
+            request_id: record.request_id,
+            address: record.address,
+        }
+    }
+}
+
+/// Read the audit log.
+///
+/// What was done in auth, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/auth/audit", tags = ["auth"], operation_id = "auth_list_audit",
+    security(("bearer" = [])), extensions(("x-permission" = json!("audit.read"))), params(AuditQuery),
+    responses((status = 200, body = Page<AuthAuditEntry>), Problems)
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    _: Permit<AuditRead>,
+    Query(query): Query<AuditQuery>,
+) -> Result<Json<Page<AuthAuditEntry>>> {
+    let page = PageQuery {
+        cursor: query.cursor,
+        limit: query.limit,
+    };
+    let filter = Filter {
+        actor: query.actor,
+        action: query.action,
+        resource_id: query.resource_id,
+        before: page.position()?,
+        limit: page.limit() + 1,
+    };
+    let records = stoa_audit::list(&ctx.db, &filter).await?;
+    Ok(Json(
+        Page::cut(records, page.limit(), |record| record.id).map(AuthAuditEntry::from),
+    ))
 }

@@ -1,9 +1,123 @@
-//! Stand-in.
+//! Why somebody may do something, or may not.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::State;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use stoa_http::{Caller, Failure, Json, Permission, Problems, Result, codes, permission};
+use stoa_kernel::{Reason, Resource, UserId, allow};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
-use crate::ctx::Ctx;
+use crate::{
+    ctx::Ctx,
+    ops::explain::{self as ops, Via},
+    permissions::{is_kind, is_permission},
+};
 
-pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(explain))
+}
+
+permission!(pub(super) AccessExplain = "access.explain");
+
+/// Who would do what to which thing.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"action": "users.read", "resource_kind": "profile"}))]
+pub(super) struct ExplainRequest {
+    /// You, if absent.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    user_id: Option<UserId>,
+    #[garde(custom(is_permission))]
+    #[schema(max_length = 64)]
+    action: String,
+    #[garde(custom(is_kind))]
+    #[schema(max_length = 64)]
+    resource_kind: String,
+    /// Which one; absent for all of them.
+    #[garde(skip)]
+    resource_id: Option<Uuid>,
+    /// Whose it is.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    owner_id: Option<UserId>,
+}
+
+/// A decision, and what it rests on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthExplanation {
+    allowed: bool,
+    reason: Reason,
+    /// The roles or grants that permit it, if it is they.
+    via: Vec<AuthVia>,
+}
+
+/// What permits something: a role, or a grant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthVia {
+    /// The role's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    role: Option<String>,
+    /// The grant's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    grant_id: Option<Uuid>,
+    /// What of it permits the action.
+    permission: String,
+}
+
+impl From<Via> for AuthVia {
+    fn from(via: Via) -> Self {
+        match via {
+            Via::Role { role, permission } => Self {
+                role: Some(role),
+                grant_id: None,
+                permission,
+            },
+            Via::Grant { id, permission } => Self {
+                role: None,
+                grant_id: Some(id),
+                permission,
+            },
+        }
+    }
+}
+
+/// Ask why somebody may do something, or may not.
+///
+/// Anybody may ask about themselves; about others, whoever holds `access.explain`. Nothing of the resource is looked up: whose it is
+/// says the question.
+#[utoipa::path(
+    post, path = "/api/v1/auth/explain", tags = ["auth"], operation_id = "auth_explain",
+    security(("bearer" = [])), request_body = ExplainRequest,
+    responses((status = 200, body = AuthExplanation), Problems)
+)]
+async fn explain(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    Json(body): Json<ExplainRequest>,
+) -> Result<Json<AuthExplanation>> {
+    let user = body.user_id.unwrap_or(caller.user_id);
+    let may_ask = || allow(&caller, AccessExplain::NAME, &Resource::all("access"), &[]).allowed;
+    if user != caller.user_id && !may_ask() {
+        let detail = format!(
+            "To ask about others needs the permission {}.",
+            AccessExplain::NAME
+        );
+        return Err(Failure::new(codes::FORBIDDEN).detail(detail));
+    }
+    let resource = Resource {
+        kind: &body.resource_kind,
+        id: body.resource_id,
+        owner: body.owner_id,
+    };
+    let (decision, via) = ops::explain(&ctx, &caller, user, &body.action, &resource).await?;
+    Ok(Json(AuthExplanation {
+        allowed: decision.allowed,
+        reason: decision.reason,
+        via: via.into_iter().map(AuthVia::from).collect(),
+    }))
 }

@@ -1,9 +1,178 @@
-//! Stand-in.
+//! Permissions on one thing.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::State;
+use garde::Validate;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use stoa_http::{Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, permission};
+use stoa_kernel::{Page, Timestamp, UserId};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
-use crate::ctx::Ctx;
+use crate::{
+    ctx::Ctx,
+    ops::{
+        grants::{self as ops, NewGrant},
+        origin::Origin,
+    },
+    permissions::{is_kind, is_permission},
+    store::grants::{self as store, Filter, GrantId, GrantRow},
+};
 
-pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(remove))
+}
+
+permission!(pub(super) GrantsRead = "grants.read");
+permission!(pub(super) GrantsWrite = "grants.write");
+
+/// A permission that somebody was given on one thing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthGrant {
+    #[schema(value_type = String, format = Uuid)]
+    id: GrantId,
+    #[schema(value_type = String, format = Uuid)]
+    user_id: UserId,
+    #[schema(example = "users.read")]
+    action: String,
+    #[schema(example = "profile")]
+    resource_kind: String,
+    resource_id: Uuid,
+    /// Who gave it.
+    #[schema(value_type = String, format = Uuid)]
+    granted_by: UserId,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<GrantRow> for AuthGrant {
+    fn from(row: GrantRow) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            action: row.action,
+            resource_kind: row.resource_kind,
+            resource_id: row.resource_id,
+            granted_by: row.granted_by,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Which grants, and which page of them.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct GrantsQuery {
+    /// Given to this account.
+    #[garde(skip)]
+    #[param(value_type = Option<Uuid>)]
+    user_id: Option<UserId>,
+    /// On things of this kind.
+    #[garde(inner(length(bytes, max = 64)))]
+    #[param(max_length = 64)]
+    resource_kind: Option<String>,
+    /// On this thing.
+    #[garde(skip)]
+    resource_id: Option<Uuid>,
+    /// `next_cursor` of the page before; absent for the first.
+    #[garde(skip)]
+    cursor: Option<String>,
+    /// Items of a page at most, 1 to 100; 20 if absent.
+    #[garde(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+}
+
+/// List grants.
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/api/v1/auth/grants", tags = ["auth"], operation_id = "auth_list_grants",
+    security(("bearer" = [])), extensions(("x-permission" = json!("grants.read"))), params(GrantsQuery),
+    responses((status = 200, body = Page<AuthGrant>), Problems)
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    _: Permit<GrantsRead>,
+    Query(query): Query<GrantsQuery>,
+) -> Result<Json<Page<AuthGrant>>> {
+    let page = PageQuery {
+        cursor: query.cursor,
+        limit: query.limit,
+    };
+    let filter = Filter {
+        user_id: query.user_id,
+        resource_kind: query.resource_kind,
+        resource_id: query.resource_id,
+    };
+    let rows = store::list(&ctx.db, &filter, page.position()?, page.limit() + 1).await?;
+    Ok(Json(
+        Page::cut(rows, page.limit(), |row| row.id).map(AuthGrant::from),
+    ))
+}
+
+/// What is to be granted.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateGrantRequest {
+    #[garde(skip)]
+    #[schema(value_type = String, format = Uuid)]
+    user_id: UserId,
+    /// A permission, or a noun's `*`.
+    #[garde(custom(is_permission))]
+    #[schema(max_length = 64, example = "users.read")]
+    action: String,
+    /// The kind of thing.
+    #[garde(custom(is_kind))]
+    #[schema(max_length = 64, example = "profile")]
+    resource_kind: String,
+    #[garde(skip)]
+    resource_id: Uuid,
+}
+
+/// Grant a permission on one thing.
+///
+/// It holds at once. `403 permission_not_held`: you cannot give what you do not hold. `409 grant_exists`: it was given before.
+#[utoipa::path(
+    post, path = "/api/v1/auth/grants", tags = ["auth"], operation_id = "auth_create_grant",
+    security(("bearer" = [])), extensions(("x-permission" = json!("grants.write"))), request_body = CreateGrantRequest,
+    responses((status = 201, body = AuthGrant), Problems)
+)]
+async fn create(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<GrantsWrite>,
+    Json(body): Json<CreateGrantRequest>,
+) -> Result<(StatusCode, Json<AuthGrant>)> {
+    let new = NewGrant {
+        user: body.user_id,
+        action: body.action,
+        resource_kind: body.resource_kind,
+        resource_id: body.resource_id,
+    };
+    let grant = ops::create(&ctx, &by, new, &Origin::from(&info)).await?;
+    Ok((StatusCode::CREATED, Json(grant.into())))
+}
+
+/// Take a grant back.
+///
+/// It holds at once. `403 permission_not_held`: you cannot take what you could not give.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/grants/{id}", tags = ["auth"], operation_id = "auth_remove_grant",
+    security(("bearer" = [])), extensions(("x-permission" = json!("grants.write"))),
+    params(("id" = Uuid, Path, description = "The grant")),
+    responses((status = 204, description = "The grant is gone"), Problems)
+)]
+async fn remove(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<GrantsWrite>,
+    Path(id): Path<GrantId>,
+) -> Result<StatusCode> {
+    ops::remove(&ctx, &by, id, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

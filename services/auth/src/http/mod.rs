@@ -1,5 +1,6 @@
 //! Endpoints: one, or one tight group, a file.
 
+mod account;
 mod admin_users;
 mod api_keys;
 mod audit;
@@ -35,6 +36,7 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         .merge(verify_email::routes())
         .merge(me::routes())
         .merge(jwks::routes())
+        .merge(account::routes())
         .merge(totp::routes())
         .merge(api_keys::routes())
         .merge(roles::routes())

@@ -1,9 +1,254 @@
-//! Stand-in.
+//! Roles, and who has them.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::State;
+use garde::Validate;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use stoa_http::{
+    Failure, IfMatch, Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, codes, etag,
+    field_error, permission,
+};
+use stoa_kernel::{Page, Permissions, UserId};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::ctx::Ctx;
+use crate::{
+    ctx::Ctx,
+    ops::{
+        origin::Origin,
+        roles::{self as ops, RoleTerms},
+    },
+    permissions::is_permission,
+    store::roles::{self as store, Role},
+};
 
-pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(read, replace, remove))
+        .routes(routes!(assign, unassign))
+}
+
+permission!(pub(super) RolesRead = "roles.read");
+permission!(pub(super) RolesWrite = "roles.write");
+permission!(pub(super) RolesAssign = "roles.assign");
+
+/// A role: a name for permissions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthRole {
+    #[schema(example = "support")]
+    name: String,
+    description: String,
+    /// `noun.verb`, a whole noun `noun.*`, or everything `*`.
+    #[schema(example = json!(["users.read"]))]
+    permissions: Vec<String>,
+    /// Whether it is one of ours, which nobody changes.
+    built_in: bool,
+}
+
+impl From<Role> for AuthRole {
+    fn from(role: Role) -> Self {
+        Self {
+            name: role.name,
+            description: role.description,
+            permissions: role.permissions.iter().map(str::to_owned).collect(),
+            built_in: role.built_in,
+        }
+    }
+}
+
+type Tagged = ([(HeaderName, HeaderValue); 1], Json<AuthRole>);
+
+fn tagged(role: Role) -> Tagged {
+    ([(header::ETAG, etag(role.version))], Json(role.into()))
+}
+
+/// List all roles.
+///
+/// By name.
+#[utoipa::path(
+    get, path = "/api/v1/auth/roles", tags = ["auth"], operation_id = "auth_list_roles",
+    security(("bearer" = [])), extensions(("x-permission" = json!("roles.read"))), params(PageQuery),
+    responses((status = 200, body = Page<AuthRole>), Problems)
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    _: Permit<RolesRead>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<AuthRole>>> {
+    let after: Option<String> = page.position()?;
+    let rows = store::list(&ctx.db, after.as_deref(), page.limit() + 1).await?;
+    Ok(Json(
+        Page::cut(rows, page.limit(), |role| role.name.clone()).map(AuthRole::from),
+    ))
+}
+
+/// A role that is to be.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "support", "description": "Answers mails", "permissions": ["users.read"]}))]
+pub(super) struct CreateRoleRequest {
+    /// Lower-case letters, digits, `-` and `_`; the first is a letter.
+    #[garde(custom(is_name))]
+    #[schema(max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
+    name: String,
+    #[serde(default)]
+    #[garde(length(chars, max = 500))]
+    #[schema(max_length = 500)]
+    description: String,
+    #[garde(length(max = 200), inner(custom(is_permission)))]
+    #[schema(max_items = 200)]
+    permissions: Vec<String>,
+}
+
+fn is_name(name: &str, (): &()) -> garde::Result {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(fits) && name.len() <= 50 {
+        return Ok(());
+    }
+    let message = "Expected up to 50 lower-case letters, digits, - and _, the first a letter";
+    Err(field_error("format", message))
+}
+
+/// Make a role.
+///
+/// `403 permission_not_held`: you cannot give what you do not hold. `409 role_exists`: the name is taken.
+#[utoipa::path(
+    post, path = "/api/v1/auth/roles", tags = ["auth"], operation_id = "auth_create_role",
+    security(("bearer" = [])), extensions(("x-permission" = json!("roles.write"))), request_body = CreateRoleRequest,
+    responses((status = 201, description = "The new role", body = AuthRole, headers(("etag" = String, description = "The version"))), Problems)
+)]
+async fn create(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<RolesWrite>,
+    Json(body): Json<CreateRoleRequest>,
+) -> Result<(StatusCode, Tagged)> {
+    let terms = RoleTerms {
+        description: body.description,
+        permissions: Permissions::new(body.permissions),
+    };
+    let role = ops::create(&ctx, &by, &body.name, &terms, &Origin::from(&info)).await?;
+    Ok((StatusCode::CREATED, tagged(role)))
+}
+
+async fn find(ctx: &Ctx, name: &str) -> Result<Role> {
+    let role = store::find(&ctx.db, name).await?;
+    role.ok_or_else(|| Failure::new(codes::NOT_FOUND))
+}
+
+/// One role.
+#[utoipa::path(
+    get, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_read_role",
+    security(("bearer" = [])), extensions(("x-permission" = json!("roles.read"))),
+    params(("name" = String, Path, description = "The role")),
+    responses((status = 200, description = "The role", body = AuthRole, headers(("etag" = String, description = "The version, for If-Match"))), Problems)
+)]
+async fn read(State(ctx): State<Ctx>, _: Permit<RolesRead>, Path(name): Path<String>) -> Result<Tagged> {
+    Ok(tagged(find(&ctx, &name).await?))
+}
+
+/// What a role is to be from now on.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"description": "Answers mails", "permissions": ["users.read"]}))]
+pub(super) struct ReplaceRoleRequest {
+    #[serde(default)]
+    #[garde(length(chars, max = 500))]
+    #[schema(max_length = 500)]
+    description: String,
+    #[garde(length(max = 200), inner(custom(is_permission)))]
+    #[schema(max_items = 200)]
+    permissions: Vec<String>,
+}
+
+/// Change a role.
+///
+/// It holds at once for all who have it: their access tokens of before are refused as `token_stale`. `403 permission_not_held`: you
+/// must hold all that the role gives, before and after. `409 role_built_in`: it is one of ours.
+#[utoipa::path(
+    put, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_replace_role",
+    security(("bearer" = [])), extensions(("x-permission" = json!("roles.write"))),
+    params(("name" = String, Path, description = "The role"), ("if-match" = Option<String>, Header, description = "The etag of the role that you read")),
+    request_body = ReplaceRoleRequest,
+    responses((status = 200, description = "The role as it is now", body = AuthRole, headers(("etag" = String, description = "The new version"))), Problems)
+)]
+async fn replace(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<RolesWrite>,
+    Path(name): Path<String>,
+    if_match: IfMatch,
+    Json(body): Json<ReplaceRoleRequest>,
+) -> Result<Tagged> {
+    let role = find(&ctx, &name).await?;
+    if_match.check(role.version)?;
+    let terms = RoleTerms {
+        description: body.description,
+        permissions: Permissions::new(body.permissions),
+    };
+    Ok(tagged(
+        ops::replace(&ctx, &by, role, terms, &Origin::from(&info)).await?,
+    ))
+}
+
+/// Remove a role.
+///
+/// Whoever had it has it no more, at once. `403 permission_not_held`: you must hold all that it gives. `409 role_built_in`: it is one of ours.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_remove_role",
+    security(("bearer" = [])), extensions(("x-permission" = json!("roles.write"))),
+    params(("name" = String, Path, description = "The role"), ("if-match" = Option<String>, Header, description = "The etag of the role that you read")),
+    responses((status = 204, description = "The role is gone"), Problems)
+)]
+async fn remove(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<RolesWrite>,
+    Path(name): Path<String>,
+    if_match: IfMatch,
+) -> Result<StatusCode> {
+    let role = find(&ctx, &name).await?;
+    if_match.check(role.version)?;
+    ops::remove(&ctx, &by, &role, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Give somebody a role.
+///
+/// It holds at once: their access tokens of before are refused as `token_stale`. `403 permission_not_held`: you must hold all that
+/// the role gives.
+#[utoipa::path(
+    put, path = "/api/v1/auth/users/{id}/roles/{role}", tags = ["auth"], operation_id = "auth_assign_role",
+    security(("bearer" = [])), extensions(("x-permission" = json!("roles.assign"))),
+    params(("id" = uuid::Uuid, Path, description = "The account"), ("role" = String, Path, description = "The role")),
+    responses((status = 204, description = "They have the role"), Problems)
+)]
+async fn assign(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<RolesAssign>,
+    Path((user, role)): Path<(UserId, String)>,
+) -> Result<StatusCode> {
+    ops::assign(&ctx, &by, user, &role, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take a role from somebody.
+///
+/// It holds at once. `403 permission_not_held`: you must hold all that the role gives. `409 last_admin`: nobody else is an administrator.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/users/{id}/roles/{role}", tags = ["auth"], operation_id = "auth_unassign_role",
+    security(("bearer" = [])), extensions(("x-permission" = json!("roles.assign"))),
+    params(("id" = uuid::Uuid, Path, description = "The account"), ("role" = String, Path, description = "The role")),
+    responses((status = 204, description = "They have the role no more"), Problems)
+)]
+async fn unassign(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    by: Permit<RolesAssign>,
+    Path((user, role)): Path<(UserId, String)>,
+) -> Result<StatusCode> {
+    ops::unassign(&ctx, &by, user, &role, &Origin::from(&info)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

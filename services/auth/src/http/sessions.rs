@@ -106,7 +106,7 @@ async fn end(
 }
 
 /// 204; and a browser's cookies go with its session.
-fn gone(ctx: &Ctx, info: &RequestInfo, headers: &HeaderMap) -> Response {
+pub(super) fn gone(ctx: &Ctx, info: &RequestInfo, headers: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     if cookie(headers, names::ACCESS_COOKIE).is_some() {
         cookies::clear(response.headers_mut(), &ctx.config, info.secure);

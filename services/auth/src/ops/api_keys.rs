@@ -1,1 +1,142 @@
-//! Stand-in.
+//! API keys: made, listed, removed, and told whose they are.
+
+use jiff::SignedDuration;
+use stoa_audit::TxExt as _;
+use stoa_db::Json;
+use stoa_http::{codes, names::API_KEY_PREFIX};
+use stoa_kernel::{Permissions, Timestamp, UserId, random};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::{
+    ctx::Ctx,
+    error::{Error, NOT_HELD, Result, TOO_MANY_KEYS},
+    ops::origin::Origin,
+    permissions,
+    store::{
+        api_keys::{self as store, ApiKey, ApiKeyId},
+        roles,
+    },
+    tokens::hash_of,
+};
+
+/// Keys of one account, at most.
+const MOST: i64 = 100;
+/// How exactly it is kept when a key was last used.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// What a key is to be.
+pub(crate) struct NewKey {
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// Makes a key. Its text is returned, and never known again.
+pub(crate) async fn create(
+    ctx: &Ctx,
+    user: UserId,
+    new: NewKey,
+    origin: &Origin,
+) -> Result<(ApiKey, String)> {
+    let now = ctx.clock.now();
+    if new.expires_at.is_some_and(|at| at <= now) {
+        let message = "It must be in the future".to_owned();
+        return Err(Error::Field("expires_at", "range", message));
+    }
+    let access = roles::access_of(&ctx.db, user).await?;
+    // Other services' names may well concern what is somebody's own; ours concern everybody.
+    let not_held = |scope: &String| permissions::is_ours(scope) && !access.permissions.permits(scope);
+    if new.scopes.iter().any(not_held) {
+        return Err(NOT_HELD.into());
+    }
+    let mut tx = ctx.db.begin().await?;
+    let id: ApiKeyId = tx.new_id();
+    let text = format!("{API_KEY_PREFIX}{}_{}", id.uuid().simple(), random::token::<32>());
+    let scopes = Permissions::new(new.scopes);
+    let key = ApiKey {
+        id,
+        name: new.name,
+        scopes: Json(scopes.iter().map(str::to_owned).collect()),
+        created_at: now,
+        expires_at: new.expires_at,
+        last_used_at: None,
+    };
+    store::insert(&mut tx, user, &key, &hash_of(&text)).await?;
+    if store::count(&mut tx, user).await? > MOST {
+        return Err(TOO_MANY_KEYS.into());
+    }
+    let entry = origin.entry(Some(user), "api_key.create", "api_key", Some(id.uuid()));
+    tx.audit(&entry.detail(serde_json::json!({ "scopes": key.scopes.0 })))
+        .await?;
+    tx.commit().await?;
+    Ok((key, text))
+}
+
+/// Removes a key of `user`.
+pub(crate) async fn remove(ctx: &Ctx, user: UserId, id: ApiKeyId, origin: &Origin) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    if !store::remove(&mut tx, user, id).await? {
+        tx.rollback().await;
+        return Err(codes::NOT_FOUND.into());
+    }
+    tx.audit(&origin.entry(Some(user), "api_key.remove", "api_key", Some(id.uuid())))
+        .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Whom a key stands for, and what it may do.
+pub(crate) struct KeyHolder {
+    pub(crate) user: UserId,
+    pub(crate) roles: Vec<String>,
+    /// What roles and scopes permit together.
+    pub(crate) permissions: Permissions,
+    pub(crate) scopes: Permissions,
+}
+
+/// Whom the key stands for; none if it is no key of ours, is over, or its owner's account is disabled.
+pub(crate) async fn authenticate(ctx: &Ctx, key: &str) -> Result<Option<KeyHolder>> {
+    let Some(id) = id_of(key) else { return Ok(None) };
+    let Some(kept) = store::check(&ctx.db, id).await? else {
+        return Ok(None);
+    };
+    let now = ctx.clock.now();
+    let right = bool::from(hash_of(key).as_slice().ct_eq(&kept.hash));
+    if !right || kept.expires_at.is_some_and(|at| at <= now) {
+        return Ok(None);
+    }
+    let access = match roles::access_of(&ctx.db, kept.user_id).await {
+        Err(stoa_db::Error::NotFound) => return Ok(None),
+        access => access?,
+    };
+    if kept
+        .last_used_at
+        .is_none_or(|at| now.duration_since(at) >= MINUTE)
+        && let Err(error) = touch(ctx, id).await
+    {
+        // The key is good all the same.
+        tracing::warn!(%error, "it could not be kept when an API key was last used");
+    }
+    let scopes = Permissions::new(kept.scopes.0);
+    Ok(Some(KeyHolder {
+        user: kept.user_id,
+        roles: access.roles,
+        permissions: access.permissions.and(&scopes),
+        scopes,
+    }))
+}
+
+async fn touch(ctx: &Ctx, id: ApiKeyId) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    store::touch(&mut tx, id).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The id that a key names: `stoa_key_<id>_<secret>`.
+fn id_of(key: &str) -> Option<ApiKeyId> {
+    let (id, secret) = key.strip_prefix(API_KEY_PREFIX)?.split_once('_')?;
+    if id.len() != 32 || secret.is_empty() {
+        return None;
+    }
+    Uuid::try_parse(id).ok().map(ApiKeyId::from_uuid)
+}

@@ -32,6 +32,7 @@ pub(crate) async fn login(ctx: &Ctx, who: Credentials, mode: Mode, origin: &Orig
     let key = Email::key_of(&who.email);
     let network = known_networks::fingerprint(&key, origin.address);
     let account = accounts::by_email_key(&ctx.db, &key).await?;
+    let account = account.filter(|account| account.disabled_at.is_none());
     let known = known_networks::is_known(&ctx.db, &network).await?;
     // Should the caller hang up, the attempt is dropped, and so has failed.
     let attempt = ctx.lockout.attempt(origin.address, &key, known)?;

@@ -1,12 +1,15 @@
 //! Use cases: called by http, rpc, jobs and the command line alike.
 
+pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod erase;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod grants;
 pub(crate) mod login;
 pub(crate) mod origin;
 pub(crate) mod password;
+pub(crate) mod prove_again;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod roles;

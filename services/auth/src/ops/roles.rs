@@ -1,1 +1,219 @@
-//! Stand-in.
+//! Roles, and who has them.
+
+use stoa_audit::TxExt as _;
+use stoa_auth_api::events::AccessChanged;
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_http::codes;
+use stoa_kernel::{Permissions, Principal, UserId};
+
+use crate::{
+    ctx::Ctx,
+    error::{LAST_ADMIN, NOT_HELD, ROLE_BUILT_IN, ROLE_EXISTS, Result},
+    ops::origin::Origin,
+    store::{
+        revocations::{RaisedVersion, raise_version},
+        roles::{self as store, ADMIN, Role},
+    },
+};
+
+/// What a role is to be.
+pub(crate) struct RoleTerms {
+    pub(crate) description: String,
+    pub(crate) permissions: Permissions,
+}
+
+/// Accounts whose access was changed in a transaction, for the verifier to hear of after its commit.
+#[must_use = "the verifier has to hear of it"]
+struct Changed(Vec<RaisedVersion>);
+
+impl Changed {
+    /// Notes and tells that access tokens of before are stale.
+    async fn note(ctx: &Ctx, tx: &mut Tx, users: &[UserId]) -> Result<Self> {
+        let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
+        let mut raised = Vec::with_capacity(users.len());
+        for user in users {
+            let Some(one) = raise_version(tx, *user, until).await? else {
+                continue;
+            };
+            tx.emit(&AccessChanged {
+                user_id: one.user_id,
+                version: one.version,
+                until,
+            })
+            .await?;
+            raised.push(one);
+        }
+        Ok(Self(raised))
+    }
+
+    /// From now on this process refuses their access tokens of before; the others hear of it by event.
+    fn committed(self, ctx: &Ctx) {
+        for one in self.0 {
+            ctx.verifier.raise_version(one.user_id, one.version, one.until);
+        }
+    }
+}
+
+/// Nobody gives, takes or changes what they do not hold themselves.
+pub(crate) fn must_hold(by: &Principal, permissions: &Permissions) -> Result<()> {
+    if permissions.iter().all(|name| by.permissions.permits(name)) {
+        Ok(())
+    } else {
+        Err(NOT_HELD.into())
+    }
+}
+
+/// Makes a role.
+pub(crate) async fn create(
+    ctx: &Ctx,
+    by: &Principal,
+    name: &str,
+    terms: &RoleTerms,
+    origin: &Origin,
+) -> Result<Role> {
+    must_hold(by, &terms.permissions)?;
+    let mut tx = ctx.db.begin().await?;
+    if !store::insert(&mut tx, name, &terms.description, &terms.permissions).await? {
+        tx.rollback().await;
+        return Err(ROLE_EXISTS.into());
+    }
+    note(&mut tx, by, "role.create", None, name, origin).await?;
+    tx.commit().await?;
+    Ok(Role {
+        name: name.to_owned(),
+        description: terms.description.clone(),
+        built_in: false,
+        version: 1,
+        permissions: terms.permissions.clone(),
+    })
+}
+
+/// Changes a role, as it was read, for all who have it.
+pub(crate) async fn replace(
+    ctx: &Ctx,
+    by: &Principal,
+    role: Role,
+    terms: RoleTerms,
+    origin: &Origin,
+) -> Result<Role> {
+    if role.built_in {
+        return Err(ROLE_BUILT_IN.into());
+    }
+    must_hold(by, &role.permissions)?;
+    must_hold(by, &terms.permissions)?;
+    let mut tx = ctx.db.begin().await?;
+    let version = (role.name.as_str(), role.version);
+    if !store::update(&mut tx, version, &terms.description, &terms.permissions).await? {
+        tx.rollback().await;
+        return Err(codes::CONFLICT.into());
+    }
+    let holders = if role.permissions == terms.permissions {
+        Vec::new()
+    } else {
+        store::holders(&mut tx, &role.name).await?
+    };
+    let changed = Changed::note(ctx, &mut tx, &holders).await?;
+    note(&mut tx, by, "role.update", None, &role.name, origin).await?;
+    tx.commit().await?;
+    changed.committed(ctx);
+    Ok(Role {
+        description: terms.description,
+        permissions: terms.permissions,
+        version: role.version + 1,
+        ..role
+    })
+}
+
+/// Removes a role, as it was read, and takes it from all who have it.
+pub(crate) async fn remove(ctx: &Ctx, by: &Principal, role: &Role, origin: &Origin) -> Result<()> {
+    if role.built_in {
+        return Err(ROLE_BUILT_IN.into());
+    }
+    must_hold(by, &role.permissions)?;
+    let mut tx = ctx.db.begin().await?;
+    store::hold(&mut tx, &role.name).await?;
+    let holders = store::holders(&mut tx, &role.name).await?;
+    if !store::remove(&mut tx, &role.name, role.version).await? {
+        tx.rollback().await;
+        return Err(codes::CONFLICT.into());
+    }
+    let changed = Changed::note(ctx, &mut tx, &holders).await?;
+    note(&mut tx, by, "role.remove", None, &role.name, origin).await?;
+    tx.commit().await?;
+    changed.committed(ctx);
+    Ok(())
+}
+
+/// Gives somebody a role; nothing happens if they have it.
+pub(crate) async fn assign(
+    ctx: &Ctx,
+    by: &Principal,
+    user: UserId,
+    role: &str,
+    origin: &Origin,
+) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let role = store::hold(&mut tx, role).await?.ok_or(codes::NOT_FOUND)?;
+    must_hold(by, &role.permissions)?;
+    store::access_in(&mut tx, user).await?.ok_or(codes::NOT_FOUND)?;
+    if !store::assign(&mut tx, user, &role.name).await? {
+        tx.rollback().await;
+        return Ok(());
+    }
+    let changed = Changed::note(ctx, &mut tx, &[user]).await?;
+    note(&mut tx, by, "role.assign", Some(user), &role.name, origin).await?;
+    tx.commit().await?;
+    changed.committed(ctx);
+    Ok(())
+}
+
+/// Takes a role from somebody, but not the last administrator's.
+pub(crate) async fn unassign(
+    ctx: &Ctx,
+    by: &Principal,
+    user: UserId,
+    role: &str,
+    origin: &Origin,
+) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let role = store::hold(&mut tx, role).await?.ok_or(codes::NOT_FOUND)?;
+    must_hold(by, &role.permissions)?;
+    if !store::unassign(&mut tx, user, &role.name).await? {
+        return Err(codes::NOT_FOUND.into());
+    }
+    if role.name == ADMIN && !store::another_admin(&mut tx, user).await? {
+        return Err(LAST_ADMIN.into());
+    }
+    let changed = Changed::note(ctx, &mut tx, &[user]).await?;
+    note(&mut tx, by, "role.unassign", Some(user), &role.name, origin).await?;
+    tx.commit().await?;
+    changed.committed(ctx);
+    Ok(())
+}
+
+/// Refuses if `user` is the last administrator who can sign in. Asked first in a transaction: it waits for others that ask.
+pub(crate) async fn keep_an_admin(tx: &mut Tx, user: UserId) -> Result<()> {
+    let others = store::another_admin(tx, user).await?;
+    let access = store::access_in(tx, user).await?;
+    let is_admin = access.is_some_and(|access| access.roles.iter().any(|role| role == ADMIN));
+    if is_admin && !others {
+        return Err(LAST_ADMIN.into());
+    }
+    Ok(())
+}
+
+async fn note(
+    tx: &mut Tx,
+    by: &Principal,
+    action: &str,
+    user: Option<UserId>,
+    role: &str,
+    origin: &Origin,
+) -> Result<()> {
+    let kind = if user.is_some() { "account" } else { "role" };
+    let entry = origin.entry(Some(by.user_id), action, kind, user.map(UserId::uuid));
+    Ok(tx
+        .audit(&entry.detail(serde_json::json!({ "role": role })))
+        .await?)
+}

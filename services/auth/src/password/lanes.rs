@@ -1,11 +1,10 @@
 //! Threads of their own on which passwords are hashed, a bounded number at a time and behind everything else that runs.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use thread_priority::{
@@ -19,9 +18,27 @@ use super::{
     secret::Password,
 };
 
+/// How long a password waits for a lane that only runs when nothing else does. Then one that takes its share steps in: so
+/// a machine that is never idle still lets people sign in.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Where passwords wait for a lane. The lanes end when the last clone is dropped.
 #[derive(Clone)]
-pub(super) struct Lanes(SyncSender<Task>);
+pub(super) struct Lanes(Arc<Entrance>);
+
+/// Closes the queue when nobody can enter it any more.
+struct Entrance(Arc<Queue>);
+
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    most: usize,
+}
+
+struct Waiting {
+    tasks: VecDeque<(Instant, Task)>,
+    closed: bool,
+}
 
 /// Work for a lane. Whoever waits for the answer may have gone: then it is not begun.
 pub(super) enum Task {
@@ -48,16 +65,18 @@ pub(super) enum NotDone {
 impl Lanes {
     /// Starts `lanes` threads, before which at most `queue` tasks wait.
     pub(super) fn start(lanes: usize, queue: usize) -> Result<Self, String> {
-        let (sender, receiver) = sync_channel(queue);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let waiting = Mutex::new(Waiting { tasks: VecDeque::new(), closed: false });
+        let queue = Arc::new(Queue { waiting, changed: Condvar::new(), most: queue });
+        let begin = |name: String, policy, patience| {
+            let queue = Arc::clone(&queue);
+            let thread = thread::Builder::new().name(name).spawn(move || run(&queue, policy, patience));
+            thread.map(drop).map_err(|e| format!("a thread for passwords cannot be started: {e}"))
+        };
         for lane in 0..lanes {
-            let receiver = Arc::clone(&receiver);
-            thread::Builder::new()
-                .name(format!("password-{lane}"))
-                .spawn(move || run(&receiver))
-                .map_err(|e| format!("a thread for passwords cannot be started: {e}"))?;
+            begin(format!("password-{lane}"), LEFTOVERS, Duration::ZERO)?;
         }
-        Ok(Self(sender))
+        begin("password-late".to_owned(), SHARE, PATIENCE)?;
+        Ok(Self(Arc::new(Entrance(queue))))
     }
 
     /// Queues a task and waits for its answer.
@@ -66,35 +85,73 @@ impl Lanes {
         task: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Task,
     ) -> Result<T, NotDone> {
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(task(answer)).map_err(|error| match error {
-            TrySendError::Full(_) => NotDone::Full,
-            TrySendError::Disconnected(_) => {
-                NotDone::Failed("the threads for passwords have ended".to_owned())
-            }
-        })?;
+        self.0.0.push(task(answer))?;
         let ended = |_| NotDone::Failed("a thread for passwords ended at its work".to_owned());
         answered.await.map_err(ended)?.map_err(NotDone::Failed)
     }
 }
 
-fn run(tasks: &Mutex<Receiver<Task>>) {
-    step_back();
-    let mut memory = Memory::default();
-    loop {
-        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match task {
-            Ok(task) => work(&mut memory, task),
-            Err(_) => return,
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, task: Task) -> Result<(), NotDone> {
+        let mut waiting = self.lock();
+        if waiting.tasks.len() >= self.most {
+            return Err(NotDone::Full);
+        }
+        waiting.tasks.push_back((Instant::now(), task));
+        drop(waiting);
+        // All of them: the one for late tasks must not take the only call.
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The oldest task, once it has waited for `patience`; none when the queue is closed.
+    fn pop(&self, patience: Duration) -> Option<Task> {
+        let mut waiting = self.lock();
+        loop {
+            let left = waiting.tasks.front().map(|(since, _)| patience.saturating_sub(since.elapsed()));
+            waiting = match left {
+                Some(Duration::ZERO) => return waiting.tasks.pop_front().map(|(_, task)| task),
+                _ if waiting.closed => return None,
+                Some(left) => {
+                    self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 }
 
-/// Lets every other thread go first: a storm of sign-ins takes only what the requests at hand leave over.
-fn step_back() {
-    #[cfg(target_os = "linux")]
-    let policy = NormalThreadSchedulePolicy::Batch;
-    #[cfg(not(target_os = "linux"))]
-    let policy = NormalThreadSchedulePolicy::Other;
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+fn run(queue: &Queue, policy: NormalThreadSchedulePolicy, patience: Duration) {
+    step_back(policy);
+    let mut memory = Memory::default();
+    while let Some(task) = queue.pop(patience) {
+        work(&mut memory, task);
+    }
+}
+
+/// Only what every other thread leaves over, and at once out of their way: a storm of sign-ins must not slow other requests.
+#[cfg(target_os = "linux")]
+const LEFTOVERS: NormalThreadSchedulePolicy = NormalThreadSchedulePolicy::Idle;
+/// A small share, however busy the machine is.
+#[cfg(target_os = "linux")]
+const SHARE: NormalThreadSchedulePolicy = NormalThreadSchedulePolicy::Batch;
+#[cfg(not(target_os = "linux"))]
+const LEFTOVERS: NormalThreadSchedulePolicy = NormalThreadSchedulePolicy::Other;
+#[cfg(not(target_os = "linux"))]
+const SHARE: NormalThreadSchedulePolicy = NormalThreadSchedulePolicy::Other;
+
+fn step_back(policy: NormalThreadSchedulePolicy) {
     let policy = ThreadSchedulePolicy::Normal(policy);
     if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
         tracing::warn!(
@@ -167,10 +224,10 @@ mod tests {
                 .await;
             assert!(hashed.is_ok());
             // Only these lanes are the eighth of their kind.
-            if let [(nice, policy)] = scheduling("password-7")[..]
-                && nice != 0
+            if let [(_, policy)] = scheduling("password-7")[..]
+                && policy != 0
             {
-                assert_eq!((nice, policy), (19, 3), "niceness and SCHED_BATCH");
+                assert_eq!(policy, 5, "SCHED_IDLE");
                 return;
             }
         }

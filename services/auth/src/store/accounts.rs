@@ -5,7 +5,7 @@ use stoa_kernel::{Timestamp, UserId};
 
 use crate::email::Email;
 
-const COLUMNS: &str = "id, email, email_key, email_verified_at, password_hash, created_at";
+const COLUMNS: &str = "id, email, email_key, email_verified_at, password_hash, disabled_at, created_at";
 
 /// One account.
 #[derive(Clone, FromRow)]
@@ -17,6 +17,8 @@ pub(crate) struct Account {
     pub(crate) email_key: String,
     pub(crate) email_verified_at: Option<Timestamp>,
     pub(crate) password_hash: String,
+    /// Since when nobody signs in to it.
+    pub(crate) disabled_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
 }
 
@@ -62,17 +64,20 @@ pub(crate) async fn insert(
     .await
 }
 
-/// Whether the account still has the password that was verified. Holds it fast until the end of the transaction.
+/// Whether the account still has the password that was verified, and is not disabled. Holds it fast until the end of the
+/// transaction.
 pub(crate) async fn confirm_password(tx: &mut Tx, id: UserId, verified: &str) -> Result<bool, Error> {
     let now = tx.clock().now();
-    let sql = "UPDATE accounts SET updated_at = $3 WHERE id = $1 AND password_hash = $2";
+    let sql =
+        "UPDATE accounts SET updated_at = $3 WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
     Ok(tx.execute(sql, &[&id, &verified, &now]).await? == 1)
 }
 
-/// Puts `new` in place of `old`; false if another was put there meanwhile.
+/// Puts `new` in place of `old`; false if another was put there meanwhile, or the account was disabled.
 pub(crate) async fn replace_password(tx: &mut Tx, id: UserId, old: &str, new: &str) -> Result<bool, Error> {
     let now = tx.clock().now();
-    let sql = "UPDATE accounts SET password_hash = $3, updated_at = $4 WHERE id = $1 AND password_hash = $2";
+    let sql = "UPDATE accounts SET password_hash = $3, updated_at = $4 \
+               WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
     Ok(tx.execute(sql, &[&id, &old, &new, &now]).await? == 1)
 }
 
@@ -92,4 +97,48 @@ pub(crate) async fn set_verified(tx: &mut Tx, id: UserId) -> Result<bool, Error>
     let now = tx.clock().now();
     let sql = "UPDATE accounts SET email_verified_at = $2, updated_at = $2 WHERE id = $1 AND email_verified_at IS NULL";
     Ok(tx.execute(sql, &[&id, &now]).await? == 1)
+}
+
+/// Accounts whose lowercased address contains `part`, newest first, before `before`.
+pub(crate) async fn search(
+    db: &Db,
+    part: Option<&str>,
+    before: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<Account>, Error> {
+    let pattern = part.map(|part| {
+        let literal = part
+            .to_lowercase()
+            .replace('\\', r"\\")
+            .replace('%', r"\%")
+            .replace('_', r"\_");
+        format!("%{literal}%")
+    });
+    let sql = format!(
+        r"SELECT {COLUMNS} FROM accounts WHERE (CAST($1 AS TEXT) IS NULL OR email_key LIKE $1 ESCAPE '\')
+          AND (CAST($2 AS UUID) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
+    );
+    db.fetch_all(&sql, &[&pattern, &before, &limit]).await
+}
+
+/// Nobody signs in any more; false if it was so, or there is no such account.
+pub(crate) async fn disable(tx: &mut Tx, id: UserId) -> Result<bool, Error> {
+    let now = tx.clock().now();
+    let sql = "UPDATE accounts SET disabled_at = $2, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+    Ok(tx.execute(sql, &[&id, &now]).await? == 1)
+}
+
+/// Its owner signs in again; false if it was so, or there is no such account.
+pub(crate) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, Error> {
+    let now = tx.clock().now();
+    let sql =
+        "UPDATE accounts SET disabled_at = NULL, updated_at = $2 WHERE id = $1 AND disabled_at IS NOT NULL";
+    Ok(tx.execute(sql, &[&id, &now]).await? == 1)
+}
+
+/// Removes the account, and with it everything that is kept of it under its id but what was revoked and the audit log.
+pub(crate) async fn remove(tx: &mut Tx, id: UserId) -> Result<(), Error> {
+    tx.execute("DELETE FROM accounts WHERE id = $1", &[&id])
+        .await
+        .map(drop)
 }

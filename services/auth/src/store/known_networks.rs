@@ -45,3 +45,12 @@ pub(crate) async fn purge(tx: &mut Tx, unused_since: Timestamp) -> Result<(), Er
     .await
     .map(drop)
 }
+
+/// When the account last signed in from each of its networks.
+pub(crate) async fn used_at(db: &Db, user: UserId) -> Result<Vec<Timestamp>, Error> {
+    db.fetch_all(
+        "SELECT last_used_at FROM known_networks WHERE user_id = $1 ORDER BY last_used_at DESC",
+        &[&user],
+    )
+    .await
+}

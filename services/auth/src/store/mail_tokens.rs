@@ -67,3 +67,9 @@ pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         .await
         .map(drop)
 }
+
+/// What an account's links are for, and until when they work.
+pub(crate) async fn list(db: &Db, user: UserId) -> Result<Vec<(String, Timestamp)>, Error> {
+    let sql = "SELECT purpose, expires_at FROM mail_tokens WHERE user_id = $1 AND expires_at > $2 ORDER BY expires_at";
+    db.fetch_all(sql, &[&user, &db.clock().now()]).await
+}

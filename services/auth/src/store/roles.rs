@@ -1,7 +1,12 @@
-//! Stand-in.
+//! Roles, what they permit, and who has them.
 
-use stoa_db::{Db, Error, Tx};
+use stoa_db::{Db, Error, FromRow, Tx};
 use stoa_kernel::{Permissions, UserId};
+
+/// The role that permits everything.
+pub(crate) const ADMIN: &str = "admin";
+/// The role of every account.
+const USER: &str = "user";
 
 /// What somebody may do, as their next access token says.
 #[derive(Clone, Debug)]
@@ -11,24 +16,201 @@ pub(crate) struct AccessOf {
     pub(crate) version: i64,
 }
 
+/// One statement, so that version and permissions belong together.
+const ACCESS: &str = "SELECT a.access_version, u.role, p.permission FROM accounts a \
+     LEFT JOIN user_roles u ON u.user_id = a.id LEFT JOIN role_permissions p ON p.role = u.role \
+     WHERE a.id = $1 ORDER BY u.role, p.permission";
+
+#[derive(FromRow)]
+struct AccessRow {
+    access_version: i64,
+    role: Option<String>,
+    permission: Option<String>,
+}
+
 /// Read after the commit that made the account, and whenever an access token is signed.
 pub(crate) async fn access_of(db: &Db, user: UserId) -> Result<AccessOf, Error> {
-    let version = db
-        .fetch_one::<i64>("SELECT access_version FROM accounts WHERE id = $1", &[&user])
-        .await?;
-    Ok(AccessOf {
-        roles: vec!["user".to_owned()],
-        permissions: Permissions::default(),
+    gather(db.fetch_all(ACCESS, &[&user]).await?).ok_or(Error::NotFound)
+}
+
+/// The same as the transaction sees it; none if there is no such account.
+pub(crate) async fn access_in(tx: &mut Tx, user: UserId) -> Result<Option<AccessOf>, Error> {
+    Ok(gather(tx.fetch_all(ACCESS, &[&user]).await?))
+}
+
+fn gather(rows: Vec<AccessRow>) -> Option<AccessOf> {
+    let version = rows.first()?.access_version;
+    let mut roles: Vec<String> = Vec::new();
+    let mut permissions = Vec::new();
+    for row in rows {
+        if let Some(role) = row.role.filter(|role| roles.last() != Some(role)) {
+            roles.push(role);
+        }
+        permissions.extend(row.permission);
+    }
+    Some(AccessOf {
+        roles,
+        permissions: Permissions::new(permissions),
         version,
     })
 }
 
 /// Gives a new account the role `user`.
-pub(crate) async fn assign_default(_tx: &mut Tx, _user: UserId) -> Result<(), Error> {
+pub(crate) async fn assign_default(tx: &mut Tx, user: UserId) -> Result<(), Error> {
+    assign(tx, user, USER).await.map(drop)
+}
+
+/// Gives a role; false if the account has it already.
+pub(crate) async fn assign(tx: &mut Tx, user: UserId, role: &str) -> Result<bool, Error> {
+    let sql = "INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT (user_id, role) DO NOTHING";
+    Ok(tx.execute(sql, &[&user, &role]).await? == 1)
+}
+
+/// Takes a role; false if the account does not have it.
+pub(crate) async fn unassign(tx: &mut Tx, user: UserId, role: &str) -> Result<bool, Error> {
+    let sql = "DELETE FROM user_roles WHERE user_id = $1 AND role = $2";
+    Ok(tx.execute(sql, &[&user, &role]).await? == 1)
+}
+
+/// Who has the role.
+pub(crate) async fn holders(tx: &mut Tx, role: &str) -> Result<Vec<UserId>, Error> {
+    tx.fetch_all(
+        "SELECT user_id FROM user_roles WHERE role = $1 ORDER BY user_id",
+        &[&role],
+    )
+    .await
+}
+
+/// The roles of each of these accounts, in order of their ids.
+pub(crate) async fn of_accounts(db: &Db, users: &[UserId]) -> Result<Vec<(UserId, String)>, Error> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=users.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT user_id, role FROM user_roles WHERE user_id IN ({}) ORDER BY user_id, role",
+        places.join(", ")
+    );
+    let params: Vec<&dyn stoa_db::ToValue> = users.iter().map(|user| user as _).collect();
+    db.fetch_all(&sql, &params).await
+}
+
+/// Whether somebody else than `user` is an administrator who can sign in. Until the end of the transaction nobody else can ask,
+/// so that the last two cannot both go at once.
+pub(crate) async fn another_admin(tx: &mut Tx, user: UserId) -> Result<bool, Error> {
+    hold(tx, ADMIN).await?;
+    let sql = "SELECT count(*) FROM user_roles u JOIN accounts a ON a.id = u.user_id \
+               WHERE u.role = $1 AND u.user_id <> $2 AND a.disabled_at IS NULL";
+    Ok(tx.fetch_one::<i64>(sql, &[&ADMIN, &user]).await? > 0)
+}
+
+/// One role.
+#[derive(Clone, Debug)]
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) built_in: bool,
+    pub(crate) version: i64,
+    pub(crate) permissions: Permissions,
+}
+
+#[derive(FromRow)]
+struct RoleRow {
+    name: String,
+    description: String,
+    built_in: bool,
+    version: i64,
+    permission: Option<String>,
+}
+
+/// Roles by name, after `after`.
+pub(crate) async fn list(db: &Db, after: Option<&str>, limit: u32) -> Result<Vec<Role>, Error> {
+    let sql = "SELECT r.name, r.description, r.built_in, r.version, p.permission FROM \
+               (SELECT * FROM roles WHERE CAST($1 AS TEXT) IS NULL OR name > $1 ORDER BY name LIMIT $2) r \
+               LEFT JOIN role_permissions p ON p.role = r.name ORDER BY r.name, p.permission";
+    let rows: Vec<RoleRow> = db.fetch_all(sql, &[&after, &limit]).await?;
+    Ok(rows
+        .chunk_by(|one, next| one.name == next.name)
+        .filter_map(role)
+        .collect())
+}
+
+const ONE: &str = "SELECT r.name, r.description, r.built_in, r.version, p.permission FROM roles r \
+     LEFT JOIN role_permissions p ON p.role = r.name WHERE r.name = $1";
+
+/// The role of this name.
+pub(crate) async fn find(db: &Db, name: &str) -> Result<Option<Role>, Error> {
+    let rows: Vec<RoleRow> = db.fetch_all(ONE, &[&name]).await?;
+    Ok(role(&rows))
+}
+
+/// The role of this name, held fast until the end of the transaction: nobody else changes it, gives it or takes it.
+pub(crate) async fn hold(tx: &mut Tx, name: &str) -> Result<Option<Role>, Error> {
+    tx.execute("UPDATE roles SET version = version WHERE name = $1", &[&name])
+        .await?;
+    let rows: Vec<RoleRow> = tx.fetch_all(ONE, &[&name]).await?;
+    Ok(role(&rows))
+}
+
+/// One role of its rows, of which there is one for each permission, and one at least.
+fn role(rows: &[RoleRow]) -> Option<Role> {
+    let first = rows.first()?;
+    Some(Role {
+        name: first.name.clone(),
+        description: first.description.clone(),
+        built_in: first.built_in,
+        version: first.version,
+        permissions: Permissions::new(rows.iter().filter_map(|row| row.permission.as_deref())),
+    })
+}
+
+/// A role that is new from now on; false if there is one of this name.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    name: &str,
+    description: &str,
+    permissions: &Permissions,
+) -> Result<bool, Error> {
+    let sql = "INSERT INTO roles (name, description, built_in, version) VALUES ($1, $2, FALSE, 1) \
+               ON CONFLICT (name) DO NOTHING";
+    if tx.execute(sql, &[&name, &description]).await? == 0 {
+        return Ok(false);
+    }
+    permit(tx, name, permissions).await?;
+    Ok(true)
+}
+
+/// Changes the role, if it is still of this version.
+pub(crate) async fn update(
+    tx: &mut Tx,
+    (name, version): (&str, i64),
+    description: &str,
+    permissions: &Permissions,
+) -> Result<bool, Error> {
+    let sql = "UPDATE roles SET description = $3, version = version + 1 \
+               WHERE name = $1 AND version = $2 AND NOT built_in";
+    if tx.execute(sql, &[&name, &version, &description]).await? == 0 {
+        return Ok(false);
+    }
+    tx.execute("DELETE FROM role_permissions WHERE role = $1", &[&name])
+        .await?;
+    permit(tx, name, permissions).await?;
+    Ok(true)
+}
+
+async fn permit(tx: &mut Tx, role: &str, permissions: &Permissions) -> Result<(), Error> {
+    for permission in permissions.iter() {
+        tx.execute(
+            "INSERT INTO role_permissions (role, permission) VALUES ($1, $2)",
+            &[&role, &permission],
+        )
+        .await?;
+    }
     Ok(())
 }
 
-/// Gives a role; false if the account has it already. For `stoa admin create`.
-pub(crate) async fn assign(_tx: &mut Tx, _user: UserId, _role: &str) -> Result<bool, Error> {
-    Ok(true)
+/// Removes the role, if it is still of this version. Whoever had it has it no more.
+pub(crate) async fn remove(tx: &mut Tx, name: &str, version: i64) -> Result<bool, Error> {
+    let sql = "DELETE FROM roles WHERE name = $1 AND version = $2 AND NOT built_in";
+    Ok(tx.execute(sql, &[&name, &version]).await? == 1)
 }

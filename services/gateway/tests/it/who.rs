@@ -58,6 +58,7 @@ async fn a_key_is_asked_of_its_authority_whose_faults_are_not_the_callers() {
         session_id: None,
         roles: Vec::new(),
         permissions: Permissions::new(["profile.read"]),
+        scopes: Some(Permissions::new(["profile.read"])),
     };
     let keys = Arc::new(OneKey(Arc::new(principal)));
     let story = story_with("timeout = \"100ms\"", |parts| parts.keys = Some(keys));

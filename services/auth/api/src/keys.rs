@@ -1,0 +1,65 @@
+//! Who an API key stands for, asked of auth.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+use stoa_http::{Failure, KeyAnswer, KeyAuthority};
+use stoa_kernel::{Permissions, Principal, PrincipalKind};
+use stoa_rpc::{Channel, Directory};
+
+use crate::v1::{AuthenticateKeyRequest, KeyPrincipal, access_client::AccessClient};
+
+/// How long an answer is believed: so long a key may still work that was taken back.
+const FRESH: Duration = Duration::from_secs(1);
+/// Answers kept at most.
+const MOST: u64 = 10_000;
+
+/// Asks auth whose an API key is, at most once a second for each key.
+#[derive(Clone)]
+pub struct KeyClient {
+    auth: AccessClient<Channel>,
+    /// By SHA-256 of the key, so that no key stays in memory.
+    answers: Cache<[u8; 32], Option<Arc<Principal>>>,
+}
+
+impl KeyClient {
+    /// By way of the directory's auth.
+    #[must_use]
+    pub fn new(directory: &Directory) -> Self {
+        Self {
+            auth: AccessClient::new(directory.channel("auth")),
+            answers: Cache::builder().max_capacity(MOST).time_to_live(FRESH).build(),
+        }
+    }
+
+    async fn ask(&self, key: &str) -> Result<Option<Arc<Principal>>, Failure> {
+        let hash: [u8; 32] = Sha256::digest(key).into();
+        if let Some(answer) = self.answers.get(&hash) {
+            return Ok(answer);
+        }
+        let request = AuthenticateKeyRequest { key: key.to_owned() };
+        let answer = self.auth.clone().authenticate_key(request).await;
+        let answer = answer.map_err(Failure::unavailable)?.into_inner();
+        let principal = answer.principal.map(principal).transpose()?.map(Arc::new);
+        self.answers.insert(hash, principal.clone());
+        Ok(principal)
+    }
+}
+
+impl KeyAuthority for KeyClient {
+    fn authenticate<'a>(&'a self, key: &'a str) -> KeyAnswer<'a> {
+        Box::pin(self.ask(key))
+    }
+}
+
+fn principal(key: KeyPrincipal) -> Result<Principal, Failure> {
+    Ok(Principal {
+        kind: PrincipalKind::ApiKey,
+        user_id: key.user_id.parse().map_err(Failure::internal)?,
+        session_id: None,
+        roles: key.roles,
+        permissions: Permissions::new(key.permissions),
+        scopes: Some(Permissions::new(key.scopes)),
+    })
+}
