@@ -41,7 +41,9 @@ fuzz() {
         "$@"
 }
 # What ends the session that the fuzzer works with comes last, each with a session of its own.
-ending='/api/v1/auth/(logout|account|sessions)'
-fuzz --exclude-path-regex "$ending"
-fuzz --include-path-regex "$ending"
+ending='^(auth_logout|auth_end_sessions|auth_erase_account)$'
+fuzz --exclude-operation-id-regex "$ending"
+for operation in auth_end_sessions auth_erase_account auth_logout; do
+    fuzz --include-operation-id "$operation"
+done
 kill -0 $server || fail "the server died while it was fuzzed"

@@ -73,7 +73,6 @@ impl Background {
             poll: config.poll.0,
             lease: config.lease.0,
             sole: true,
-            ..WorkerOptions::default()
         };
         let (mut workers, mut sealers) = (Vec::new(), Vec::new());
         for one in mounted {
@@ -94,7 +93,10 @@ impl Background {
             workers.push(worker.await?);
             sealers.push(Sealer::start(one.db.clone()));
         }
-        Ok(Self { workers: workers.into_iter().map(Registered::start).collect(), sealers })
+        Ok(Self {
+            workers: workers.into_iter().map(Registered::start).collect(),
+            sealers,
+        })
     }
 
     async fn stop(self, grace: Duration) {

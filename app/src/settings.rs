@@ -56,10 +56,6 @@ pub(crate) struct SettingsArgs {
 
 impl SettingsArgs {
     /// Reads defaults, file, environment and flags, in this order.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where settings are read from the environment"
-    )]
     pub(crate) fn load(
         &self,
         mut flags: Vec<(String, toml::Value)>,

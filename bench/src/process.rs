@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
+use tokio::process::{Child, Command};
 
 use crate::report::Report;
 
@@ -34,27 +31,24 @@ impl Server {
         ] {
             command.env(format!("STOA_{key}"), "1000000/s");
         }
-        let mut child = command
+        // To a file, as a service manager would: the access log goes on while we measure.
+        let output = folder.path().join("output");
+        let child = command
             .arg("--data-dir")
             .arg(folder.path().join("data"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(fs::File::create(&output)?)
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
         let url = loop {
-            let line = lines.next_line().await?.ok_or("stoa ended before it served")?;
-            if let Some(word) = line
-                .split_whitespace()
-                .find(|word| word.starts_with("http://127.0.0.1:"))
-            {
+            let banner = fs::read_to_string(&output)?;
+            if let Some(word) = banner.split_whitespace().find(|word| word.ends_with("/api/v1")) {
                 break word.trim_end_matches("/api/v1").to_owned();
             }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         };
-        // The access log goes on; somebody must read it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self {
             child,
             url,

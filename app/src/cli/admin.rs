@@ -48,8 +48,7 @@ impl AdminCommand {
         db.close().await;
         match (admin.created, made) {
             (true, true) => say(format!(
-                "{email} is an administrator. Password, shown once: {}",
-                password
+                "{email} is an administrator. Password, shown once: {password}"
             )),
             (true, false) => say(format!("{email} is an administrator.")),
             (false, _) => say(format!(

@@ -36,7 +36,10 @@ impl AuditCommand {
             db.close().await;
             match &found.broken_at {
                 None => {
-                    say(format!("{name}: intact, {} entries, head {}", found.entries, found.head));
+                    say(format!(
+                        "{name}: intact, {} entries, head {}",
+                        found.entries, found.head
+                    ));
                     if found.overdue > 0 {
                         say(format!(
                             "{name}: {} entries wait to be sealed for over a minute; is `stoa serve` running?",

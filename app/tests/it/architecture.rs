@@ -193,17 +193,35 @@ fn every_setting_stands_in_the_documents_of_its_service() {
 #[test]
 fn what_the_documents_point_to_is_there() {
     let mut missing = Vec::new();
-    for document in files().into_iter().filter(|file| file.extension().is_some_and(|e| e == "md")) {
+    for document in files()
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|e| e == "md"))
+    {
         let text = fs::read_to_string(root().join(&document)).unwrap();
         let here = root().join(&document).parent().unwrap().to_owned();
         // Code in backticks is a path of the tree if it begins as one; a link is relative to its document.
         let code = text.split('`').skip(1).step_by(2).filter(|code| {
             let folders = ["app/", "services/", "platform/", "bench/", "tools/", "docs/"];
-            folders.iter().any(|folder| code.starts_with(folder)) && !code.contains(['<', '*', '{', '…', ' ', '\n'])
+            folders.iter().any(|folder| code.starts_with(folder))
+                && !code.contains(['<', '*', '{', '…', ' ', '\n'])
         });
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.contains("://"));
-        let targets = code.map(|path| root().join(path)).chain(links.map(|link| here.join(link.split('#').next().unwrap())));
-        missing.extend(targets.filter(|path| !path.exists()).map(|path| format!("{}: {}", document.display(), path.display())));
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .filter(|link| !link.contains("://"));
+        let targets = code
+            .map(|path| root().join(path))
+            .chain(links.map(|link| here.join(link.split('#').next().unwrap())));
+        missing.extend(
+            targets
+                .filter(|path| !path.exists())
+                .map(|path| format!("{}: {}", document.display(), path.display())),
+        );
     }
-    assert!(missing.is_empty(), "documents point to what is not there:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "documents point to what is not there:\n{}",
+        missing.join("\n")
+    );
 }

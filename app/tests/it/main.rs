@@ -1,6 +1,12 @@
 //! The whole system, through its public surfaces.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, missing_docs, reason = "these are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "these are tests"
+)]
 
 mod architecture;
 mod cli;

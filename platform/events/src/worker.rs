@@ -61,7 +61,13 @@ impl Registered {
     /// Starts to hand on and to work.
     #[must_use]
     pub fn start(self) -> Worker {
-        let Self { db, bus, handlers, schedules, options } = self;
+        let Self {
+            db,
+            bus,
+            handlers,
+            schedules,
+            options,
+        } = self;
         let id = stoa_kernel::Id::<()>::new(db.clock()).uuid();
         let stop = CancellationToken::new();
         let dispatcher = Dispatcher {
@@ -100,7 +106,13 @@ impl Worker {
         store::release_all(&db, options.sole).await?;
         schedule::register(&db, &schedules).await?;
         bus.subscribe(&db, &subscriptions);
-        Ok(Registered { db, bus, handlers: handlers(subscriptions, jobs), schedules, options })
+        Ok(Registered {
+            db,
+            bus,
+            handlers: handlers(subscriptions, jobs),
+            schedules,
+            options,
+        })
     }
 
     /// Registers and starts, for a service that is alone.
@@ -115,7 +127,9 @@ impl Worker {
         schedules: Vec<Schedule>,
         options: WorkerOptions,
     ) -> Result<Self, Error> {
-        Ok(Self::register(db, bus, subscriptions, jobs, schedules, options).await?.start())
+        Ok(Self::register(db, bus, subscriptions, jobs, schedules, options)
+            .await?
+            .start())
     }
 
     /// Stops claiming, waits at most `grace` for what runs, and gives the rest back.

@@ -8,7 +8,9 @@ use stoa_kernel::Clock;
 use stoa_mail::Mailer;
 use stoa_service::Env;
 
-use crate::{config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher, secrets::Secrets};
+use crate::{
+    config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher, secrets::Secrets,
+};
 
 /// What handlers, jobs and calls of other services share. Cheap to clone; the state of the router.
 #[derive(Clone)]

@@ -63,7 +63,6 @@ impl Access for Rpc {
 
     async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
         let db = &self.0.db;
-        // The keys last: so nobody knows a key who has not heard of what was revoked before it was made.
         let sessions = revocations::sessions(db).await.map_err(|e| failed(&e.into()))?;
         let versions = revocations::versions(db).await.map_err(|e| failed(&e.into()))?;
         let keys = self.0.keys.public().into_iter();

@@ -110,7 +110,7 @@ mod tests {
         let (secret, url) = setup([7; SECRET], "Stoa: here", "ada@example.org").unwrap();
         assert_eq!(secret.len(), 32);
         assert!(
-            url.starts_with("otpauth://totp/Stoa%20%20here:ada%40example%2Eorg?"),
+            url.starts_with("otpauth://totp/Stoa%20%20here:ada%40example.org?"),
             "{url}"
         );
         assert!(url.contains(&secret), "{url}");

@@ -70,7 +70,7 @@ pub(super) struct AuthTotpSetup {
     secret: String,
     /// The same, to be shown as a QR code.
     #[schema(
-        example = "otpauth://totp/Stoa:ada%40example%2Eorg?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Stoa"
+        example = "otpauth://totp/Stoa:ada%40example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Stoa"
     )]
     otpauth_url: String,
 }

@@ -69,9 +69,9 @@ pub(crate) async fn read(ctx: &Ctx, by: UserId, user: UserId, origin: &Origin) -
 /// Somebody signs in no more, and what they signed in with ends; but not the last administrator. Nothing happens if it was so.
 pub(crate) async fn disable(ctx: &Ctx, by: &Principal, user: UserId, origin: &Origin) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    keep_an_admin(&mut tx, user).await?;
     let access = roles::access_in(&mut tx, user).await?.ok_or(codes::NOT_FOUND)?;
     must_hold(by, &access.permissions)?;
+    keep_an_admin(&mut tx, user).await?;
     if !accounts::disable(&mut tx, user).await? {
         tx.rollback().await;
         return Ok(());

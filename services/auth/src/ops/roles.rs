@@ -192,7 +192,8 @@ pub(crate) async fn unassign(
     Ok(())
 }
 
-/// Refuses if `user` is the last administrator who can sign in. Asked first in a transaction: it waits for others that ask.
+/// Refuses if `user` is the last administrator who can sign in. It waits for others that ask: so it is asked before anything is
+/// written.
 pub(crate) async fn keep_an_admin(tx: &mut Tx, user: UserId) -> Result<()> {
     let others = store::another_admin(tx, user).await?;
     let access = store::access_in(tx, user).await?;

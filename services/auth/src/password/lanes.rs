@@ -65,12 +65,23 @@ pub(super) enum NotDone {
 impl Lanes {
     /// Starts `lanes` threads, before which at most `queue` tasks wait.
     pub(super) fn start(lanes: usize, queue: usize) -> Result<Self, String> {
-        let waiting = Mutex::new(Waiting { tasks: VecDeque::new(), closed: false });
-        let queue = Arc::new(Queue { waiting, changed: Condvar::new(), most: queue });
+        let waiting = Mutex::new(Waiting {
+            tasks: VecDeque::new(),
+            closed: false,
+        });
+        let queue = Arc::new(Queue {
+            waiting,
+            changed: Condvar::new(),
+            most: queue,
+        });
         let begin = |name: String, policy, patience| {
             let queue = Arc::clone(&queue);
-            let thread = thread::Builder::new().name(name).spawn(move || run(&queue, policy, patience));
-            thread.map(drop).map_err(|e| format!("a thread for passwords cannot be started: {e}"))
+            let thread = thread::Builder::new()
+                .name(name)
+                .spawn(move || run(&queue, policy, patience));
+            thread
+                .map(drop)
+                .map_err(|e| format!("a thread for passwords cannot be started: {e}"))
         };
         for lane in 0..lanes {
             begin(format!("password-{lane}"), LEFTOVERS, Duration::ZERO)?;
@@ -112,12 +123,18 @@ impl Queue {
     fn pop(&self, patience: Duration) -> Option<Task> {
         let mut waiting = self.lock();
         loop {
-            let left = waiting.tasks.front().map(|(since, _)| patience.saturating_sub(since.elapsed()));
+            let left = waiting
+                .tasks
+                .front()
+                .map(|(since, _)| patience.saturating_sub(since.elapsed()));
             waiting = match left {
                 Some(Duration::ZERO) => return waiting.tasks.pop_front().map(|(_, task)| task),
                 _ if waiting.closed => return None,
                 Some(left) => {
-                    self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.changed
+                        .wait_timeout(waiting, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
                 }
                 None => self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
             };

@@ -119,24 +119,43 @@ async fn what_cannot_be_an_administrator_is_refused(app: App) {
 #[db_test]
 async fn accounts_are_found_by_part_of_their_address(app: App) {
     let root = root(&app).await;
-    for email in ["Ada@example.org", "bob_b@example.org", "bobxb@example.org", "100%@example.org"] {
+    for email in [
+        "Ada@example.org",
+        "bob_b@example.org",
+        "bobxb@example.org",
+        "100%@example.org",
+    ] {
         register(&app, email).await;
     }
     assert_eq!(emails(&find(&app, &root, "?q=ADA").await), ["Ada@example.org"]);
-    assert_eq!(emails(&find(&app, &root, "?q=bob_b").await), ["bob_b@example.org"]);
-    assert_eq!(emails(&find(&app, &root, "?q=0%25%40").await), ["100%@example.org"]);
+    assert_eq!(
+        emails(&find(&app, &root, "?q=bob_b").await),
+        ["bob_b@example.org"]
+    );
+    assert_eq!(
+        emails(&find(&app, &root, "?q=0%25%40").await),
+        ["100%@example.org"]
+    );
     assert_eq!(emails(&find(&app, &root, "?q=%5C").await), [""; 0]);
     assert_eq!(emails(&find(&app, &root, "?q=%27%20OR%201%3D1--").await), [""; 0]);
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = find(&app, &root, &format!("?limit=2{cursor}")).await;
         all.extend(emails(&page));
-        let Some(next) = page["next_cursor"].as_str() else { break };
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
         cursor = format!("&cursor={next}");
     }
     assert_eq!(
         all,
-        ["100%@example.org", "bobxb@example.org", "bob_b@example.org", "Ada@example.org", "root@example.org"]
+        [
+            "100%@example.org",
+            "bobxb@example.org",
+            "bob_b@example.org",
+            "Ada@example.org",
+            "root@example.org"
+        ]
     );
 }
 
@@ -148,7 +167,10 @@ async fn who_looks_at_an_account_is_written_down(app: App) {
     let read = app.get(&path(ada.id)).bearer(&root.access).send().await;
     let account = read.expect(200).value();
     assert_eq!(account["email"], "ada@example.org");
-    assert_eq!((&account["roles"], &account["disabled_at"]), (&json!(["user"]), &Value::Null));
+    assert_eq!(
+        (&account["roles"], &account["disabled_at"]),
+        (&json!(["user"]), &Value::Null)
+    );
     find(&app, &root, "?q=ada").await;
     let filter = stoa_audit::Filter {
         actor: Some(root.id),
@@ -156,12 +178,19 @@ async fn who_looks_at_an_account_is_written_down(app: App) {
         ..Default::default()
     };
     let records = stoa_audit::list(app.db(), &filter).await.unwrap();
-    assert_eq!((records[1].action.as_str(), records[1].resource_id), ("account.read", Some(ada.id.uuid())));
+    assert_eq!(
+        (records[1].action.as_str(), records[1].resource_id),
+        ("account.read", Some(ada.id.uuid()))
+    );
     assert_eq!(
         (records[0].action.as_str(), &records[0].detail),
         ("account.list", &json!({ "user_ids": [ada.id] }))
     );
-    let nobody = app.get(&path(Id::new(app.clock()))).bearer(&root.access).send().await;
+    let nobody = app
+        .get(&path(Id::new(app.clock())))
+        .bearer(&root.access)
+        .send()
+        .await;
     assert_problem(&nobody, 404, "not_found", &[]);
 }
 
@@ -189,9 +218,17 @@ async fn a_disabled_account_is_shut_at_once_and_opens_again(app: App) {
 async fn the_last_administrator_stays(app: App) {
     let root = root(&app).await;
     assert_problem(&take(&app, &root, root.id, "admin").await, 409, "last_admin", &[]);
-    assert_problem(&turn(&app, &root, root.id, "disable").await, 409, "last_admin", &[]);
+    assert_problem(
+        &turn(&app, &root, root.id, "disable").await,
+        409,
+        "last_admin",
+        &[],
+    );
     let body = json!({ "password": PASSWORD });
-    let erase = app.delete("/api/v1/auth/account").bearer(&root.access).json(&body);
+    let erase = app
+        .delete("/api/v1/auth/account")
+        .bearer(&root.access)
+        .json(&body);
     assert_problem(&erase.send().await, 409, "last_admin", &[]);
     me(&app, &root.access).await.expect(200);
 
@@ -236,5 +273,10 @@ async fn nobody_disables_who_may_do_more_than_they(app: App) {
     let answer = turn(&app, &ada, helper.id, "disable").await;
     assert_problem(&answer, 401, "token_revoked", &[]);
     let ada = sign_in(&app, "ada@example.org").await;
-    assert_problem(&turn(&app, &ada, helper.id, "disable").await, 403, "forbidden", &[]);
+    assert_problem(
+        &turn(&app, &ada, helper.id, "disable").await,
+        403,
+        "forbidden",
+        &[],
+    );
 }

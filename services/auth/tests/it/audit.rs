@@ -16,7 +16,12 @@ async fn read(app: &TestApp, by: &SignedIn, query: &str) -> Value {
 }
 
 fn actions(page: &Value) -> Vec<String> {
-    page["items"].as_array().unwrap().iter().map(|entry| text(&entry["action"])).collect()
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| text(&entry["action"]))
+        .collect()
 }
 
 #[db_test]
@@ -30,8 +35,14 @@ async fn the_log_is_filtered_and_comes_in_pages(app: App) {
     let to_ada = read(&app, &root, &format!("?resource_id={}", ada.id)).await;
     assert_eq!(actions(&to_ada), ["role.assign", "account.create"]);
     let entry = &to_ada["items"][0];
-    assert_eq!((&entry["actor"], &entry["detail"]["role"]), (&serde_json::json!(root.id), &"admin".into()));
-    assert_eq!((&entry["resource_kind"], &entry["address"]), (&"account".into(), &"127.0.0.1".into()));
+    assert_eq!(
+        (&entry["actor"], &entry["detail"]["role"]),
+        (&serde_json::json!(root.id), &"admin".into())
+    );
+    assert_eq!(
+        (&entry["resource_kind"], &entry["address"]),
+        (&"account".into(), &"127.0.0.1".into())
+    );
     assert!(entry["request_id"].is_string());
     let sessions = read(&app, &root, "?action=session.create").await;
     assert_eq!(sessions["items"].as_array().unwrap().len(), 2);
@@ -40,7 +51,9 @@ async fn the_log_is_filtered_and_comes_in_pages(app: App) {
     loop {
         let page = read(&app, &root, &format!("?limit=2{cursor}")).await;
         all.extend(actions(&page));
-        let Some(next) = page["next_cursor"].as_str() else { break };
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
         cursor = format!("&cursor={next}");
     }
     assert_eq!(all, actions(&read(&app, &root, "?limit=100").await));
@@ -55,6 +68,10 @@ async fn only_those_read_it_who_may(app: App) {
     assert_problem(&answer, 403, "forbidden", &[]);
     let auditor = helper(&app, &root, "auditor", &["audit.read"]).await;
     read(&app, &auditor, "").await;
-    let answer = app.get("/api/v1/auth/audit?actor=x").bearer(&auditor.access).send().await;
+    let answer = app
+        .get("/api/v1/auth/audit?actor=x")
+        .bearer(&auditor.access)
+        .send()
+        .await;
     assert_problem(&answer, 422, "invalid_input", &["actor"]);
 }

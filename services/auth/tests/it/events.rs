@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use stoa_auth_api::events::{SessionRevoked, UserRegistered};
+use stoa_auth_api::events::{AccessChanged, SessionRevoked, UserErased, UserRegistered};
 use stoa_db::{Engine, db_test};
 use stoa_events::{Event, Subscription, Work};
 use stoa_service::Service;
@@ -61,6 +61,8 @@ fn listener(ears: &Heard) -> Service {
         subscriptions: vec![
             hear::<UserRegistered>("listener.registered", ears),
             hear::<SessionRevoked>("listener.revoked", ears),
+            hear::<AccessChanged>("listener.access", ears),
+            hear::<UserErased>("listener.erased", ears),
         ],
         jobs: Vec::new(),
         schedules: Vec::new(),
@@ -123,4 +125,36 @@ async fn an_ended_session_is_told_with_the_end_of_its_last_token(app: App) {
     assert_eq!(event["session_id"], claims(&ada.access)["sid"]);
     let until: stoa_kernel::Timestamp = serde_json::from_value(event["until"].clone()).unwrap();
     assert_eq!(until.as_second(), claims(&again.access)["exp"].as_i64().unwrap());
+}
+
+#[db_test]
+async fn changed_access_and_erasure_are_told(app: App) {
+    let root = crate::admin::root(&app.app).await;
+    let ada = crate::register(&app.app, "ada@example.org").await;
+    app.heard().await;
+    crate::admin::give(&app.app, &root, ada.id, "admin")
+        .await
+        .expect(204);
+    let heard = app.heard().await;
+    let [("access.changed", event)] = &heard[..] else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(
+        (&event["user_id"], &event["version"]),
+        (&json!(ada.id), &json!(1))
+    );
+
+    let ada = crate::admin::sign_in(&app.app, "ada@example.org").await;
+    let body = json!({ "password": PASSWORD });
+    let erase = app
+        .app
+        .delete("/api/v1/auth/account")
+        .bearer(&ada.access)
+        .json(&body);
+    erase.send().await.expect(204);
+    let mut heard = app.heard().await;
+    heard.sort_by_key(|(name, _)| *name);
+    let names: Vec<_> = heard.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["session.revoked", "session.revoked", "user.erased"]);
+    assert_eq!(heard[2].1, json!({ "user_id": ada.id }));
 }

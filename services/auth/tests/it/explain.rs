@@ -13,7 +13,11 @@ use crate::{
 };
 
 async fn ask(app: &TestApp, token: &str, question: &Value) -> Answer {
-    app.post("/api/v1/auth/explain").bearer(token).json(question).send().await
+    app.post("/api/v1/auth/explain")
+        .bearer(token)
+        .json(question)
+        .send()
+        .await
 }
 
 #[db_test]
@@ -21,20 +25,56 @@ async fn every_reason_is_told_with_what_it_rests_on(app: App) {
     let root = root(&app).await;
     let ada = helper(&app, &root, "reader", &["users.*"]).await;
     let file = Id::<()>::new(app.clock()).uuid();
-    let given = grant(&app, &root, ada.id, "files.*", "file", file).await.expect(201).value();
+    let given = grant(&app, &root, ada.id, "files.*", "file", file)
+        .await
+        .expect(201)
+        .value();
     let question = |action: &str, id: Value, owner: Value| json!({ "action": action, "resource_kind": "file", "resource_id": id, "owner_id": owner });
     for (question, allowed, reason, via) in [
-        (question("users.read", json!(null), json!(null)), true, "role", json!([{ "role": "reader", "permission": "users.*" }])),
-        (question("files.read", json!(file), json!(ada.id)), true, "owner", json!([])),
-        (question("files.read", json!(file), json!(root.id)), true, "grant", json!([{ "grant_id": text(&given["id"]), "permission": "files.*" }])),
-        (question("files.read", json!(root.id), json!(root.id)), false, "no_rule", json!([])),
-        (question("files.read", json!(null), json!(null)), false, "no_rule", json!([])),
+        (
+            question("users.read", json!(null), json!(null)),
+            true,
+            "role",
+            json!([{ "role": "reader", "permission": "users.*" }]),
+        ),
+        (
+            question("files.read", json!(file), json!(ada.id)),
+            true,
+            "owner",
+            json!([]),
+        ),
+        (
+            question("files.read", json!(file), json!(root.id)),
+            true,
+            "grant",
+            json!([{ "grant_id": text(&given["id"]), "permission": "files.*" }]),
+        ),
+        (
+            question("files.read", json!(root.id), json!(root.id)),
+            false,
+            "no_rule",
+            json!([]),
+        ),
+        (
+            question("files.read", json!(null), json!(null)),
+            false,
+            "no_rule",
+            json!([]),
+        ),
     ] {
         let expected = json!({ "allowed": allowed, "reason": reason, "via": via });
-        assert_eq!(ask(&app, &ada.access, &question).await.expect(200).value(), expected, "{question}");
+        assert_eq!(
+            ask(&app, &ada.access, &question).await.expect(200).value(),
+            expected,
+            "{question}"
+        );
         let mut of_ada = question;
         of_ada["user_id"] = json!(ada.id);
-        assert_eq!(ask(&app, &root.access, &of_ada).await.expect(200).value(), expected, "{of_ada}");
+        assert_eq!(
+            ask(&app, &root.access, &of_ada).await.expect(200).value(),
+            expected,
+            "{of_ada}"
+        );
     }
 }
 
@@ -55,11 +95,28 @@ async fn about_others_only_those_ask_who_may(app: App) {
     let ada = register(&app, "ada@example.org").await;
     let auditor = helper(&app, &root, "auditor", &["access.explain"]).await;
     let about = |user: Value| json!({ "user_id": user, "action": "users.read", "resource_kind": "profile" });
-    assert_problem(&ask(&app, &ada.access, &about(json!(root.id))).await, 403, "forbidden", &[]);
+    assert_problem(
+        &ask(&app, &ada.access, &about(json!(root.id))).await,
+        403,
+        "forbidden",
+        &[],
+    );
     ask(&app, &ada.access, &about(json!(ada.id))).await.expect(200);
-    ask(&app, &auditor.access, &about(json!(root.id))).await.expect(200);
+    ask(&app, &auditor.access, &about(json!(root.id)))
+        .await
+        .expect(200);
     let nobody = Id::<()>::new(app.clock());
-    assert_problem(&ask(&app, &auditor.access, &about(json!(nobody))).await, 404, "not_found", &[]);
+    assert_problem(
+        &ask(&app, &auditor.access, &about(json!(nobody))).await,
+        404,
+        "not_found",
+        &[],
+    );
     let bad = json!({ "action": "x", "resource_kind": "", "more": 1 });
-    assert_problem(&ask(&app, &ada.access, &bad).await, 422, "invalid_input", &["more"]);
+    assert_problem(
+        &ask(&app, &ada.access, &bad).await,
+        422,
+        "invalid_input",
+        &["more"],
+    );
 }

@@ -17,9 +17,20 @@ fn thing(app: &TestApp) -> Uuid {
     Id::<()>::new(app.clock()).uuid()
 }
 
-pub(crate) async fn grant(app: &TestApp, by: &SignedIn, user: UserId, action: &str, kind: &str, id: Uuid) -> Answer {
+pub(crate) async fn grant(
+    app: &TestApp,
+    by: &SignedIn,
+    user: UserId,
+    action: &str,
+    kind: &str,
+    id: Uuid,
+) -> Answer {
     let body = json!({ "user_id": user, "action": action, "resource_kind": kind, "resource_id": id });
-    app.post("/api/v1/auth/grants").bearer(&by.access).json(&body).send().await
+    app.post("/api/v1/auth/grants")
+        .bearer(&by.access)
+        .json(&body)
+        .send()
+        .await
 }
 
 async fn list(app: &TestApp, by: &SignedIn, query: &str) -> Vec<Value> {
@@ -46,23 +57,47 @@ async fn a_grant_holds_at_once_until_it_is_taken_back(app: App) {
     let file = thing(&app);
     let access = Access::new(&app.env().rpc);
     let may = async |action: &str, kind: &str, id: Uuid| {
-        let resource = Resource { kind, id: Some(id), owner: None };
-        access.allow(&person(ada.id), action, &resource).await.unwrap().reason
+        let resource = Resource {
+            kind,
+            id: Some(id),
+            owner: None,
+        };
+        access
+            .allow(&person(ada.id), action, &resource)
+            .await
+            .unwrap()
+            .reason
     };
     assert_eq!(may("files.read", "file", file).await, Reason::NoRule);
 
-    let made = grant(&app, &root, ada.id, "files.read", "file", file).await.expect(201).value();
-    assert_eq!((&made["user_id"], &made["granted_by"]), (&json!(ada.id), &json!(root.id)));
+    let made = grant(&app, &root, ada.id, "files.read", "file", file)
+        .await
+        .expect(201)
+        .value();
+    assert_eq!(
+        (&made["user_id"], &made["granted_by"]),
+        (&json!(ada.id), &json!(root.id))
+    );
     assert_eq!(may("files.read", "file", file).await, Reason::Grant);
     assert_eq!(may("files.write", "file", file).await, Reason::NoRule);
     assert_eq!(may("files.read", "folder", file).await, Reason::NoRule);
     assert_eq!(may("files.read", "file", thing(&app)).await, Reason::NoRule);
-    assert_problem(&grant(&app, &root, ada.id, "files.read", "file", file).await, 409, "grant_exists", &[]);
+    assert_problem(
+        &grant(&app, &root, ada.id, "files.read", "file", file).await,
+        409,
+        "grant_exists",
+        &[],
+    );
 
     let path = format!("/api/v1/auth/grants/{}", text(&made["id"]));
     app.delete(&path).bearer(&root.access).send().await.expect(204);
     assert_eq!(may("files.read", "file", file).await, Reason::NoRule);
-    assert_problem(&app.delete(&path).bearer(&root.access).send().await, 404, "not_found", &[]);
+    assert_problem(
+        &app.delete(&path).bearer(&root.access).send().await,
+        404,
+        "not_found",
+        &[],
+    );
     let log = audited(&app).await;
     for action in ["grant.create", "grant.remove"] {
         assert_eq!(log.iter().filter(|one| *one == action).count(), 1, "{action}");
@@ -75,16 +110,35 @@ async fn grants_are_filtered_and_come_newest_first(app: App) {
     let ada = register(&app, "ada@example.org").await;
     let bob = register(&app, "bob@example.org").await;
     let (one, other) = (thing(&app), thing(&app));
-    for (user, kind, id) in [(ada.id, "file", one), (ada.id, "folder", other), (bob.id, "file", one)] {
+    for (user, kind, id) in [
+        (ada.id, "file", one),
+        (ada.id, "folder", other),
+        (bob.id, "file", one),
+    ] {
         grant(&app, &root, user, "files.*", kind, id).await.expect(201);
     }
     let all = list(&app, &root, "").await;
-    assert_eq!(all.iter().map(|grant| text(&grant["user_id"])).collect::<Vec<_>>(), [bob.id, ada.id, ada.id].map(|id| id.to_string()));
+    assert_eq!(
+        all.iter()
+            .map(|grant| text(&grant["user_id"]))
+            .collect::<Vec<_>>(),
+        [bob.id, ada.id, ada.id].map(|id| id.to_string())
+    );
     assert_eq!(list(&app, &root, &format!("?user_id={}", ada.id)).await, all[1..]);
-    assert_eq!(list(&app, &root, &format!("?resource_id={one}")).await, [all[0].clone(), all[2].clone()]);
-    assert_eq!(list(&app, &root, &format!("?resource_kind=folder&user_id={}", ada.id)).await, all[1..2]);
+    assert_eq!(
+        list(&app, &root, &format!("?resource_id={one}")).await,
+        [all[0].clone(), all[2].clone()]
+    );
+    assert_eq!(
+        list(&app, &root, &format!("?resource_kind=folder&user_id={}", ada.id)).await,
+        all[1..2]
+    );
     assert_eq!(list(&app, &root, "?limit=2").await, all[..2]);
-    let answer = app.get("/api/v1/auth/grants?user_id=ada").bearer(&root.access).send().await;
+    let answer = app
+        .get("/api/v1/auth/grants?user_id=ada")
+        .bearer(&root.access)
+        .send()
+        .await;
     assert_problem(&answer, 422, "invalid_input", &["user_id"]);
 }
 
@@ -99,8 +153,13 @@ async fn nobody_grants_or_takes_back_what_they_do_not_hold(app: App) {
             assert_problem(&answer, 403, "permission_not_held", &[]);
         }
     }
-    grant(&app, &deputy, root.id, "files.read", "file", file).await.expect(201);
-    let made = grant(&app, &root, deputy.id, "files.write", "file", file).await.expect(201).value();
+    grant(&app, &deputy, root.id, "files.read", "file", file)
+        .await
+        .expect(201);
+    let made = grant(&app, &root, deputy.id, "files.write", "file", file)
+        .await
+        .expect(201)
+        .value();
     let path = format!("/api/v1/auth/grants/{}", text(&made["id"]));
     let answer = app.delete(&path).bearer(&deputy.access).send().await;
     assert_problem(&answer, 403, "permission_not_held", &[]);

@@ -1,6 +1,7 @@
 //! The service, through its surfaces.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod account;
 mod admin;
 mod api_keys;
 mod audit;
@@ -17,6 +18,7 @@ mod refresh;
 mod register;
 mod roles;
 mod routes;
+mod rpc;
 mod sessions;
 mod totp;
 mod verify_email;

@@ -13,7 +13,11 @@ use crate::{
 
 async fn make(app: &TestApp, by: &SignedIn, name: &str, permissions: &[&str]) -> Answer {
     let body = json!({ "name": name, "description": "for tests", "permissions": permissions });
-    app.post("/api/v1/auth/roles").bearer(&by.access).json(&body).send().await
+    app.post("/api/v1/auth/roles")
+        .bearer(&by.access)
+        .json(&body)
+        .send()
+        .await
 }
 
 async fn change(app: &TestApp, by: &SignedIn, name: &str, permissions: &[&str], if_match: &str) -> Answer {
@@ -23,11 +27,17 @@ async fn change(app: &TestApp, by: &SignedIn, name: &str, permissions: &[&str], 
 }
 
 async fn read(app: &TestApp, by: &SignedIn, name: &str) -> Answer {
-    app.get(&format!("/api/v1/auth/roles/{name}")).bearer(&by.access).send().await
+    app.get(&format!("/api/v1/auth/roles/{name}"))
+        .bearer(&by.access)
+        .send()
+        .await
 }
 
 async fn remove(app: &TestApp, by: &SignedIn, name: &str) -> Answer {
-    app.delete(&format!("/api/v1/auth/roles/{name}")).bearer(&by.access).send().await
+    app.delete(&format!("/api/v1/auth/roles/{name}"))
+        .bearer(&by.access)
+        .send()
+        .await
 }
 
 async fn permissions(app: &TestApp, token: &str) -> Value {
@@ -37,22 +47,39 @@ async fn permissions(app: &TestApp, token: &str) -> Value {
 #[db_test]
 async fn a_role_lives_and_ends(app: App) {
     let root = root(&app).await;
-    let made = make(&app, &root, "support", &["users.read", "files.*", "users.read"]).await.expect(201);
+    let made = make(&app, &root, "support", &["users.read", "files.*", "users.read"])
+        .await
+        .expect(201);
     assert_eq!(made.header("etag"), Some("\"1\""));
     let role = json!({ "name": "support", "description": "for tests", "permissions": ["files.*", "users.read"], "built_in": false });
     assert_eq!(made.value(), role);
     assert_problem(&make(&app, &root, "support", &[]).await, 409, "role_exists", &[]);
     assert_eq!(read(&app, &root, "support").await.expect(200).value(), role);
 
-    assert_problem(&change(&app, &root, "support", &[], "\"7\"").await, 412, "precondition_failed", &[]);
-    let changed = change(&app, &root, "support", &["users.read"], "\"1\"").await.expect(200);
-    assert_eq!((changed.header("etag"), &changed.value()["description"]), (Some("\"2\""), &json!("changed")));
+    assert_problem(
+        &change(&app, &root, "support", &[], "\"7\"").await,
+        412,
+        "precondition_failed",
+        &[],
+    );
+    let changed = change(&app, &root, "support", &["users.read"], "\"1\"")
+        .await
+        .expect(200);
+    assert_eq!(
+        (changed.header("etag"), &changed.value()["description"]),
+        (Some("\"2\""), &json!("changed"))
+    );
     assert_eq!(read(&app, &root, "support").await.value(), changed.value());
 
     remove(&app, &root, "support").await.expect(204);
     assert_problem(&read(&app, &root, "support").await, 404, "not_found", &[]);
     assert_problem(&remove(&app, &root, "support").await, 404, "not_found", &[]);
-    assert_problem(&change(&app, &root, "support", &[], "*").await, 404, "not_found", &[]);
+    assert_problem(
+        &change(&app, &root, "support", &[], "*").await,
+        404,
+        "not_found",
+        &[],
+    );
     let log = audited(&app).await;
     for action in ["role.create", "role.update", "role.remove"] {
         assert_eq!(log.iter().filter(|one| *one == action).count(), 1, "{action}");
@@ -63,14 +90,30 @@ async fn a_role_lives_and_ends(app: App) {
 async fn roles_come_in_pages_by_name(app: App) {
     let root = root(&app).await;
     for name in ["zeta", "beta", "alpha"] {
-        make(&app, &root, name, &["users.read", "files.read"]).await.expect(201);
+        make(&app, &root, name, &["users.read", "files.read"])
+            .await
+            .expect(201);
     }
     let (mut names, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("/api/v1/auth/roles?limit=2{cursor}");
-        let page = app.get(&path).bearer(&root.access).send().await.expect(200).value();
-        names.extend(page["items"].as_array().unwrap().iter().map(|role| crate::text(&role["name"])));
-        let Some(next) = page["next_cursor"].as_str() else { break };
+        let page = app
+            .get(&path)
+            .bearer(&root.access)
+            .send()
+            .await
+            .expect(200)
+            .value();
+        names.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|role| crate::text(&role["name"])),
+        );
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
         cursor = format!("&cursor={next}");
     }
     assert_eq!(names, ["admin", "alpha", "beta", "user", "zeta"]);
@@ -80,9 +123,23 @@ async fn roles_come_in_pages_by_name(app: App) {
 async fn what_is_no_role_is_refused(app: App) {
     let root = root(&app).await;
     for name in ["", "Support", "1st", "a b", "ä", &"a".repeat(51)] {
-        assert_problem(&make(&app, &root, name, &[]).await, 422, "invalid_input", &["name"]);
+        assert_problem(
+            &make(&app, &root, name, &[]).await,
+            422,
+            "invalid_input",
+            &["name"],
+        );
     }
-    let bad = ["users", "users.", "*.read", "users.read.all", "roles.grant", "audit.write", "Users.read", "**"];
+    let bad = [
+        "users",
+        "users.",
+        "*.read",
+        "users.read.all",
+        "roles.grant",
+        "audit.write",
+        "Users.read",
+        "**",
+    ];
     for permission in bad {
         let answer = make(&app, &root, "support", &["users.read", permission]).await;
         assert_problem(&answer, 422, "invalid_input", &["permissions[1]"]);
@@ -93,7 +150,12 @@ async fn what_is_no_role_is_refused(app: App) {
 async fn our_own_roles_stay_as_they_are(app: App) {
     let root = root(&app).await;
     for name in ["admin", "user"] {
-        assert_problem(&change(&app, &root, name, &["users.read"], "*").await, 409, "role_built_in", &[]);
+        assert_problem(
+            &change(&app, &root, name, &["users.read"], "*").await,
+            409,
+            "role_built_in",
+            &[],
+        );
         assert_problem(&remove(&app, &root, name).await, 409, "role_built_in", &[]);
     }
     let ada = register(&app, "ada@example.org").await;
@@ -118,10 +180,15 @@ async fn a_change_holds_at_once(app: App) {
 
     let current = read(&app, &root, "support").await;
     let tag = current.header("etag").unwrap();
-    change(&app, &root, "support", &["roles.read", "users.read"], tag).await.expect(200);
+    change(&app, &root, "support", &["roles.read", "users.read"], tag)
+        .await
+        .expect(200);
     assert_problem(&me(&app, &ada.access).await, 401, "token_stale", &[]);
     let ada = SignedIn::of(&refresh(&app, &ada.refresh).await.expect(200));
-    assert_eq!(permissions(&app, &ada.access).await, json!(["roles.read", "users.read"]));
+    assert_eq!(
+        permissions(&app, &ada.access).await,
+        json!(["roles.read", "users.read"])
+    );
 
     take(&app, &root, ada.id, "support").await.expect(204);
     assert_problem(&me(&app, &ada.access).await, 401, "token_stale", &[]);
@@ -148,23 +215,58 @@ async fn nobody_gives_what_they_do_not_hold(app: App) {
     for permission in ["*", "users.*", "users.write", "audit.read"] {
         let answer = make(&app, &deputy, "own", &[permission]).await;
         assert_problem(&answer, 403, "permission_not_held", &[]);
-        let answer = change(&app, &deputy, "deputy", &["roles.*", "users.read", permission], "*").await;
+        let answer = change(
+            &app,
+            &deputy,
+            "deputy",
+            &["roles.*", "users.read", permission],
+            "*",
+        )
+        .await;
         assert_problem(&answer, 403, "permission_not_held", &[]);
     }
     for role in ["admin", "strong"] {
         for user in [deputy.id, ada.id] {
-            assert_problem(&give(&app, &deputy, user, role).await, 403, "permission_not_held", &[]);
+            assert_problem(
+                &give(&app, &deputy, user, role).await,
+                403,
+                "permission_not_held",
+                &[],
+            );
         }
     }
-    assert_problem(&take(&app, &deputy, root.id, "admin").await, 403, "permission_not_held", &[]);
-    assert_problem(&change(&app, &deputy, "strong", &[], "*").await, 403, "permission_not_held", &[]);
-    assert_problem(&remove(&app, &deputy, "strong").await, 403, "permission_not_held", &[]);
-    assert_eq!(permissions(&app, &deputy.access).await, json!(["roles.*", "users.read"]));
+    assert_problem(
+        &take(&app, &deputy, root.id, "admin").await,
+        403,
+        "permission_not_held",
+        &[],
+    );
+    assert_problem(
+        &change(&app, &deputy, "strong", &[], "*").await,
+        403,
+        "permission_not_held",
+        &[],
+    );
+    assert_problem(
+        &remove(&app, &deputy, "strong").await,
+        403,
+        "permission_not_held",
+        &[],
+    );
+    assert_eq!(
+        permissions(&app, &deputy.access).await,
+        json!(["roles.*", "users.read"])
+    );
 
-    make(&app, &deputy, "reader", &["users.read", "roles.read"]).await.expect(201);
+    make(&app, &deputy, "reader", &["users.read", "roles.read"])
+        .await
+        .expect(201);
     give(&app, &deputy, ada.id, "reader").await.expect(204);
     let ada = sign_in(&app, "ada@example.org").await;
-    assert_eq!(permissions(&app, &ada.access).await, json!(["roles.read", "users.read"]));
+    assert_eq!(
+        permissions(&app, &ada.access).await,
+        json!(["roles.read", "users.read"])
+    );
     assert_problem(&make(&app, &ada, "mine", &[]).await, 403, "forbidden", &[]);
     assert_problem(&give(&app, &ada, ada.id, "reader").await, 403, "forbidden", &[]);
 }
@@ -174,22 +276,19 @@ async fn roles_are_given_to_those_who_are_there(app: App) {
     let root = root(&app).await;
     let ada = register(&app, "ada@example.org").await;
     assert_problem(&give(&app, &root, ada.id, "nothing").await, 404, "not_found", &[]);
-    assert_problem(&give(&app, &root, Id::new(app.clock()), "admin").await, 404, "not_found", &[]);
+    assert_problem(
+        &give(&app, &root, Id::new(app.clock()), "admin").await,
+        404,
+        "not_found",
+        &[],
+    );
     let path = "/api/v1/auth/users/nobody/roles/admin";
-    assert_problem(&app.put(path).bearer(&root.access).send().await, 404, "not_found", &[]);
-}
-
-#[db_test]
-async fn what_is_stale_stays_so_when_the_program_starts_again(app: App) {
-    let root = root(&app).await;
-    let ada = register(&app, "ada@example.org").await;
-    give(&app, &root, ada.id, "admin").await.expect(204);
-    let client = stoa_auth_api::v1::access_client::AccessClient::new(app.env().rpc.channel("auth"));
-    let trust = client.clone().trust(stoa_auth_api::v1::TrustRequest {}).await.unwrap().into_inner();
-    let raised: Vec<_> = trust.raised_versions.iter().map(|one| (one.user_id.as_str(), one.version)).collect();
-    assert_eq!(raised, [(ada.id.to_string().as_str(), 1)]);
-    assert!(trust.raised_versions[0].until > app.clock().now().as_microsecond());
-    assert_eq!(trust.keys.len(), 1);
+    assert_problem(
+        &app.put(path).bearer(&root.access).send().await,
+        404,
+        "not_found",
+        &[],
+    );
 }
 
 #[db_test]

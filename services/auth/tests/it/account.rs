@@ -1,0 +1,166 @@
+//! One's account as a whole: taken along, and erased.
+
+use serde_json::{Value, json};
+use stoa_db::db_test;
+use stoa_testkit::{Answer, TestApp, assert_problem};
+
+use crate::{
+    App, PASSWORD, SignedIn,
+    admin::{give, root, sign_in},
+    api_keys::make,
+    audited,
+    grants::grant,
+    login, me, refresh, register, text,
+    totp::{current, enrolled},
+    value,
+};
+
+async fn erase(app: &TestApp, by: &SignedIn, body: &Value) -> Answer {
+    app.delete("/api/v1/auth/account")
+        .bearer(&by.access)
+        .json(body)
+        .send()
+        .await
+}
+
+/// Somebody of whom everything is held that can be, and the secret of their second factor.
+async fn somebody(app: &TestApp) -> (SignedIn, String) {
+    let root = root(app).await;
+    let ada = register(app, "ada@example.org").await;
+    let (secret, _) = enrolled(app, &ada).await;
+    make(app, &ada, &["profile.read"]).await;
+    grant(app, &root, ada.id, "files.read", "file", root.id.uuid())
+        .await
+        .expect(201);
+    app.settle().await;
+    (ada, secret)
+}
+
+#[db_test]
+async fn all_that_is_held_is_taken_along(app: App) {
+    let (ada, _) = somebody(&app).await;
+    let answer = app
+        .get("/api/v1/auth/export")
+        .bearer(&ada.access)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(
+        answer.header("content-disposition"),
+        Some("attachment; filename=\"stoa-auth.json\"")
+    );
+    let all = answer.value();
+    assert_eq!(
+        (&all["account"]["id"], &all["account"]["email"]),
+        (&json!(ada.id), &json!("ada@example.org"))
+    );
+    let count = |name: &str| all[name].as_array().unwrap().len();
+    assert_eq!(
+        ["sessions", "api_keys", "grants", "known_networks", "mail_links"].map(count),
+        [1, 1, 1, 1, 1]
+    );
+    assert_eq!(
+        (&all["recovery_codes_left"], all["totp_since"].is_string()),
+        (&json!(10), true)
+    );
+    let actions: Vec<_> = all["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| text(&entry["action"]))
+        .collect();
+    let expected = [
+        "api_key.create",
+        "totp.enable",
+        "totp.begin",
+        "session.create",
+        "account.create",
+    ];
+    assert_eq!(actions, expected);
+    for secret in ["hash", "argon2", "stoa_key_"] {
+        assert!(!answer.text().contains(secret), "{secret}");
+    }
+}
+
+#[db_test]
+async fn an_erased_account_leaves_nothing_but_its_id(app: App) {
+    let (ada, secret) = somebody(&app).await;
+    let (_, key) = make(&app, &ada, &["profile.read"]).await;
+    let body = |password: &str, totp: Option<&str>| json!({ "password": password, "totp": totp });
+    let code = current(&app, &secret);
+    assert_problem(
+        &erase(&app, &ada, &body("wrong", Some(&code))).await,
+        422,
+        "invalid_input",
+        &["password"],
+    );
+    assert_problem(
+        &erase(&app, &ada, &body(PASSWORD, None)).await,
+        422,
+        "invalid_input",
+        &["totp"],
+    );
+    assert_problem(
+        &erase(&app, &ada, &body(PASSWORD, Some("nothing"))).await,
+        422,
+        "invalid_input",
+        &["totp"],
+    );
+    erase(&app, &ada, &body(PASSWORD, Some(&code))).await.expect(204);
+
+    assert_problem(&me(&app, &ada.access).await, 401, "token_revoked", &[]);
+    assert_problem(&refresh(&app, &ada.refresh).await, 401, "refresh_invalid", &[]);
+    assert_problem(
+        &login(&app, "ada@example.org", PASSWORD).await,
+        401,
+        "invalid_credentials",
+        &[],
+    );
+    assert_problem(
+        &app.get("/api/v1/auth/me").api_key(&key).send().await,
+        401,
+        "unauthenticated",
+        &[],
+    );
+    for table in [
+        "sessions",
+        "refresh_tokens",
+        "mail_tokens",
+        "known_networks",
+        "totp",
+        "recovery_codes",
+        "api_keys",
+        "grants",
+        "user_roles",
+    ] {
+        let sql = format!("SELECT count(*) FROM {table} WHERE user_id = $1");
+        let left: i64 = app.db().fetch_one(&sql, &[&ada.id]).await.unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+    assert_eq!(
+        value::<i64>(&app, "SELECT count(*) FROM accounts WHERE email LIKE 'ada%'").await,
+        0
+    );
+    let told = "SELECT count(*) FROM audit WHERE detail LIKE '%example.org%'";
+    assert_eq!(value::<i64>(&app, told).await, 0);
+    assert!(audited(&app).await.contains(&"account.erase".to_owned()));
+
+    let again = register(&app, "ada@example.org").await;
+    assert_ne!(again.id, ada.id);
+    assert_eq!(
+        me(&app, &again.access).await.expect(200).value()["roles"],
+        json!(["user"])
+    );
+}
+
+#[db_test]
+async fn an_administrator_goes_when_there_is_another(app: App) {
+    let root = root(&app).await;
+    let ada = register(&app, "ada@example.org").await;
+    let body = json!({ "password": PASSWORD });
+    assert_problem(&erase(&app, &root, &body).await, 409, "last_admin", &[]);
+    give(&app, &root, ada.id, "admin").await.expect(204);
+    erase(&app, &root, &body).await.expect(204);
+    let ada = sign_in(&app, "ada@example.org").await;
+    assert_problem(&erase(&app, &ada, &body).await, 409, "last_admin", &[]);
+}
