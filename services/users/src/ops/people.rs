@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use stoa_db::Tx;
-use stoa_kernel::{Principal, PrincipalKind, Resource, UserId};
+use stoa_kernel::{Principal, Resource, UserId};
 
 use super::{by::By, profile};
 use crate::{
@@ -22,8 +22,7 @@ pub(crate) const PROFILE: &str = "profile";
 
 /// Whether `principal` may read the profile of `user`, be there one or not.
 pub(crate) async fn may_read(ctx: &Ctx, principal: &Principal, user: UserId) -> Result<bool, Error> {
-    let own = principal.user_id == user;
-    if own && principal.kind == PrincipalKind::ApiKey && principal.permissions.permits("profile.read") {
+    if principal.user_id == user && principal.in_scope("profile.read") {
         return Ok(true);
     }
     let resource = Resource::owned(PROFILE, user.uuid(), user);
