@@ -1,11 +1,11 @@
 //! A group: the open outer transaction that its members share, each in a savepoint, and the connection it is open on.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use super::convert::engine_error;
+use super::{convert::engine_error, readers::Readers};
 use crate::Error;
 
 /// Turns in one group, at most: so that the first member does not wait for ever on a busy day.
@@ -24,6 +24,8 @@ pub(super) type Outcome = oneshot::Receiver<Result<(), Error>>;
 
 pub(super) struct Group {
     connection: Connection,
+    /// To hear of each commit.
+    readers: Arc<Readers>,
     /// Whether the outer transaction has begun.
     open: bool,
     members: Vec<Member>,
@@ -41,10 +43,11 @@ struct Member {
 }
 
 impl Group {
-    pub(super) fn new(connection: Connection) -> Self {
+    pub(super) fn new(connection: Connection, readers: Arc<Readers>) -> Self {
         let log = PathBuf::from(format!("{}-wal", connection.path().unwrap_or_default()));
         Self {
             connection,
+            readers,
             open: false,
             members: Vec::new(),
             turns: 0,
@@ -117,8 +120,9 @@ impl Group {
             return;
         }
         let outcome = run(&self.connection, "COMMIT");
-        if outcome.is_err() {
-            self.roll_back();
+        match &outcome {
+            Ok(()) => self.readers.committed(),
+            Err(_) => self.roll_back(),
         }
         self.end(&outcome);
         self.watch_log();
@@ -128,7 +132,7 @@ impl Group {
         let size = fs::metadata(&self.log).map_or(0, |log| log.len());
         if size > self.empty_at {
             // A reader that does not end must not stop every commit: then it is tried again when as much has been added.
-            self.empty_at = if self.empty_log() {
+            self.empty_at = if self.readers.without_snapshots(|| self.empty_log()) {
                 LARGEST_LOG
             } else {
                 size + LARGEST_LOG

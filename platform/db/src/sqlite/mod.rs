@@ -7,7 +7,7 @@ mod readers;
 mod tx;
 mod writer;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rusqlite::Connection;
 
@@ -17,7 +17,7 @@ pub(crate) use open::path_of;
 pub(crate) use tx::SqliteTx;
 
 pub(crate) struct Sqlite {
-    readers: Readers,
+    readers: Arc<Readers>,
     writer: Writer,
     wait: Duration,
 }
@@ -28,17 +28,18 @@ impl Sqlite {
         let readers = (0..options.connections.max(1))
             .map(|_| open::reader(path))
             .collect::<Result<_, _>>()?;
+        let readers = Arc::new(Readers::new(readers));
         Ok(Self {
-            readers: Readers::new(readers),
-            writer: Writer::new(writer)?,
+            writer: Writer::new(writer, Arc::clone(&readers))?,
+            readers,
             wait: options.wait,
         })
     }
 
     pub(crate) async fn read<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
         be_fair().await;
-        let reader = self.readers.take(self.wait).await?;
-        query(reader.connection(), sql, params)
+        let mut reader = self.readers.take(self.wait).await?;
+        reader.read(|connection| query(connection, sql, params))
     }
 
     pub(crate) async fn read_one<T: FromRow>(
@@ -47,8 +48,8 @@ impl Sqlite {
         params: &[&dyn ToValue],
     ) -> Result<Option<T>, Error> {
         be_fair().await;
-        let reader = self.readers.take(self.wait).await?;
-        query_one(reader.connection(), sql, params)
+        let mut reader = self.readers.take(self.wait).await?;
+        reader.read(|connection| query_one(connection, sql, params))
     }
 
     pub(crate) async fn begin(&self) -> Result<SqliteTx, Error> {

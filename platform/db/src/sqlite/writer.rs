@@ -16,7 +16,10 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use super::group::{Group, Outcome};
+use super::{
+    group::{Group, Outcome},
+    readers::Readers,
+};
 use crate::Error;
 
 /// Hands out turns.
@@ -44,10 +47,10 @@ pub(super) struct Turn {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection) -> Result<Self, Error> {
+    pub(super) fn new(connection: Connection, readers: Arc<Readers>) -> Result<Self, Error> {
         let (sender, receiver) = mpsc::channel::<Group>();
         let line = Line {
-            idle: Some(Group::new(connection)),
+            idle: Some(Group::new(connection, readers)),
             waiting: VecDeque::new(),
             closed: false,
         };

@@ -317,3 +317,28 @@ fn the_log_does_not_grow_without_bound_while_there_is_always_somebody_reading() 
         place.remove().await;
     });
 }
+
+#[test]
+fn what_another_program_commits_is_seen_soon_and_ones_own_at_once() {
+    runtime().block_on(async {
+        let place = Place::new(Engine::Sqlite);
+        let db = open(&place).await;
+        // Two handles on one file stand for two programs: neither tells the other of its commits.
+        let other = Db::open(place.options("test")).await.unwrap();
+        let count = async |db: &Db| db.fetch_one::<i64>("SELECT COUNT(*) FROM pairs", &[]).await.unwrap();
+        for id in 0..50 {
+            // Read often, so that readers hold on to what they see.
+            for _ in 0..20 {
+                assert_eq!(count(&db).await, id * 4);
+            }
+            write_pair(&db, id * 2, Duration::ZERO).await.unwrap();
+            assert_eq!(count(&db).await, id * 4 + 2, "one's own, at once");
+            write_pair(&other, id * 2 + 1, Duration::ZERO).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(6)).await;
+            assert_eq!(count(&db).await, id * 4 + 4, "another's, soon");
+        }
+        db.close().await;
+        other.close().await;
+        place.remove().await;
+    });
+}
