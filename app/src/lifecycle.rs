@@ -9,6 +9,7 @@ use stoa_telemetry::{AccessLog, TelemetryConfig};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -43,8 +44,13 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     let access_log = AccessLog::stdout();
     let edge = assemble::edge(settings, &platform, &mut mounted, &telemetry, &access_log)?;
     let stop = stop_signal()?;
+    let rpc = serve_rpc(&server.rpc_listen, &platform, stop.clone()).await?;
     banner::print(&platform, roles, &listening, data_dir.path());
     stoa_gateway::serve(listener, edge, stop, grace).await;
+    if let Some(rpc) = rpc {
+        // Calls have deadlines of seconds; what is left after the grace is cut off.
+        let _ = tokio::time::timeout(grace, rpc).await;
+    }
 
     tracing::info!("stopping: requests are finished, waiting for jobs");
     background.stop(grace).await;
@@ -54,6 +60,23 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     access_log.stop();
     telemetry.shutdown();
     Ok(())
+}
+
+/// Serves calls between services, if there is an address for it.
+async fn serve_rpc(
+    listen: &str,
+    platform: &Platform,
+    stop: CancellationToken,
+) -> Result<Option<JoinHandle<std::io::Result<()>>>, Error> {
+    if listen.is_empty() {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(listen).await.map_err(|e| {
+        format!("cannot listen on {listen}: {e}; set server.rpc_listen to another address, or to none")
+    })?;
+    let serving =
+        axum::serve(listener, platform.rpc.serve_routes()).with_graceful_shutdown(stop.cancelled_owned());
+    Ok(Some(tokio::spawn(serving.into_future())))
 }
 
 /// Workers and sealers of every service.

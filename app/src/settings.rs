@@ -18,6 +18,7 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
     pub(crate) public_url: String,
+    pub(crate) rpc_listen: String,
     pub(crate) shutdown_grace: Period,
 }
 

@@ -8,7 +8,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn create_admin(data_dir: &Path, email: &str, password: &str) -> std::process::Output {
+pub(crate) fn create_admin(data_dir: &Path, email: &str, password: &str) -> std::process::Output {
     let mut child = command(data_dir)
         .args(["admin", "create", "--email", email])
         .stdin(Stdio::piped())

@@ -14,4 +14,5 @@ mod crash;
 mod journey;
 mod openapi;
 mod routes;
+mod rpc;
 mod stoa;

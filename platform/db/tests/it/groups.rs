@@ -325,7 +325,11 @@ fn what_another_program_commits_is_seen_soon_and_ones_own_at_once() {
         let db = open(&place).await;
         // Two handles on one file stand for two programs: neither tells the other of its commits.
         let other = Db::open(place.options("test")).await.unwrap();
-        let count = async |db: &Db| db.fetch_one::<i64>("SELECT COUNT(*) FROM pairs", &[]).await.unwrap();
+        let count = async |db: &Db| {
+            db.fetch_one::<i64>("SELECT COUNT(*) FROM pairs", &[])
+                .await
+                .unwrap()
+        };
         for id in 0..50 {
             // Read often, so that readers hold on to what they see.
             for _ in 0..20 {
