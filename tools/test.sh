@@ -24,4 +24,4 @@ step "tests"
 cargo test --workspace --locked
 
 step "API fuzzing by schemathesis"
-tools/schemathesis.sh "$scratch"
+STOA=target/debug/stoa tools/schemathesis.sh "$scratch"
