@@ -296,21 +296,3 @@ fn keys_that_are_not_sound_are_left_out() {
     let forged = format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(zeros));
     assert_eq!(ground.refused(&forged), Refused::BadSignature);
 }
-
-/// Not a test of truth but a look at the cost: `cargo test -p stoa-http --release -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures; tells nothing in a debug build"]
-fn what_a_cached_token_costs() {
-    let ground = ground();
-    let token = ground.signer.sign(&ground.claims());
-    let rounds = 1_000_000;
-    let begun = std::time::Instant::now();
-    for _ in 0..rounds {
-        assert!(ground.verifier.verify(std::hint::black_box(&token)).is_ok());
-    }
-    println!(
-        "{:?} for a token of {} bytes",
-        begun.elapsed() / rounds,
-        token.len()
-    );
-}

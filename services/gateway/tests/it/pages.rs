@@ -270,22 +270,3 @@ async fn every_code_has_an_explanation() {
     assert_eq!(story.get("/problems/unheard_of").await.code(), "not_found");
     assert_eq!(story.get("/problems/%3Cscript%3E").await.status, 404);
 }
-
-/// Serves the pages on port 3999 to be looked at: `cargo test -p stoa-gateway -- --ignored --exact pages::to_look_at`.
-#[tokio::test]
-#[ignore = "runs until it is stopped"]
-async fn to_look_at() {
-    let story = story_with("", |edge| {
-        (edge.router, edge.openapi) = pages(parts(Vec::new())).split_for_parts();
-        edge.openapi.info = utoipa::openapi::Info::new("Stoa", "1.2.3");
-        utoipa::Modify::modify(&stoa_http::openapi::Shared, &mut edge.openapi);
-    });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3999").await.unwrap();
-    stoa_gateway::serve(
-        listener,
-        story.edge,
-        Default::default(),
-        std::time::Duration::ZERO,
-    )
-    .await;
-}
