@@ -1,6 +1,7 @@
 //! Changing a password, and choosing a new one by mail.
 
 use stoa_audit::TxExt as _;
+use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_http::codes;
 use stoa_kernel::{Id, SessionId, UserId};
@@ -58,18 +59,7 @@ pub(crate) async fn change(
         tx.rollback().await;
         return Err(codes::CONFLICT.into());
     }
-    mail_tokens::remove_all(&mut tx, user, Purpose::Reset).await?;
-    tx.audit(&origin.entry(Some(user), "password.change", "account", Some(user.uuid())))
-        .await?;
-    let ending = end_all(&mut tx, user, Some(session), Some(user), origin).await?;
-    tx.enqueue(&SendMail {
-        user_id: user,
-        kind: MailKind::PasswordChanged,
-    })
-    .await?;
-    tx.commit().await?;
-    ending.committed(ctx);
-    Ok(())
+    finish(ctx, tx, user, "password.change", Some(session), origin).await
 }
 
 /// Sends a link to an account, if there is one with this address. For one that has none the same is done: a job is left that
@@ -112,10 +102,23 @@ pub(crate) async fn reset(ctx: &Ctx, token: &str, new: &Password, origin: &Origi
     }
     accounts::set_password(&mut tx, user, &hash).await?;
     accounts::set_verified(&mut tx, user).await?;
+    finish(ctx, tx, user, "password.reset", None, origin).await
+}
+
+/// What follows from a new password, however it came about: links to set one no longer work, every session but `kept` ends, and
+/// the owner is told by mail. Commits.
+async fn finish(
+    ctx: &Ctx,
+    mut tx: Tx,
+    user: UserId,
+    action: &'static str,
+    kept: Option<SessionId>,
+    origin: &Origin,
+) -> Result<()> {
     mail_tokens::remove_all(&mut tx, user, Purpose::Reset).await?;
-    tx.audit(&origin.entry(Some(user), "password.reset", "account", Some(user.uuid())))
+    tx.audit(&origin.entry(Some(user), action, "account", Some(user.uuid())))
         .await?;
-    let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
+    let ending = end_all(&mut tx, user, kept, Some(user), origin).await?;
     tx.enqueue(&SendMail {
         user_id: user,
         kind: MailKind::PasswordChanged,
