@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::stoa::{Stoa, folder, run};
@@ -9,6 +10,20 @@ use crate::stoa::{Stoa, folder, run};
 fn checked_in() -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// Method, path and description of every operation of a document.
+pub(crate) fn operations(document: &Value) -> impl Iterator<Item = (Method, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths.flat_map(|(path, item)| {
+        let operations = item
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(_, operation)| operation["responses"].is_object());
+        operations
+            .map(|(method, operation)| (method.to_uppercase().parse().unwrap(), path.as_str(), operation))
+    })
 }
 
 #[test]
@@ -43,23 +58,16 @@ async fn the_served_document_is_the_checked_in_one() {
 fn every_operation_is_described() {
     let document = checked_in();
     let mut wanting = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item
-            .as_object()
-            .unwrap()
-            .iter()
-            .filter(|(_, operation)| operation["responses"].is_object())
-        {
-            let name = format!("{} {path}", method.to_uppercase());
-            if operation["summary"].as_str().is_none_or(str::is_empty) {
-                wanting.push(format!("{name}: no summary"));
-            }
-            if !operation["security"].is_array() {
-                wanting.push(format!("{name}: does not say who may call it"));
-            }
-            if operation["tags"].as_array().is_none_or(Vec::is_empty) {
-                wanting.push(format!("{name}: no tag"));
-            }
+    for (method, path, operation) in operations(&document) {
+        let name = format!("{method} {path}");
+        if operation["summary"].as_str().is_none_or(str::is_empty) {
+            wanting.push(format!("{name}: no summary"));
+        }
+        if !operation["security"].is_array() {
+            wanting.push(format!("{name}: does not say who may call it"));
+        }
+        if operation["tags"].as_array().is_none_or(Vec::is_empty) {
+            wanting.push(format!("{name}: no tag"));
         }
     }
     assert!(wanting.is_empty(), "{}", wanting.join("\n"));

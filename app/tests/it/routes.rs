@@ -4,6 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::openapi::operations;
 use crate::stoa::{Stoa, folder, token};
 
 /// One operation of the document.
@@ -40,26 +41,18 @@ impl Route {
 
 async fn routes(stoa: &Stoa) -> Vec<Route> {
     let document: Value = stoa.look("/api/openapi.json").await.json().await.unwrap();
-    let mut routes = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item
-            .as_object()
-            .unwrap()
-            .iter()
-            .filter(|(_, operation)| operation["responses"].is_object())
-        {
-            let security = operation["security"].as_array().cloned().unwrap_or_default();
-            routes.push(Route {
-                method: method.to_uppercase().parse().unwrap(),
-                template: path.clone(),
-                public: security
-                    .iter()
-                    .all(|one| one.as_object().is_some_and(serde_json::Map::is_empty)),
-                permission: operation["x-permission"].as_str().map(str::to_owned),
-                takes_json: operation["requestBody"]["content"]["application/json"].is_object(),
-            });
-        }
-    }
+    let routes: Vec<_> = operations(&document)
+        .map(|(method, path, operation)| Route {
+            method,
+            template: path.to_owned(),
+            public: operation["security"].as_array().is_none_or(|any| {
+                any.iter()
+                    .all(|one| one.as_object().is_some_and(serde_json::Map::is_empty))
+            }),
+            permission: operation["x-permission"].as_str().map(str::to_owned),
+            takes_json: operation["requestBody"]["content"]["application/json"].is_object(),
+        })
+        .collect();
     assert!(routes.len() > 40, "only {} routes are described", routes.len());
     routes
 }
