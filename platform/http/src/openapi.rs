@@ -47,6 +47,9 @@ const PROBLEMS: &[(u16, &str)] = &[
     (503, "Not possible just now"),
 ];
 
+/// Of these, what the edge answers before an operation is asked: for a token that is no good, and for too many requests.
+const EDGE: &[u16] = &[401, 429];
+
 /// For `responses(…, Problems)` in `#[utoipa::path]`: the refusals that any operation may answer with, as [`Problem`].
 /// They refer to what [`Shared`] adds to the description.
 pub struct Problems;
@@ -66,7 +69,7 @@ fn response_name(status: u16) -> String {
 }
 
 /// Adds to a description what all services refer to: the problem's schema and responses, and the security schemes.
-/// Beside bearer tokens, whatever is open to them is open to cookies and API keys.
+/// Every operation can be refused by the edge, and says so. Beside bearer tokens, whatever is open to them is open to cookies and API keys.
 pub struct Shared;
 
 impl Modify for Shared {
@@ -97,6 +100,14 @@ impl Modify for Shared {
         components.add_security_scheme(API_KEY, key);
         let bearer = SecurityRequirement::new::<_, [&str; 0], _>(BEARER, []);
         for operation in openapi.paths.paths.values_mut().flat_map(operations_mut) {
+            for status in EDGE {
+                let refusal = || Ref::from_response_name(response_name(*status)).into();
+                operation
+                    .responses
+                    .responses
+                    .entry(status.to_string())
+                    .or_insert_with(refusal);
+            }
             if let Some(security) = operation
                 .security
                 .as_mut()

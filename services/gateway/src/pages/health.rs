@@ -10,7 +10,6 @@ use axum::{
 use futures::future::{BoxFuture, join_all};
 use http::StatusCode;
 use serde::Serialize;
-use stoa_http::Problem;
 
 use super::Shared;
 use crate::edge::AsIs;
@@ -178,8 +177,6 @@ fn answer(status: HealthStatus, body: impl Serialize) -> Response {
 /// Is the process alive?
 #[utoipa::path(get, path = "/health/live", tag = "health", security(()), responses(
     (status = 200, description = "It is.", body = ProcessState),
-    (status = 401, description = "The token that came along is no good.", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn live() -> Response {
     answer(
@@ -194,8 +191,6 @@ pub(super) async fn live() -> Response {
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()), responses(
     (status = 200, description = "It can.", body = ProcessState),
     (status = 503, description = "Something that it needs does not work.", body = ProcessState),
-    (status = 401, description = "The token that came along is no good.", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let status = if look(&shared).await.status == HealthStatus::Down {
@@ -210,8 +205,6 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 #[utoipa::path(get, path = "/health", tag = "health", security(()), responses(
     (status = 200, description = "It works, if perhaps not all of it.", body = Health),
     (status = 503, description = "Something that it needs does not work.", body = Health),
-    (status = 401, description = "The token that came along is no good.", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let insider = shared.insider(&request.into_parts().0);
