@@ -16,3 +16,4 @@ mod openapi;
 mod routes;
 mod rpc;
 mod stoa;
+mod tls;
