@@ -16,6 +16,7 @@ use stoa_service::{Env, Service};
 use crate::{
     roles::{Role, Roles},
     settings::{CacheConfig, ServerConfig},
+    tls,
 };
 
 /// An error with words for whoever started the program.
@@ -50,10 +51,6 @@ impl Platform {
         let clock = Clock::system();
         let cache: CacheConfig = settings.section("cache")?;
         let mail: MailConfig = settings.section("mail")?;
-        let public_url = match server.public_url.trim_end_matches('/') {
-            "" => format!("http://{listening}"),
-            url => url.to_owned(),
-        };
         Ok(Self {
             cache: Cache::local(cache.max_mib * 1024 * 1024),
             objects: Objects::folder(&data_dir.join("objects"))?,
@@ -61,7 +58,7 @@ impl Platform {
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
             bus: LocalBus::new(),
-            public_url,
+            public_url: tls::public_url(server, listening)?,
             clock,
         })
     }

@@ -28,6 +28,18 @@ pub(crate) struct ServerConfig {
     pub(crate) public_url: String,
     pub(crate) rpc_listen: String,
     pub(crate) shutdown_grace: Period,
+    pub(crate) tls: TlsConfig,
+}
+
+/// Section `[server.tls]`. An empty path is none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) min_version: stoa_tls::Version,
+    pub(crate) redirect_listen: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -17,3 +17,4 @@ mod postgres;
 mod routes;
 mod rpc;
 mod stoa;
+mod tls;
