@@ -32,6 +32,7 @@ impl Ground {
         let clock = Clock::adjustable();
         let verifier = Verifier::new(ISSUER, clock.clone());
         let mail = MailConfig {
+            folder: "".into(),
             url: String::new(),
             from: "Stoa <stoa@localhost>".to_owned(),
         };
