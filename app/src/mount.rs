@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stoa_cache::Cache;
+use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{Db, DbOptions, Migration};
 use stoa_events::LocalBus;
@@ -15,7 +15,7 @@ use stoa_service::{Env, Service};
 
 use crate::{
     roles::{Role, Roles},
-    settings::{CacheConfig, DatabaseConfig, ServerConfig},
+    settings::{DatabaseConfig, ServerConfig},
 };
 
 /// An error with words for whoever started the program.
@@ -41,7 +41,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     /// `listening` is where the process listens, for the addresses it tells others.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         settings: &Settings,
         server: &ServerConfig,
         data_dir: &Path,
@@ -55,7 +55,7 @@ impl Platform {
             url => url.to_owned(),
         };
         Ok(Self {
-            cache: Cache::local(cache.max_mib * 1024 * 1024),
+            cache: Cache::open(&cache, clock.clone()).await?,
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),

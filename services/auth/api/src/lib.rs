@@ -5,7 +5,7 @@ pub mod events;
 mod keys;
 
 pub use access::{Access, AccessError};
-pub use keys::KeyClient;
+pub use keys::{KeyClient, tell_key_changed};
 
 /// Generated from `proto/stoa/auth/v1/access.proto`.
 #[allow(
