@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stoa_cache::Cache;
+use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, Migration};
 use stoa_events::LocalBus;
@@ -15,7 +15,7 @@ use stoa_service::{Env, Service};
 
 use crate::{
     roles::{Role, Roles},
-    settings::{CacheConfig, ServerConfig},
+    settings::ServerConfig,
     tls,
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     /// `listening` is where the process listens, for the addresses it tells others.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         settings: &Settings,
         server: &ServerConfig,
         data_dir: &Path,
@@ -52,7 +52,7 @@ impl Platform {
         let cache: CacheConfig = settings.section("cache")?;
         let mail: MailConfig = settings.section("mail")?;
         Ok(Self {
-            cache: Cache::local(cache.max_mib * 1024 * 1024),
+            cache: Cache::open(&cache, clock.clone()).await?,
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
