@@ -39,7 +39,7 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     let tls = Tls::open(&server).await?;
     let listening = listener.local_addr()?.to_string();
 
-    let platform = Platform::open(settings, &server, data_dir.path(), &listening)?;
+    let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
     let mut mounted = mount::services(&platform, settings, roles, data_dir.path()).await?;
     mount::migrate(&mounted).await?;
     let background = Background::start(settings, &platform, &mut mounted).await?;

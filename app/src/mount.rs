@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use stoa_cache::Cache;
+use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, Migration};
-use stoa_events::LocalBus;
+use stoa_events::Bus;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
@@ -15,7 +15,7 @@ use stoa_service::{Env, Service};
 
 use crate::{
     roles::{Role, Roles},
-    settings::{CacheConfig, ServerConfig},
+    settings::ServerConfig,
     tls,
 };
 
@@ -36,13 +36,13 @@ pub(crate) struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) verifier: Verifier,
     pub(crate) rpc: Directory,
-    pub(crate) bus: LocalBus,
+    pub(crate) bus: Bus,
     pub(crate) public_url: String,
 }
 
 impl Platform {
     /// `listening` is where the process listens, for the addresses it tells others.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         settings: &Settings,
         server: &ServerConfig,
         data_dir: &Path,
@@ -52,12 +52,12 @@ impl Platform {
         let cache: CacheConfig = settings.section("cache")?;
         let mail: MailConfig = settings.section("mail")?;
         Ok(Self {
-            cache: Cache::local(cache.max_mib * 1024 * 1024),
+            cache: Cache::open(&cache, clock.clone()).await?,
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
-            bus: LocalBus::new(),
+            bus: Bus::local(),
             public_url: tls::public_url(server, listening)?,
             clock,
         })

@@ -51,12 +51,6 @@ pub(crate) struct EventsConfig {
     pub(crate) lease: Period,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CacheConfig {
-    pub(crate) max_mib: u64,
-}
-
 /// What the command line says about settings; each flag outranks file and environment.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SettingsArgs {
@@ -93,7 +87,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
         settings.engine_section::<DatabaseConfig>("database", role.name())?;
     }
     settings.section::<EventsConfig>("events")?;
-    settings.section::<CacheConfig>("cache")?;
+    settings.section::<stoa_cache::CacheConfig>("cache")?;
     settings.section::<stoa_mail::MailConfig>("mail")?;
     settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
     settings.section::<stoa_gateway::GatewayConfig>("gateway")?;

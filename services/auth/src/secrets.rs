@@ -9,6 +9,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use sha2::{Digest, Sha256};
 use stoa_kernel::random;
 use zeroize::Zeroizing;
 
@@ -106,6 +107,18 @@ impl Secrets {
         Ok(body)
     }
 
+    /// A key for `purpose`, the same wherever this key is the same: what the cipher makes of nothing, at a place in its
+    /// stream that the purpose names and that nothing else is sealed at.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<[u8; KEY]> {
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&Sha256::digest(purpose)[..NONCE]);
+        let mut derived = [0; KEY];
+        self.key()?
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut derived)
+            .map(|_| derived)
+            .map_err(|_| broken("cannot derive"))
+    }
+
     fn key(&self) -> Result<&LessSafeKey> {
         self.key.get().ok_or_else(|| broken("the key is not read yet"))
     }
@@ -176,6 +189,16 @@ mod tests {
         assert_eq!(again.open("totp:1", &sealed).unwrap().as_slice(), b"a secret");
         assert!(again.open("totp:2", &sealed).is_err());
         assert_ne!(again.seal("totp:1", b"a secret").unwrap(), sealed);
+    }
+
+    #[test]
+    fn keys_are_derived_for_one_purpose_and_are_the_same_after_a_restart() {
+        let folder = TempDir::new().unwrap();
+        let first = opened(&folder).derive("limits").unwrap();
+        assert_eq!(opened(&folder).derive("limits").unwrap(), first);
+        assert_ne!(opened(&folder).derive("others").unwrap(), first);
+        let elsewhere = opened(&TempDir::new().unwrap());
+        assert_ne!(elsewhere.derive("limits").unwrap(), first);
     }
 
     #[test]

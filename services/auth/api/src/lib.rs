@@ -6,7 +6,7 @@ mod keys;
 mod trust;
 
 pub use access::{Access, AccessError};
-pub use keys::KeyClient;
+pub use keys::{KeyClient, tell_key_changed};
 pub use trust::TrustFeed;
 
 /// Generated from `proto/stoa/auth/v1/access.proto`.

@@ -34,7 +34,12 @@ pub(crate) async fn start(ctx: Ctx) -> Result<(), String> {
 /// Reads the key that secrets are sealed with, and makes it at the first start.
 async fn open_secrets(ctx: &Ctx) -> Result<()> {
     let shared = ctx.clone();
-    tokio::task::spawn_blocking(move || shared.secrets.load())
+    let open = move || {
+        shared.secrets.load()?;
+        shared.lockout.keep_secret(shared.secrets.derive("lockout")?);
+        Ok(())
+    };
+    tokio::task::spawn_blocking(open)
         .await
         .map_err(|e| Error::Internal(e.to_string()))?
 }

@@ -227,12 +227,12 @@ impl Inner {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let address = LimitKey::address(exchange.info.address);
-        exchange.tightest.take(&self.per_address, address)?;
-        limits::check_head(&parts, &self.config)?;
-        if let Some((limiter, key)) = exchange.route.limiter(&parts.method, exchange.info.address) {
-            exchange.tightest.take(limiter, key)?;
+        let address = (&self.per_address, LimitKey::address(exchange.info.address));
+        match exchange.route.limiter(&parts.method, exchange.info.address) {
+            None => exchange.tightest.take(&[address]).await?,
+            Some(of_route) => exchange.tightest.take(&[address, of_route]).await?,
         }
+        limits::check_head(&parts, &self.config)?;
         if let Some(answer) = self.cors.preflight(&parts)? {
             return Ok(answer);
         }
@@ -243,7 +243,7 @@ impl Inner {
         if let Some(principal) = parts.extensions.get::<Arc<Principal>>() {
             exchange.user = Some(principal.user_id);
             let user = LimitKey::User(principal.user_id.uuid().into_bytes());
-            exchange.tightest.take(&self.per_user, user)?;
+            exchange.tightest.take(&[(&self.per_user, user)]).await?;
         }
         Ok(self.pass_on(Request::from_parts(parts, body), exchange).await)
     }
