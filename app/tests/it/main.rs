@@ -13,6 +13,8 @@ mod cli;
 mod crash;
 mod journey;
 mod openapi;
+mod postgres;
 mod routes;
 mod rpc;
 mod stoa;
+mod tls;

@@ -5,6 +5,7 @@
 
 extern crate self as stoa_db;
 
+mod config;
 mod db;
 mod error;
 mod migration;
@@ -15,6 +16,7 @@ pub mod testing;
 mod tx;
 mod value;
 
+pub use config::DatabaseConfig;
 pub use db::{Db, DbOptions, Engine};
 pub use error::Error;
 pub use migration::{Migration, MigrationReport};

@@ -41,8 +41,8 @@ impl Ctx {
     pub(crate) fn new(env: Env, config: AuthConfig) -> Result<Self, String> {
         config.check()?;
         Ok(Self(Arc::new(Shared {
-            keys: KeyRing::new(env.data_dir.join("keys"), env.clock.clone(), &config),
-            secrets: Secrets::new(env.data_dir.join("keys")),
+            keys: KeyRing::new(env.clock.clone(), &config),
+            secrets: Secrets::new(env.data_dir.join("keys"), &config.secret)?,
             passwords: Hasher::start(&config.password)?,
             lockout: Lockout::new(&env.cache, &config.rate_limit),
             templates: Templates::new()?,

@@ -13,4 +13,4 @@ pub use codes::{CODES, ORIGIN_NOT_ALLOWED, REFUSED, URI_TOO_LONG};
 pub use config::{CorsConfig, GatewayConfig, Network, Origin, RateLimitConfig, RouteRate};
 pub use edge::{AsIs, Edge, EdgeParts};
 pub use pages::{Detail, HealthCheck, MetricsRead, PagesParts, pages};
-pub use server::{ServerLimits, serve, serve_with};
+pub use server::{Answers, ServerLimits, ServerOptions, redirect, serve, serve_with};

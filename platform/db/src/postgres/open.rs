@@ -34,9 +34,13 @@ pub(super) fn config(options: &DbOptions) -> Result<Config, Error> {
         .url
         .parse()
         .map_err(|e| Error::Open(format!("the address of PostgreSQL cannot be read: {e}")))?;
+    let limit = options.statement_timeout.as_millis();
     let given = config.get_options().unwrap_or_default().to_owned();
     config
-        .options(format!("{given} -c search_path={schema} -c timezone=UTC"))
+        .options(format!(
+            "{given} -c search_path={schema} -c timezone=UTC -c statement_timeout={limit} \
+             -c idle_in_transaction_session_timeout={limit}"
+        ))
         .application_name(format!("stoa {}", options.service))
         .connect_timeout(Duration::from_secs(10))
         .keepalives_idle(SILENCE)

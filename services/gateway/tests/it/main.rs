@@ -15,4 +15,5 @@ mod measured;
 mod pages;
 mod server;
 mod story;
+mod tls;
 mod who;
