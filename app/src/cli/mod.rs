@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod doctor;
 mod migrate;
+mod provision;
 mod serve;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the databases up to this binary; `serve` does so too
     Migrate(migrate::Migrate),
+    /// Make a role, a schema and a settings file for each service on a PostgreSQL server
+    Provision(provision::Provision),
     /// Print or check the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -51,6 +54,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(&self.settings).await,
             Command::Migrate(command) => command.run(&self.settings).await,
+            Command::Provision(command) => command.run().await,
             Command::Config(command) => command.run(&self.settings),
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,
