@@ -5,6 +5,7 @@ mod address;
 mod compress;
 mod cors;
 mod exchange;
+mod grpc;
 mod identity;
 mod limits;
 mod remote;
@@ -175,7 +176,7 @@ impl Edge {
         let started = Instant::now();
         let edge = &*self.0;
         let (parts, body) = request.into_parts();
-        let (version, patience) = (parts.version, edge.patience(peer, &parts));
+        let (version, patience, call) = (parts.version, edge.patience(peer, &parts), grpc::is_call(&parts));
         let identity = Identity::of(&parts.headers, edge.traces.unwrap_or(0.0));
         let parent = identity.parent;
         let info = edge.inform(peer, &parts, identity);
@@ -195,6 +196,9 @@ impl Edge {
 
         let response = answer.unwrap_or_else(IntoResponse::into_response);
         let mut response = shape::problems(response, &exchange);
+        if call {
+            response = grpc::translate(response);
+        }
         if edge.draining.has_begun() && version == Version::HTTP_11 {
             response
                 .headers_mut()

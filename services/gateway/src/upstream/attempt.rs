@@ -53,6 +53,8 @@ struct Watch<'a> {
     replica: &'a Replica,
     flight: Option<Flight>,
     started: Instant,
+    /// When there was a connection.
+    connected: Option<Instant>,
     over: bool,
 }
 
@@ -62,6 +64,7 @@ impl<'a> Watch<'a> {
             replica,
             flight: Some(replica.fly()),
             started: Instant::now(),
+            connected: None,
             over: false,
         }
     }
@@ -69,7 +72,9 @@ impl<'a> Watch<'a> {
     fn answered(&mut self, response: &Response) {
         self.over = true;
         let took = self.started.elapsed();
-        self.replica.answered(took);
+        // Making a connection says little about how busy the replica is.
+        self.replica
+            .answered(self.connected.map_or(took, |connected| connected.elapsed()));
         self.replica.measured.took(took);
         self.replica
             .measured
@@ -104,7 +109,7 @@ async fn http1(
         }
         match wire.send(request).await {
             Ok(answer) => return Ok(relay(answer, Some(wire), watch).await),
-            Err(Unanswered::Unsent(unsent, _)) => request = unsent,
+            Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
             Err(Unanswered::Lost(error)) => return Err(Miss::Stale(error)),
         }
     }
@@ -112,6 +117,7 @@ async fn http1(
         Ok(wire) => wire,
         Err(error) => return Err(Miss::Unsent(Box::new(request), error)),
     };
+    watch.connected = Some(Instant::now());
     match wire.send(request).await {
         Ok(answer) => Ok(relay(answer, Some(wire), watch).await),
         Err(unanswered) => Err(unanswered.into()),
@@ -158,7 +164,7 @@ async fn multiplexed(replica: &Replica, config: &UpstreamConfig) -> io::Result<h
 
 async fn relay(
     answer: hyper::Response<hyper::body::Incoming>,
-    wire: Option<Box<Wire>>,
+    wire: Option<Wire>,
     watch: &mut Watch<'_>,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
@@ -173,7 +179,7 @@ async fn relay(
 impl From<Unanswered> for Miss {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Unsent(request, error) => Self::Unsent(Box::new(request), io::Error::other(error)),
+            Unanswered::Unsent(request, error) => Self::Unsent(request, io::Error::other(error)),
             Unanswered::Lost(error) => Self::Lost(error),
         }
     }

@@ -85,7 +85,9 @@ impl FromStr for UpstreamUrl {
         };
         let authority = uri.authority().ok_or_else(wrong)?;
         let bare = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
-        if !bare || authority.as_str().contains('@') || authority.port_u16() == Some(0) {
+        let port = authority.as_str().len() == authority.host().len()
+            || authority.port_u16().is_some_and(|port| port > 0);
+        if !bare || !port || authority.as_str().contains('@') {
             return Err(wrong());
         }
         Ok(Self {

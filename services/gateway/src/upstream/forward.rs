@@ -211,7 +211,7 @@ fn too_large(miss: &Miss) -> Option<Failure> {
     };
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     chain
-        .any(|error| error.is::<LengthLimitError>())
+        .any(<dyn std::error::Error>::is::<LengthLimitError>)
         .then(|| Failure::new(codes::TOO_LARGE))
 }
 

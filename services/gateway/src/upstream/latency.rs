@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After so long without an answer a third of what is known is left.
-const MEMORY: f64 = 5.0;
+/// After so long without an answer a third of what is known is left: so that a slow one is tried again.
+const MEMORY: f64 = 1.0;
+/// How much of the average each answer makes up.
+const SHARE: f64 = 0.2;
 /// What a replica counts for that nobody has asked yet, in microseconds.
 const UNKNOWN: f64 = 1000.0;
 
-/// Moving average of the time to an answer. A slow answer counts at once, quick ones bit by bit: so a replica that gets
-/// into trouble is spared before it has made many wait.
+/// Moving average of the time to an answer.
 pub(super) struct Latency {
     begun: Instant,
     /// Bits of microseconds as f64.
@@ -24,7 +25,7 @@ impl Latency {
     pub(super) fn new() -> Self {
         Self {
             begun: Instant::now(),
-            average: AtomicU64::new(0_f64.to_bits()),
+            average: AtomicU64::new(UNKNOWN.to_bits()),
             at: AtomicU64::new(0),
         }
     }
@@ -32,30 +33,19 @@ impl Latency {
     /// An answer took so long. Two at once may overwrite each other, which an average survives.
     pub(super) fn note(&self, took: Duration) {
         let new = took.as_secs_f64() * 1e6;
-        let (old, weight) = self.remembered();
-        let average = if new > old {
-            new
-        } else {
-            old * weight + new * (1.0 - weight)
-        };
+        let old = f64::from_bits(self.average.load(Ordering::Relaxed));
+        let average = old + (new - old) * SHARE;
         self.average.store(average.to_bits(), Ordering::Relaxed);
         self.at.store(self.now(), Ordering::Relaxed);
     }
 
     /// What one more request may expect beside `in_flight` others.
     pub(super) fn cost(&self, in_flight: usize) -> f64 {
-        let (average, weight) = self.remembered();
-        let others = u32::try_from(in_flight).unwrap_or(u32::MAX);
-        (average * weight + UNKNOWN * (1.0 - weight)) * (f64::from(others) + 1.0)
-    }
-
-    /// The average, and how much of it still counts.
-    fn remembered(&self) -> (f64, f64) {
+        let average = f64::from_bits(self.average.load(Ordering::Relaxed));
         let age = self.now().saturating_sub(self.at.load(Ordering::Relaxed));
-        let seconds = Duration::from_millis(age).as_secs_f64();
-        // A millisecond for answers that come in one; so that a thousand of them count as a second.
-        let weight = (-(seconds + 0.001) / MEMORY).exp();
-        (f64::from_bits(self.average.load(Ordering::Relaxed)), weight)
+        let weight = (-Duration::from_millis(age).as_secs_f64() / MEMORY).exp();
+        let others = u32::try_from(in_flight).unwrap_or(u32::MAX);
+        average * weight * (f64::from(others) + 1.0)
     }
 
     fn now(&self) -> u64 {
@@ -68,12 +58,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_answer_counts_at_once_and_load_counts_too() {
+    fn slowness_and_load_both_cost() {
         let (quick, slow) = (Latency::new(), Latency::new());
-        quick.note(Duration::from_millis(2));
-        slow.note(Duration::from_millis(2));
-        slow.note(Duration::from_millis(50));
-        slow.note(Duration::from_millis(2));
+        for _ in 0..10 {
+            quick.note(Duration::from_millis(2));
+            slow.note(Duration::from_millis(50));
+        }
         assert!(slow.cost(0) > 10.0 * quick.cost(0));
         assert!(quick.cost(60) > slow.cost(0));
     }

@@ -15,12 +15,12 @@ use super::{replica::Flight, wire::Wire};
 pub(super) struct Relayed {
     body: Incoming,
     /// None for a connection that drives itself, and at the end.
-    wire: Option<Box<Wire>>,
+    wire: Option<Wire>,
     flight: Option<Flight>,
 }
 
 impl Relayed {
-    pub(super) fn new(body: Incoming, wire: Option<Box<Wire>>, flight: Flight) -> Self {
+    pub(super) fn new(body: Incoming, wire: Option<Wire>, flight: Flight) -> Self {
         Self {
             body,
             wire,

@@ -30,7 +30,7 @@ pub(super) struct Replica {
     pub(super) address: SocketAddr,
     pub(super) authority: Authority,
     pub(super) protocol: Protocol,
-    idle: Mutex<Vec<Box<Wire>>>,
+    idle: Mutex<Vec<Wire>>,
     pub(super) shared: tokio::sync::Mutex<Option<http2::SendRequest<Body>>>,
     in_flight: AtomicUsize,
     latency: Latency,
@@ -87,16 +87,16 @@ impl Replica {
     }
 
     /// The latest connection that was put aside.
-    pub(super) fn take(&self) -> Option<Box<Wire>> {
+    pub(super) fn take(&self) -> Option<Wire> {
         self.idle.lock().pop()
     }
 
     /// Puts a connection aside for the next request.
-    pub(super) fn put(&self, mut wire: Box<Wire>) {
+    pub(super) fn put(&self, mut wire: Wire) {
         if self.told() != Told::Ready {
             return;
         }
-        wire.rested = Instant::now();
+        wire.rest();
         let mut idle = self.idle.lock();
         if idle.len() < KEPT {
             idle.push(wire);
@@ -105,15 +105,9 @@ impl Replica {
 
     /// Closes connections that nobody used for `time`, and forgets those that the replica closed.
     pub(super) fn sweep(&self, time: Duration) {
-        let all = std::mem::take(&mut *self.idle.lock());
-        let kept = all.into_iter().filter_map(|mut wire| {
-            (wire.rested.elapsed() < time && wire::is_alive(&mut wire)).then_some(wire)
-        });
-        let mut kept: Vec<_> = kept.collect();
-        let mut idle = self.idle.lock();
-        // What was used meanwhile is the warmer: it stays on top.
-        kept.append(&mut idle);
-        *idle = kept;
+        self.idle
+            .lock()
+            .retain_mut(|wire| wire.rested() < time && wire::is_alive(wire));
     }
 
     /// A request is on its way to it; over when the result is dropped.
@@ -174,6 +168,9 @@ impl Replica {
         if self.ejected.swap(true, Ordering::Relaxed) {
             return;
         }
+        if ejection.until.elapsed() > config.eject_for.0 * LONGEST {
+            ejection.times = 0;
+        }
         let factor = 1 << ejection.times.min(LONGEST.ilog2());
         ejection.until = Instant::now() + config.eject_for.0 * factor;
         ejection.times += 1;
@@ -186,22 +183,25 @@ impl Replica {
         if found == Told::Nothing && self.misses.fetch_add(1, Ordering::Relaxed) + 1 < MISSES {
             return false;
         }
+        let mut missed = false;
         if found != Told::Nothing {
-            self.misses.store(0, Ordering::Relaxed);
+            missed = self.misses.swap(0, Ordering::Relaxed) > 0;
         }
         let before = self.told();
+        let again = found == Told::Ready && (missed || before != Told::Ready);
         self.told.store(found as u8, Ordering::Relaxed);
         if found != Told::Ready {
             // Nothing new is to come to it by a connection that it may close any moment.
             self.idle.lock().clear();
         }
-        if found == Told::Ready && !self.is_ejected() {
-            self.ejection.lock().times = 0;
+        if again {
+            // It was down, and is another process now: what the last one did is not held against it.
+            self.ejected.store(false, Ordering::Relaxed);
         }
         if before != found {
             tracing::info!(upstream = %self.address, now = ?found, "a replica changed");
         }
-        found == Told::Ready && before != Told::Ready
+        again
     }
 
     /// In a word, for whoever looks at `/health`.

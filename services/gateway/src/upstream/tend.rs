@@ -10,7 +10,6 @@ use std::{
 use axum::body::Body;
 use futures::future::join_all;
 use http::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use stoa_kernel::random;
 use tokio::{
     net::lookup_host,
@@ -21,7 +20,7 @@ use super::{
     config::{Protocol, UpstreamConfig},
     replica::{Replica, Told},
     service::Service,
-    wire,
+    wire::{self, Wire},
 };
 
 /// A check may take a second beyond its connection.
@@ -110,10 +109,7 @@ async fn check(replica: &Replica, config: &UpstreamConfig) -> bool {
 
 /// `GET /health/ready` on a connection of its own: so it is known that new ones are accepted.
 async fn ask(replica: &Replica, config: &UpstreamConfig) -> Told {
-    let Ok(stream) = wire::connect(replica.address, config.connect_timeout.0).await else {
-        return Told::Nothing;
-    };
-    let Ok((mut sender, connection)) = wire::builder().handshake(TokioIo::new(stream)).await else {
+    let Ok(mut wire) = Wire::open(replica.address, config.connect_timeout.0).await else {
         return Told::Nothing;
     };
     let request = Request::get("/health/ready")
@@ -123,16 +119,9 @@ async fn ask(replica: &Replica, config: &UpstreamConfig) -> Told {
     let Ok(request) = request else {
         return Told::Nothing;
     };
-    let answer = async move {
-        tokio::select! {
-            biased;
-            answer = sender.send_request(request) => answer.ok(),
-            _ = connection => None,
-        }
-    };
-    match answer.await.map(|answer| answer.status()) {
-        Some(status) if status.is_success() => Told::Ready,
-        Some(StatusCode::SERVICE_UNAVAILABLE) => Told::Draining,
+    match wire.send(request).await.map(|answer| answer.status()) {
+        Ok(status) if status.is_success() => Told::Ready,
+        Ok(StatusCode::SERVICE_UNAVAILABLE) => Told::Draining,
         _ => Told::Nothing,
     }
 }

@@ -27,18 +27,21 @@ const BUFFER: usize = 256 * 1024;
 /// Headers in an answer.
 const HEADERS: usize = 256;
 
-pub(super) struct Wire {
+/// Boxed: it moves at each request.
+pub(super) struct Wire(Box<Line>);
+
+struct Line {
     sender: http1::SendRequest<Body>,
     /// None once it is closed.
     connection: Option<http1::Connection<TokioIo<TcpStream>, Body>>,
     /// When it was last put aside.
-    pub(super) rested: Instant,
+    rested: Instant,
 }
 
 /// Why there is no answer.
 pub(super) enum Unanswered {
     /// The connection was closed before any of the request was written; here it is again.
-    Unsent(Request<Body>, hyper::Error),
+    Unsent(Box<Request<Body>>, hyper::Error),
     /// The request was written, at least in part.
     Lost(hyper::Error),
 }
@@ -64,39 +67,50 @@ pub(super) fn builder() -> http1::Builder {
 }
 
 impl Wire {
-    pub(super) async fn open(address: SocketAddr, patience: Duration) -> io::Result<Box<Self>> {
+    pub(super) async fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
         let stream = connect(address, patience).await?;
         let (sender, connection) = builder()
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        Ok(Box::new(Self {
+        Ok(Self(Box::new(Line {
             sender,
             connection: Some(connection),
             rested: Instant::now(),
-        }))
+        })))
+    }
+
+    /// Puts it aside.
+    pub(super) fn rest(&mut self) {
+        self.0.rested = Instant::now();
+    }
+
+    /// For how long it has been put aside.
+    pub(super) fn rested(&self) -> Duration {
+        self.0.rested.elapsed()
     }
 
     /// Lets the connection go on.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.connection
+        if let Some(connection) = &mut self.0.connection
             && Pin::new(connection).poll(cx).is_ready()
         {
             // Its errors are told to who waits for the answer.
-            self.connection = None;
+            self.0.connection = None;
         }
     }
 
     /// Whether it can take a request; drives it first.
     pub(super) fn is_free(&mut self, cx: &mut Context<'_>) -> bool {
         self.drive(cx);
-        self.connection.is_some() && self.sender.is_ready()
+        self.0.connection.is_some() && self.0.sender.is_ready()
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let connection = &mut self.connection;
+        let line = &mut *self.0;
+        let mut answer = pin!(line.sender.try_send_request(request));
+        let connection = &mut line.connection;
         let answer = poll_fn(|cx| {
             if let Some(driven) = connection
                 && Pin::new(driven).poll(cx).is_ready()
@@ -105,14 +119,14 @@ impl Wire {
             }
             answer.as_mut().poll(cx)
         });
-        answer.await.map_err(|error| Unanswered::of(error))
+        answer.await.map_err(Unanswered::of)
     }
 }
 
 impl Unanswered {
     pub(super) fn of(mut error: TrySendError<Request<Body>>) -> Self {
         match error.take_message() {
-            Some(request) => Self::Unsent(request, error.into_error()),
+            Some(request) => Self::Unsent(Box::new(request), error.into_error()),
             None => Self::Lost(error.into_error()),
         }
     }

@@ -40,7 +40,7 @@ impl Process {
     /// As a process does that is told to stop and knows that it is balanced: drains first.
     pub(crate) async fn stop_gently(self) {
         self.draining.begin();
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(1000)).await;
         self.stop().await;
     }
 
