@@ -9,7 +9,7 @@ use stoa_gateway::{Draining, Edge, EdgeParts, GatewayConfig, PagesParts, RemoteR
 use stoa_telemetry::{Telemetry, TelemetryConfig};
 use utoipa::{
     Modify,
-    openapi::{InfoBuilder, LicenseBuilder, OpenApi, PathItem},
+    openapi::{InfoBuilder, LicenseBuilder, OpenApi},
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -19,9 +19,6 @@ use crate::{
     mount::{Error, Mounted, Platform, nowhere},
     roles::{Role, Roles},
 };
-
-/// The description of all services, for a process that does not run all of them. A test holds it to what they say.
-const WHOLE: &str = include_str!("../../docs/openapi.json");
 
 /// The edge around everything that this process serves, and around what it passes on.
 pub(crate) fn edge(
@@ -47,19 +44,12 @@ pub(crate) fn edge(
         draining: outside.draining.clone(),
         ..pages(settings, platform)?
     };
-    let (mut router, mut openapi) = routes(parts, mounted);
-    let mut remote = Vec::new();
-    if is_gateway {
-        for role in roles.others() {
-            if !upstreams.as_ref().is_some_and(|all| all.has(role.name())) {
-                return Err(nowhere(role, "gateway.upstreams", "http://10.0.0.7:3000"));
-            }
-            remote.push(elsewhere(role)?);
-        }
+    let others: Vec<_> = roles.others().filter(|_| is_gateway).collect();
+    let missing = |role: &&Role| !upstreams.as_ref().is_some_and(|all| all.has(role.name()));
+    if let Some(role) = others.iter().find(missing) {
+        return Err(nowhere(*role, "gateway.upstreams", "http://10.0.0.7:3000"));
     }
-    if !remote.is_empty() {
-        openapi = serde_json::from_str(WHOLE)?;
-    }
+    let (mut router, openapi) = routes(parts, mounted, &others);
     let all = Role::ALL.into_iter();
     let mut unlisted: Vec<_> = all.flat_map(Role::pages).map(|path| (*path).to_owned()).collect();
     if let Some(mailbox) = platform.mailer.dev_router().filter(|_| is_gateway) {
@@ -80,27 +70,19 @@ pub(crate) fn edge(
         traces: telemetry.traces().then_some(trace_ratio),
         public_url: platform.public_url.clone(),
         upstreams,
-        remote,
+        remote: others.into_iter().map(elsewhere).collect(),
         behind_gateway: !is_gateway,
         draining: outside.draining.clone(),
     }))
 }
 
-/// The routes of a service of another process: those that the description gives its name, and its pages.
-fn elsewhere(role: Role) -> Result<RemoteRoutes, Error> {
-    let whole: OpenApi = serde_json::from_str(WHOLE)?;
-    let is_its = |path: &PathItem| {
-        let value = serde_json::to_value(path).unwrap_or_default();
-        let operations = value.as_object().into_iter().flat_map(|methods| methods.values());
-        operations.into_iter().any(|one| one["tags"][0] == role.name())
-    };
-    let paths = whole.paths.paths.iter().filter(|(_, path)| is_its(path));
-    let mut paths: Vec<_> = paths.map(|(name, _)| name.clone()).collect();
-    paths.extend(role.pages().iter().map(|path| (*path).to_owned()));
-    Ok(RemoteRoutes {
+/// The routes of a service of another process.
+fn elsewhere(role: Role) -> RemoteRoutes {
+    let pages = role.pages().iter().map(|path| (*path).to_owned());
+    RemoteRoutes {
         service: role.name(),
-        paths,
-    })
+        paths: role.description().paths.paths.into_keys().chain(pages).collect(),
+    }
 }
 
 /// What the gateway's own pages are made of, without anything that runs.
@@ -118,13 +100,16 @@ pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesPar
     })
 }
 
-/// All endpoints, taken from the services and merged, and the description of them.
-pub(crate) fn routes(parts: PagesParts, mounted: &mut [Mounted]) -> (Router, OpenApi) {
+/// All endpoints, taken from the services and merged, and the description of them and of those of the `others`.
+pub(crate) fn routes(parts: PagesParts, mounted: &mut [Mounted], others: &[Role]) -> (Router, OpenApi) {
     let mut all = stoa_gateway::pages(parts);
     for one in mounted {
         all = all.merge(std::mem::take(&mut one.service.router));
     }
     let (router, mut openapi) = OpenApiRouter::split_for_parts(all);
+    for role in others {
+        openapi.merge(role.description());
+    }
     openapi.info = InfoBuilder::new()
         .title("Stoa")
         .version(env!("CARGO_PKG_VERSION"))

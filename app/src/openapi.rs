@@ -20,7 +20,7 @@ pub(crate) async fn print() -> Result<ExitCode, Error> {
     let listening = server.listen.to_string();
     let platform = Platform::aside(&settings, &server, folder.path(), &listening)?;
     let mut mounted = mount::services(&platform, &settings, &Roles::of(&[]), folder.path()).await?;
-    let (_, openapi) = assemble::routes(assemble::pages(&settings, &platform)?, &mut mounted);
+    let (_, openapi) = assemble::routes(assemble::pages(&settings, &platform)?, &mut mounted, &[]);
     say(openapi.to_pretty_json()?);
     Ok(ExitCode::SUCCESS)
 }

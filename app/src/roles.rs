@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use stoa_http::Code;
+use utoipa::openapi::OpenApi;
 
 /// One service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,15 @@ impl Role {
             Self::Gateway => &[],
             Self::Auth => stoa_auth::CODES,
             Self::Users => stoa_users::CODES,
+        }
+    }
+
+    /// What its endpoints are, also where it does not run.
+    pub(crate) fn description(self) -> OpenApi {
+        match self {
+            Self::Gateway => OpenApi::default(), // it describes its own pages
+            Self::Auth => stoa_auth::description(),
+            Self::Users => stoa_users::description(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One process of one service.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
@@ -13,7 +14,7 @@ use stoa_engines::{Process, Spec, free_port};
 use crate::plan::Plan;
 
 /// The longest that a process may take until it is ready.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(40);
 
 /// One process of one service. Killed when dropped.
 #[derive(Debug)]
@@ -141,18 +142,26 @@ impl Node {
     ///
     /// # Panics
     /// When it does not become ready.
-    pub fn wait(&self) {
+    pub fn wait(&mut self) {
         let deadline = Instant::now() + READY;
         while !self.is_ready() {
+            let ended = self.process.as_mut().is_some_and(Process::has_ended);
             assert!(
-                Instant::now() < deadline,
-                "{} on port {} does not become ready; see {}",
+                !ended && Instant::now() < deadline,
+                "{} on port {} does not become ready:\n{}",
                 self.service,
                 self.port,
-                self.log.display()
+                self.tail()
             );
             thread::sleep(Duration::from_millis(25));
         }
+    }
+
+    /// The last lines that it wrote.
+    fn tail(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
     /// Whether it says that it is ready.

@@ -68,6 +68,11 @@ impl Process {
         self.child.as_ref().map(Child::id)
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.as_mut().map(Child::try_wait), Some(Ok(Some(_))))
+    }
+
     /// Starts it after [`Process::stop`] or [`Process::kill`].
     ///
     /// # Panics

@@ -22,6 +22,7 @@ mod tokens;
 
 use stoa_db::{Migration, migrations};
 use stoa_service::{Env, Service};
+use utoipa::openapi::OpenApi;
 
 pub use admin::{Admin, AdminError, create_admin};
 pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, SameSite};
@@ -50,6 +51,12 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0012_number_revocations",
     "0013_create_signing_keys",
 ];
+
+/// What its endpoints are, for a process that does not run it.
+#[must_use]
+pub fn description() -> OpenApi {
+    http::router().into_openapi()
+}
 
 /// The service.
 ///

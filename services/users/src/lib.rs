@@ -16,11 +16,18 @@ use stoa_auth_api::events::{UserErased, UserRegistered};
 use stoa_db::Migration;
 use stoa_events::Event as _;
 use stoa_service::{Env, Service};
+use utoipa::openapi::OpenApi;
 
 /// The events that it wants to be told of, for a broker to keep them before it has ever run.
 pub const WANTS: &[&str] = &[UserRegistered::NAME, UserErased::NAME];
 
 const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles"];
+
+/// What its endpoints are, for a process that does not run it.
+#[must_use]
+pub fn description() -> OpenApi {
+    http::router().into_openapi()
+}
 
 /// The service, to be mounted.
 #[must_use]
@@ -28,7 +35,7 @@ pub fn service(env: Env, config: UsersConfig) -> Service {
     let ctx = ctx::Ctx::new(env, config);
     Service {
         name: "users",
-        router: http::router(ctx.clone()),
+        router: http::router().with_state(ctx.clone()),
         rpc: None,
         migrations: MIGRATIONS,
         subscriptions: events::subscriptions(&ctx),

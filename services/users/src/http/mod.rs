@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::ctx::Ctx;
 
-pub(crate) fn router(ctx: Ctx) -> OpenApiRouter {
+pub(crate) fn router() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(me::read, me::update))
         .routes(routes!(preferences::list))
@@ -24,5 +24,4 @@ pub(crate) fn router(ctx: Ctx) -> OpenApiRouter {
         .routes(routes!(export::export))
         .routes(routes!(people::list))
         .routes(routes!(people::read))
-        .with_state(ctx)
 }
