@@ -9,7 +9,7 @@ use stoa_events::LocalBus;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
-use stoa_objects::Objects;
+use stoa_objects::{Objects, ObjectsConfig};
 use stoa_rpc::Directory;
 use stoa_service::{Env, Service};
 
@@ -50,10 +50,11 @@ impl Platform {
     ) -> Result<Self, Error> {
         let clock = Clock::system();
         let cache: CacheConfig = settings.section("cache")?;
+        let objects: ObjectsConfig = settings.section("objects")?;
         let mail: MailConfig = settings.section("mail")?;
         Ok(Self {
             cache: Cache::open(&cache, clock.clone()).await?,
-            objects: Objects::folder(&data_dir.join("objects"))?,
+            objects: Objects::open(&objects, &data_dir.join("objects")).await?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),

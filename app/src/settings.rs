@@ -88,6 +88,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
     }
     settings.section::<EventsConfig>("events")?;
     settings.section::<stoa_cache::CacheConfig>("cache")?;
+    settings.section::<stoa_objects::ObjectsConfig>("objects")?;
     settings.section::<stoa_mail::MailConfig>("mail")?;
     settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
     settings.section::<stoa_gateway::GatewayConfig>("gateway")?;
