@@ -4,11 +4,11 @@ mod client;
 mod resolve;
 mod words;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use object_store::{
-    BackoffConfig, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
+    BackoffConfig, RetryConfig, StaticCredentialProvider,
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential},
     list::{PaginatedListOptions, PaginatedListStore},
 };
 use url::Url;
@@ -51,11 +51,13 @@ impl Bucket {
             ("", _) => return Err(missing("access_key_id", "secret_access_key")),
             (_, "") => return Err(missing("secret_access_key", "access_key_id")),
             (id, secret) => {
-                // A token of the environment's belongs to the environment's key.
-                builder = builder
-                    .with_access_key_id(id)
-                    .with_secret_access_key(secret)
-                    .with_token("");
+                // Without a token: one in the environment belongs to the key in the environment.
+                let credential = AwsCredential {
+                    key_id: id.to_owned(),
+                    secret_key: secret.to_owned(),
+                    token: None,
+                };
+                builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(credential)));
             }
         }
         let endpoint = match config.endpoint.as_str() {
