@@ -29,11 +29,11 @@ impl Service<Name> for Resolver {
     fn call(&mut self, name: Name) -> Self::Future {
         Box::pin(async move {
             if name.as_str().ends_with(".localhost") {
-                let here = [
+                let here = vec![
                     SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                     SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
                 ];
-                return Ok(here.to_vec().into_iter());
+                return Ok(here.into_iter());
             }
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             Ok(found.collect::<Vec<_>>().into_iter())
