@@ -5,7 +5,7 @@ use std::path::Path;
 use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, Migration};
-use stoa_events::LocalBus;
+use stoa_events::Bus;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
@@ -36,7 +36,7 @@ pub(crate) struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) verifier: Verifier,
     pub(crate) rpc: Directory,
-    pub(crate) bus: LocalBus,
+    pub(crate) bus: Bus,
     pub(crate) public_url: String,
 }
 
@@ -58,7 +58,7 @@ impl Platform {
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
-            bus: LocalBus::new(),
+            bus: Bus::local(),
             public_url: tls::public_url(server, listening)?,
             clock,
         })

@@ -17,8 +17,8 @@ pub(crate) fn schema() -> Result<Schema, ConfigError> {
     Ok(Schema::new(DEFAULTS)?.per_service("database", Role::with_database().map(Role::name)))
 }
 
-/// Variables that begin so are no settings.
-const NOT_SETTINGS: &str = "STOA_TEST_";
+/// Variables that begin so are no settings: those of tests, and the flags of commands.
+const NOT_SETTINGS: [&str; 2] = ["STOA_TEST_", "STOA_ADMIN_URL"];
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +75,7 @@ impl SettingsArgs {
         }
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| !name.starts_with(NOT_SETTINGS));
+            .filter(|(name, _)| !NOT_SETTINGS.iter().any(|begin| name.starts_with(begin)));
         Settings::load(schema()?, files.iter().map(PathBuf::as_path), environment, flags)
     }
 }

@@ -19,6 +19,8 @@ pub struct DatabaseConfig {
     pub wait: Period,
     /// PostgreSQL: how long one statement may take.
     pub statement_timeout: Period,
+    /// PostgreSQL: a pooler stands before it that gives a connection for one transaction.
+    pub pooler: bool,
 }
 
 impl DatabaseConfig {
@@ -41,6 +43,7 @@ impl DatabaseConfig {
             connections: self.connections,
             wait: self.wait.0,
             statement_timeout: self.statement_timeout.0,
+            pooler: self.pooler,
             ..DbOptions::new(url, service)
         }
     }

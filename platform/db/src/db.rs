@@ -60,6 +60,9 @@ pub struct DbOptions {
     pub wait: Duration,
     /// PostgreSQL: how long one statement may take before the server ends it, and a transaction lie idle.
     pub statement_timeout: Duration,
+    /// PostgreSQL: a pooler stands before it that gives a connection for one transaction, such as PgBouncer in its mode
+    /// `transaction`. Then nothing is prepared and nothing set for longer than that.
+    pub pooler: bool,
     /// SQLite: most pages that the file may have, to try out a full disk.
     pub max_pages: Option<u32>,
 }
@@ -76,6 +79,7 @@ impl DbOptions {
             connections: 4,
             wait: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
+            pooler: false,
             max_pages: None,
         }
     }
