@@ -9,7 +9,7 @@ use stoa_events::{Bus, BusConfig};
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
-use stoa_objects::Objects;
+use stoa_objects::{Objects, ObjectsConfig};
 use stoa_rpc::{Directory, RpcConfig, RpcOptions};
 use stoa_service::{Env, Service};
 
@@ -56,6 +56,8 @@ impl Platform {
         let (cache, bus): (CacheConfig, BusConfig) = (settings.section("cache")?, settings.section("bus")?);
         platform.cache = Cache::open(&cache, platform.clock.clone()).await?;
         platform.bus = Bus::open(&bus).await?;
+        let objects: ObjectsConfig = settings.section("objects")?;
+        platform.objects = Objects::open(&objects, &data_dir.join("objects")).await?;
         let rpc: RpcConfig = settings.section("rpc")?;
         platform.calls = rpc.options()?;
         for role in roles.others() {
@@ -106,6 +108,16 @@ impl Platform {
     }
 
     /// As [`Self::cache`].
+    async fn objects(&self, settings: &Settings, service: &str, data_dir: &Path) -> Result<Objects, Error> {
+        if is_shared(settings, "objects", service) {
+            return Ok(self.objects.clone());
+        }
+        let config: ObjectsConfig = settings.engine_section("objects", service)?;
+        let opened = Objects::open(&config, &data_dir.join("objects")).await;
+        opened.map_err(|e| format!("{service}.{e}").into())
+    }
+
+    /// As [`Self::cache`].
     pub(crate) async fn bus(&self, settings: &Settings, service: &str) -> Result<Bus, Error> {
         if is_shared(settings, "bus", service) {
             return Ok(self.bus.clone());
@@ -116,11 +128,11 @@ impl Platform {
             .map_err(|e| format!("{service}.{e}").into())
     }
 
-    fn env(&self, db: Db, cache: Cache, data_dir: &Path) -> Env {
+    fn env(&self, db: Db, cache: Cache, objects: Objects, data_dir: &Path) -> Env {
         Env {
             db,
             cache,
-            objects: self.objects.clone(),
+            objects,
             mailer: self.mailer.clone(),
             clock: self.clock.clone(),
             verifier: self.verifier.clone(),
@@ -162,7 +174,8 @@ pub(crate) async fn services(
         };
         let db = database(settings, name, data_dir, &platform.clock).await?;
         let cache = platform.cache(settings, name).await?;
-        let mut service = make(platform.env(db.clone(), cache, data_dir))?;
+        let objects = platform.objects(settings, name, data_dir).await?;
+        let mut service = make(platform.env(db.clone(), cache, objects, data_dir))?;
         if let Some(server) = service.rpc.take() {
             platform.rpc.set_local(service.name, server);
         }

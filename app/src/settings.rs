@@ -18,7 +18,8 @@ pub(crate) fn schema() -> Result<Schema, ConfigError> {
     Ok(Schema::new(DEFAULTS)?
         .per_service("database", services())
         .per_service("bus", services())
-        .per_service("cache", services()))
+        .per_service("cache", services())
+        .per_service("objects", services()))
 }
 
 /// Variables that begin so are no settings: those of tests, and the flags of commands.
@@ -95,6 +96,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
     settings.section::<stoa_cache::CacheConfig>("cache")?;
     settings.section::<stoa_events::BusConfig>("bus")?;
     settings.section::<stoa_rpc::RpcConfig>("rpc")?;
+    settings.section::<stoa_objects::ObjectsConfig>("objects")?;
     settings.section::<stoa_mail::MailConfig>("mail")?;
     settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
     settings.section::<stoa_gateway::GatewayConfig>("gateway")?;

@@ -2,6 +2,8 @@
 
 use std::{error::Error, io};
 
+use crate::s3::in_words;
+
 /// Why an object could not be had or kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,6 +14,12 @@ pub enum ObjectError {
     /// The text cannot be a key.
     #[error("'{0}' is not an object's key")]
     Key(String),
+    /// The settings of the store are wrong, or nobody answers there.
+    #[error("objects.url: {0}")]
+    Settings(String),
+    /// What was to be kept could not be read to its end.
+    #[error("what was to be kept broke off: {0}")]
+    Body(Box<dyn Error + Send + Sync>),
     /// The store itself failed: a full disk, missing rights, no connection.
     #[error("the object store failed: {0}")]
     Store(String),
@@ -22,7 +30,7 @@ impl From<object_store::Error> for ObjectError {
         match &error {
             object_store::Error::NotFound { .. } => Self::NotFound,
             other if goes_through_a_file(other) => Self::NotFound,
-            other => Self::Store(with_causes(other)),
+            other => Self::Store(in_words(other)),
         }
     }
 }
@@ -35,7 +43,7 @@ fn goes_through_a_file(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The message, and of its causes' messages those that say something new.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |&error| error.source()) {
         let cause = cause.to_string();

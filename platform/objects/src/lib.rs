@@ -1,8 +1,12 @@
-//! Bytes by key, kept in a folder. Other stores fit behind the same handle.
+//! Bytes by key, kept in a folder or in a bucket of a server that speaks S3.
 
+mod config;
 mod error;
 mod key;
 mod objects;
+mod s3;
+mod upload;
 
+pub use config::ObjectsConfig;
 pub use error::ObjectError;
 pub use objects::{ObjectInfo, Objects};

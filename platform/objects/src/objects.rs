@@ -1,21 +1,37 @@
 //! The handle that services hold.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt, path::Path, path::PathBuf, sync::Arc};
+use std::{
+    error::Error as StdError,
+    fs, io,
+    ops::Range,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem};
+use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{
+    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem, prefix::PrefixStore,
+};
+use url::Url;
 
-use crate::{ObjectError, key};
+use crate::{ObjectError, ObjectsConfig, key, s3::Bucket, upload};
 
-/// Bytes by key. Cheap to clone; clones share the store.
+/// Bytes by key, in a folder or in a bucket. Cheap to clone; clones share the store.
+///
+/// Keys are `a-z0-9._-` segments joined by `/`; `..` and absolute keys are refused.
 #[derive(Clone, Debug)]
-pub struct Objects(Arc<Inner>);
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    place: Place,
+}
 
-#[derive(Debug)]
-struct Inner {
-    store: Box<dyn ObjectStore>,
-    folder: PathBuf,
+/// Where they are.
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(PathBuf),
+    Bucket { bucket: Bucket, prefix: Option<String> },
 }
 
 /// What is known of an object without reading it.
@@ -30,9 +46,51 @@ pub struct ObjectInfo {
 }
 
 impl Objects {
+    /// The store that the settings name, once it has answered; `default_folder` is used where they name none.
+    ///
+    /// # Errors
+    /// When the settings are wrong, or the store cannot be used. No credentials are ever shown.
+    pub async fn open(config: &ObjectsConfig, default_folder: &Path) -> Result<Self, ObjectError> {
+        if config.url.is_empty() {
+            return Self::folder(default_folder);
+        }
+        let wrong = || {
+            ObjectError::Settings(
+                "it must be empty, or look like file:///path/of/a/folder or s3://bucket/prefix".to_owned(),
+            )
+        };
+        let url = Url::parse(&config.url).map_err(|_| wrong())?;
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(wrong());
+        }
+        match (url.scheme(), url.host_str()) {
+            ("file", None | Some("")) => Self::folder(&url.to_file_path().map_err(|()| wrong())?),
+            ("s3", Some(bucket)) if url.port().is_none() && url.password().is_none() => {
+                let prefix = url.path().trim_matches('/');
+                let objects = Self::bucket(Bucket::open(bucket, config)?, prefix)?;
+                objects.ping().await?;
+                Ok(objects)
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    fn bucket(bucket: Bucket, prefix: &str) -> Result<Self, ObjectError> {
+        let prefix = key::prefix(prefix)
+            .map_err(|_| ObjectError::Settings(format!("'{prefix}' cannot begin a key of ours")))?;
+        let store: Arc<dyn ObjectStore> = match &prefix {
+            None => Arc::new(bucket.store.clone()),
+            Some(prefix) => Arc::new(PrefixStore::new(bucket.store.clone(), prefix.clone())),
+        };
+        let prefix = prefix.map(|prefix| format!("{prefix}/"));
+        Ok(Self {
+            store,
+            place: Place::Bucket { bucket, prefix },
+        })
+    }
+
     /// Objects as files below `folder`, which is made if need be and readable by this user alone. They are fsynced
-    /// before `put` returns, and replaced atomically. Keys are `a-z0-9._-` segments joined by `/`; `..` and absolute
-    /// keys are refused.
+    /// before `put` returns, and replaced atomically.
     ///
     /// # Errors
     /// When the folder cannot be made or used.
@@ -40,10 +98,10 @@ impl Objects {
         let failed = |e: io::Error| ObjectError::Store(format!("{} cannot be used: {e}", folder.display()));
         make_private(folder).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self(Arc::new(Inner {
-            store: Box::new(store),
-            folder: folder.to_owned(),
-        })))
+        Ok(Self {
+            store: Arc::new(store),
+            place: Place::Folder(folder.to_owned()),
+        })
     }
 
     /// Keeps `bytes` under `key`, in place of what was there. Whoever reads meanwhile gets the whole of the one or of
@@ -52,8 +110,21 @@ impl Objects {
     /// # Errors
     /// When `key` is none, or the store fails.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), ObjectError> {
-        self.0.store.put(&key::path(key)?, bytes.into()).await?;
+        self.store.put(&key::path(key)?, bytes.into()).await?;
         Ok(())
+    }
+
+    /// Keeps what `body` yields under `key`, as [`Objects::put`], and returns its length. Only some MiB of it are in memory
+    /// at once. When it fails, or the caller goes away, nothing is kept and what was there before stays.
+    ///
+    /// # Errors
+    /// As [`Objects::put`], and when `body` fails.
+    pub async fn put_stream<S, E>(&self, key: &str, body: S) -> Result<u64, ObjectError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        upload::put_stream(&self.store, key::path(key)?, body).await
     }
 
     /// The bytes under `key`.
@@ -61,7 +132,45 @@ impl Objects {
     /// # Errors
     /// [`ObjectError::NotFound`] if there are none; when `key` is none, or the store fails.
     pub async fn get(&self, key: &str) -> Result<Bytes, ObjectError> {
-        Ok(self.0.store.get(&key::path(key)?).await?.bytes().await?)
+        Ok(self.store.get(&key::path(key)?).await?.bytes().await?)
+    }
+
+    /// What is known of the object under `key`, and its bytes as they come.
+    ///
+    /// # Errors
+    /// As [`Objects::get`].
+    pub async fn stream(
+        &self,
+        key: &str,
+    ) -> Result<(ObjectInfo, BoxStream<'static, Result<Bytes, ObjectError>>), ObjectError> {
+        let found = self.store.get(&key::path(key)?).await?;
+        let info = found.meta.clone().into();
+        Ok((info, found.into_stream().map_err(ObjectError::from).boxed()))
+    }
+
+    /// The bytes of `range`, or as many of them as there are.
+    ///
+    /// # Errors
+    /// As [`Objects::get`].
+    pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectError> {
+        let path = key::path(key)?;
+        let begin = range.start;
+        if range.is_empty() {
+            self.store.head(&path).await?;
+            return Ok(Bytes::new());
+        }
+        let options = GetOptions {
+            range: Some(range.into()),
+            ..GetOptions::default()
+        };
+        match self.store.get_opts(&path, options).await {
+            Ok(found) => Ok(found.bytes().await?),
+            // Stores refuse what begins at the end or behind it, each in its own way.
+            Err(error) => match self.store.head(&path).await {
+                Ok(meta) if begin >= meta.size => Ok(Bytes::new()),
+                _ => Err(error.into()),
+            },
+        }
     }
 
     /// What is known of the object under `key`.
@@ -69,7 +178,7 @@ impl Objects {
     /// # Errors
     /// As [`Objects::get`].
     pub async fn info(&self, key: &str) -> Result<ObjectInfo, ObjectError> {
-        Ok(self.0.store.head(&key::path(key)?).await?.into())
+        Ok(self.store.head(&key::path(key)?).await?.into())
     }
 
     /// Deletes; also fine if there is none.
@@ -78,7 +187,6 @@ impl Objects {
     /// When `key` is none, or the store fails.
     pub async fn delete(&self, key: &str) -> Result<(), ObjectError> {
         match self
-            .0
             .store
             .delete(&key::path(key)?)
             .await
@@ -95,7 +203,7 @@ impl Objects {
     /// When `prefix` can begin no key, or the store fails.
     pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, ObjectError> {
         let prefix = key::prefix(prefix)?;
-        let found: Result<Vec<ObjectMeta>, _> = self.0.store.list(prefix.as_ref()).try_collect().await;
+        let found: Result<Vec<ObjectMeta>, _> = self.store.list(prefix.as_ref()).try_collect().await;
         let mut list: Vec<ObjectInfo> = match found.map_err(ObjectError::from) {
             Ok(found) => found.into_iter().map(ObjectInfo::from).collect(),
             Err(ObjectError::NotFound) => Vec::new(),
@@ -110,7 +218,10 @@ impl Objects {
     /// # Errors
     /// When it is not.
     pub async fn ping(&self) -> Result<(), ObjectError> {
-        let folder = &self.0.folder;
+        let folder = match &self.place {
+            Place::Folder(folder) => folder,
+            Place::Bucket { bucket, prefix } => return bucket.ping(prefix.as_deref()).await,
+        };
         let failed = |why: String| ObjectError::Store(format!("{} cannot be used: {why}", folder.display()));
         let found = tokio::fs::metadata(folder)
             .await

@@ -9,7 +9,7 @@ use crate::CacheError;
 
 /// One server, or some nodes of a cluster.
 pub(super) enum Address {
-    Single(Node),
+    Single(Box<Node>),
     Cluster(Vec<Node>),
 }
 
@@ -43,7 +43,7 @@ impl Address {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         if !cluster {
-            return Ok(Self::Single(Node::parse(text).ok_or_else(wrong)?));
+            return Ok(Self::Single(Box::new(Node::parse(text).ok_or_else(wrong)?)));
         }
         let (user, hosts) = match rest.rsplit_once('@') {
             Some((user, hosts)) => (format!("{user}@"), hosts),

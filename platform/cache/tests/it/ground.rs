@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -115,7 +115,7 @@ async fn shared<T: Send + Sync>(
     start: impl FnOnce() -> T + Send + 'static,
 ) -> Arc<T> {
     let get = move || {
-        let mut running = running.lock().unwrap_or_else(|e| e.into_inner());
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
         running.upgrade().unwrap_or_else(|| {
             let server = Arc::new(start());
             *running = Arc::downgrade(&server);

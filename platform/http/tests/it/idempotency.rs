@@ -59,12 +59,16 @@ async fn work(State(work): State<Work>, body: String) -> Response {
         .into_response()
 }
 
-struct Ground {
+pub(crate) struct Ground {
     router: Router,
     work: Work,
 }
 
 fn ground() -> Ground {
+    ground_on(Cache::local(10 * 1024 * 1024))
+}
+
+pub(crate) fn ground_on(cache: Cache) -> Ground {
     let work_state = Work {
         calls: Arc::default(),
         let_go: Arc::new(Semaphore::new(0)),
@@ -74,7 +78,7 @@ fn ground() -> Ground {
         .route("/others", post(work))
         .with_state(work_state.clone())
         .layer(middleware::from_fn_with_state(
-            Idempotency::new(Cache::local(10 * 1024 * 1024)),
+            Idempotency::new(cache),
             idempotent,
         ))
         .layer(DefaultBodyLimit::max(1000))
@@ -105,11 +109,11 @@ fn keyed(uri: &str, key: &str, body: &str) -> Request {
 }
 
 impl Ground {
-    fn calls(&self) -> u32 {
+    pub(crate) fn calls(&self) -> u32 {
         self.work.calls.load(Ordering::SeqCst)
     }
 
-    async fn send(&self, key: &str, body: &str) -> Answer {
+    pub(crate) async fn send(&self, key: &str, body: &str) -> Answer {
         send(&self.router, keyed("/things", key, body)).await
     }
 

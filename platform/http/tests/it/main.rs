@@ -6,6 +6,7 @@ mod conditional;
 mod describing;
 mod failing;
 mod idempotency;
+mod idempotency_shared;
 mod input;
 mod tokens;
 

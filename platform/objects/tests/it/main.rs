@@ -1,8 +1,12 @@
-//! The folder store through its public surface.
+//! The store through its public surface: what a folder and a bucket do alike, and what each has of its own.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod conformance;
 mod folder;
+mod ground;
 mod keys;
+mod settings;
+mod uploads;
 
 use stoa_objects::Objects;
 use tempfile::TempDir;
