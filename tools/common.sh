@@ -9,6 +9,11 @@ step() {
     printf '\n== %s\n' "$*"
 }
 
+# has_package NAME: whether the distribution's package is there.
+has_package() {
+    dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
 # install_package NAME: from the distribution, as root or by sudo.
 install_package() {
     command -v apt-get >/dev/null || fail "the package '$1' is needed; install it with your package manager"

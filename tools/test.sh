@@ -16,6 +16,11 @@ trap finish EXIT
 step "formatting and lints"
 make --no-print-directory lint
 
+step "engines of the split shape"
+for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy python3-venv; do
+    has_package "$package" || install_package "$package"
+done
+
 step "PostgreSQL"
 start_postgres "$scratch/postgres"
 echo "serving at $STOA_TEST_POSTGRES_URL"

@@ -40,7 +40,7 @@ pub(crate) fn edge(
         openapi,
         unlisted,
         verifier: platform.verifier.clone(),
-        keys: Some(Arc::new(KeyClient::new(&platform.rpc))),
+        keys: Some(Arc::new(KeyClient::new(&platform.rpc, &platform.cache))),
         cache: platform.cache.clone(),
         clock: platform.clock.clone(),
         access_log: Some(access_log.clone()),

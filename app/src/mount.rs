@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use stoa_cache::Cache;
+use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
-use stoa_db::{Db, DbOptions, Migration};
-use stoa_events::LocalBus;
+use stoa_db::{DatabaseConfig, Db, Migration};
+use stoa_events::Bus;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
@@ -15,7 +15,8 @@ use stoa_service::{Env, Service};
 
 use crate::{
     roles::{Role, Roles},
-    settings::{CacheConfig, DatabaseConfig, ServerConfig},
+    settings::ServerConfig,
+    tls,
 };
 
 /// An error with words for whoever started the program.
@@ -35,13 +36,13 @@ pub(crate) struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) verifier: Verifier,
     pub(crate) rpc: Directory,
-    pub(crate) bus: LocalBus,
+    pub(crate) bus: Bus,
     pub(crate) public_url: String,
 }
 
 impl Platform {
     /// `listening` is where the process listens, for the addresses it tells others.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         settings: &Settings,
         server: &ServerConfig,
         data_dir: &Path,
@@ -50,18 +51,14 @@ impl Platform {
         let clock = Clock::system();
         let cache: CacheConfig = settings.section("cache")?;
         let mail: MailConfig = settings.section("mail")?;
-        let public_url = match server.public_url.trim_end_matches('/') {
-            "" => format!("http://{listening}"),
-            url => url.to_owned(),
-        };
         Ok(Self {
-            cache: Cache::local(cache.max_mib * 1024 * 1024),
+            cache: Cache::open(&cache, clock.clone()).await?,
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
-            bus: LocalBus::new(),
-            public_url,
+            bus: Bus::local(),
+            public_url: tls::public_url(server, listening)?,
             clock,
         })
     }
@@ -113,15 +110,24 @@ pub(crate) async fn database(
     data_dir: &Path,
     clock: &Clock,
 ) -> Result<Db, Error> {
-    let config: DatabaseConfig = settings.section("database")?;
-    let mut options = DbOptions::new(
-        format!("sqlite:{}", data_dir.join(format!("{service}.db")).display()),
-        service,
-    );
-    options.clock = clock.clone();
-    options.connections = config.connections;
-    options.wait = config.wait.0;
-    Ok(Db::open(options).await?)
+    let config: DatabaseConfig = settings.engine_section("database", service)?;
+    let opened = Db::open(config.options(service, data_dir, clock)).await;
+    opened.map_err(|error| {
+        if config.is_embedded() {
+            return error.into();
+        }
+        let key = settings.engine_key("database", service, "url");
+        format!("{key}: {error}").into()
+    })
+}
+
+/// Refuses where the service's database would be a file and there is none: to look at one is not to make it.
+pub(crate) fn database_exists(settings: &Settings, service: &str, data_dir: &Path) -> Result<(), Error> {
+    let config: DatabaseConfig = settings.engine_section("database", service)?;
+    if config.is_embedded() {
+        crate::data_dir::database_file(data_dir, service)?;
+    }
+    Ok(())
 }
 
 /// The migration sets of one service's database: the platform's tables, then its own.

@@ -9,16 +9,16 @@ use crate::{
     cli::say,
     mount::{self, Error, Platform},
     roles::Roles,
-    settings::{DEFAULTS, ServerConfig},
+    settings::{self, ServerConfig},
 };
 
 /// Prints the document, from services mounted with the default settings on a folder that is thrown away.
 pub(crate) async fn print() -> Result<ExitCode, Error> {
     let folder = tempfile::tempdir()?;
-    let settings = Settings::load(DEFAULTS, None, std::iter::empty(), Vec::new())?;
+    let settings = Settings::load(settings::schema()?, None, std::iter::empty(), Vec::new())?;
     let server: ServerConfig = settings.section("server")?;
     let listening = server.listen.to_string();
-    let platform = Platform::open(&settings, &server, folder.path(), &listening)?;
+    let platform = Platform::open(&settings, &server, folder.path(), &listening).await?;
     let mut mounted = mount::services(&platform, &settings, &Roles::of(&[])?, folder.path()).await?;
     let (_, openapi) = assemble::routes(&settings, &platform, &mut mounted, Arc::new(String::new))?;
     say(openapi.to_pretty_json()?);

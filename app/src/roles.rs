@@ -13,6 +13,11 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) const ALL: [Self; 3] = [Self::Gateway, Self::Auth, Self::Users];
 
+    /// The services that keep something: all but the edge around them.
+    pub(crate) fn with_database() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|role| *role != Self::Gateway)
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",

@@ -3,14 +3,22 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
-use stoa_config::Settings;
+use stoa_config::{ConfigError, Schema, Settings};
+use stoa_db::DatabaseConfig;
 use stoa_kernel::Period;
+
+use crate::roles::Role;
 
 /// Every key with its default: the schema of all settings.
 pub(crate) const DEFAULTS: &str = include_str!("../../stoa.default.toml");
 
-/// Variables that begin so are no settings.
-const NOT_SETTINGS: &str = "STOA_TEST_";
+/// All settings, and which of them each service may set for itself: `[auth.database]`.
+pub(crate) fn schema() -> Result<Schema, ConfigError> {
+    Ok(Schema::new(DEFAULTS)?.per_service("database", Role::with_database().map(Role::name)))
+}
+
+/// Variables that begin so are no settings: those of tests, and the flags of commands.
+const NOT_SETTINGS: [&str; 2] = ["STOA_TEST_", "STOA_ADMIN_URL"];
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,13 +28,18 @@ pub(crate) struct ServerConfig {
     pub(crate) public_url: String,
     pub(crate) rpc_listen: String,
     pub(crate) shutdown_grace: Period,
+    pub(crate) tls: TlsConfig,
 }
 
+/// Section `[server.tls]`. An empty path is none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DatabaseConfig {
-    pub(crate) connections: usize,
-    pub(crate) wait: Period,
+pub(crate) struct TlsConfig {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) min_version: stoa_tls::Version,
+    pub(crate) redirect_listen: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -38,18 +51,12 @@ pub(crate) struct EventsConfig {
     pub(crate) lease: Period,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CacheConfig {
-    pub(crate) max_mib: u64,
-}
-
 /// What the command line says about settings; each flag outranks file and environment.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SettingsArgs {
-    /// Settings file; without it ./stoa.toml is read if there is one
+    /// Settings file; without it ./stoa.toml is read if there is one. Given several times, later files outrank earlier ones
     #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Vec<PathBuf>,
     /// Folder that everything is kept in [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -57,31 +64,30 @@ pub(crate) struct SettingsArgs {
 
 impl SettingsArgs {
     /// Reads defaults, file, environment and flags, in this order.
-    pub(crate) fn load(
-        &self,
-        mut flags: Vec<(String, toml::Value)>,
-    ) -> Result<Settings, stoa_config::ConfigError> {
+    pub(crate) fn load(&self, mut flags: Vec<(String, toml::Value)>) -> Result<Settings, ConfigError> {
         if let Some(dir) = &self.data_dir {
             flags.push(("server.data_dir".to_owned(), dir.display().to_string().into()));
         }
+        let mut files = self.config.clone();
         let implied = PathBuf::from("stoa.toml");
-        let file = self
-            .config
-            .clone()
-            .or_else(|| implied.is_file().then_some(implied));
+        if files.is_empty() && implied.is_file() {
+            files.push(implied);
+        }
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| !name.starts_with(NOT_SETTINGS));
-        Settings::load(DEFAULTS, file.as_deref(), environment, flags)
+            .filter(|(name, _)| !NOT_SETTINGS.iter().any(|begin| name.starts_with(begin)));
+        Settings::load(schema()?, files.iter().map(PathBuf::as_path), environment, flags)
     }
 }
 
 /// Reads every section as its service does, so that a wrong one is found before anything starts.
-pub(crate) fn check(settings: &Settings) -> Result<(), stoa_config::ConfigError> {
+pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
     settings.section::<ServerConfig>("server")?;
-    settings.section::<DatabaseConfig>("database")?;
+    for role in Role::with_database() {
+        settings.engine_section::<DatabaseConfig>("database", role.name())?;
+    }
     settings.section::<EventsConfig>("events")?;
-    settings.section::<CacheConfig>("cache")?;
+    settings.section::<stoa_cache::CacheConfig>("cache")?;
     settings.section::<stoa_mail::MailConfig>("mail")?;
     settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
     settings.section::<stoa_gateway::GatewayConfig>("gateway")?;

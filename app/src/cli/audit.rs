@@ -6,7 +6,6 @@ use clap::Subcommand;
 
 use super::say;
 use crate::{
-    data_dir,
     mount::{self, Error},
     roles::Role,
     settings::{ServerConfig, SettingsArgs},
@@ -27,9 +26,9 @@ impl AuditCommand {
         let settings = args.load(Vec::new())?;
         let server: ServerConfig = settings.section("server")?;
         let mut intact = true;
-        for role in Role::ALL.into_iter().filter(|role| *role != Role::Gateway) {
+        for role in Role::with_database() {
             let name = role.name();
-            data_dir::database_file(&server.data_dir, name)?;
+            mount::database_exists(&settings, name, &server.data_dir)?;
             let clock = stoa_kernel::Clock::system();
             let db = mount::database(&settings, name, &server.data_dir, &clock).await?;
             let found = stoa_audit::verify(&db, |_| {}).await?;

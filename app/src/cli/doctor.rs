@@ -3,6 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, process::ExitCode};
 
 use stoa_config::Settings;
+use stoa_db::DatabaseConfig;
 use stoa_kernel::Clock;
 
 use super::say;
@@ -20,14 +21,14 @@ pub(crate) async fn run(args: &SettingsArgs) -> Result<ExitCode, Error> {
     report.add("settings", settings::check(&loaded).map(|()| "fine".to_owned()));
     report.add("data folder", folder(&server.data_dir));
     report.add("listening address", address(&server).await);
+    for role in Role::with_database() {
+        report.add(
+            &format!("{} database", role.name()),
+            database(&loaded, &server.data_dir, role.name()).await,
+        );
+    }
     if server.data_dir.is_dir() {
-        for role in Role::ALL.into_iter().filter(|role| *role != Role::Gateway) {
-            report.add(
-                &format!("{} database", role.name()),
-                database(&loaded, &server.data_dir, role.name()).await,
-            );
-        }
-        report.add("signing keys", keys(&server.data_dir.join("keys")));
+        report.add("key files", keys(&server.data_dir.join("keys")));
     }
     Ok(if report.wrong {
         ExitCode::from(2)
@@ -98,7 +99,8 @@ async fn address(server: &ServerConfig) -> Result<String, String> {
 }
 
 async fn database(settings: &Settings, data_dir: &Path, name: &str) -> Result<String, Error> {
-    if !data_dir.join(format!("{name}.db")).is_file() {
+    let config: DatabaseConfig = settings.engine_section("database", name)?;
+    if config.is_embedded() && !data_dir.join(format!("{name}.db")).is_file() {
         return Ok("none yet; `stoa serve` makes it".to_owned());
     }
     let db = mount::database(settings, name, data_dir, &Clock::system()).await?;

@@ -4,7 +4,9 @@ mod admin;
 mod audit;
 mod config;
 mod doctor;
+mod health;
 mod migrate;
+mod provision;
 mod serve;
 
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the databases up to this binary; `serve` does so too
     Migrate(migrate::Migrate),
+    /// Make a role, a schema and a settings file for each service on a PostgreSQL server
+    Provision(provision::Provision),
     /// Print or check the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -44,6 +48,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Look at folder, databases, disk and settings, and say what is wrong
     Doctor,
+    /// Ask a serving stoa whether it is ready; exit code 1 if it is not
+    Health(health::Health),
 }
 
 impl Cli {
@@ -51,11 +57,13 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(&self.settings).await,
             Command::Migrate(command) => command.run(&self.settings).await,
+            Command::Provision(command) => command.run().await,
             Command::Config(command) => command.run(&self.settings),
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,
             Command::Audit(command) => command.run(&self.settings).await,
             Command::Doctor => doctor::run(&self.settings).await,
+            Command::Health(command) => command.run(&self.settings),
         }
     }
 }

@@ -9,12 +9,16 @@ use std::{
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{ConfigError, env, names, value};
+use crate::{
+    ConfigError, env, names,
+    schema::{Schema, get, sections},
+    value,
+};
 
 /// The settings in force, and where each comes from.
 #[derive(Clone)]
 pub struct Settings {
-    defaults: Table,
+    schema: Schema,
     values: Table,
     /// Of keys that were set.
     sources: HashMap<String, Source>,
@@ -36,28 +40,27 @@ pub enum Source {
 impl Settings {
     /// Reads the layers, each outranking those before it.
     ///
-    /// `defaults` is TOML that names every setting. Of `env` only what begins with `STOA_` is looked at, and all of that
-    /// must be settings: leave out what is not. `overrides` are pairs of a dotted key and its value.
+    /// `schema` names every setting: a [`Schema`], or just the TOML of the defaults. Of several files later ones outrank
+    /// earlier ones. Of `env` only what begins with `STOA_` is looked at, and all of that must be settings: leave out what
+    /// is not. `overrides` are pairs of a dotted key and its value.
     ///
     /// # Errors
     /// When a layer cannot be read, names an unknown setting, or gives one a value of the wrong type. All such mistakes
     /// are told at once.
-    pub fn load(
-        defaults: &str,
-        file: Option<&Path>,
+    pub fn load<'p, S: TryInto<Schema, Error: Into<ConfigError>>>(
+        schema: S,
+        files: impl IntoIterator<Item = &'p Path>,
         env: impl Iterator<Item = (String, String)>,
         overrides: Vec<(String, Value)>,
     ) -> Result<Self, ConfigError> {
-        let defaults: Table = defaults
-            .parse()
-            .map_err(|e| ConfigError::one(format!("the defaults cannot be read: {e}")))?;
+        let schema = schema.try_into().map_err(Into::into)?;
         let mut settings = Self {
-            values: defaults.clone(),
-            defaults,
+            values: schema.defaults().clone(),
+            schema,
             sources: HashMap::new(),
         };
         let mut problems = Vec::new();
-        if let Some(path) = file {
+        for path in files {
             settings.add_file(path, &mut problems)?;
         }
         settings.add_env(env, &mut problems);
@@ -74,16 +77,58 @@ impl Settings {
     /// When there is no such section, or a value in it cannot be used; the message names the key and where it was set.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
         let section = get(&self.values, name)
-            .filter(|value| value.is_table())
+            .and_then(Value::as_table)
             .ok_or_else(|| ConfigError::one(format!("there is no section [{name}]{}", self.hint(name))))?;
-        serde_path_to_error::deserialize(section.clone()).map_err(|error| {
+        let mut section = section.clone();
+        // What a service says of the engines it stands on is not its own.
+        section.retain(|key, _| !self.schema.is_overlay(name, key));
+        self.read(section, |path| dotted(name, path))
+    }
+
+    /// Reads the section of an engine, such as `database`, as it holds for one service: what stands in
+    /// `[<service>.<engine>]` outranks `[<engine>]`.
+    ///
+    /// # Errors
+    /// As [`Settings::section`]; the message names the key that the value comes from.
+    pub fn engine_section<T: DeserializeOwned>(&self, engine: &str, service: &str) -> Result<T, ConfigError> {
+        let section = get(&self.values, engine)
+            .and_then(Value::as_table)
+            .ok_or_else(|| {
+                ConfigError::one(format!("there is no section [{engine}]{}", self.hint(engine)))
+            })?;
+        let mut section = section.clone();
+        if let Some(Value::Table(own)) = get(&self.values, &dotted(service, engine)) {
+            overlay(&mut section, own);
+        }
+        self.read(section, |path| self.engine_key(engine, service, path))
+    }
+
+    /// The full name of an engine's setting as it holds for one service: `auth.database.url` if it was set there, else
+    /// `database.url`. To be named where its value turns out to be of no use.
+    #[must_use]
+    pub fn engine_key(&self, engine: &str, service: &str, key: &str) -> String {
+        let shared = dotted(engine, key);
+        let own = dotted(service, &shared);
+        if self.sources.contains_key(plain(&own)) {
+            own
+        } else {
+            shared
+        }
+    }
+
+    /// Reads a table; `name` makes a full key of a path in it.
+    fn read<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        name: impl Fn(&str) -> String,
+    ) -> Result<T, ConfigError> {
+        serde_path_to_error::deserialize(table).map_err(|error| {
             let key = match error.path().to_string().as_str() {
-                "." => name.to_owned(),
-                path => format!("{name}.{path}"),
+                "." => name(""),
+                path => name(path),
             };
             let message = error.inner().message().trim_end().to_owned();
-            // An item of a list was set where the list was.
-            let from = origin(&self.source(key.split('[').next().unwrap_or(&key)));
+            let from = origin(&self.source(plain(&key)));
             ConfigError::one(format!("{key}{from}: {message}"))
         })
     }
@@ -99,7 +144,7 @@ impl Settings {
     #[must_use]
     pub fn print(&self, show_sources: bool) -> String {
         crate::print::table(&self.values, |key, value| {
-            (show_sources && get(&self.defaults, key) != Some(value)).then(|| self.source(key))
+            (show_sources && get(self.schema.defaults(), key) != Some(value)).then(|| self.source(key))
         })
     }
 
@@ -124,7 +169,7 @@ impl Settings {
     }
 
     fn add_env(&mut self, env: impl Iterator<Item = (String, String)>, problems: &mut Vec<String>) {
-        let keys = keys(&self.defaults);
+        let keys = self.schema.keys();
         let known: HashMap<String, &String> = keys.iter().map(|key| (env::variable(key), key)).collect();
         for (name, text) in env.filter(|(name, _)| name.starts_with(env::PREFIX)) {
             let Some(key) = known.get(&name) else {
@@ -134,7 +179,7 @@ impl Settings {
                 ));
                 continue;
             };
-            let Some(default) = get(&self.defaults, key) else {
+            let Some(default) = self.schema.default_of(key) else {
                 continue;
             };
             let read = value::read(&text, default);
@@ -148,7 +193,7 @@ impl Settings {
 
     /// Sets a setting, or all that are in a section.
     fn set(&mut self, key: &str, value: Value, source: &Source, problems: &mut Vec<String>) {
-        let Some(default) = get(&self.defaults, key) else {
+        let Some(default) = self.schema.default_of(key).cloned() else {
             problems.push(format!(
                 "{key}{} is not a setting{}",
                 origin(source),
@@ -162,7 +207,7 @@ impl Settings {
                     self.set(&format!("{key}.{name}"), value, source, problems);
                 }
             }
-            value => match value::fit(value.clone(), default) {
+            value => match value::fit(value.clone(), &default) {
                 Ok(value) => {
                     put(&mut self.values, key, value);
                     self.sources.insert(key.to_owned(), source.clone());
@@ -174,8 +219,8 @@ impl Settings {
 
     /// The name that was meant by `key`, as the end of a sentence.
     fn hint(&self, key: &str) -> String {
-        let mut names = keys(&self.defaults);
-        names.extend(sections(&self.defaults));
+        let mut names = self.schema.keys();
+        names.extend(sections(self.schema.defaults()));
         names::hint(key, names.iter().map(String::as_str), ".")
     }
 }
@@ -215,52 +260,42 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What stands under a dotted key.
-fn get<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
-    match key.split_once('.') {
-        None => table.get(key),
-        Some((section, rest)) => get(table.get(section)?.as_table()?, rest),
-    }
-}
-
+/// Puts a value under a dotted key, in sections that are made where there are none: those of a schema's overlays.
 fn put(table: &mut Table, key: &str, value: Value) {
     match key.split_once('.') {
         None => {
             table.insert(key.to_owned(), value);
         }
         Some((section, rest)) => {
-            if let Some(Value::Table(inner)) = table.get_mut(section) {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
                 put(inner, rest, value);
             }
         }
     }
 }
 
-/// The dotted keys of all settings.
-fn keys(table: &Table) -> Vec<String> {
-    let below = |name: &String, inner: &Table| {
-        keys(inner)
-            .into_iter()
-            .map(|key| format!("{name}.{key}"))
-            .collect()
-    };
-    let of = |(name, value): (&String, &Value)| {
-        value
-            .as_table()
-            .map_or_else(|| vec![name.clone()], |inner| below(name, inner))
-    };
-    table.iter().flat_map(of).collect()
+/// Puts what stands in `upper` over `lower`.
+fn overlay(lower: &mut Table, upper: &Table) {
+    for (key, value) in upper {
+        match (lower.get_mut(key), value) {
+            (Some(Value::Table(lower)), Value::Table(upper)) => overlay(lower, upper),
+            _ => {
+                lower.insert(key.clone(), value.clone());
+            }
+        }
+    }
 }
 
-/// The dotted names of all sections.
-fn sections(table: &Table) -> Vec<String> {
-    let mut all = Vec::new();
-    for (name, inner) in table
-        .iter()
-        .filter_map(|(name, value)| Some((name, value.as_table()?)))
-    {
-        all.push(name.clone());
-        all.extend(sections(inner).into_iter().map(|below| format!("{name}.{below}")));
+fn dotted(section: &str, key: &str) -> String {
+    if key.is_empty() {
+        section.to_owned()
+    } else {
+        format!("{section}.{key}")
     }
-    all
+}
+
+/// A key without the place in a list: an item was set where the list was.
+fn plain(key: &str) -> &str {
+    key.split('[').next().unwrap_or(key)
 }

@@ -1,6 +1,7 @@
 //! One database of one service.
 
 use std::{
+    fmt,
     sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
@@ -41,7 +42,7 @@ pub enum Engine {
 }
 
 /// How to open a database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DbOptions {
     /// `sqlite:path/to/file.db` or `postgres://user:password@host:port/database`.
     pub url: String,
@@ -57,6 +58,11 @@ pub struct DbOptions {
     pub connections: usize,
     /// How long a transaction waits for its turn or for a connection.
     pub wait: Duration,
+    /// PostgreSQL: how long one statement may take before the server ends it, and a transaction lie idle.
+    pub statement_timeout: Duration,
+    /// PostgreSQL: a pooler stands before it that gives a connection for one transaction, such as PgBouncer in its mode
+    /// `transaction`. Then nothing is prepared and nothing set for longer than that.
+    pub pooler: bool,
     /// SQLite: most pages that the file may have, to try out a full disk.
     pub max_pages: Option<u32>,
 }
@@ -72,8 +78,20 @@ impl DbOptions {
             durable: true,
             connections: 4,
             wait: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            pooler: false,
             max_pages: None,
         }
+    }
+}
+
+impl fmt::Debug for DbOptions {
+    /// Without the address, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbOptions")
+            .field("service", &self.service)
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,6 +19,13 @@ pub enum Error {
     /// No connection, or no turn to write, within the time allowed.
     #[error("the database was busy for too long")]
     Busy,
+    /// A statement took longer than it may. Nothing of its transaction was kept.
+    #[error("a statement took longer than it may")]
+    TimedOut,
+    /// The connection was lost during a commit, before its outcome was told: the transaction is kept or not, whole in either
+    /// case.
+    #[error("the connection was lost during the commit; whether it was done is not known")]
+    Unknown,
     /// No room on the disk. Nothing of the transaction was kept.
     #[error("the disk is full")]
     Full,

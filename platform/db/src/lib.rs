@@ -5,16 +5,19 @@
 
 extern crate self as stoa_db;
 
+mod config;
 mod db;
 mod error;
 mod migration;
 mod postgres;
+pub mod provision;
 mod row;
 mod sqlite;
 pub mod testing;
 mod tx;
 mod value;
 
+pub use config::DatabaseConfig;
 pub use db::{Db, DbOptions, Engine};
 pub use error::Error;
 pub use migration::{Migration, MigrationReport};

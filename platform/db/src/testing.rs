@@ -13,7 +13,7 @@ use std::{
 
 use futures::FutureExt;
 use stoa_kernel::{Clock, random};
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, types::Type};
 
 use crate::{Db, DbOptions, Engine};
 
@@ -80,6 +80,7 @@ impl Place {
         };
         let mut options = DbOptions::new(url, service);
         options.schema = Some(format!("{}_{service}", self.prefix));
+        options.pooler = std::env::var_os("STOA_TEST_POSTGRES_POOLER").is_some();
         options.durable = false;
         options.clock = Clock::adjustable();
         options
@@ -102,9 +103,9 @@ impl Place {
         let driver = tokio::spawn(connection);
         let pattern = format!("{}\\_%", self.prefix);
         let schemas = client
-            .query(
+            .query_typed(
                 "SELECT nspname FROM pg_namespace WHERE nspname LIKE $1",
-                &[&pattern],
+                &[(&pattern, Type::TEXT)],
             )
             .await
             .unwrap();

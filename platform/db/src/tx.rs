@@ -113,7 +113,7 @@ impl Tx {
     /// is committed all the same.
     ///
     /// # Errors
-    /// When nothing of it was kept. Only an engine that cannot be reached leaves that open.
+    /// When nothing of it was kept. Only [`Error::Unknown`], of an engine that could not be reached any more, leaves that open.
     pub async fn commit(self) -> Result<(), Error> {
         if self.failed {
             return Err(Error::TxFailed);

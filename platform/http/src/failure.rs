@@ -165,13 +165,13 @@ pub async fn method_not_allowed() -> Failure {
     Failure::new(codes::METHOD_NOT_ALLOWED)
 }
 
-/// `NotFound` → `not_found`; `Conflict` and `Unique` → `conflict`; `Busy` → `unavailable` with `Retry-After`; others → `internal`.
+/// `NotFound` → `not_found`; `Conflict` and `Unique` → `conflict`; `Busy` and `TimedOut` → `unavailable` with `Retry-After`; others → `internal`.
 impl From<stoa_db::Error> for Failure {
     fn from(error: stoa_db::Error) -> Self {
         match error {
             stoa_db::Error::NotFound => Self::new(codes::NOT_FOUND),
             stoa_db::Error::Conflict | stoa_db::Error::Unique => Self::new(codes::CONFLICT).cause(error),
-            stoa_db::Error::Busy => Self::unavailable(error),
+            stoa_db::Error::Busy | stoa_db::Error::TimedOut => Self::unavailable(error),
             other => Self::internal(other),
         }
     }

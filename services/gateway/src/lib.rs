@@ -16,5 +16,5 @@ pub use config::{CorsConfig, GatewayConfig, Network, Origin, RateLimitConfig, Ro
 pub use draining::Draining;
 pub use edge::{AsIs, Edge, EdgeParts, RemoteRoutes};
 pub use pages::{Detail, HealthCheck, MetricsRead, PagesParts, pages};
-pub use server::{ServerLimits, serve, serve_with};
+pub use server::{Answers, ServerLimits, ServerOptions, redirect, serve, serve_with};
 pub use upstream::{GrpcUpstream, UpstreamConfig, UpstreamUrl, Upstreams};

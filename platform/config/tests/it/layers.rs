@@ -83,7 +83,7 @@ fn a_file_that_is_not_there_or_no_toml_is_an_error_that_names_it() {
             .contains("/nowhere/stoa.toml cannot be read")
     );
     let (path, _dir) = file("[server\n");
-    let broken = Settings::load(DEFAULTS, Some(&path), std::iter::empty(), Vec::new())
+    let broken = Settings::load(DEFAULTS, Some(path.as_path()), std::iter::empty(), Vec::new())
         .unwrap_err()
         .to_string();
     assert!(

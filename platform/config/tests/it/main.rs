@@ -1,6 +1,7 @@
 //! Layers, refusals, sections and printing.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod engines;
 mod layers;
 mod print;
 mod refusals;
@@ -53,7 +54,7 @@ fn load(text: &str, env: &[(&str, &str)], flags: &[(&str, Value)]) -> Result<Set
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.clone()))
         .collect();
-    Settings::load(DEFAULTS, Some(&path), env, flags)
+    Settings::load(DEFAULTS, Some(path.as_path()), env, flags)
 }
 
 /// What is wrong with these layers.

@@ -48,7 +48,7 @@ fn what_is_printed_can_be_read_as_a_settings_file() {
 fn the_shipped_defaults_can_be_read() {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../stoa.default.toml");
     let text = std::fs::read_to_string(shipped).unwrap();
-    let settings = Settings::load(&text, None, std::iter::empty(), Vec::new()).unwrap();
+    let settings = Settings::load(text.as_str(), None, std::iter::empty(), Vec::new()).unwrap();
     let printed = settings.print(true);
     assert!(
         printed.contains("[gateway.rate_limit]\n") && !printed.contains('#'),

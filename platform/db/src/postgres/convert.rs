@@ -25,6 +25,23 @@ pub(super) fn bind<'a>(params: &'a [&'a dyn ToValue]) -> Vec<Bound<'a>> {
     params.iter().map(|param| Bound(param.to_value())).collect()
 }
 
+impl Bound<'_> {
+    /// The type it is sent as where the server is not asked first; it casts as it does in an assignment.
+    pub(super) fn natural(&self) -> Type {
+        match self.0 {
+            // The server finds out, as with a literal.
+            ValueRef::Null => Type::UNKNOWN,
+            ValueRef::Bool(_) => Type::BOOL,
+            ValueRef::Int(_) => Type::INT8,
+            ValueRef::Real(_) => Type::FLOAT8,
+            ValueRef::Text(_) => Type::TEXT,
+            ValueRef::Bytes(_) => Type::BYTEA,
+            ValueRef::Uuid(_) => Type::UUID,
+            ValueRef::Time(_) => Type::TIMESTAMPTZ,
+        }
+    }
+}
+
 impl ToSql for Bound<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Boxed> {
         match self.0 {
@@ -157,6 +174,7 @@ pub(super) fn engine_error(error: &tokio_postgres::Error) -> Error {
         SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Error::Conflict,
         SqlState::DISK_FULL => Error::Full,
         SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly(said),
+        SqlState::QUERY_CANCELED => Error::TimedOut,
         SqlState::TOO_MANY_CONNECTIONS | SqlState::LOCK_NOT_AVAILABLE => Error::Busy,
         SqlState::IN_FAILED_SQL_TRANSACTION => Error::TxFailed,
         _ => Error::Engine(said),

@@ -1,44 +1,42 @@
 //! PostgreSQL: reads pipelined over a few shared connections, transactions on pooled ones.
 
+pub(crate) mod address;
 pub(crate) mod convert;
-mod open;
+pub(crate) mod open;
 mod readers;
+mod shared;
 mod statement;
+mod tls;
+mod tls_verifier;
 mod tx;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use deadpool_postgres::{Object, Pool, PoolError};
 use tokio::time::timeout;
-use tokio_postgres::NoTls;
 
-use self::{convert::engine_error, readers::Readers};
+use self::{address::Address, convert::engine_error, open::Session, readers::Readers};
 use crate::{DbOptions, Error, FromRow, Row, ToValue};
 pub(crate) use tx::PostgresTx;
 
 pub(crate) struct Postgres {
     readers: Readers,
     pool: Pool,
+    session: Session,
     connections: usize,
     wait: Duration,
 }
 
 impl Postgres {
     pub(crate) async fn open(options: &DbOptions) -> Result<Self, Error> {
-        let config = open::config(options)?;
-        open::make_schema(&config, open::schema(options)?).await?;
-        // Fast: a connection that is still there is taken as it is. What a transaction left open, it has rolled back itself.
-        let manager_config = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
+        let mut address = Address::read(&options.url)?;
+        let session = Session::new(&mut address, options)?;
+        open::prepare(&address, open::schema(options)?).await?;
         let connections = options.connections.max(1);
-        let pool = Pool::builder(Manager::from_config(config.clone(), NoTls, manager_config))
-            .max_size(connections)
-            .build()
-            .map_err(|e| Error::Open(e.to_string()))?;
         Ok(Self {
-            readers: Readers::new(config),
-            pool,
+            pool: address.pool(connections)?,
+            readers: Readers::new(address, &session, connections)?,
+            session,
             connections,
             wait: options.wait,
         })
@@ -72,10 +70,10 @@ impl Postgres {
 
     /// One statement, which to PostgreSQL is a transaction of its own.
     pub(crate) async fn execute(&self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
-        let client = timeout(self.wait, self.client())
+        let client = timeout(self.wait, client(&self.pool))
             .await
             .map_err(|_| Error::Busy)??;
-        statement::execute_alone(&client, sql, params).await
+        statement::execute_alone(client, &self.session, sql, params).await
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTx, Error> {
@@ -87,25 +85,30 @@ impl Postgres {
     /// Begins on one of the pool's connections. All of them may have been lost while they lay there, and then a new one is made.
     async fn begin_somewhere(&self) -> Result<PostgresTx, Error> {
         for _ in 0..self.connections {
-            match PostgresTx::begin(self.client().await?).await {
+            match PostgresTx::begin(client(&self.pool).await?, &self.session).await {
                 Err(Error::Busy) => {}
                 begun => return begun,
             }
         }
-        PostgresTx::begin(self.client().await?).await
-    }
-
-    async fn client(&self) -> Result<Object, Error> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Timeout(_) => Error::Busy,
-            PoolError::Backend(error) => engine_error(&error),
-            PoolError::Closed => Error::Engine("the database is closed".to_owned()),
-            other => Error::Engine(other.to_string()),
-        })
+        PostgresTx::begin(client(&self.pool).await?, &self.session).await
     }
 
     pub(crate) fn close(&self) {
         self.pool.close();
         self.readers.close();
     }
+}
+
+/// A connection of the pool, made if there is none to be had and room for one.
+async fn client(pool: &Pool) -> Result<Object, Error> {
+    pool.get().await.map_err(|error| match error {
+        PoolError::Timeout(_) => Error::Busy,
+        PoolError::Backend(error) => engine_error(&error),
+        PoolError::Closed => closed(),
+        other => Error::Engine(other.to_string()),
+    })
+}
+
+fn closed() -> Error {
+    Error::Engine("the database is closed".to_owned())
 }

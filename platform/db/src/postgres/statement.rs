@@ -1,17 +1,39 @@
-//! Statements on pooled connections, prepared once each.
+//! Statements on pooled connections: prepared once each, or unnamed where a pooler hands connections around.
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Row, Statement, types::ToSql};
+use futures::join;
+use tokio_postgres::{
+    Row, Statement,
+    types::{ToSql, Type},
+};
 
-use super::convert::{bind, engine_error, is_lost};
+use super::{
+    convert::{bind, engine_error, is_lost},
+    open::Session,
+};
 use crate::{Error, ToValue};
 
 /// Prepared statements kept by each connection; then it forgets them all and starts anew.
 pub(super) const STATEMENTS: usize = 512;
 
-pub(super) async fn query(client: &Object, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<Row>, Error> {
-    let statement = prepare(client, sql, params.len()).await?;
+/// A query within a transaction.
+pub(super) async fn query(
+    client: &Object,
+    session: &Session,
+    sql: &str,
+    params: &[&dyn ToValue],
+) -> Result<Vec<Row>, Error> {
     let bound = bind(params);
+    if session.pooler {
+        check_unnamed(sql, params.len())?;
+        let bound: Vec<(&(dyn ToSql + Sync), Type)> =
+            bound.iter().map(|one| (one as _, one.natural())).collect();
+        return client
+            .query_typed(sql, &bound)
+            .await
+            .map_err(|e| engine_error(&e));
+    }
+    let statement = prepare(client, sql, params.len()).await?;
     let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
     client
         .query(&statement, &bound)
@@ -19,7 +41,19 @@ pub(super) async fn query(client: &Object, sql: &str, params: &[&dyn ToValue]) -
         .map_err(|e| failed(client, sql, &e))
 }
 
-pub(super) async fn execute(client: &Object, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
+/// A statement within a transaction.
+pub(super) async fn execute(
+    client: &Object,
+    session: &Session,
+    sql: &str,
+    params: &[&dyn ToValue],
+) -> Result<u64, Error> {
+    if session.pooler {
+        check_unnamed(sql, params.len())?;
+        return execute_unnamed(client, sql, params)
+            .await
+            .map_err(|e| engine_error(&e));
+    }
     let statement = prepare(client, sql, params.len()).await?;
     let bound = bind(params);
     let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
@@ -30,22 +64,74 @@ pub(super) async fn execute(client: &Object, sql: &str, params: &[&dyn ToValue])
 }
 
 /// Outside of a transaction: done once the server says so, and open when it could not say.
-pub(super) async fn execute_alone(client: &Object, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
-    let statement = prepare(client, sql, params.len()).await?;
-    let bound = bind(params);
-    let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
-    client.execute(&statement, &bound).await.map_err(|e| {
+pub(super) async fn execute_alone(
+    client: Object,
+    session: &Session,
+    sql: &str,
+    params: &[&dyn ToValue],
+) -> Result<u64, Error> {
+    let done = if session.pooler {
+        check_unnamed(sql, params.len())?;
+        // All sent at once. Where the statement fails, COMMIT rolls back.
+        let (begun, done, committed) = join!(
+            client.batch_execute(session.begin()),
+            execute_unnamed(&client, sql, params),
+            client.batch_execute("COMMIT"),
+        );
+        begun.and(done).and_then(|count| committed.map(|()| count))
+    } else {
+        let statement = prepare(&client, sql, params.len()).await?;
+        let bound = bind(params);
+        let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
+        client.execute(&statement, &bound).await
+    };
+    let result = done.map_err(|e| {
         if is_lost(&e) {
-            unknown()
+            Error::Unknown
         } else {
-            failed(client, sql, &e)
+            failed(&client, sql, &e)
         }
-    })
+    });
+    if matches!(result, Err(Error::ReadOnly(_))) {
+        forget(client);
+    }
+    result
 }
 
-/// For a connection that was lost while something was being committed.
-pub(super) fn unknown() -> Error {
-    Error::Engine("the connection was lost during the commit; whether it was done is not known".to_owned())
+/// A read behind a pooler, sent at once with the beginning and the end of its transaction.
+pub(super) async fn read_alone(
+    client: Object,
+    session: &Session,
+    sql: &str,
+    params: &[&dyn ToValue],
+) -> Result<Vec<Row>, Error> {
+    check_unnamed(sql, params.len())?;
+    let bound = bind(params);
+    let bound: Vec<(&(dyn ToSql + Sync), Type)> = bound.iter().map(|one| (one as _, one.natural())).collect();
+    let (begun, found, ended) = join!(
+        client.batch_execute(session.begin_reading()),
+        client.query_typed(sql, &bound),
+        client.batch_execute("COMMIT"),
+    );
+    begun
+        .and(found)
+        .and_then(|rows| ended.map(|()| rows))
+        .map_err(|e| engine_error(&e))
+}
+
+/// Takes a connection out of the pool: its server takes no writes any more, and the next may reach the one that does.
+pub(super) fn forget(client: Object) {
+    drop(Object::take(client));
+}
+
+async fn execute_unnamed(
+    client: &Object,
+    sql: &str,
+    params: &[&dyn ToValue],
+) -> Result<u64, tokio_postgres::Error> {
+    let bound = bind(params);
+    let bound: Vec<(&(dyn ToSql + Sync), Type)> = bound.iter().map(|one| (one as _, one.natural())).collect();
+    client.execute_typed(sql, &bound).await
 }
 
 async fn prepare(client: &Object, sql: &str, given: usize) -> Result<Statement, Error> {
@@ -58,7 +144,15 @@ async fn prepare(client: &Object, sql: &str, given: usize) -> Result<Statement, 
 }
 
 pub(super) fn check_count(statement: &Statement, given: usize) -> Result<(), Error> {
-    let wanted = statement.params().len();
+    counted(statement.params().len(), given)
+}
+
+/// The server itself finds too few, but not too many.
+fn check_unnamed(sql: &str, given: usize) -> Result<(), Error> {
+    counted(highest_parameter(sql), given)
+}
+
+fn counted(wanted: usize, given: usize) -> Result<(), Error> {
     if wanted == given {
         return Ok(());
     }
@@ -67,8 +161,49 @@ pub(super) fn check_count(statement: &Statement, given: usize) -> Result<(), Err
     )))
 }
 
+/// The highest `$n` outside of quotes and comments.
+fn highest_parameter(sql: &str) -> usize {
+    let (mut highest, mut rest) = (0, sql.bytes().peekable());
+    while let Some(byte) = rest.next() {
+        match byte {
+            // A doubled quote ends one text and begins the next.
+            b'\'' | b'"' => while rest.next().is_some_and(|inner| inner != byte) {},
+            b'-' if rest.peek() == Some(&b'-') => while rest.next().is_some_and(|inner| inner != b'\n') {},
+            b'$' => {
+                let mut number = 0_usize;
+                while let Some(digit) = rest.next_if(u8::is_ascii_digit) {
+                    number = number
+                        .saturating_mul(10)
+                        .saturating_add(usize::from(digit - b'0'));
+                }
+                highest = highest.max(number);
+            }
+            _ => {}
+        }
+    }
+    highest
+}
+
 fn failed(client: &Object, sql: &str, error: &tokio_postgres::Error) -> Error {
     // It may have failed because its table has changed since it was prepared.
     client.statement_cache.remove(sql, &[]);
     engine_error(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::highest_parameter;
+
+    #[test]
+    fn parameters_are_counted_outside_of_quotes_and_comments() {
+        for (sql, highest) in [
+            ("SELECT 1", 0),
+            ("SELECT $2, $1", 2),
+            ("SELECT '$3', 'it''s $4', \"$5\", $1 -- $6", 1),
+            ("SELECT $1 -- '\n, $2", 2),
+            ("SELECT a-$10", 10),
+        ] {
+            assert_eq!(highest_parameter(sql), highest, "{sql}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::{
     convert::{engine_error, is_lost},
+    open::Session,
     statement,
 };
 use crate::{Error, FromRow, Row, ToValue};
@@ -13,14 +14,18 @@ use crate::{Error, FromRow, Row, ToValue};
 pub(crate) struct PostgresTx {
     /// While the transaction is open.
     client: Option<Object>,
+    session: Session,
 }
 
 impl PostgresTx {
-    pub(super) async fn begin(client: Object) -> Result<Self, Error> {
+    pub(super) async fn begin(client: Object, session: &Session) -> Result<Self, Error> {
         // Made first: if this is cancelled, what was sent is rolled back as in any other.
-        let tx = Self { client: Some(client) };
+        let tx = Self {
+            client: Some(client),
+            session: session.clone(),
+        };
         tx.client()?
-            .batch_execute("BEGIN")
+            .batch_execute(session.begin())
             .await
             .map_err(|e| engine_error(&e))?;
         Ok(tx)
@@ -35,7 +40,7 @@ impl PostgresTx {
         sql: &str,
         params: &[&dyn ToValue],
     ) -> Result<Vec<T>, Error> {
-        let rows = statement::query(self.client()?, sql, params).await?;
+        let rows = self.rows(sql, params).await?;
         rows.iter().map(|row| T::from_row(&Row::Postgres(row))).collect()
     }
 
@@ -44,14 +49,30 @@ impl PostgresTx {
         sql: &str,
         params: &[&dyn ToValue],
     ) -> Result<Option<T>, Error> {
-        let rows = statement::query(self.client()?, sql, params).await?;
+        let rows = self.rows(sql, params).await?;
         rows.first()
             .map(|row| T::from_row(&Row::Postgres(row)))
             .transpose()
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
-        statement::execute(self.client()?, sql, params).await
+        let done = statement::execute(self.client()?, &self.session, sql, params).await;
+        self.look(done)
+    }
+
+    async fn rows(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<tokio_postgres::Row>, Error> {
+        let found = statement::query(self.client()?, &self.session, sql, params).await;
+        self.look(found)
+    }
+
+    /// A server that takes no writes is a primary no more: its connection is not used again.
+    fn look<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if matches!(result, Err(Error::ReadOnly(_)))
+            && let Some(client) = self.client.take()
+        {
+            statement::forget(client);
+        }
+        result
     }
 
     pub(crate) async fn execute_script(&mut self, sql: &str) -> Result<(), Error> {
@@ -63,6 +84,10 @@ impl PostgresTx {
 
     pub(crate) async fn commit(mut self, signals: Option<watch::Sender<u64>>) -> Result<(), Error> {
         let client = self.client.take().ok_or(Error::TxFailed)?;
+        if client.is_closed() {
+            // Lost before the server was told to commit.
+            return Err(Error::Busy);
+        }
         // In a task of its own, so that it is committed and signalled also when the caller is cancelled here.
         let committed = tokio::spawn(async move {
             client.batch_execute("COMMIT").await?;
@@ -72,9 +97,9 @@ impl PostgresTx {
             Ok(())
         });
         match committed.await {
-            Ok(Err(error)) if is_lost(&error) => Err(statement::unknown()),
+            Ok(Err(error)) if is_lost(&error) => Err(Error::Unknown),
             Ok(result) => result.map_err(|e| engine_error(&e)),
-            Err(_) => Err(statement::unknown()),
+            Err(_) => Err(Error::Unknown),
         }
     }
 

@@ -8,5 +8,8 @@ mod disk;
 mod groups;
 mod migrations;
 mod opening;
+mod outages;
+mod pooler;
+mod tls;
 mod transactions;
 mod values;

@@ -281,7 +281,7 @@ impl Inner {
         B::Error: Into<axum::BoxError>,
     {
         if !self.behind_gateway
-            && let Some(answer) = self.enter(&parts, exchange)?
+            && let Some(answer) = self.enter(&parts, exchange).await?
         {
             return Ok(answer);
         }
@@ -295,7 +295,7 @@ impl Inner {
             exchange.user = Some(principal.user_id);
             if !self.behind_gateway {
                 let user = LimitKey::User(principal.user_id.uuid().into_bytes());
-                exchange.tightest.take(&self.per_user, user)?;
+                exchange.tightest.take(&[(&self.per_user, user)]).await?;
             }
         }
         let request = Request::from_parts(parts, body);
@@ -306,13 +306,13 @@ impl Inner {
     }
 
     /// Counts a request against what holds for anybody. Some: the answer to a preflight.
-    fn enter(&self, parts: &Parts, exchange: &mut Exchange<'_>) -> Result<Option<Response>> {
-        let address = LimitKey::address(exchange.info.address);
-        exchange.tightest.take(&self.per_address, address)?;
-        limits::check_head(parts, &self.config)?;
-        if let Some((limiter, key)) = exchange.route.limiter(&parts.method, exchange.info.address) {
-            exchange.tightest.take(limiter, key)?;
+    async fn enter(&self, parts: &Parts, exchange: &mut Exchange<'_>) -> Result<Option<Response>> {
+        let address = (&self.per_address, LimitKey::address(exchange.info.address));
+        match exchange.route.limiter(&parts.method, exchange.info.address) {
+            None => exchange.tightest.take(&[address]).await?,
+            Some(of_route) => exchange.tightest.take(&[address, of_route]).await?,
         }
+        limits::check_head(parts, &self.config)?;
         self.cors.preflight(parts)
     }
 

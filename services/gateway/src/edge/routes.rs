@@ -1,10 +1,6 @@
 //! Every route's name, limits and measurements, made once and found by path.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    net::IpAddr,
-    sync::OnceLock,
-};
+use std::{net::IpAddr, sync::OnceLock};
 
 use http::{Method, StatusCode};
 use metrics::Histogram;
@@ -138,9 +134,13 @@ impl Route {
         };
         let (_, limiter) = self.limiters.iter().find(|(limited, _)| limited == method)?;
         // Routes with one rate share a limiter: so the key names the route as well.
-        let mut hasher = DefaultHasher::new();
-        (method.as_str(), &self.name, LimitKey::address(address)).hash(&mut hasher);
-        Some((limiter, LimitKey::Hash(hasher.finish())))
+        let address = LimitKey::address(address).to_string();
+        let key = LimitKey::hash(&[
+            method.as_str().as_bytes(),
+            self.name.as_bytes(),
+            address.as_bytes(),
+        ]);
+        Some((limiter, key))
     }
 
     /// Notes how long an answer took.

@@ -21,5 +21,6 @@ mod smuggling;
 mod sockets;
 mod split;
 mod story;
+mod tls;
 mod trouble;
 mod who;

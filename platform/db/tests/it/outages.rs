@@ -1,0 +1,241 @@
+//! A server that goes away, is slow, or is cut off in the middle of a commit.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use stoa_db::{Db, DbOptions, Error};
+use stoa_engines::Postgres;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+const TABLE: &str = "CREATE TABLE things (id BIGINT PRIMARY KEY)";
+const INSERT: &str = "INSERT INTO things (id) VALUES ($1)";
+
+fn options(url: String) -> DbOptions {
+    DbOptions {
+        wait: Duration::from_secs(2),
+        ..DbOptions::new(url, "test")
+    }
+}
+
+async fn ids(db: &Db) -> Result<Vec<i64>, Error> {
+    db.fetch_all("SELECT id FROM things ORDER BY id", &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_started_again_is_used_as_before() {
+    let mut postgres = Postgres::start();
+    let db = Db::open(options(postgres.url())).await.unwrap();
+    db.execute(TABLE, &[]).await.unwrap();
+    // Every connection there can be, so that all of them are lost.
+    let mut held = Vec::new();
+    for id in 0..4_i64 {
+        let mut tx = db.begin().await.unwrap();
+        tx.execute(INSERT, &[&id]).await.unwrap();
+        held.push(tx);
+    }
+    for tx in held {
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(ids(&db).await.unwrap(), [0, 1, 2, 3]);
+    for kill in [true, false] {
+        if kill {
+            postgres.kill();
+        } else {
+            postgres.stop();
+        }
+        for refused in [
+            ids(&db).await.map(drop),
+            db.begin().await.map(drop),
+            db.execute(INSERT, &[&9_i64]).await.map(drop),
+        ] {
+            assert!(
+                matches!(refused, Err(Error::Busy | Error::Unknown)),
+                "whoever asks meanwhile is told to try again: {refused:?}"
+            );
+        }
+        postgres.start_again();
+        assert_eq!(ids(&db).await.unwrap(), [0, 1, 2, 3], "nothing was lost or added");
+        for _ in 0..6 {
+            db.begin().await.unwrap().commit().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
+    let postgres = Postgres::start();
+    for pooler in [false, true] {
+        let db = Db::open(DbOptions {
+            statement_timeout: Duration::from_millis(200),
+            pooler,
+            ..options(postgres.url())
+        })
+        .await
+        .unwrap();
+        let slow = "SELECT CAST(pg_sleep(30) AS TEXT)";
+        let read = db.fetch_one::<()>(slow, &[]).await;
+        assert!(matches!(read, Err(Error::TimedOut)), "{read:?}");
+        let mut tx = db.begin().await.unwrap();
+        let within = tx.fetch_one::<()>(slow, &[]).await;
+        assert!(matches!(within, Err(Error::TimedOut)), "{within:?}");
+        assert!(matches!(tx.commit().await, Err(Error::TxFailed)));
+        // Nobody is heard of for too long: the server gives the transaction up, and its locks with it.
+        let tx = db.begin().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert!(matches!(tx.commit().await, Err(Error::Busy)));
+        db.begin().await.unwrap().commit().await.unwrap();
+    }
+}
+
+/// Passes everything between clients and the server, until it is told to cut a connection at its COMMIT.
+struct Proxy {
+    url: String,
+    cut: Arc<AtomicU8>,
+}
+
+const PASS: u8 = 0;
+/// The server never hears of the COMMIT.
+const CUT_BEFORE: u8 = 1;
+/// The server does it, and its answer is lost.
+const CUT_AFTER: u8 = 2;
+
+impl Proxy {
+    async fn start(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!(
+            "postgres://stoa@{}/postgres?sslmode=disable",
+            listener.local_addr().unwrap()
+        );
+        let cut = Arc::new(AtomicU8::new(PASS));
+        tokio::spawn({
+            let cut = Arc::clone(&cut);
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    tokio::spawn(pass(client, server, Arc::clone(&cut)));
+                }
+            }
+        });
+        Self { url, cut }
+    }
+}
+
+async fn pass(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let back = tokio::spawn(async move {
+        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+    });
+    let mut buffer = vec![0; 65536];
+    while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
+        let sent = &buffer[..count];
+        if sent.windows(6).any(|six| six == b"COMMIT") {
+            match cut.load(Ordering::SeqCst) {
+                CUT_BEFORE => break,
+                CUT_AFTER => {
+                    back.abort();
+                    to_server.write_all(sent).await.unwrap();
+                    // Until the server has done it.
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    return;
+                }
+                _ => {}
+            }
+        }
+        to_server.write_all(sent).await.unwrap();
+    }
+    back.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_which_nothing_is_known_is_never_acknowledged() {
+    let postgres = Postgres::start();
+    let proxy = Proxy::start(postgres.port()).await;
+    for pooler in [false, true] {
+        let db = Db::open(DbOptions {
+            pooler,
+            ..options(proxy.url.clone())
+        })
+        .await
+        .unwrap();
+        db.execute("DROP TABLE IF EXISTS things", &[]).await.unwrap();
+        db.execute(TABLE, &[]).await.unwrap();
+        for (id, cut, kept) in [(1_i64, CUT_BEFORE, false), (2, CUT_AFTER, true), (3, PASS, true)] {
+            let mut tx = db.begin().await.unwrap();
+            tx.execute(INSERT, &[&id]).await.unwrap();
+            tx.signal();
+            let signals = db.signals();
+            proxy.cut.store(cut, Ordering::SeqCst);
+            let committed = tx.commit().await;
+            proxy.cut.store(PASS, Ordering::SeqCst);
+            if cut == PASS {
+                committed.unwrap();
+            } else {
+                assert!(matches!(committed, Err(Error::Unknown)), "{committed:?}");
+                assert!(!signals.has_changed().unwrap());
+            }
+            assert_eq!(ids(&db).await.unwrap().contains(&id), kept, "{id}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_acknowledged_that_a_killed_server_has_not() {
+    let mut postgres = Postgres::start();
+    let db = Db::open(options(postgres.url())).await.unwrap();
+    db.execute(TABLE, &[]).await.unwrap();
+    let writers: Vec<_> = (0..4_i64)
+        .map(|writer| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let (mut acknowledged, mut unknown) = (Vec::new(), Vec::new());
+                for n in 0.. {
+                    let id = writer * 1_000_000 + n;
+                    let done = async {
+                        let mut tx = db.begin().await?;
+                        tx.execute(INSERT, &[&id]).await?;
+                        tx.commit().await
+                    };
+                    match done.await {
+                        Ok(()) => acknowledged.push(id),
+                        Err(Error::Unknown) => unknown.push(id),
+                        Err(Error::Busy) => break,
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }
+                (acknowledged, unknown)
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    postgres.kill();
+    let (mut acknowledged, mut unknown) = (Vec::new(), Vec::new());
+    for writer in writers {
+        let (kept, open) = writer.await.unwrap();
+        acknowledged.extend(kept);
+        unknown.extend(open);
+    }
+    postgres.start_again();
+    let there = ids(&db).await.unwrap();
+    assert!(acknowledged.len() > 20, "{}", acknowledged.len());
+    for id in &acknowledged {
+        assert!(
+            there.binary_search(id).is_ok(),
+            "{id} was acknowledged and is gone"
+        );
+    }
+    for id in &there {
+        assert!(
+            acknowledged.contains(id) || unknown.contains(id),
+            "{id} is there, though its writer was told otherwise"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! An S3 server.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    folder,
+    process::{Process, Spec, free_port, run},
+};
+
+/// The server's release on PyPI, with what it needs to serve S3 alone.
+const MOTO: &str = "moto[s3,server]==5.2.5";
+
+/// A server of the S3 protocol with a bucket named `stoa`. It keeps objects in memory: a stop forgets them.
+#[derive(Debug)]
+pub struct S3 {
+    process: Process,
+    _folder: TempDir,
+}
+
+impl S3 {
+    /// Starts one; the first time it is installed from PyPI into the target folder.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let (folder, port) = (folder::temporary("s3"), free_port());
+        let process = Process::start(Spec {
+            name: "moto_server",
+            package: "python3-venv",
+            command: vec![
+                installed().into(),
+                "--host=127.0.0.1".into(),
+                format!("--port={port}").into(),
+            ],
+            environment: Vec::new(),
+            log: folder.path().join("log"),
+            port,
+            stop_signal: "TERM",
+            not_root: false,
+        });
+        let s3 = Self {
+            process,
+            _folder: folder,
+        };
+        s3.make_bucket("stoa");
+        s3
+    }
+
+    /// `s3://stoa`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        "s3://stoa".to_owned()
+    }
+
+    /// `http://127.0.0.1:port`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.process.port())
+    }
+
+    /// Makes another bucket.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn make_bucket(&self, name: &str) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()))
+            .unwrap_or_else(|e| panic!("the S3 server does not answer: {e}"));
+        let request = format!(
+            "PUT /{name} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            self.port()
+        );
+        let mut answer = String::new();
+        let outcome = stream
+            .write_all(request.as_bytes())
+            .and_then(|()| stream.read_to_string(&mut answer));
+        assert!(
+            outcome.is_ok() && answer.starts_with("HTTP/1.1 200"),
+            "the bucket {name} could not be made: {outcome:?} {answer}"
+        );
+    }
+}
+
+crate::process::delegate!(S3);
+
+/// The server's program, installed once under a lock.
+fn installed() -> PathBuf {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/moto");
+    install(&target).unwrap_or_else(|e| panic!("{} cannot be used: {e}", target.display()));
+    target.join("bin/moto_server")
+}
+
+fn install(target: &Path) -> io::Result<()> {
+    fs::create_dir_all(target)?;
+    let lock = File::create(target.join("lock"))?;
+    lock.lock()?;
+    let done = target.join("installed");
+    if fs::read_to_string(&done).ok().as_deref() != Some(MOTO) {
+        run(Command::new("python3").args(["-m", "venv"]).arg(target));
+        let mut pip = Command::new(target.join("bin/pip"));
+        run(pip.args(["install", "--quiet", "--disable-pip-version-check", MOTO]));
+        fs::write(done, MOTO)?;
+    }
+    Ok(())
+}
