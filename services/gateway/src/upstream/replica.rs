@@ -23,6 +23,8 @@ use super::{
 
 /// Connections that are kept without a request.
 const KEPT: usize = 1024;
+/// What a failure counts for as the time to an answer.
+const PENALTY: Duration = Duration::from_secs(1);
 /// A replica's time-out grows up to so many times the first.
 const LONGEST: u32 = 16;
 
@@ -159,6 +161,8 @@ impl Replica {
     /// It could not be reached, or broke off without an answer. True if it is to be left alone for that.
     pub(super) fn failed(&self, outcome: Outcome, config: &UpstreamConfig) -> bool {
         self.measured.count(outcome);
+        // One that refuses at once must not look like the quickest.
+        self.latency.note(PENALTY);
         self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= config.eject_after
     }
 

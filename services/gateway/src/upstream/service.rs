@@ -18,6 +18,9 @@ use super::{
     tunnel::Tunnels,
 };
 
+/// Smaller differences are chance: to go by them would send all requests to one replica.
+const CLEARLY: f64 = 0.75;
+
 pub(crate) struct Service {
     pub(super) name: String,
     pub(super) urls: Vec<UpstreamUrl>,
@@ -102,7 +105,8 @@ fn best(replicas: &[Arc<Replica>], will_do: impl Fn(&Arc<Replica>) -> bool) -> O
     let Some(other) = nth(another) else {
         return Some(Arc::clone(one));
     };
-    Some(Arc::clone(if other.cost() < one.cost() { other } else { one }))
+    let better = other.cost() < one.cost() * CLEARLY;
+    Some(Arc::clone(if better { other } else { one }))
 }
 
 /// A random number below `end`; 0 for an empty range.

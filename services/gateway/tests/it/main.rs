@@ -22,5 +22,6 @@ mod sockets;
 mod split;
 mod story;
 mod tls;
+mod told;
 mod trouble;
 mod who;

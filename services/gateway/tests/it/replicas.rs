@@ -52,10 +52,17 @@ async fn until(gateway: &Process, holds: impl Fn(&HashMap<String, usize>) -> boo
 
 #[tokio::test]
 async fn all_replicas_get_their_share() {
+    let steady = |name: &'static str| {
+        let answer = async move || {
+            sleep(Duration::from_millis(10)).await;
+            name
+        };
+        Router::new().route("/anything/name", get(answer))
+    };
     let (a, b, c) = (
-        replica(named("a")).await,
-        replica(named("b")).await,
-        replica(named("c")).await,
+        replica(steady("a")).await,
+        replica(steady("b")).await,
+        replica(steady("c")).await,
     );
     let gateway = gateway("", &[&a, &b, &c]).await;
     let names = names(&gateway, 150).await;
