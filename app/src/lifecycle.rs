@@ -10,7 +10,6 @@ use stoa_telemetry::{AccessLog, TelemetryConfig};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +18,7 @@ use crate::{
     data_dir::DataDir,
     mount::{self, Error, Mounted, Platform},
     roles::Roles,
+    rpc::Rpc,
     settings::{EventsConfig, ServerConfig},
     tls::{self, Tls},
 };
@@ -36,10 +36,11 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
             server.listen
         )
     })?;
-    let tls = Tls::open(&server).await?;
+    let (tls, rpc) = (Tls::open(&server, data_dir.path()).await?, Rpc::open(settings)?);
     let listening = listener.local_addr()?.to_string();
 
     let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
+    rpc.connect(&platform.rpc, roles)?;
     let mut mounted = mount::services(&platform, settings, roles, data_dir.path()).await?;
     mount::migrate(&mounted).await?;
     let background = Background::start(settings, &platform, &mut mounted).await?;
@@ -47,16 +48,16 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     let access_log = AccessLog::stdout();
     let edge = assemble::edge(settings, &platform, &mut mounted, &telemetry, &access_log)?;
     let stop = stop_signal()?;
-    let rpc = serve_rpc(&server.rpc_listen, &platform, stop.clone()).await?;
+    let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
     banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
     let options = ServerOptions {
         tls: tls.start(&platform.public_url, &stop),
         ..ServerOptions::default()
     };
     stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
-    if let Some(rpc) = rpc {
+    if let Some(calls) = calls {
         // Calls have deadlines of seconds; what is left after the grace is cut off.
-        let _ = tokio::time::timeout(grace, rpc).await;
+        let _ = tokio::time::timeout(grace, calls).await;
     }
 
     tracing::info!("stopping: requests are finished, waiting for jobs");
@@ -67,23 +68,6 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     access_log.stop();
     telemetry.shutdown();
     Ok(())
-}
-
-/// Serves calls between services, if there is an address for it.
-async fn serve_rpc(
-    listen: &str,
-    platform: &Platform,
-    stop: CancellationToken,
-) -> Result<Option<JoinHandle<std::io::Result<()>>>, Error> {
-    if listen.is_empty() {
-        return Ok(None);
-    }
-    let listener = TcpListener::bind(listen).await.map_err(|e| {
-        format!("cannot listen on {listen}: {e}; set server.rpc_listen to another address, or to none")
-    })?;
-    let serving =
-        axum::serve(listener, platform.rpc.serve_routes()).with_graceful_shutdown(stop.cancelled_owned());
-    Ok(Some(tokio::spawn(serving.into_future())))
 }
 
 /// Workers and sealers of every service.
