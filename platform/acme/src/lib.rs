@@ -105,7 +105,11 @@ impl Acme {
         let pem = order::order(self).await?;
         let certificate = self.store.keep(&pem)?;
         self.show(certificate);
-        tracing::info!(domains = self.config.domains.join(", "), renewal = ?self.due, "a certificate was obtained");
+        tracing::info!(
+            domains = self.config.domains.join(", "),
+            renewal = self.due.map(tracing::field::display),
+            "a certificate was obtained"
+        );
         Ok(())
     }
 
