@@ -8,12 +8,10 @@ use stoa_config::Settings;
 use stoa_db::Engine;
 use stoa_events::{Registered, Worker, WorkerOptions};
 use stoa_gateway::{Draining, ServerOptions};
-use stoa_rpc::RpcConfig;
 use stoa_telemetry::{AccessLog, TelemetryConfig};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +20,7 @@ use crate::{
     data_dir::DataDir,
     mount::{self, Error, Mounted, Platform},
     roles::{Role, Roles},
+    rpc::Rpc,
     settings::{EventsConfig, ServerConfig},
     tls::{self, Tls},
 };
@@ -39,10 +38,11 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
             server.listen
         )
     })?;
-    let tls = Tls::open(&server).await?;
+    let (tls, rpc) = (Tls::open(&server, data_dir.path()).await?, Rpc::open(settings)?);
     let listening = listener.local_addr()?.to_string();
 
-    let platform = Platform::open(settings, &server, roles, data_dir.path(), &listening).await?;
+    let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
+    rpc.connect(&platform.rpc, roles)?;
     let mut mounted = mount::services(&platform, settings, roles, data_dir.path()).await?;
     mount::migrate(&mounted).await?;
     let background = Background::start(settings, &platform, &mut mounted).await?;
@@ -54,16 +54,16 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     };
     let edge = assemble::edge(settings, roles, &platform, &mut mounted, &telemetry, &outside)?;
     let stop = stop_signal(outside.draining.clone(), server.drain.0)?;
-    let rpc = serve_rpc(settings, &server.rpc_listen, &platform, stop.clone()).await?;
+    let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
     banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
     let options = ServerOptions {
         tls: tls.start(&platform.public_url, &stop),
         ..ServerOptions::default()
     };
     stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
-    if let Some(rpc) = rpc {
+    if let Some(calls) = calls {
         // Calls have deadlines of seconds; what is left after the grace is cut off.
-        let _ = tokio::time::timeout(grace, rpc).await;
+        let _ = tokio::time::timeout(grace, calls).await;
     }
 
     tracing::info!("stopping: requests are finished, waiting for jobs");
@@ -81,24 +81,6 @@ pub(crate) struct Outside {
     pub(crate) trust: Arc<TrustFeed>,
     pub(crate) draining: Draining,
     pub(crate) access_log: AccessLog,
-}
-
-/// Serves calls between services, if there is an address for it.
-async fn serve_rpc(
-    settings: &Settings,
-    listen: &str,
-    platform: &Platform,
-    stop: CancellationToken,
-) -> Result<Option<JoinHandle<()>>, Error> {
-    if listen.is_empty() {
-        return Ok(None);
-    }
-    let config: RpcConfig = settings.section("rpc")?;
-    let listener = config.bind(listen, &platform.calls).await?;
-    let (rpc, calls) = (platform.rpc.clone(), platform.calls.clone());
-    Ok(Some(tokio::spawn(async move {
-        rpc.serve(listener, &calls, stop).await;
-    })))
 }
 
 /// Workers and sealers of every service.

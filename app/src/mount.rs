@@ -10,7 +10,7 @@ use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
 use stoa_objects::{Objects, ObjectsConfig};
-use stoa_rpc::{Directory, RpcConfig, RpcOptions};
+use stoa_rpc::Directory;
 use stoa_service::{Env, Service};
 
 use crate::{
@@ -36,19 +36,16 @@ pub(crate) struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) verifier: Verifier,
     pub(crate) rpc: Directory,
-    /// How other processes are called, and call here.
-    pub(crate) calls: RpcOptions,
     pub(crate) bus: Bus,
     pub(crate) public_url: String,
 }
 
 impl Platform {
-    /// For serving: with the engines and the other processes that the settings name. `listening` is where the process listens,
-    /// for the addresses it tells others.
+    /// For serving: with the engines that the settings name. `listening` is where the process listens, for the addresses it tells
+    /// others.
     pub(crate) async fn open(
         settings: &Settings,
         server: &ServerConfig,
-        roles: &Roles,
         data_dir: &Path,
         listening: &str,
     ) -> Result<Self, Error> {
@@ -58,20 +55,6 @@ impl Platform {
         platform.bus = Bus::open(&bus).await?;
         let objects: ObjectsConfig = settings.section("objects")?;
         platform.objects = Objects::open(&objects, &data_dir.join("objects")).await?;
-        let rpc: RpcConfig = settings.section("rpc")?;
-        platform.calls = rpc.options()?;
-        for role in roles.others() {
-            match rpc.upstreams.get(role.name()) {
-                Some(urls) if !urls.is_empty() => {
-                    platform.rpc.set_remote(role.name(), urls, &platform.calls)?;
-                }
-                // All others check tokens with it.
-                _ if role == Role::Auth => {
-                    return Err(nowhere(role, "rpc.upstreams", "http://10.0.0.7:3100"));
-                }
-                _ => {}
-            }
-        }
         Ok(platform)
     }
 
@@ -90,7 +73,6 @@ impl Platform {
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
-            calls: RpcOptions::default(),
             bus: Bus::local(),
             public_url: tls::public_url(server, listening)?,
             clock,

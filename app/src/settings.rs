@@ -46,6 +46,7 @@ pub(crate) struct TlsConfig {
     pub(crate) folder: PathBuf,
     pub(crate) min_version: stoa_tls::Version,
     pub(crate) redirect_listen: String,
+    pub(crate) acme: stoa_acme::AcmeConfig,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -89,6 +90,7 @@ impl SettingsArgs {
 /// Reads every section as its service does, so that a wrong one is found before anything starts.
 pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
     settings.section::<ServerConfig>("server")?;
+    settings.section::<stoa_rpc::RpcConfig>("rpc")?;
     for role in Role::with_database() {
         settings.engine_section::<DatabaseConfig>("database", role.name())?;
     }

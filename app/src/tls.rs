@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
+use stoa_acme::{Acme, Challenge};
 use stoa_gateway::Answers;
+use stoa_kernel::Clock;
 use stoa_tls::{Acceptor, Certificates, Handshakes, Source};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +19,8 @@ const SECTION: &str = "server.tls";
 impl TlsConfig {
     /// Whether the listener speaks TLS.
     pub(crate) fn is_on(&self) -> bool {
-        [&self.certificate, &self.key, &self.folder]
-            .iter()
-            .any(|path| !path.as_os_str().is_empty())
+        let files = [&self.certificate, &self.key, &self.folder];
+        self.acme.is_on() || files.iter().any(|path| !path.as_os_str().is_empty())
     }
 
     fn source(&self) -> Result<Source, Error> {
@@ -65,11 +66,12 @@ pub(crate) struct Tls {
     acceptor: Option<Acceptor>,
     redirect: Option<TcpListener>,
     answers: Answers,
+    acme: Option<Acme>,
 }
 
 impl Tls {
-    /// Reads certificates and takes the address of the redirect.
-    pub(crate) async fn open(server: &ServerConfig) -> Result<Self, Error> {
+    /// Reads certificates, those obtained earlier from `data_dir`, and takes the address of the redirect.
+    pub(crate) async fn open(server: &ServerConfig, data_dir: &Path) -> Result<Self, Error> {
         let config = &server.tls;
         let answers = Answers::default();
         if !config.is_on() {
@@ -80,9 +82,10 @@ impl Tls {
                 acceptor: None,
                 redirect: None,
                 answers,
+                acme: None,
             });
         }
-        let certificates: Arc<Certificates> = Certificates::watch(config.source()?)?;
+        let certificates = Certificates::watch(config.source()?)?;
         let acceptor = Acceptor::new(
             certificates.server_config(config.min_version)?,
             Handshakes::default(),
@@ -96,18 +99,49 @@ impl Tls {
         Ok(Self {
             acceptor: Some(acceptor),
             redirect,
+            acme: acme(config, data_dir, certificates, &answers)?,
             answers,
         })
     }
 
-    /// Starts the redirect, and hands over what the public listener speaks TLS with.
+    /// Starts the redirect and what obtains certificates, and hands over what the public listener speaks TLS with.
     pub(crate) fn start(self, public_url: &str, stop: &CancellationToken) -> Option<Acceptor> {
         if let Some(listener) = self.redirect {
             let port = https_port(public_url);
             tokio::spawn(stoa_gateway::redirect(listener, port, self.answers, stop.clone()));
         }
+        if let Some(acme) = self.acme {
+            tokio::spawn(acme.run(stop.clone()));
+        }
         self.acceptor
     }
+}
+
+/// What obtains certificates, if there are names for it.
+fn acme(
+    config: &TlsConfig,
+    data_dir: &Path,
+    certificates: Arc<Certificates>,
+    answers: &Answers,
+) -> Result<Option<Acme>, Error> {
+    if !config.acme.is_on() {
+        return Ok(None);
+    }
+    if config.acme.challenge == Challenge::Http && config.redirect_listen.is_empty() {
+        return Err(format!(
+            "{SECTION}.acme.challenge is \"http\", but nobody listens without TLS: set {SECTION}.redirect_listen, such as to \"0.0.0.0:80\""
+        )
+        .into());
+    }
+    let answers = answers.clone();
+    let acme = Acme::open(
+        config.acme.clone(),
+        &data_dir.join("acme"),
+        Clock::system(),
+        certificates,
+        Box::new(move |token, text| answers.set(token, text)),
+    );
+    Ok(Some(acme?))
 }
 
 /// The port of an https address.

@@ -4,22 +4,35 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use stoa_auth_api::Access;
 use stoa_kernel::{Permissions, Principal, PrincipalKind, Reason, Resource, UserId};
-use stoa_rpc::Directory;
+use stoa_rpc::{Directory, RpcConfig, RpcTlsConfig};
+use stoa_tls::testing::Authority;
 
 use crate::{
     cli::create_admin,
-    stoa::{PASSWORD, Stoa, folder, token},
+    stoa::{PASSWORD, Stoa, folder, run_with, token},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_is_known_over_the_network_and_inside() {
-    let (_scratch, data_dir) = folder();
+    let (scratch, data_dir) = folder();
     let address = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .to_string();
-    let stoa = Stoa::serve_with(&data_dir, &[("SERVER__RPC_LISTEN", &address)]);
+    let authority = Authority::new("inside");
+    let files = ["server", "caller"].map(|name| authority.issue(&["127.0.0.1"]).write(scratch.path(), name));
+    let ca = scratch.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).unwrap();
+    let stoa = Stoa::serve_with(
+        &data_dir,
+        &[
+            ("SERVER__RPC_LISTEN", &address),
+            ("RPC__TLS__CERTIFICATE", files[0].0.to_str().unwrap()),
+            ("RPC__TLS__KEY", files[0].1.to_str().unwrap()),
+            ("RPC__TLS__CA", ca.to_str().unwrap()),
+        ],
+    );
     let (ada, eve) = (
         stoa.register("ada@example.com").await,
         stoa.register("eve@example.com").await,
@@ -51,9 +64,18 @@ async fn a_grant_is_known_over_the_network_and_inside() {
     );
 
     // Over the network: as a users in a process of its own would.
+    let [_, (certificate, key)] = files;
+    let config = RpcConfig {
+        tls: RpcTlsConfig { certificate, key, ca },
+        ..RpcConfig::default()
+    };
     let directory = Directory::new();
     directory
-        .set_remote("auth", &format!("http://{address}"))
+        .set_remote(
+            "auth",
+            &[format!("https://{address}")],
+            &config.options().unwrap(),
+        )
         .unwrap();
     let access = Access::new(&directory);
     let principal = Principal {
@@ -73,4 +95,17 @@ async fn a_grant_is_known_over_the_network_and_inside() {
         assert_eq!((decision.allowed, decision.reason), (allowed, reason));
     }
     assert!(stoa.terminate().success());
+}
+
+#[test]
+fn calls_without_tls_are_for_this_machine_alone() {
+    let (_scratch, data_dir) = folder();
+    let listen = [("STOA_SERVER__RPC_LISTEN".to_owned(), "0.0.0.0:0".to_owned())];
+    let ended = run_with(&data_dir, &["serve", "--listen", "127.0.0.1:0"], &listen);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("rpc.tls.certificate") && said.contains("rpc.insecure"),
+        "{said}"
+    );
 }

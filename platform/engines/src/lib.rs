@@ -11,6 +11,7 @@
 mod folder;
 mod haproxy;
 mod nats;
+mod pebble;
 mod pgbouncer;
 mod postgres;
 mod process;
@@ -21,6 +22,7 @@ mod s3;
 
 pub use haproxy::HaProxy;
 pub use nats::Nats;
+pub use pebble::{Pebble, PebbleOptions};
 pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use process::{Process, Spec, free_port};

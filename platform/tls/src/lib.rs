@@ -14,7 +14,7 @@ mod watch;
 
 use std::{fmt, sync::Arc};
 
-use rustls::{SupportedProtocolVersion, crypto::CryptoProvider};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::CryptoProvider};
 use serde::{Deserialize, Serialize};
 
 pub use acceptor::{Acceptor, HandshakeError, Handshakes};
@@ -54,6 +54,19 @@ impl Version {
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A client that believes these authorities and shows no certificate.
+///
+/// # Errors
+/// Never, as long as the cryptography knows the versions.
+pub fn client_config(roots: RootCertStore, least: Version) -> Result<Arc<ClientConfig>, TlsError> {
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(least.and_later())
+        .map_err(|e| wrong("TLS", e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }
 
 /// `TlsError` from whatever went wrong.

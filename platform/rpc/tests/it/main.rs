@@ -45,7 +45,7 @@ async fn serve(directory: &Directory) -> SocketAddr {
     tokio::spawn(async move {
         directory
             .serve(listener, &plain(), CancellationToken::new())
-            .await
+            .await;
     });
     address
 }

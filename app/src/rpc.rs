@@ -1,0 +1,60 @@
+//! Calls between services: those of other processes are found, and this one is found by them.
+
+use stoa_config::Settings;
+use stoa_rpc::{Directory, RpcConfig, RpcOptions};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    mount::{Error, nowhere},
+    roles::{Role, Roles},
+};
+
+/// Section `[rpc]`, with its certificates read.
+pub(crate) struct Rpc {
+    config: RpcConfig,
+    options: RpcOptions,
+}
+
+impl Rpc {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
+        let config: RpcConfig = settings.section("rpc")?;
+        let options = config.options()?;
+        Ok(Self { config, options })
+    }
+
+    /// Says where the services are that this process does not run.
+    pub(crate) fn connect(&self, directory: &Directory, roles: &Roles) -> Result<(), Error> {
+        for role in roles.others() {
+            let name = role.name();
+            match self.config.upstreams.get(name).filter(|urls| !urls.is_empty()) {
+                Some(urls) => directory
+                    .set_remote(name, urls, &self.options)
+                    .map_err(|e| format!("rpc.upstreams.{name}: {e}"))?,
+                // Every process checks tokens with it.
+                None if role == Role::Auth => {
+                    return Err(nowhere(role, "rpc.upstreams", "http://10.0.0.7:3100"));
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves calls of others until `stop`, if there is an address for it.
+    pub(crate) async fn serve(
+        self,
+        listen: &str,
+        directory: &Directory,
+        stop: CancellationToken,
+    ) -> Result<Option<JoinHandle<()>>, Error> {
+        if listen.is_empty() {
+            return Ok(None);
+        }
+        let listener = self.config.bind(listen, &self.options).await?;
+        let directory = directory.clone();
+        Ok(Some(tokio::spawn(async move {
+            directory.serve(listener, &self.options, stop).await;
+        })))
+    }
+}
