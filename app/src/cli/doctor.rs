@@ -3,7 +3,6 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, process::ExitCode};
 
 use stoa_config::Settings;
-use stoa_db::DatabaseConfig;
 use stoa_kernel::Clock;
 
 use super::say;
@@ -99,7 +98,7 @@ async fn address(server: &ServerConfig) -> Result<String, String> {
 }
 
 async fn database(settings: &Settings, data_dir: &Path, name: &str) -> Result<String, Error> {
-    let config: DatabaseConfig = settings.engine_section("database", name)?;
+    let config = mount::database_config(settings, name)?;
     if config.is_embedded() && !data_dir.join(format!("{name}.db")).is_file() {
         return Ok("none yet; `stoa serve` makes it".to_owned());
     }

@@ -9,7 +9,13 @@ use std::{
 use stoa_kernel::Clock;
 use tokio::sync::watch;
 
-use crate::{Error, FromRow, ToValue, Tx, postgres::Postgres, sqlite, sqlite::Sqlite, value::check};
+use crate::{
+    Error, FromRow, ToValue, Tx,
+    postgres::{Postgres, address::Address},
+    sqlite,
+    sqlite::Sqlite,
+    value::check,
+};
 
 /// One database, of one service. Cheap to clone.
 #[derive(Clone)]
@@ -81,6 +87,18 @@ impl DbOptions {
             statement_timeout: Duration::from_secs(30),
             pooler: false,
             max_pages: None,
+        }
+    }
+}
+
+impl DbOptions {
+    /// Where the database is, as it may be shown: without a password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let schema = self.schema.as_ref().unwrap_or(&self.service);
+        match Address::read(&self.url) {
+            Ok(address) => format!("{}/{} schema {schema}", address.place(), address.database()),
+            Err(_) => sqlite::path_of(&self.url).map_or_else(String::new, |path| path.display().to_string()),
         }
     }
 }
@@ -199,6 +217,21 @@ impl Db {
         self.fetch_one::<i64>("SELECT CAST(1 AS BIGINT)", &[])
             .await
             .map(drop)
+    }
+
+    /// How many connections to this database another process has for `service`; on SQLite, where a lock on the data folder tells
+    /// that, none.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn others(&self, service: &str) -> Result<i64, Error> {
+        match &*self.engine {
+            Backend::Sqlite(_) => Ok(0),
+            Backend::Postgres(_) => {
+                let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
+                self.fetch_one(sql, &[&format!("stoa {service}")]).await
+            }
+        }
     }
 
     /// Which engine it is.

@@ -14,6 +14,7 @@ pub mod provision;
 mod row;
 mod sqlite;
 pub mod testing;
+pub mod transfer;
 mod tx;
 mod value;
 

@@ -12,4 +12,5 @@ mod outages;
 mod pooler;
 mod tls;
 mod transactions;
+mod transfers;
 mod values;
