@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use stoa_auth_api::KeyClient;
 use stoa_config::Settings;
-use stoa_gateway::{Edge, EdgeParts, GatewayConfig, HealthCheck, PagesParts};
+use stoa_gateway::{Draining, Edge, EdgeParts, GatewayConfig, HealthCheck, PagesParts};
 use stoa_telemetry::{AccessLog, Telemetry, TelemetryConfig};
 use utoipa::{
     Modify,
@@ -40,12 +40,16 @@ pub(crate) fn edge(
         openapi,
         unlisted,
         verifier: platform.verifier.clone(),
-        keys: Some(Arc::new(KeyClient::new(&platform.rpc))),
+        keys: Some(Arc::new(KeyClient::new(&platform.rpc, &platform.cache))),
         cache: platform.cache.clone(),
         clock: platform.clock.clone(),
         access_log: Some(access_log.clone()),
         traces: telemetry.traces().then_some(trace_ratio),
         public_url: platform.public_url.clone(),
+        upstreams: None,
+        remote: Vec::new(),
+        behind_gateway: false,
+        draining: Draining::default(),
     }))
 }
 
@@ -70,6 +74,7 @@ pub(crate) fn routes(
             .collect(),
         metrics,
         trusted: gateway.trusted_proxies,
+        draining: Draining::default(),
     });
     for one in mounted {
         all = all.merge(std::mem::take(&mut one.service.router));

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use crate::{cli::say, mount::Platform, roles::Roles};
 
-pub(crate) fn print(platform: &Platform, roles: &Roles, listening: &str, data_dir: &Path) {
-    let url = format!("http://{listening}");
+pub(crate) fn print(platform: &Platform, roles: &Roles, url: &str, data_dir: &Path) {
     let mail = if platform.mailer.is_folder() {
         format!("  Mail    {url}/dev/mail      (kept here while no SMTP server is set)\n")
     } else {

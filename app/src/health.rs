@@ -38,6 +38,16 @@ pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthChec
             }
         }));
     }
+    let cache = platform.cache.clone();
+    checks.push(HealthCheck::helpful("cache", move || {
+        let cache = cache.clone();
+        async move {
+            let health = cache.ping().await.map_err(|e| e.to_string())?;
+            Ok(Detail::default()
+                .with("engine", health.engine)
+                .with("took_us", health.took.as_micros().to_string()))
+        }
+    }));
     let objects = platform.objects.clone();
     checks.push(HealthCheck::helpful("objects", move || {
         let objects = objects.clone();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use stoa_audit::Sealer;
 use stoa_config::Settings;
 use stoa_events::{Registered, Worker, WorkerOptions};
+use stoa_gateway::ServerOptions;
 use stoa_telemetry::{AccessLog, TelemetryConfig};
 use tokio::{
     net::TcpListener,
@@ -19,6 +20,7 @@ use crate::{
     mount::{self, Error, Mounted, Platform},
     roles::Roles,
     settings::{EventsConfig, ServerConfig},
+    tls::{self, Tls},
 };
 
 /// Serves until SIGTERM or SIGINT.
@@ -34,9 +36,10 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
             server.listen
         )
     })?;
+    let tls = Tls::open(&server).await?;
     let listening = listener.local_addr()?.to_string();
 
-    let platform = Platform::open(settings, &server, data_dir.path(), &listening)?;
+    let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
     let mut mounted = mount::services(&platform, settings, roles, data_dir.path()).await?;
     mount::migrate(&mounted).await?;
     let background = Background::start(settings, &platform, &mut mounted).await?;
@@ -45,8 +48,12 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     let edge = assemble::edge(settings, &platform, &mut mounted, &telemetry, &access_log)?;
     let stop = stop_signal()?;
     let rpc = serve_rpc(&server.rpc_listen, &platform, stop.clone()).await?;
-    banner::print(&platform, roles, &listening, data_dir.path());
-    stoa_gateway::serve(listener, edge, stop, grace).await;
+    banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
+    let options = ServerOptions {
+        tls: tls.start(&platform.public_url, &stop),
+        ..ServerOptions::default()
+    };
+    stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
     if let Some(rpc) = rpc {
         // Calls have deadlines of seconds; what is left after the grace is cut off.
         let _ = tokio::time::timeout(grace, rpc).await;

@@ -10,6 +10,7 @@ mod mount;
 mod openapi;
 mod roles;
 mod settings;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use stoa_cache::Cache;
+use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, DbOptions, Migration, transfer};
-use stoa_events::LocalBus;
+use stoa_events::Bus;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
@@ -15,7 +15,8 @@ use stoa_service::{Env, Service};
 
 use crate::{
     roles::{Role, Roles},
-    settings::{CacheConfig, ServerConfig},
+    settings::ServerConfig,
+    tls,
 };
 
 /// An error with words for whoever started the program.
@@ -35,13 +36,13 @@ pub(crate) struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) verifier: Verifier,
     pub(crate) rpc: Directory,
-    pub(crate) bus: LocalBus,
+    pub(crate) bus: Bus,
     pub(crate) public_url: String,
 }
 
 impl Platform {
     /// `listening` is where the process listens, for the addresses it tells others.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         settings: &Settings,
         server: &ServerConfig,
         data_dir: &Path,
@@ -50,18 +51,14 @@ impl Platform {
         let clock = Clock::system();
         let cache: CacheConfig = settings.section("cache")?;
         let mail: MailConfig = settings.section("mail")?;
-        let public_url = match server.public_url.trim_end_matches('/') {
-            "" => format!("http://{listening}"),
-            url => url.to_owned(),
-        };
         Ok(Self {
-            cache: Cache::local(cache.max_mib * 1024 * 1024),
+            cache: Cache::open(&cache, clock.clone()).await?,
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
-            bus: LocalBus::new(),
-            public_url,
+            bus: Bus::local(),
+            public_url: tls::public_url(server, listening)?,
             clock,
         })
     }

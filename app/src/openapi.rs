@@ -18,7 +18,7 @@ pub(crate) async fn print() -> Result<ExitCode, Error> {
     let settings = Settings::load(settings::schema()?, None, std::iter::empty(), Vec::new())?;
     let server: ServerConfig = settings.section("server")?;
     let listening = server.listen.to_string();
-    let platform = Platform::open(&settings, &server, folder.path(), &listening)?;
+    let platform = Platform::open(&settings, &server, folder.path(), &listening).await?;
     let mut mounted = mount::services(&platform, &settings, &Roles::of(&[])?, folder.path()).await?;
     let (_, openapi) = assemble::routes(&settings, &platform, &mut mounted, Arc::new(String::new))?;
     say(openapi.to_pretty_json()?);

@@ -28,6 +28,18 @@ pub(crate) struct ServerConfig {
     pub(crate) public_url: String,
     pub(crate) rpc_listen: String,
     pub(crate) shutdown_grace: Period,
+    pub(crate) tls: TlsConfig,
+}
+
+/// Section `[server.tls]`. An empty path is none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) min_version: stoa_tls::Version,
+    pub(crate) redirect_listen: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -37,12 +49,6 @@ pub(crate) struct EventsConfig {
     pub(crate) keep_done: Period,
     pub(crate) poll: Period,
     pub(crate) lease: Period,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CacheConfig {
-    pub(crate) max_mib: u64,
 }
 
 /// What the command line says about settings; each flag outranks file and environment.
@@ -81,7 +87,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
         settings.engine_section::<DatabaseConfig>("database", role.name())?;
     }
     settings.section::<EventsConfig>("events")?;
-    settings.section::<CacheConfig>("cache")?;
+    settings.section::<stoa_cache::CacheConfig>("cache")?;
     settings.section::<stoa_mail::MailConfig>("mail")?;
     settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
     settings.section::<stoa_gateway::GatewayConfig>("gateway")?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use stoa_db::{Db, DbOptions};
-use stoa_events::{Event, LocalBus, Subscription, TxExt, Worker, WorkerOptions};
+use stoa_events::{Event, Bus, Subscription, TxExt, Worker, WorkerOptions};
 
 use crate::report::Report;
 
@@ -30,7 +30,7 @@ pub(crate) async fn measure(seconds: u64, report: &mut Report) -> Result<(), cra
     let sink = open(&folder, "sink").await?;
     sink.execute("CREATE TABLE effects (number BIGINT PRIMARY KEY)", &[])
         .await?;
-    let bus = LocalBus::new();
+    let bus = Bus::local();
     let options = WorkerOptions {
         concurrency: 512,
         sole: true,

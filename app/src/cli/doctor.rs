@@ -27,7 +27,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> Result<ExitCode, Error> {
         );
     }
     if server.data_dir.is_dir() {
-        report.add("signing keys", keys(&server.data_dir.join("keys")));
+        report.add("key files", keys(&server.data_dir.join("keys")));
     }
     Ok(if report.wrong {
         ExitCode::from(2)

@@ -24,7 +24,7 @@ impl Migrate {
         let server: ServerConfig = settings.section("server")?;
         let data_dir = DataDir::open(&server.data_dir)?;
         let listening = server.listen.to_string();
-        let platform = Platform::open(&settings, &server, data_dir.path(), &listening)?;
+        let platform = Platform::open(&settings, &server, data_dir.path(), &listening).await?;
         let mounted = mount::services(&platform, &settings, &Roles::of(&[])?, data_dir.path()).await?;
         let mut count = 0;
         for one in &mounted {

@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod config;
 mod doctor;
+mod health;
 mod migrate;
 mod moving;
 mod provision;
@@ -50,6 +51,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Look at folder, databases, disk and settings, and say what is wrong
     Doctor,
+    /// Ask a serving stoa whether it is ready; exit code 1 if it is not
+    Health(health::Health),
 }
 
 impl Cli {
@@ -64,6 +67,7 @@ impl Cli {
             Command::Admin(command) => command.run(&self.settings).await,
             Command::Audit(command) => command.run(&self.settings).await,
             Command::Doctor => doctor::run(&self.settings).await,
+            Command::Health(command) => command.run(&self.settings),
         }
     }
 }

@@ -192,6 +192,30 @@ async fn a_tampered_audit_log_is_found_out() {
 }
 
 #[test]
+fn health_tells_by_its_exit_code_whether_a_stoa_serves() {
+    let (_scratch, data_dir) = folder();
+    let stoa = Stoa::serve(&data_dir);
+    let address = stoa.url.trim_start_matches("http://").to_owned();
+    for more in [&[][..], &["--live"]] {
+        let args = [&["health", "--at", &address], more].concat();
+        let well = run(&data_dir, &args);
+        assert_eq!(well.status.code(), Some(0), "{}", text(&well.stderr));
+        assert!(text(&well.stdout).contains("200"), "{}", text(&well.stdout));
+    }
+    // The address may come from the settings, as it does in a container.
+    let set = command(&data_dir)
+        .env("STOA_SERVER__LISTEN", address.replace("127.0.0.1", "0.0.0.0"))
+        .arg("health")
+        .output()
+        .unwrap();
+    assert!(set.status.success(), "{}", text(&set.stderr));
+    stoa.kill();
+    let gone = run(&data_dir, &["health", "--at", &address]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(text(&gone.stderr).contains(&address), "{}", text(&gone.stderr));
+}
+
+#[test]
 fn doctor_says_what_is_wrong_and_what_to_do() {
     let (_scratch, data_dir) = folder();
     assert!(run(&data_dir, &["migrate"]).status.success());

@@ -19,3 +19,4 @@ mod provision;
 mod routes;
 mod rpc;
 mod stoa;
+mod tls;

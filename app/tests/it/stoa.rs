@@ -36,8 +36,14 @@ pub(crate) fn command(data_dir: &Path) -> Command {
 
 /// Runs a subcommand to its end.
 pub(crate) fn run(data_dir: &Path, args: &[&str]) -> Output {
+    run_with(data_dir, args, &[])
+}
+
+/// As `run`, with variables.
+pub(crate) fn run_with(data_dir: &Path, args: &[&str], variables: &[(String, String)]) -> Output {
     command(data_dir)
         .args(args)
+        .envs(variables.iter().cloned())
         .stdin(Stdio::null())
         .output()
         .expect("stoa starts")
@@ -75,7 +81,7 @@ impl Stoa {
             .map_while(Result::ok)
             .find_map(|line| {
                 line.split_whitespace()
-                    .find(|word| word.starts_with("http://127.0.0.1:"))
+                    .find(|word| word.contains("://127.0.0.1:"))
                     .map(str::to_owned)
             })
             .expect("the banner names the address");

@@ -1,14 +1,26 @@
-//! Values with a lifetime, rate limits and locks, kept in this process.
+//! Values with a lifetime, rate limits, locks and hints, kept in this process or in a Redis that several share.
 //!
-//! The API is async where an engine outside the process would have to be asked. Limiters are sync: they are asked on
-//! every request, and an answer takes no longer than a look into a map.
+//! Where the cache is shared and its server goes away, limits go on for each process by itself, hints reach this process
+//! only, and values and locks fail at once: nothing waits for it. It is used again as soon as it answers.
 
 mod cache;
+mod cells;
+mod config;
+mod error;
+mod gcra;
+mod key;
 mod limiter;
 mod lock;
+mod messages;
+mod redis;
 mod time;
 mod values;
 
-pub use cache::{Cache, CacheError};
-pub use limiter::{LimitKey, Limiter, Verdict, uuid_bytes};
+pub use cache::{Cache, CacheHealth};
+pub use config::CacheConfig;
+pub use error::CacheError;
+pub use gcra::Verdict;
+pub use key::LimitKey;
+pub use limiter::Limiter;
 pub use lock::Lock;
+pub use messages::{Heard, Hearing};

@@ -5,9 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use stoa_kernel::Clock;
 
-use crate::time::Time;
+use crate::{redis::HeldThere, time::Time};
 
-/// Locks are kept apart from values, so that they never make way for them.
+/// Locks of this process, kept apart from values, so that they never make way for them.
 pub(crate) struct Locks {
     time: Time,
     state: Mutex<State>,
@@ -30,10 +30,16 @@ struct Held {
 /// passes the token along and refuses smaller ones, so that a holder who was slept past the lifetime does no harm.
 #[must_use = "the lock is given back when this is dropped"]
 pub struct Lock {
-    /// Larger than that of every earlier holder, also across restarts.
+    /// Larger than that of every earlier holder of the same key, also across restarts: it is no smaller than the time in
+    /// microseconds. A Redis that loses what it kept, or fails over to another, keeps that promise as far as its clock
+    /// does not go back.
     pub token: u64,
-    key: String,
-    locks: Arc<Locks>,
+    place: Place,
+}
+
+pub(crate) enum Place {
+    Here { key: String, locks: Arc<Locks> },
+    There(HeldThere),
 }
 
 impl Locks {
@@ -54,19 +60,28 @@ impl Locks {
         let floor = u64::try_from(Clock::system().now().as_microsecond()).unwrap_or(0);
         let token = floor.max(state.last_token + 1);
         state.last_token = token;
-        state.held.insert(
-            key.to_owned(),
-            Held {
-                token,
-                expires: locks.time.after(ttl),
-            },
-        );
+        let expires = locks.time.after(ttl);
+        state.held.insert(key.to_owned(), Held { token, expires });
         state.sweep(now);
-        Some(Lock {
-            token,
+        let place = Place::Here {
             key: key.to_owned(),
             locks: locks.clone(),
-        })
+        };
+        Some(Lock::new(token, place))
+    }
+
+    fn is_held(&self, key: &str, token: u64) -> bool {
+        let now = self.time.now();
+        let state = self.state.lock();
+        let held = state.held.get(key);
+        held.is_some_and(|held| held.token == token && now < held.expires)
+    }
+
+    fn release(&self, key: &str, token: u64) {
+        let mut state = self.state.lock();
+        if state.held.get(key).is_some_and(|held| held.token == token) {
+            state.held.remove(key);
+        }
     }
 }
 
@@ -81,27 +96,41 @@ impl State {
 }
 
 impl Lock {
-    /// Whether the lock is still this one's: its lifetime has not passed.
+    pub(crate) fn new(token: u64, place: Place) -> Self {
+        Self { token, place }
+    }
+
+    /// Whether the lock is still this one's, as far as can be known from here: its lifetime has not passed.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        let now = self.locks.time.now();
-        let state = self.locks.state.lock();
-        state
-            .held
-            .get(&self.key)
-            .is_some_and(|held| held.token == self.token && now < held.expires)
+        match &self.place {
+            Place::Here { key, locks } => locks.is_held(key, self.token),
+            Place::There(held) => held.is_fresh(),
+        }
+    }
+
+    /// Gives the lock back, and returns once it is given back. One that is dropped is given back soon after; where that
+    /// fails, at the end of its lifetime.
+    pub async fn release(mut self) {
+        if let Place::There(held) = &mut self.place
+            && let Some(release) = held.release(self.token)
+        {
+            release.await;
+        }
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let mut state = self.locks.state.lock();
-        if state
-            .held
-            .get(&self.key)
-            .is_some_and(|held| held.token == self.token)
-        {
-            state.held.remove(&self.key);
+        match &mut self.place {
+            Place::Here { key, locks } => locks.release(key, self.token),
+            Place::There(held) => {
+                if let Some(release) = held.release(self.token)
+                    && let Ok(runtime) = tokio::runtime::Handle::try_current()
+                {
+                    runtime.spawn(release);
+                }
+            }
         }
     }
 }

@@ -60,10 +60,7 @@ impl Values {
 
     pub(crate) fn add(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, CacheError> {
         if u64::from(weight(key, &value)) > self.max_bytes {
-            return Err(CacheError(format!(
-                "a value of {} bytes is larger than the whole cache",
-                value.len()
-            )));
+            return Err(CacheError::TooLarge(value.len()));
         }
         let outcome = self
             .entries

@@ -9,6 +9,7 @@
 )]
 
 mod folder;
+mod haproxy;
 mod nats;
 mod pgbouncer;
 mod postgres;
@@ -18,6 +19,7 @@ mod redis;
 mod redis_cluster;
 mod s3;
 
+pub use haproxy::HaProxy;
 pub use nats::Nats;
 pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;

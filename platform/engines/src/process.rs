@@ -26,7 +26,7 @@ pub struct Spec {
     /// Program and arguments.
     pub command: Vec<OsString>,
     /// Variables beside those that are there.
-    pub environment: Vec<(&'static str, OsString)>,
+    pub environment: Vec<(String, OsString)>,
     /// Where its output goes.
     pub log: PathBuf,
     /// The port of 127.0.0.1 that it listens on.

@@ -35,7 +35,7 @@ impl Rabbit {
             ),
         );
         let text = |value: String| OsString::from(value);
-        let environment = vec![
+        let environment: [(&str, OsString); 11] = [
             ("HOME", path.into()),
             ("RABBITMQ_NODENAME", text(format!("stoa{port}@localhost"))),
             ("RABBITMQ_DIST_PORT", text(free_port().to_string())),
@@ -64,7 +64,7 @@ impl Rabbit {
             name: "rabbitmq-server",
             package: "rabbitmq-server",
             command: vec![server.into()],
-            environment,
+            environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
             log: path.join("log"),
             port,
             stop_signal: "TERM",

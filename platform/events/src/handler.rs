@@ -212,6 +212,12 @@ impl Subscription {
         }
     }
 
+    /// The event's name: what [`Bus::declare`](crate::Bus::declare) is told that its service wants.
+    #[must_use]
+    pub fn event(&self) -> &'static str {
+        self.event
+    }
+
     /// Other than the default retries.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {

@@ -11,15 +11,19 @@ mod bus;
 mod console;
 mod dispatcher;
 mod handler;
+mod inbox;
+mod intake;
+mod lease;
 mod model;
 mod outbox;
+mod pause;
 mod purge;
 mod relay;
 mod schedule;
 mod store;
 mod worker;
 
-pub use bus::LocalBus;
+pub use bus::{Bus, BusConfig, BusError, BusKind};
 pub use console::{DeadLetter, QueueStats, dead_letters, replay, stats};
 pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};
 pub use model::{Event, EventId, Job};
@@ -30,14 +34,14 @@ pub use worker::{Registered, Worker, WorkerOptions};
 use stoa_db::Migration;
 
 /// The tables of this crate, applied to each service's database as the set "events".
-pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_events"];
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_events", "0002_create_leases"];
 
 /// Single steps of the machinery, so that tests can stop between any two of them.
 #[doc(hidden)]
 pub mod steps {
     pub use crate::{
-        bus::deliver_to,
         handler::work,
+        inbox::deliver_to,
         relay::{forget, outgoing},
         store::{Claimed, OutboxRow, claim, release_all},
     };

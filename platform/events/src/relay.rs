@@ -7,20 +7,27 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    LocalBus,
+    Bus,
+    bus::{BusError, Publisher, Refused},
+    pause,
     store::{self, OutboxRow},
 };
 
 /// Events handed on at once, at most.
 const BATCH: u32 = 512;
 
+/// Where an event goes that the bus will never take.
+const REFUSED: &str = "bus.refused";
+
 /// Hands on what is in the outbox, whenever a transaction has signalled, and at least every `poll`.
-pub(crate) async fn run(db: Db, bus: LocalBus, poll: Duration, stop: CancellationToken) {
-    let mut signals = db.signals();
+pub(crate) async fn run(db: Db, bus: Bus, poll: Duration, stop: CancellationToken) {
+    let (mut signals, mut links) = (db.signals(), bus.links());
+    let mut publisher = bus.publisher();
     let mut failures = 0_u32;
     loop {
         signals.mark_unchanged();
-        let pause = match relay(&db, &bus).await {
+        links.mark_unchanged();
+        let pause = match relay(&db, &mut publisher).await {
             Ok(more) => {
                 failures = 0;
                 if more { Duration::ZERO } else { poll }
@@ -28,48 +35,80 @@ pub(crate) async fn run(db: Db, bus: LocalBus, poll: Duration, stop: Cancellatio
             Err(error) => {
                 tracing::warn!(service = db.service(), %error, "the outbox could not be handed on; trying again");
                 failures += 1;
-                Duration::from_millis(50)
-                    .saturating_mul(2_u32.saturating_pow(failures))
-                    .min(Duration::from_secs(30))
+                pause::after(failures)
             }
         };
         if stop.is_cancelled() {
             return;
         }
-        if !pause.is_zero() && !wait(&mut signals, pause, failures > 0, &stop).await {
+        // After a failure it is the bus that is waited for, and what has been committed meanwhile is no reason to try again.
+        let wake = if failures > 0 { &mut links } else { &mut signals };
+        if !pause.is_zero() && !wait(wake, pause, &stop).await {
             return;
         }
     }
 }
 
-/// Until a signal or the end of the pause; false when it is time to stop.
-async fn wait(
-    signals: &mut watch::Receiver<u64>,
-    pause: Duration,
-    whole: bool,
-    stop: &CancellationToken,
-) -> bool {
-    let signal = async {
-        if whole || signals.changed().await.is_err() {
+/// Until a wake-up or the end of the pause; false when it is time to stop.
+async fn wait(wake: &mut watch::Receiver<u64>, pause: Duration, stop: &CancellationToken) -> bool {
+    let woken = async {
+        if wake.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
     tokio::select! {
         () = stop.cancelled() => false,
-        () = signal => true,
+        () = woken => true,
         () = tokio::time::sleep(pause) => true,
     }
 }
 
 /// Hands on one batch; true if there may be more.
-async fn relay(db: &Db, bus: &LocalBus) -> Result<bool, Error> {
+async fn relay(db: &Db, publisher: &mut Publisher) -> Result<bool, BusError> {
     let events = outgoing(db).await?;
+    tell_lag(db, events.first());
     if events.is_empty() {
         return Ok(false);
     }
-    bus.publish(db.service(), &events).await?;
-    forget(db, &events).await?;
+    let refused = publisher.publish(db.service(), &events).await?;
+    if refused.is_empty() {
+        forget(db, &events).await?;
+    } else {
+        put_aside(db, &events, &refused).await?;
+    }
     Ok(events.len() == BATCH as usize)
+}
+
+/// How long the oldest event has been waiting.
+fn tell_lag(db: &Db, oldest: Option<&OutboxRow>) {
+    let lag = oldest.map_or(0.0, |event| {
+        db.clock().now().duration_since(event.time).as_secs_f64().max(0.0)
+    });
+    metrics::gauge!("stoa_outbox_lag_seconds", "service" => db.service().to_owned()).set(lag);
+}
+
+/// Forgets the events; those that the bus will never take stay as dead letters, with the reason, and hold up nobody.
+async fn put_aside(db: &Db, events: &[OutboxRow], refused: &[Refused]) -> Result<(), Error> {
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    let mut tx = db.begin().await?;
+    for (id, reason) in refused {
+        if let Some(event) = events.iter().find(|event| event.id == *id) {
+            let reason = format!("{} cannot be handed on: {reason}", event.name);
+            tracing::error!(service = db.service(), id = %id, reason, "an event was put aside");
+            store::insert_dead(
+                &mut tx,
+                REFUSED,
+                *id,
+                Some(&event.key),
+                &event.data,
+                db.service(),
+                &reason,
+            )
+            .await?;
+        }
+    }
+    store::delete_outbox(&mut tx, &ids).await?;
+    tx.commit().await
 }
 
 /// First step: the oldest events of the outbox.

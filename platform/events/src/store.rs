@@ -129,6 +129,25 @@ pub(crate) async fn insert_jobs(tx: &mut Tx, jobs: &[NewJob<'_>]) -> Result<(), 
     Ok(())
 }
 
+/// A row that is dead from the beginning, with the reason. One that is there already stays as it is.
+#[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+pub(crate) async fn insert_dead(
+    tx: &mut Tx,
+    queue: &str,
+    id: EventId,
+    key: Option<&str>,
+    payload: &str,
+    source: &str,
+    reason: &str,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO jobs (queue, id, key, priority, state, payload, source, time, run_at, attempts, last_error, finished_at) \
+        VALUES ($1, $2, $3, 0, 'dead', $4, $5, $6, $6, 1, $7, $6) ON CONFLICT (queue, id) DO NOTHING";
+    let now = tx.clock().now();
+    tx.execute(sql, &[&queue, &id, &key, &payload, &source, &now, &reason])
+        .await
+        .map(drop)
+}
+
 fn placeholders(first: usize, count: usize) -> String {
     let numbers: Vec<_> = (first..first + count)
         .map(|number| format!("${number}"))

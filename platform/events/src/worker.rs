@@ -1,15 +1,15 @@
 //! One service's part of the machinery: relay, dispatcher, schedules, purge.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use stoa_db::{Db, Error};
+use stoa_db::{Db, Engine, Error};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    JobHandler, LocalBus, Schedule, Subscription, dispatcher::Dispatcher, handler::Handler, purge, relay,
-    schedule, store,
+    Bus, JobHandler, Schedule, Subscription, dispatcher::Dispatcher, handler::Handler, inbox::Inbox, intake,
+    lease, purge, relay, schedule, store,
 };
 
 /// How a worker works.
@@ -51,7 +51,9 @@ pub struct Worker {
 /// A worker whose subscriptions are on the bus and which does nothing yet.
 pub struct Registered {
     db: Db,
-    bus: LocalBus,
+    bus: Bus,
+    /// What is taken in from a bus outside of this process.
+    inbox: Option<Arc<Inbox>>,
     handlers: HashMap<&'static str, Handler>,
     schedules: Vec<Schedule>,
     options: WorkerOptions,
@@ -64,6 +66,7 @@ impl Registered {
         let Self {
             db,
             bus,
+            inbox,
             handlers,
             schedules,
             options,
@@ -79,12 +82,23 @@ impl Registered {
             lease: options.lease,
             stop: stop.clone(),
         };
-        let tasks = vec![
-            tokio::spawn(relay::run(db.clone(), bus, options.poll, stop.clone())),
+        // A file has one process.
+        let alone = options.sole || db.engine() == Engine::Sqlite;
+        let mut tasks = vec![
+            tokio::spawn(relay_while_held(
+                db.clone(),
+                bus.clone(),
+                alone,
+                options.poll,
+                stop.clone(),
+            )),
             tokio::spawn(dispatcher.run()),
             tokio::spawn(schedule::run(db.clone(), schedules, options.poll, stop.clone())),
             tokio::spawn(purge::run(db.clone(), options.keep_done, stop.clone())),
         ];
+        if let Some(inbox) = inbox {
+            tasks.push(tokio::spawn(take_in_while_held(bus, inbox, alone, stop.clone())));
+        }
         Worker { db, id, stop, tasks }
     }
 }
@@ -97,7 +111,7 @@ impl Worker {
     /// What the database says; also a schedule whose expression cannot be read.
     pub async fn register(
         db: Db,
-        bus: LocalBus,
+        bus: Bus,
         subscriptions: Vec<Subscription>,
         jobs: Vec<JobHandler>,
         schedules: Vec<Schedule>,
@@ -106,9 +120,12 @@ impl Worker {
         store::release_all(&db, options.sole).await?;
         schedule::register(&db, &schedules).await?;
         bus.subscribe(&db, &subscriptions);
+        let inbox =
+            (!bus.is_local() && !subscriptions.is_empty()).then(|| Arc::new(Inbox::new(&db, &subscriptions)));
         Ok(Registered {
             db,
             bus,
+            inbox,
             handlers: handlers(subscriptions, jobs),
             schedules,
             options,
@@ -121,7 +138,7 @@ impl Worker {
     /// As [`Worker::register`].
     pub async fn start(
         db: Db,
-        bus: LocalBus,
+        bus: Bus,
         subscriptions: Vec<Subscription>,
         jobs: Vec<JobHandler>,
         schedules: Vec<Schedule>,
@@ -166,6 +183,20 @@ impl Drop for Worker {
         self.stop.cancel();
         self.tasks.iter().for_each(JoinHandle::abort);
     }
+}
+
+async fn relay_while_held(db: Db, bus: Bus, alone: bool, poll: Duration, stop: CancellationToken) {
+    lease::while_held(db.clone(), "relay", alone, stop.clone(), |_| {
+        relay::run(db.clone(), bus.clone(), poll, stop.clone())
+    })
+    .await;
+}
+
+async fn take_in_while_held(bus: Bus, inbox: Arc<Inbox>, alone: bool, stop: CancellationToken) {
+    lease::while_held(inbox.db().clone(), "intake", alone, stop.clone(), |fence| {
+        intake::run(bus.clone(), Arc::clone(&inbox), fence, stop.clone())
+    })
+    .await;
 }
 
 fn handlers(subscriptions: Vec<Subscription>, jobs: Vec<JobHandler>) -> HashMap<&'static str, Handler> {

@@ -33,6 +33,12 @@ impl Clock {
         Self(Source::Shifted(Arc::default()))
     }
 
+    /// Whether this is the machine's clock, which nobody moves.
+    #[must_use]
+    pub const fn is_system(&self) -> bool {
+        matches!(self.0, Source::System)
+    }
+
     /// The time now.
     #[must_use]
     #[expect(

@@ -1,5 +1,7 @@
 //! What is sent, how it is set up, and how it fails.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// The section `mail` of the settings.
@@ -9,6 +11,8 @@ pub struct MailConfig {
     /// `smtp://user:password@host:587` (STARTTLS), `smtps://user:password@host:465`; empty: the folder mailbox.
     /// `smtp://host:25?tls=none` sends without encryption, for a server on the same machine or network.
     pub url: String,
+    /// The folder mailbox of processes that share one; empty: one in the data folder.
+    pub folder: PathBuf,
     /// Sender of every mail, such as `Stoa <stoa@localhost>`.
     pub from: String,
 }

@@ -23,7 +23,7 @@ enum Way {
 }
 
 impl Mailer {
-    /// By the server that `config` names; or, if it names none, into `folder`, which is made if need be.
+    /// By the server that `config` names; or, if it names none, into its folder, or into `folder`, which is made if need be.
     ///
     /// # Errors
     /// When the settings or the folder cannot be used.
@@ -32,7 +32,12 @@ impl Mailer {
             MailError::Config("mail.from is not an address; write Name <name@example.com>".to_owned())
         })?;
         let way = if config.url.is_empty() {
-            Way::Folder(Folder::open(folder)?)
+            let own = &config.folder;
+            Way::Folder(Folder::open(if own.as_os_str().is_empty() {
+                folder
+            } else {
+                own.clone()
+            })?)
         } else {
             Way::Smtp(Box::new(Smtp::new(&config.url)?))
         };

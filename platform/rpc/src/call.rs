@@ -6,7 +6,7 @@ use futures::FutureExt;
 use http::Response;
 use tonic::{Status, body::Body};
 
-use crate::trace::Trace;
+use crate::{deadline, trace::Trace};
 
 /// Runs a call's handler within its trace and its time. A handler that panics fails its own call alone.
 pub(crate) async fn handle<F>(
@@ -19,7 +19,7 @@ where
 {
     let handler = AssertUnwindSafe(trace.scope(handler)).catch_unwind();
     let outcome = match limit {
-        Some(limit) => tokio::time::timeout(limit, handler)
+        Some(limit) => tokio::time::timeout(limit, deadline::within(limit, handler))
             .await
             .map_err(|_| too_late(limit))?,
         None => handler.await,

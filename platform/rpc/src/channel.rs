@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    error::Error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -10,18 +9,19 @@ use std::{
 };
 
 use http::{Request, Response};
-use tonic::{Status, TimeoutExpired, body::Body, service::Routes, transport};
+use tonic::{Status, body::Body, service::Routes};
 use tower::Service;
 
 use crate::{
     call, deadline,
     directory::{Slot, Target},
+    remote::Remote,
     trace::{self, Trace},
 };
 
 /// Where a generated client sends its calls: `AccessClient::new(directory.channel("auth"))`. Cheap to clone.
 ///
-/// A call without a `grpc-timeout` gets five seconds. Past its time it fails with `deadline_exceeded`; for calls that
+/// A call without a `grpc-timeout` gets five seconds, and none more than is left to the call within which it is made. Past its time it fails with `deadline_exceeded`; for calls that
 /// stream their answer the time is that until the stream begins.
 #[derive(Clone)]
 pub struct Channel(pub(crate) Arc<Slot>);
@@ -38,9 +38,13 @@ impl Service<Request<Body>> for Channel {
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         trace::propagate(request.headers_mut());
         let limit = deadline::of_call(request.headers_mut());
+        if limit.is_zero() {
+            let status = Status::deadline_exceeded("no time is left for this call");
+            return Box::pin(std::future::ready(Err(status)));
+        }
         match self.0.target() {
             Some(Target::Local(routes)) => Box::pin(local(routes, request, limit)),
-            Some(Target::Remote(channel)) => Box::pin(remote(channel, request, limit)),
+            Some(Target::Remote(there)) => Box::pin(remote(there, request, limit)),
             None => {
                 let status = Status::unavailable(format!(
                     "service '{}' is not reachable: nobody said where it runs",
@@ -68,24 +72,11 @@ async fn local(
 }
 
 async fn remote(
-    mut channel: transport::Channel,
+    remote: Arc<Remote>,
     request: Request<Body>,
     limit: Duration,
 ) -> Result<Response<Body>, Status> {
-    let answer = async move {
-        std::future::poll_fn(|context| channel.poll_ready(context)).await?;
-        channel.call(request).await
-    };
-    match tokio::time::timeout(limit, answer).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) if is_timeout(&error) => Err(call::too_late(limit)),
-        Ok(Err(error)) => Err(Status::from_error(Box::new(error))),
-        Err(_) => Err(call::too_late(limit)),
-    }
-}
-
-/// The transport counts the same time; whichever of the two notices first, the answer is the same.
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&error| error.source())
-        .any(<dyn Error + 'static>::is::<TimeoutExpired>)
+    tokio::time::timeout(limit, remote.call(request))
+        .await
+        .map_err(|_| call::too_late(limit))?
 }

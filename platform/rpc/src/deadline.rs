@@ -1,20 +1,56 @@
-//! How long a call may take: `grpc-timeout`, as the gRPC protocol writes it.
+//! How long a call may take: `grpc-timeout`, as the gRPC protocol writes it. Calls made within another's time get no more
+//! than what is left of it.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// For calls that do not say.
 const DEFAULT: Duration = Duration::from_secs(5);
 const DEFAULT_TEXT: HeaderValue = HeaderValue::from_static("5S");
 
-/// The call's own limit, or the default, which is then written down for the server.
+tokio::task_local! {
+    static END: Instant;
+}
+
+/// Runs `work`, whose calls end when `limit` is over, if they do not end before. `work` itself is not ended.
+pub async fn within<F: Future>(limit: Duration, work: F) -> F::Output {
+    let end = Instant::now() + limit;
+    let end = END.try_with(|&outer| outer.min(end)).unwrap_or(end);
+    END.scope(end, work).await
+}
+
+/// What is left of the time of the work at hand, if that has a limit.
+#[must_use]
+pub fn left() -> Option<Duration> {
+    let left = |end: &Instant| end.saturating_duration_since(Instant::now());
+    END.try_with(left).ok()
+}
+
+/// The call's own limit, or the default; not more than is left. It is written down for the server.
 pub(crate) fn of_call(headers: &mut HeaderMap) -> Duration {
-    read(headers).unwrap_or_else(|| {
-        headers.insert(GRPC_TIMEOUT, DEFAULT_TEXT);
-        DEFAULT
-    })
+    let own = read(headers);
+    let limit = own.unwrap_or(DEFAULT);
+    match left().filter(|&left| left < limit) {
+        Some(left) => {
+            headers.insert(GRPC_TIMEOUT, text(left));
+            left
+        }
+        None => {
+            if own.is_none() {
+                headers.insert(GRPC_TIMEOUT, DEFAULT_TEXT);
+            }
+            limit
+        }
+    }
+}
+
+/// In milliseconds, of which eight digits are a day.
+fn text(limit: Duration) -> HeaderValue {
+    let millis = limit.as_millis().clamp(1, 99_999_999);
+    HeaderValue::try_from(format!("{millis}m")).unwrap_or(DEFAULT_TEXT)
 }
 
 /// The limit that a call came with. None if there is none, or if it cannot be read.
@@ -64,6 +100,26 @@ mod tests {
         for text in ["", "5", "S", "+5S", "-5S", "5s", "123456789S", "5 S"] {
             assert_eq!(read_text(text), None, "{text}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_within_anothers_time_gets_what_is_left() {
+        let nested = async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let mut headers = HeaderMap::new();
+            assert_eq!(of_call(&mut headers), Duration::from_millis(600));
+            assert_eq!(read(&headers), Some(Duration::from_millis(600)));
+            let mut headers = HeaderMap::from_iter([(GRPC_TIMEOUT, "1m".parse().unwrap())]);
+            assert_eq!(
+                of_call(&mut headers),
+                Duration::from_millis(1),
+                "its own is shorter"
+            );
+            let longer = within(Duration::from_secs(9), async { left() }).await;
+            assert_eq!(longer, Some(Duration::from_millis(600)), "the outer time holds");
+        };
+        within(Duration::from_secs(1), nested).await;
+        assert_eq!(left(), None);
     }
 
     #[test]

@@ -1,18 +1,14 @@
 //! Which service is reached how.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
-use tonic::{
-    service::Routes,
-    transport::{self, Endpoint},
-};
+use stoa_tls::Mutual;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
-use crate::{channel::Channel, routes};
+use crate::{channel::Channel, listener, remote::Remote, routes};
 
 /// A service's gRPC side: its routes and its compiled contract, for reflection.
 #[derive(Clone)]
@@ -30,6 +26,13 @@ pub struct Server {
 #[error("{0}")]
 pub struct RpcError(pub String);
 
+/// How services of other processes are reached, and reach those of this one.
+#[derive(Clone, Default)]
+pub struct RpcOptions {
+    /// The certificate that this process shows, and the authority that those of the others come from. None: no TLS.
+    pub tls: Option<Arc<Mutual>>,
+}
+
 /// Which service is reached how. Filled by the composition root; a channel taken before its service is set waits for
 /// nothing: it answers `unavailable` until then. Cheap to clone; clones share everything.
 #[derive(Clone, Default)]
@@ -43,19 +46,13 @@ pub(crate) struct Slot {
 
 enum Place {
     Here(Server),
-    There(Box<Remote>),
+    There(Arc<Remote>),
 }
 
 /// Where to send a call now.
 pub(crate) enum Target {
     Local(Routes),
-    Remote(transport::Channel),
-}
-
-/// Connects at the first call, as it needs a runtime to do so.
-struct Remote {
-    endpoint: Endpoint,
-    channel: OnceLock<transport::Channel>,
+    Remote(Arc<Remote>),
 }
 
 impl Directory {
@@ -77,17 +74,21 @@ impl Directory {
         self.slot(service).set(Place::Here(server));
     }
 
-    /// The service runs at `url` (`http://host:port`). It is connected to when first called, and again when the
-    /// connection is lost.
+    /// The service runs at `urls`: `http://host:port`, or `https://host:port` if `options` have TLS. Each address of each
+    /// host is a replica; the names of hosts are looked up again every few seconds. Replicas are connected to when the
+    /// service is first called, and again when a connection is lost.
     ///
     /// # Errors
-    /// When the address is no such URL.
-    pub fn set_remote(&self, service: &'static str, url: &str) -> Result<(), RpcError> {
-        let remote = Remote {
-            endpoint: endpoint(url)?,
-            channel: OnceLock::new(),
-        };
-        self.slot(service).set(Place::There(Box::new(remote)));
+    /// When one is no such URL, or there is none.
+    pub fn set_remote<U: AsRef<str>>(
+        &self,
+        service: &'static str,
+        urls: &[U],
+        options: &RpcOptions,
+    ) -> Result<(), RpcError> {
+        let urls: Vec<_> = urls.iter().map(AsRef::as_ref).collect();
+        let remote = Remote::new(service, &urls, options)?;
+        self.slot(service).set(Place::There(Arc::new(remote)));
         Ok(())
     }
 
@@ -95,6 +96,13 @@ impl Directory {
     pub fn serve_routes(&self) -> axum::Router {
         let slots: Vec<_> = self.0.read().values().cloned().collect();
         routes::of(slots.iter().filter_map(|slot| slot.server()).collect())
+    }
+
+    /// Serves [`Self::serve_routes`] on `listener` until `stop`, then finishes the calls under way.
+    ///
+    /// With TLS only callers are served that show a certificate of the authority in `options`.
+    pub async fn serve(&self, listener: TcpListener, options: &RpcOptions, stop: CancellationToken) {
+        listener::serve(listener, self.serve_routes(), options.tls.clone(), stop).await;
     }
 
     fn slot(&self, service: &'static str) -> Arc<Slot> {
@@ -123,31 +131,7 @@ impl Slot {
     pub(crate) fn target(&self) -> Option<Target> {
         Some(match self.place.read().as_ref()? {
             Place::Here(server) => Target::Local(server.routes.clone()),
-            Place::There(remote) => Target::Remote(
-                remote
-                    .channel
-                    .get_or_init(|| remote.endpoint.connect_lazy())
-                    .clone(),
-            ),
+            Place::There(remote) => Target::Remote(Arc::clone(remote)),
         })
     }
-}
-
-fn endpoint(url: &str) -> Result<Endpoint, RpcError> {
-    let wrong = || {
-        RpcError(format!(
-            "'{url}' is not the address of a service; write http://host:port"
-        ))
-    };
-    let uri: http::Uri = url.parse().map_err(|_| wrong())?;
-    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) || !bare {
-        return Err(wrong());
-    }
-    Ok(Endpoint::from(uri)
-        .connect_timeout(Duration::from_secs(2))
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(15))
-        .keep_alive_timeout(Duration::from_secs(5))
-        .keep_alive_while_idle(true))
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::SocketAddr, ops::Deref, sync::Arc, time::Du
 
 use parking_lot::Mutex;
 use stoa_audit::Sealer;
+use stoa_cache::Cache;
 use stoa_db::{Db, Engine, testing::Place};
 use stoa_events::{Event, EventId, TxExt, Worker};
 use stoa_http::{Claims, KeyAuthority, TokenSigner, Verifier, openapi::RouteInfo};
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Make = Box<dyn FnOnce(Env) -> Service + Send>;
 type Prepare = Box<dyn FnOnce(&Directory) + Send>;
-type MakeAuthority = Box<dyn FnOnce(&Directory) -> Arc<dyn KeyAuthority> + Send>;
+type MakeAuthority = Box<dyn FnOnce(&Directory, &Cache) -> Arc<dyn KeyAuthority> + Send>;
 
 /// What a [`TestApp`] is to be made of.
 #[derive(Default)]
@@ -52,7 +53,10 @@ impl Builder {
 
     /// With the true authority over API keys, in place of the one that only knows [`TestApp::api_key`]'s.
     #[must_use]
-    pub fn keys(mut self, make: impl FnOnce(&Directory) -> Arc<dyn KeyAuthority> + Send + 'static) -> Self {
+    pub fn keys(
+        mut self,
+        make: impl FnOnce(&Directory, &Cache) -> Arc<dyn KeyAuthority> + Send + 'static,
+    ) -> Self {
         self.authority = Some(Box::new(make));
         self
     }
@@ -76,7 +80,7 @@ impl Builder {
             }
             mounted.push((service, env));
         }
-        let authority = self.authority.map(|make| make(&ground.rpc));
+        let authority = self.authority.map(|make| make(&ground.rpc, &ground.cache));
         TestApp::start(place, ground, authority, mounted, listener).await
     }
 }

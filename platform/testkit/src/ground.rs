@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use stoa_cache::Cache;
 use stoa_db::{Db, testing::Place};
-use stoa_events::{LocalBus, Worker, WorkerOptions};
+use stoa_events::{Bus, Worker, WorkerOptions};
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
@@ -24,7 +24,7 @@ pub(crate) struct Ground {
     pub(crate) verifier: Verifier,
     pub(crate) keys: Arc<Keys>,
     pub(crate) rpc: Directory,
-    pub(crate) bus: LocalBus,
+    pub(crate) bus: Bus,
 }
 
 impl Ground {
@@ -32,6 +32,7 @@ impl Ground {
         let clock = Clock::adjustable();
         let verifier = Verifier::new(ISSUER, clock.clone());
         let mail = MailConfig {
+            folder: "".into(),
             url: String::new(),
             from: "Stoa <stoa@localhost>".to_owned(),
         };
@@ -43,7 +44,7 @@ impl Ground {
             keys: Arc::new(Keys::new(clock.clone(), &verifier)),
             verifier,
             rpc: Directory::new(),
-            bus: LocalBus::new(),
+            bus: Bus::local(),
             address,
             clock,
         }
@@ -84,7 +85,7 @@ pub(crate) struct Work {
     pub(crate) schedules: Vec<stoa_events::Schedule>,
 }
 
-pub(crate) async fn start_worker(db: &Db, bus: &LocalBus, work: Work) -> Worker {
+pub(crate) async fn start_worker(db: &Db, bus: &Bus, work: Work) -> Worker {
     let options = WorkerOptions {
         concurrency: 4,
         keep_done: Duration::from_secs(7 * 24 * 3600),

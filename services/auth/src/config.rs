@@ -7,6 +7,8 @@ use stoa_kernel::{Period, Rate};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
+    /// The key that secrets in the database are sealed with: 32 bytes in base64. Empty: a file in the data folder.
+    pub secret: String,
     /// Who may make accounts.
     pub registration: Registration,
     /// Whether signing in waits until the address has been verified.

@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use stoa_cache::Cache;
 use stoa_db::Db;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
@@ -19,6 +20,7 @@ pub(crate) struct Ctx(Arc<Shared>);
 /// The parts.
 pub(crate) struct Shared {
     pub(crate) db: Db,
+    pub(crate) cache: Cache,
     pub(crate) clock: Clock,
     pub(crate) config: AuthConfig,
     /// Checks access tokens in this process: told of every new key and of every revocation, after its commit.
@@ -39,12 +41,13 @@ impl Ctx {
     pub(crate) fn new(env: Env, config: AuthConfig) -> Result<Self, String> {
         config.check()?;
         Ok(Self(Arc::new(Shared {
-            keys: KeyRing::new(env.data_dir.join("keys"), env.clock.clone(), &config),
-            secrets: Secrets::new(env.data_dir.join("keys")),
+            keys: KeyRing::new(env.clock.clone(), &config),
+            secrets: Secrets::new(env.data_dir.join("keys"), &config.secret)?,
             passwords: Hasher::start(&config.password)?,
             lockout: Lockout::new(&env.cache, &config.rate_limit),
             templates: Templates::new()?,
             db: env.db,
+            cache: env.cache,
             clock: env.clock,
             verifier: env.verifier,
             mailer: env.mailer,

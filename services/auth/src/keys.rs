@@ -1,45 +1,41 @@
-//! The keys that access tokens are signed with: one file a key, in the data folder, readable by nobody else.
+//! The keys that access tokens are signed with: rows of the database, sealed, the same for every process of this service.
 //!
-//! A file's name says from when on its key signs: `1767225600.pem`. So the folder is all there is to know: the newest key
-//! whose time has come signs; one whose time comes later is published already, for others to fetch; those before verify
-//! until the last of their tokens has expired.
+//! A key's row says from when on it signs. So the table is all there is to know: the newest key whose time has come signs;
+//! one whose time comes later is published already, for others to fetch; those before verify until the last of their
+//! tokens has expired.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{
-    SigningKey,
-    pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
-};
-use parking_lot::{Mutex, RwLock};
+use ed25519_dalek::SigningKey;
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
+use stoa_db::Db;
 use stoa_http::{Claims, TokenSigner, VerifyingKey};
 use stoa_kernel::{Clock, random};
+use zeroize::Zeroizing;
 
 use crate::{
     config::AuthConfig,
     error::{Error, Result},
+    secrets::Secrets,
+    store::signing_keys::{self, SealedKey},
 };
 
 /// How long before it signs a key is published.
 const NOTICE: Duration = Duration::from_secs(24 * 3600);
+/// What the sealing is bound to, before the moment from which on the key signs.
+const PLACE: &str = "signing_key:";
 
 /// The signing keys.
 pub(crate) struct KeyRing {
-    folder: PathBuf,
     clock: Clock,
     lifetime: i64,
     notice: i64,
     /// How long a token may live after its key has stopped signing.
     token_lifetime: i64,
     /// In the order in which they sign.
-    keys: RwLock<Vec<Key>>,
-    /// Held while the folder is looked at and written.
-    rotating: Mutex<()>,
+    keys: RwLock<Vec<Arc<Key>>>,
 }
 
 struct Key {
@@ -49,64 +45,74 @@ struct Key {
 }
 
 impl KeyRing {
-    /// The keys in `folder`. Nothing is read or made before [`KeyRing::rotate`].
-    pub(crate) fn new(folder: PathBuf, clock: Clock, config: &AuthConfig) -> Self {
+    /// A ring without keys: see [`KeyRing::rotate`].
+    pub(crate) fn new(clock: Clock, config: &AuthConfig) -> Self {
         let seconds = |period: Duration| i64::try_from(period.as_secs()).unwrap_or(i64::MAX / 4);
         let lifetime = seconds(config.signing_key_lifetime.0);
         Self {
-            folder,
             clock,
             lifetime,
             notice: seconds(NOTICE).min(lifetime / 2),
             token_lifetime: seconds(config.access_token_lifetime.0),
             keys: RwLock::default(),
-            rotating: Mutex::default(),
         }
     }
 
-    /// Reads the folder, makes the key that is due, removes those that are over, and returns what to verify with from now
-    /// on. Blocks: a few small files.
-    pub(crate) fn rotate(&self) -> Result<Vec<VerifyingKey>> {
-        let _alone = self.rotating.lock();
-        let failed =
-            |e: io::Error| Error::Internal(format!("the signing keys in {}: {e}", self.folder.display()));
-        make_folder(&self.folder).map_err(failed)?;
-        let mut keys = read_all(&self.folder).map_err(failed)?;
-        if let Some(signs_from) = self.due(&keys) {
-            keys.push(Key {
-                signs_from,
-                signer: make(&self.folder, signs_from).map_err(failed)?,
-            });
+    /// Makes the key that is due, removes those that are over, and reads what there is then. True if a key signs at once that
+    /// nobody has heard of.
+    pub(crate) async fn rotate(&self, db: &Db, secrets: &Secrets) -> Result<bool> {
+        self.load(db, secrets).await?;
+        let (due, over) = (self.due(), self.over());
+        if due.is_none() && over.is_empty() {
+            return Ok(false);
+        }
+        let mut tx = db.begin().await?;
+        if let Some(signs_from) = due {
+            signing_keys::insert(&mut tx, &make(secrets, signs_from)?).await?;
+        }
+        for signs_from in over {
+            signing_keys::delete(&mut tx, signs_from).await?;
+            tracing::info!(signs_from, "removed a signing key whose tokens have all expired");
+        }
+        tx.commit().await?;
+        if let Some(signs_from) = due {
             tracing::info!(signs_from, "made a signing key");
         }
-        for key in self.take_over(&mut keys) {
-            fs::remove_file(path_of(&self.folder, key.signs_from)).map_err(failed)?;
-            tracing::info!(
-                kid = key.signer.kid(),
-                "removed a signing key whose tokens have all expired"
-            );
+        self.load(db, secrets).await?;
+        Ok(due.is_some_and(|signs_from| signs_from <= self.clock.now().as_second()))
+    }
+
+    /// Reads the keys, of which another process may have made new ones.
+    pub(crate) async fn load(&self, db: &Db, secrets: &Secrets) -> Result<()> {
+        let rows = signing_keys::all(db).await?;
+        let known = self.keys.read().clone();
+        let same = |(key, row): (&Arc<Key>, &SealedKey)| key.signs_from == row.signs_from;
+        if known.len() == rows.len() && known.iter().zip(&rows).all(same) {
+            return Ok(());
         }
+        let keys = rows.iter().map(|row| open(secrets, row)).collect::<Result<_>>()?;
         *self.keys.write() = keys;
-        Ok(self.public())
+        Ok(())
     }
 
     /// From when on the key has to sign that is to be made now; none if none is.
-    fn due(&self, keys: &[Key]) -> Option<i64> {
+    fn due(&self) -> Option<i64> {
         let now = self.clock.now().as_second();
+        let keys = self.keys.read();
         let Some(newest) = keys.last() else {
             return Some(now);
         };
         let ends = newest.signs_from.saturating_add(self.lifetime);
-        // After a long sleep there was no notice: others fetch the keys again when they meet a name that they do not know.
         (now >= ends - self.notice).then(|| ends.max(now))
     }
 
-    /// Takes out the keys that no living token is signed with.
-    fn take_over(&self, keys: &mut Vec<Key>) -> Vec<Key> {
+    /// The keys that no living token is signed with, by the moments from which on they signed.
+    fn over(&self) -> Vec<i64> {
         let now = self.clock.now().as_second();
-        let over = |next: &Key| next.signs_from.saturating_add(self.token_lifetime) < now;
-        let count = keys.iter().skip(1).take_while(|next| over(next)).count();
-        keys.drain(..count).collect()
+        let keys = self.keys.read();
+        let over = |next: &&Arc<Key>| next.signs_from.saturating_add(self.token_lifetime) < now;
+        let count = keys.iter().skip(1).take_while(over).count();
+        keys[..count].iter().map(|key| key.signs_from).collect()
     }
 
     /// Signs an access token with the newest key whose time has come.
@@ -133,41 +139,24 @@ impl KeyRing {
     }
 }
 
-fn path_of(folder: &Path, signs_from: i64) -> PathBuf {
-    folder.join(format!("{signs_from}.pem"))
+fn make(secrets: &Secrets, signs_from: i64) -> Result<SealedKey> {
+    let secret = Zeroizing::new(random::bytes::<32>());
+    Ok(SealedKey {
+        signs_from,
+        sealed: secrets.seal(&format!("{PLACE}{signs_from}"), secret.as_slice())?,
+    })
 }
 
-fn read_all(folder: &Path) -> io::Result<Vec<Key>> {
-    let mut keys = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is_key = path.extension().is_some_and(|extension| extension == "pem");
-        let signs_from = path
-            .file_stem()
-            .and_then(|stem| stem.to_str()?.parse::<i64>().ok());
-        if let (true, Some(signs_from)) = (is_key, signs_from) {
-            let signer =
-                read(&path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-            keys.push(Key { signs_from, signer });
-        }
-    }
-    keys.sort_by_key(|key| key.signs_from);
-    Ok(keys)
-}
-
-fn read(path: &Path) -> io::Result<TokenSigner> {
-    close_to_others(path, 0o600)?;
-    let pem = zeroize::Zeroizing::new(fs::read_to_string(path)?);
-    let key =
-        SigningKey::from_pkcs8_pem(&pem).map_err(|e| io::Error::other(format!("not an Ed25519 key: {e}")))?;
-    Ok(signer(&key))
-}
-
-fn make(folder: &Path, signs_from: i64) -> io::Result<TokenSigner> {
-    let key = SigningKey::from_bytes(&random::bytes());
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)?;
-    write_whole(folder, &path_of(folder, signs_from), pem.as_bytes())?;
-    Ok(signer(&key))
+fn open(secrets: &Secrets, row: &SealedKey) -> Result<Arc<Key>> {
+    let secret = secrets.open(&format!("{PLACE}{}", row.signs_from), &row.sealed)?;
+    let secret = secret
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::Internal("a signing key is not 32 bytes long".to_owned()))?;
+    Ok(Arc::new(Key {
+        signs_from: row.signs_from,
+        signer: signer(&SigningKey::from_bytes(secret)),
+    }))
 }
 
 /// A key's name is its thumbprint (RFC 7638), so that the same key always has the same.
@@ -177,77 +166,54 @@ fn signer(key: &SigningKey) -> TokenSigner {
     TokenSigner::new(URL_SAFE_NO_PAD.encode(Sha256::digest(canonical)), &key.to_bytes())
 }
 
-/// A folder that nobody else can look into.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    close_to_others(folder, 0o700)
-}
-
-/// Writes the whole file or none of it, also when the machine stops half-way.
-pub(crate) fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use io::Write;
-
-    let draft = path.with_extension("new");
-    match fs::remove_file(&draft) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    fs::File::open(folder)?.sync_all()
-}
-
-/// Takes away what others may do with it, should somebody have copied it carelessly.
-pub(crate) fn close_to_others(path: &Path, mode: u32) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if fs::metadata(path)?.permissions().mode() & 0o777 != mode {
-            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = (path, mode);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use stoa_db::DbOptions;
     use tempfile::TempDir;
 
     use super::*;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
-    struct Ring {
-        folder: TempDir,
+    struct Place {
+        _folder: TempDir,
         clock: Clock,
+        db: Db,
+        secrets: Secrets,
     }
 
-    impl Ring {
-        fn new() -> Self {
+    impl Place {
+        async fn new() -> Self {
+            let folder = TempDir::new().unwrap();
+            let clock = Clock::adjustable();
+            let mut options = DbOptions::new(
+                format!("sqlite:{}", folder.path().join("auth.db").display()),
+                "auth",
+            );
+            options.clock = clock.clone();
+            let db = Db::open(options).await.unwrap();
+            db.migrate("auth", crate::MIGRATIONS).await.unwrap();
+            let secrets = Secrets::new(folder.path().join("keys"), "").unwrap();
+            secrets.load().unwrap();
             Self {
-                folder: TempDir::new().unwrap(),
-                clock: Clock::adjustable(),
+                _folder: folder,
+                clock,
+                db,
+                secrets,
             }
         }
 
         fn open(&self) -> KeyRing {
             let mut config: AuthConfig = stoa_testkit::settings("auth");
             config.signing_key_lifetime.0 = 90 * DAY;
-            KeyRing::new(self.folder.path().join("keys"), self.clock.clone(), &config)
+            KeyRing::new(self.clock.clone(), &config)
         }
 
-        /// Names of the keys to verify with, and of the one that signs, after a look at the folder.
-        fn after(&self, days: u32, ring: &KeyRing) -> (Vec<String>, String) {
+        /// Names of the keys to verify with, and of the one that signs, after a look at the table.
+        async fn after(&self, days: u32, ring: &KeyRing) -> (Vec<String>, String) {
             self.clock.advance(days * DAY);
-            let kids = ring.rotate().unwrap().into_iter().map(|key| key.kid).collect();
+            ring.rotate(&self.db, &self.secrets).await.unwrap();
+            let kids = ring.public().into_iter().map(|key| key.kid).collect();
             (kids, kid(&ring.sign(&claims(&self.clock)).unwrap()))
         }
     }
@@ -273,15 +239,15 @@ mod tests {
         header["kid"].as_str().unwrap().to_owned()
     }
 
-    #[test]
-    fn a_key_is_published_before_it_signs_and_verifies_after() {
-        let place = Ring::new();
+    #[tokio::test]
+    async fn a_key_is_published_before_it_signs_and_verifies_after() {
+        let place = Place::new().await;
         let ring = place.open();
-        let (kids, first) = place.after(0, &ring);
+        let (kids, first) = place.after(0, &ring).await;
         assert_eq!((kids.len(), &kids[0]), (1, &first));
-        assert_eq!(place.after(88, &ring), (vec![first.clone()], first.clone()));
+        assert_eq!(place.after(88, &ring).await, (vec![first.clone()], first.clone()));
 
-        let (kids, signs) = place.after(1, &ring);
+        let (kids, signs) = place.after(1, &ring).await;
         assert_eq!(
             (kids.len(), &signs),
             (2, &first),
@@ -296,59 +262,40 @@ mod tests {
             "its time comes by itself"
         );
         assert_eq!(
-            place.after(0, &ring).0,
+            place.after(0, &ring).await.0,
             [first, next.clone()],
             "tokens of the first still live"
         );
-        assert_eq!(place.after(1, &ring), (vec![next.clone()], next));
+        assert_eq!(place.after(1, &ring).await, (vec![next.clone()], next));
     }
 
-    #[test]
-    fn the_same_keys_are_there_after_a_restart() {
-        let place = Ring::new();
-        let before = place.after(0, &place.open());
-        assert_eq!(place.after(0, &place.open()), before);
+    #[tokio::test]
+    async fn the_same_keys_are_there_after_a_restart_and_in_another_process() {
+        let place = Place::new().await;
+        let (one, other) = (place.open(), place.open());
+        let before = place.after(0, &one).await;
+        assert_eq!(place.after(0, &other).await, before);
+        place.after(89, &one).await;
+        other.load(&place.db, &place.secrets).await.unwrap();
+        assert_eq!(other.public().len(), 2, "what one has made the other has, too");
     }
 
-    #[test]
-    fn after_a_long_sleep_a_new_key_signs_at_once() {
-        let place = Ring::new();
-        let (_, first) = place.after(0, &place.open());
-        let (kids, signs) = place.after(200, &place.open());
+    #[tokio::test]
+    async fn after_a_long_sleep_a_new_key_signs_at_once() {
+        let place = Place::new().await;
+        let (_, first) = place.after(0, &place.open()).await;
+        let (kids, signs) = place.after(200, &place.open()).await;
         assert_ne!(signs, first);
         assert!(kids.contains(&first), "a token of a moment ago still verifies");
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn nobody_else_can_read_a_key() {
-        use std::os::unix::fs::PermissionsExt;
-        let place = Ring::new();
-        place.after(0, &place.open());
-        let folder = place.folder.path().join("keys");
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let files: Vec<_> = fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        assert_eq!((files.len(), mode(&files[0]), mode(&folder)), (1, 0o600, 0o700));
-        fs::set_permissions(&files[0], fs::Permissions::from_mode(0o644)).unwrap();
-        place.after(0, &place.open());
-        assert_eq!(
-            mode(&files[0]),
-            0o600,
-            "a copy that others could read is closed again"
-        );
-    }
-
-    #[test]
-    fn a_file_that_is_no_key_is_told_by_its_name() {
-        let place = Ring::new();
-        place.after(0, &place.open());
-        fs::write(place.folder.path().join("keys/1.pem"), "nonsense").unwrap();
-        let Err(error) = place.open().rotate() else {
-            panic!("nonsense was taken for a key")
-        };
-        assert!(error.to_string().contains("1.pem"), "{error}");
+    #[tokio::test]
+    async fn keys_are_of_no_use_without_the_key_that_seals_them() {
+        let place = Place::new().await;
+        place.after(0, &place.open()).await;
+        let folder = TempDir::new().unwrap();
+        let others = Secrets::new(folder.path().join("keys"), "").unwrap();
+        others.load().unwrap();
+        assert!(place.open().load(&place.db, &others).await.is_err());
     }
 }

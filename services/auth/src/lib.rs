@@ -43,6 +43,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0009_create_api_keys",
     "0010_create_grants",
     "0011_disable_accounts",
+    "0012_number_revocations",
+    "0013_create_signing_keys",
 ];
 
 /// The service.

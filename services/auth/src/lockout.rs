@@ -3,17 +3,19 @@
 //! Failed sign-ins count in three places: against the caller's address; against the account as tried from the caller's
 //! network; and, where the account has never signed in from that network, against the account as tried from all such
 //! networks together. So one who guesses from many networks is slowed down, while the owner's own network is not.
+//!
+//! An attempt counts as failed from its beginning, and what was taken for it is given back when it turns out otherwise: so many
+//! at once, also at several processes, are no way around the limits.
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
-    hash::BuildHasher,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
+    sync::OnceLock,
     time::Duration,
 };
 
-use parking_lot::Mutex;
-use stoa_cache::{Cache, LimitKey, Limiter};
+use futures::future::{join, join_all};
+use stoa_cache::{Cache, LimitKey, Limiter, Verdict};
 use stoa_kernel::Rate;
 
 use crate::{
@@ -31,12 +33,13 @@ const MAILS: Rate = Rate::Limit {
 
 /// The limits.
 pub(crate) struct Lockout {
-    /// Keys are hashed with a secret of this process, so that nobody can find two that meet.
-    hasher: RandomState,
+    /// Goes into the hashes of accounts, so that nobody learns addresses from a cache that they can look into. All processes of
+    /// an installation have the same.
+    secret: OnceLock<[u8; 32]>,
     register: Limiter,
-    address: Allowance,
-    network: Allowance,
-    strangers: Allowance,
+    address: Limiter,
+    network: Limiter,
+    strangers: Limiter,
     mails: Limiter,
 }
 
@@ -50,59 +53,73 @@ impl Lockout {
             },
         };
         Self {
-            hasher: RandomState::new(),
+            secret: OnceLock::new(),
             register: cache.limiter("auth.register", rates.register_per_address),
-            address: Allowance::new(cache.limiter("auth.login.address", rates.login_per_address)),
-            network: Allowance::new(cache.limiter("auth.login.network", rates.login_per_account)),
-            strangers: Allowance::new(cache.limiter("auth.login.strangers", strangers)),
+            address: cache.limiter("auth.login.address", rates.login_per_address),
+            network: cache.limiter("auth.login.network", rates.login_per_account),
+            strangers: cache.limiter("auth.login.strangers", strangers),
             mails: cache.limiter("auth.mails", MAILS),
         }
     }
 
+    /// Takes the secret, before the first request.
+    pub(crate) fn keep_secret(&self, secret: [u8; 32]) {
+        // Whoever was first has derived the same.
+        let _ = self.secret.set(secret);
+    }
+
     /// Counts a registration.
-    pub(crate) fn register(&self, address: IpAddr) -> Result<()> {
-        match self.register.check(LimitKey::address(address)) {
+    pub(crate) async fn register(&self, address: IpAddr) -> Result<()> {
+        match self.register.check(LimitKey::address(address)).await {
             Some(verdict) if !verdict.allowed => Err(Error::TooMany(verdict.retry_after)),
             _ => Ok(()),
         }
     }
 
     /// Whether one more mail may go to this account; by its address lowercased, whether it has an account or not.
-    pub(crate) fn mail(&self, account: &str) -> bool {
-        self.mails
-            .check(self.key(account))
-            .is_none_or(|verdict| verdict.allowed)
+    pub(crate) async fn mail(&self, account: &str) -> bool {
+        let verdict = self.mails.check(self.account(account)).await;
+        verdict.is_none_or(|verdict| verdict.allowed)
     }
 
     /// Begins an attempt at a password. `account`: the address lowercased, whether it has an account or not. `known`: whether
     /// the account has signed in from this network before.
-    ///
-    /// Attempts that still run count as failed, so that many at once are no way around the limits.
-    pub(crate) fn attempt(&self, address: IpAddr, account: &str, known: bool) -> Result<Attempt<'_>> {
-        let mut attempt = Attempt {
-            running: Vec::with_capacity(3),
-            network: self.key((account, network_of(address))),
+    pub(crate) async fn attempt(&self, address: IpAddr, account: &str, known: bool) -> Result<Attempt<'_>> {
+        let attempt = Attempt {
+            address: (&self.address, LimitKey::address(address)),
+            network: (&self.network, self.account_from(account, address)),
+            strangers: (!known).then(|| (&self.strangers, self.account(account))),
         };
-        let strangers = (!known).then(|| (&self.strangers, self.key(account)));
-        let own = [
-            (&self.address, LimitKey::address(address)),
-            (&self.network, attempt.network),
-        ];
-        for (allowance, key) in own.into_iter().chain(strangers) {
-            match allowance.begin(key) {
-                Ok(()) => attempt.running.push((allowance, key)),
-                Err(wait) => {
-                    attempt.release();
-                    metrics::counter!("stoa_auth_limited_total").increment(1);
-                    return Err(Error::TooMany(wait));
-                }
-            }
-        }
-        Ok(attempt)
+        let verdicts = join_all(attempt.counts().map(|(limiter, key)| limiter.check(key))).await;
+        let refused = |verdict: &Option<Verdict>| verdict.filter(|verdict| !verdict.allowed);
+        let Some(wait) = verdicts
+            .iter()
+            .filter_map(refused)
+            .map(|verdict| verdict.retry_after)
+            .max()
+        else {
+            return Ok(attempt);
+        };
+        let taken = attempt
+            .counts()
+            .zip(&verdicts)
+            .filter(|(_, verdict)| refused(verdict).is_none());
+        join_all(taken.map(|((limiter, key), _)| limiter.give_back(key))).await;
+        metrics::counter!("stoa_auth_limited_total").increment(1);
+        Err(Error::TooMany(wait.max(Duration::from_secs(1))))
     }
 
-    fn key(&self, value: impl std::hash::Hash) -> LimitKey {
-        LimitKey::Hash(self.hasher.hash_one(value))
+    fn account(&self, account: &str) -> LimitKey {
+        LimitKey::hash(&[self.secret(), account.as_bytes()])
+    }
+
+    fn account_from(&self, account: &str, address: IpAddr) -> LimitKey {
+        let network = network_of(address).to_string();
+        LimitKey::hash(&[self.secret(), account.as_bytes(), network.as_bytes()])
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.secret.get().map_or(&[], <[u8; 32]>::as_slice)
     }
 }
 
@@ -114,83 +131,39 @@ pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What an attempt is counted against.
+type Count<'a> = (&'a Limiter, LimitKey);
+
 /// An attempt at a password that still runs. Dropped without a word, such as when the caller hangs up, it has failed.
 #[must_use]
 pub(crate) struct Attempt<'a> {
-    running: Vec<(&'a Allowance, LimitKey)>,
-    network: LimitKey,
+    address: Count<'a>,
+    network: Count<'a>,
+    strangers: Option<Count<'a>>,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    fn counts(&self) -> impl Iterator<Item = Count<'a>> + use<'a> {
+        [self.address, self.network].into_iter().chain(self.strangers)
+    }
+
     /// It was the right password: this network has its whole allowance for the account again.
-    pub(crate) fn succeed(self) {
-        let network = self.network;
-        if let Some((allowance, _)) = self.running.iter().find(|(_, key)| *key == network) {
-            allowance.limiter.reset(network);
-        }
-        self.release();
+    pub(crate) async fn succeed(self) {
+        let (limiter, key) = self.network;
+        let others = [Some(self.address), self.strangers].into_iter().flatten();
+        let others = join_all(others.map(|(limiter, key)| limiter.give_back(key)));
+        join(limiter.reset(key), others).await;
     }
 
     /// It counts for nothing: no password was refused.
-    pub(crate) fn release(mut self) {
-        for (allowance, key) in self.running.drain(..) {
-            allowance.end(key);
-        }
+    pub(crate) async fn release(self) {
+        join_all(self.counts().map(|(limiter, key)| limiter.give_back(key))).await;
     }
 
     /// The password was right and the code of the second factor was not. There are few codes, and so fewer attempts.
-    pub(crate) fn wrong_code(self) {
-        if let Some((strangers, key)) = self.running.get(2) {
-            for _ in 1..STRANGERS {
-                let _ = strangers.limiter.check(*key);
-            }
-        }
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        for (allowance, key) in self.running.drain(..) {
-            let _ = allowance.limiter.check(key);
-            allowance.end(key);
-        }
-    }
-}
-
-/// A limit on failures that also holds for attempts of which nobody knows yet how they end.
-struct Allowance {
-    limiter: Limiter,
-    running: Mutex<HashMap<LimitKey, u32>>,
-}
-
-impl Allowance {
-    fn new(limiter: Limiter) -> Self {
-        Self {
-            limiter,
-            running: Mutex::default(),
-        }
-    }
-
-    /// Begins an attempt, or says how long to wait.
-    fn begin(&self, key: LimitKey) -> Result<(), Duration> {
-        let mut running = self.running.lock();
-        let count = running.get(&key).copied().unwrap_or(0);
-        if let Some(verdict) = self.limiter.peek(key)
-            && verdict.remaining <= count
-        {
-            return Err(verdict.retry_after.max(Duration::from_secs(1)));
-        }
-        *running.entry(key).or_insert(0) += 1;
-        Ok(())
-    }
-
-    fn end(&self, key: LimitKey) {
-        let mut running = self.running.lock();
-        if let Some(count) = running.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&key);
-            }
+    pub(crate) async fn wrong_code(self) {
+        if let Some((limiter, key)) = self.strangers {
+            limiter.spend(key, STRANGERS - 1).await;
         }
     }
 }
@@ -217,65 +190,89 @@ mod tests {
     }
 
     /// Fails `times`; how many were let through.
-    fn fail(lockout: &Lockout, times: u32, address: impl Fn(u32) -> IpAddr, known: bool) -> usize {
-        (0..times)
-            .filter(|n| lockout.attempt(address(*n), "ada", known).is_ok())
-            .count()
+    async fn fail(lockout: &Lockout, times: u32, address: impl Fn(u32) -> IpAddr, known: bool) -> usize {
+        let mut through = 0;
+        for n in 0..times {
+            through += usize::from(lockout.attempt(address(n), "ada", known).await.is_ok());
+        }
+        through
     }
 
-    #[test]
-    fn failures_from_elsewhere_do_not_lock_the_owner_out() {
+    #[tokio::test]
+    async fn failures_from_elsewhere_do_not_lock_the_owner_out() {
         let (lockout, _) = lockout("20/m", "5/m");
-        assert_eq!(fail(&lockout, 1000, from, false), 50, "all networks together");
-        assert_eq!(fail(&lockout, 1, |_| from(2000), false), 0, "also a new one");
-        lockout.attempt(from(3000), "ada", true).unwrap().succeed();
-        lockout.attempt(from(3000), "bob", false).unwrap().succeed();
+        assert_eq!(
+            fail(&lockout, 1000, from, false).await,
+            50,
+            "all networks together"
+        );
+        assert_eq!(
+            fail(&lockout, 1, |_| from(2000), false).await,
+            0,
+            "also a new one"
+        );
+        lockout
+            .attempt(from(3000), "ada", true)
+            .await
+            .unwrap()
+            .succeed()
+            .await;
+        lockout
+            .attempt(from(3000), "bob", false)
+            .await
+            .unwrap()
+            .succeed()
+            .await;
     }
 
-    #[test]
-    fn one_network_has_the_accounts_allowance_and_one_address_its_own() {
+    #[tokio::test]
+    async fn one_network_has_the_accounts_allowance_and_one_address_its_own() {
         let (lockout, clock) = lockout("8/m", "5/m");
-        assert_eq!(fail(&lockout, 10, |_| from(1), true), 5);
-        assert!(lockout.attempt(from(1), "bob", true).is_ok());
-        drop(lockout.attempt(from(1), "carol", true));
-        drop(lockout.attempt(from(1), "dora", true));
+        assert_eq!(fail(&lockout, 10, |_| from(1), true).await, 5);
+        assert!(lockout.attempt(from(1), "bob", true).await.is_ok());
+        drop(lockout.attempt(from(1), "carol", true).await);
+        drop(lockout.attempt(from(1), "dora", true).await);
         assert!(
-            lockout.attempt(from(1), "emil", true).is_err(),
+            lockout.attempt(from(1), "emil", true).await.is_err(),
             "the address has had its eight"
         );
         clock.advance(Duration::from_secs(60));
-        assert!(lockout.attempt(from(1), "ada", true).is_ok());
+        assert!(lockout.attempt(from(1), "ada", true).await.is_ok());
     }
 
-    #[test]
-    fn a_good_sign_in_gives_the_network_its_allowance_back() {
+    #[tokio::test]
+    async fn a_good_sign_in_gives_the_network_its_allowance_back() {
         let (lockout, _) = lockout("100/m", "5/m");
-        assert_eq!(fail(&lockout, 4, |_| from(1), true), 4);
-        lockout.attempt(from(1), "ada", true).unwrap().succeed();
-        assert_eq!(fail(&lockout, 10, |_| from(1), true), 5);
+        assert_eq!(fail(&lockout, 4, |_| from(1), true).await, 4);
+        lockout
+            .attempt(from(1), "ada", true)
+            .await
+            .unwrap()
+            .succeed()
+            .await;
+        assert_eq!(fail(&lockout, 10, |_| from(1), true).await, 5);
     }
 
-    #[test]
-    fn attempts_at_once_count_before_they_end() {
+    #[tokio::test]
+    async fn attempts_at_once_count_before_they_end() {
         let (lockout, _) = lockout("100/m", "5/m");
-        let running: Vec<_> = (0..10)
-            .map_while(|_| lockout.attempt(from(1), "ada", true).ok())
-            .collect();
+        let running = join_all((0..10).map(|_| lockout.attempt(from(1), "ada", true))).await;
+        let running: Vec<_> = running.into_iter().filter_map(Result::ok).collect();
         assert_eq!(running.len(), 5);
-        running.into_iter().for_each(Attempt::release);
+        join_all(running.into_iter().map(Attempt::release)).await;
         assert_eq!(
-            fail(&lockout, 10, |_| from(1), true),
+            fail(&lockout, 10, |_| from(1), true).await,
             5,
             "those that were released count for nothing"
         );
     }
 
-    #[test]
-    fn wrong_codes_run_out_sooner() {
+    #[tokio::test]
+    async fn wrong_codes_run_out_sooner() {
         let (lockout, _) = lockout("100/m", "5/m");
         let mut tries = 0;
-        while let Ok(attempt) = lockout.attempt(from(tries), "ada", false) {
-            attempt.wrong_code();
+        while let Ok(attempt) = lockout.attempt(from(tries), "ada", false).await {
+            attempt.wrong_code().await;
             tries += 1;
         }
         assert_eq!(tries, 5);

@@ -61,12 +61,25 @@ impl Access for Rpc {
         Ok(Response::new(AuthenticateKeyResponse { principal }))
     }
 
-    async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
-        let db = &self.0.db;
-        let sessions = revocations::sessions(db).await.map_err(|e| failed(&e.into()))?;
-        let versions = revocations::versions(db).await.map_err(|e| failed(&e.into()))?;
-        let keys = self.0.keys.public().into_iter();
+    async fn trust(&self, request: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
+        let (ctx, asked) = (&self.0, request.into_inner().seq);
+        let wrong = |e: stoa_db::Error| failed(&e.into());
+        // The number first: what comes in between is told again, never left out.
+        let seq = revocations::seq(&ctx.db).await.map_err(wrong)?;
+        // A larger one is of a database that is no more, such as before a backup was put back.
+        let since = if asked > seq { 0 } else { asked };
+        let (mut sessions, mut versions) = (Vec::new(), Vec::new());
+        if since != seq {
+            sessions = revocations::sessions(&ctx.db, since).await.map_err(wrong)?;
+            versions = revocations::versions(&ctx.db, since).await.map_err(wrong)?;
+        }
+        ctx.keys
+            .load(&ctx.db, &ctx.secrets)
+            .await
+            .map_err(|e| failed(&e))?;
+        let keys = ctx.keys.public().into_iter();
         Ok(Response::new(TrustResponse {
+            seq,
             keys: keys
                 .map(|key| PublicKey {
                     kid: key.kid,

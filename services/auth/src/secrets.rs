@@ -1,39 +1,56 @@
-//! Secrets that have to be read again: sealed with a key that is a file beside the database, never a row in it.
+//! Secrets that have to be read again: sealed with a key that stands in the settings, or in a file beside the database, never
+//! in a row of it.
 
-use std::{fs, io, path::PathBuf, sync::OnceLock};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use sha2::{Digest, Sha256};
 use stoa_kernel::random;
 use zeroize::Zeroizing;
 
-use crate::{
-    error::{Error, Result},
-    keys::{close_to_others, make_folder, write_whole},
-};
+use crate::error::{Error, Result};
 
 const KEY: usize = 32;
 const NONCE: usize = 12;
 
-/// Seals and opens with the key in `secrets.key`.
+/// Seals and opens with the key of the settings, or with the one in `secrets.key`.
 pub(crate) struct Secrets {
     folder: PathBuf,
+    given: Option<Zeroizing<Vec<u8>>>,
     key: OnceLock<LessSafeKey>,
 }
 
 impl Secrets {
-    /// The key in `folder`. Nothing is read or made before [`Secrets::load`].
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self {
+    /// The key `given`, in base64; where that is empty, the one in `folder`. Nothing is read or made before [`Secrets::load`].
+    pub(crate) fn new(folder: PathBuf, given: &str) -> std::result::Result<Self, String> {
+        let given = match given {
+            "" => None,
+            text => {
+                let key = STANDARD.decode(text).ok().map(Zeroizing::new);
+                Some(key.filter(|key| key.len() == KEY).ok_or(
+                    "auth.secret must be 32 bytes in base64; make one with: openssl rand -base64 32",
+                )?)
+            }
+        };
+        Ok(Self {
             folder,
+            given,
             key: OnceLock::new(),
-        }
+        })
     }
 
     /// Reads the key, and makes it where there is none. Blocks: one small file.
     pub(crate) fn load(&self) -> Result<()> {
-        let key = self
-            .read_or_make()
-            .map_err(|e| Error::Internal(format!("{}/secrets.key: {e}", self.folder.display())))?;
+        let read = || {
+            self.read_or_make()
+                .map_err(|e| Error::Internal(format!("{}/secrets.key: {e}", self.folder.display())))
+        };
+        let key = self.given.clone().map_or_else(read, Ok)?;
         let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_slice()).map_err(|_| broken("not a key"))?;
         // Whoever was first has read the same file.
         let _ = self.key.set(LessSafeKey::new(key));
@@ -82,10 +99,24 @@ impl Secrets {
                 Aad::from(place),
                 body.as_mut_slice(),
             )
-            .map_err(|_| broken("sealed with another key than keys/secrets.key, or for another place"))?
+            .map_err(|_| {
+                broken("sealed with another key than auth.secret or keys/secrets.key, or for another place")
+            })?
             .len();
         body.truncate(clear);
         Ok(body)
+    }
+
+    /// A key for `purpose`, the same wherever this key is the same: what the cipher makes of nothing, at a place in its
+    /// stream that the purpose names and that nothing else is sealed at.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<[u8; KEY]> {
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&Sha256::digest(purpose)[..NONCE]);
+        let mut derived = [0; KEY];
+        self.key()?
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut derived)
+            .map(|_| derived)
+            .map_err(|_| broken("cannot derive"))
     }
 
     fn key(&self) -> Result<&LessSafeKey> {
@@ -97,6 +128,46 @@ fn broken(why: &str) -> Error {
     Error::Internal(format!("a sealed secret: {why}"))
 }
 
+/// A folder that nobody else can look into.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    close_to_others(folder, 0o700)
+}
+
+/// Writes the whole file or none of it, also when the machine stops half-way.
+fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use io::Write;
+
+    let draft = path.with_extension("new");
+    match fs::remove_file(&draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+/// Takes away what others may do with it, should somebody have copied it carelessly.
+fn close_to_others(path: &Path, mode: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if fs::metadata(path)?.permissions().mode() & 0o777 != mode {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
@@ -104,7 +175,7 @@ mod tests {
     use super::*;
 
     fn opened(folder: &TempDir) -> Secrets {
-        let secrets = Secrets::new(folder.path().join("keys"));
+        let secrets = Secrets::new(folder.path().join("keys"), "").unwrap();
         secrets.load().unwrap();
         secrets
     }
@@ -121,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_derived_for_one_purpose_and_are_the_same_after_a_restart() {
+        let folder = TempDir::new().unwrap();
+        let first = opened(&folder).derive("limits").unwrap();
+        assert_eq!(opened(&folder).derive("limits").unwrap(), first);
+        assert_ne!(opened(&folder).derive("others").unwrap(), first);
+        let elsewhere = opened(&TempDir::new().unwrap());
+        assert_ne!(elsewhere.derive("limits").unwrap(), first);
+    }
+
+    #[test]
     fn what_was_changed_or_sealed_with_another_key_does_not_open() {
         let folder = TempDir::new().unwrap();
         let secrets = opened(&folder);
@@ -134,6 +215,21 @@ mod tests {
         assert!(opened(&TempDir::new().unwrap()).open("p", &sealed).is_err());
     }
 
+    #[test]
+    fn the_key_of_the_settings_counts_and_a_wrong_one_is_told() {
+        let folder = TempDir::new().unwrap();
+        let of_file = opened(&folder);
+        let text = STANDARD.encode(fs::read(folder.path().join("keys/secrets.key")).unwrap());
+        let elsewhere = Secrets::new("/nowhere".into(), &text).unwrap();
+        elsewhere.load().unwrap();
+        let sealed = of_file.seal("p", b"a secret").unwrap();
+        assert_eq!(elsewhere.open("p", &sealed).unwrap().as_slice(), b"a secret");
+        for wrong in ["short", &STANDARD.encode([7; 31]), "not base64 !"] {
+            let error = Secrets::new("/nowhere".into(), wrong).err().unwrap();
+            assert!(error.contains("auth.secret"), "{error}");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn nobody_else_can_read_the_key_and_a_wrong_one_is_told() {
@@ -143,7 +239,10 @@ mod tests {
         let path = folder.path().join("keys/secrets.key");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "short").unwrap();
-        let error = Secrets::new(folder.path().join("keys")).load().unwrap_err();
+        let error = Secrets::new(folder.path().join("keys"), "")
+            .unwrap()
+            .load()
+            .unwrap_err();
         assert!(error.to_string().contains("secrets.key"), "{error}");
     }
 }

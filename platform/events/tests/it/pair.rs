@@ -8,7 +8,7 @@ use stoa_db::{
     testing::{DbTest, Place},
 };
 use stoa_events::{
-    Event, Job, JobHandler, LocalBus, MIGRATIONS, Retry, Schedule, Subscription, TxExt, Work, Worker,
+    Bus, Event, Job, JobHandler, MIGRATIONS, Retry, Schedule, Subscription, TxExt, Work, Worker,
     WorkerOptions,
 };
 use stoa_kernel::Clock;
@@ -50,7 +50,7 @@ impl Job for Urgent {
 pub(crate) struct Pair {
     pub(crate) source: Db,
     pub(crate) sink: Db,
-    pub(crate) bus: LocalBus,
+    pub(crate) bus: Bus,
     pub(crate) clock: Clock,
 }
 
@@ -80,7 +80,7 @@ impl DbTest for Pair {
         let pair = Self {
             source,
             sink,
-            bus: LocalBus::new(),
+            bus: Bus::local(),
             clock,
         };
         (pair.clone(), (pair, place))

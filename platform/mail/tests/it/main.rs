@@ -17,6 +17,7 @@ fn folder() -> (Mailer, TempDir) {
 
 fn config(url: &str) -> MailConfig {
     MailConfig {
+        folder: "".into(),
         url: url.to_owned(),
         from: "Stoa <stoa@example.com>".to_owned(),
     }

@@ -2,16 +2,40 @@
 
 use std::time::{Duration, Instant};
 
-use stoa_rpc::{Directory, trace::Trace};
+use futures::{StreamExt, stream};
+use stoa_rpc::{Directory, deadline, trace::Trace};
 use tonic::{Code, Request};
 
 use crate::{
-    echo::{Text, ask, call},
-    local, remote,
+    echo::{Text, ask, call, chat},
+    local, plain, remote,
+    replica::{Pki, Replica, directory, port},
 };
 
-async fn both() -> [(&'static str, Directory); 2] {
-    [("local", local()), ("remote", remote().await)]
+/// In this process, over a socket, and over TLS to two replicas.
+async fn both() -> [(&'static str, Directory); 3] {
+    [
+        ("local", local()),
+        ("remote", remote().await),
+        ("replicas", replicas().await),
+    ]
+}
+
+async fn replicas() -> Directory {
+    let pki = Pki::new();
+    let options = pki.options("test");
+    let urls = ["a", "b"].map(|name| {
+        let replica = Replica::start(name, pki.options(name), port());
+        let url = replica.url("https");
+        replica.forget();
+        url
+    });
+    let directory = directory(&urls, &options);
+    // Both are connected to before the test begins.
+    for _ in 0..4 {
+        ask(directory.channel("echo"), "a").await.unwrap();
+    }
+    directory
 }
 
 #[tokio::test]
@@ -143,7 +167,7 @@ async fn a_channel_taken_early_reaches_the_service_once_it_is_set() {
     assert!(status.message().contains("'echo'"), "{status:?}");
     let address = crate::serve(&local()).await;
     directory
-        .set_remote("echo", &format!("http://{address}"))
+        .set_remote("echo", &[format!("http://{address}")], &plain())
         .unwrap();
     assert_eq!(ask(channel, "a").await.unwrap(), "A");
 }
@@ -155,7 +179,7 @@ async fn a_service_that_does_not_answer_is_unavailable() {
     drop(listener);
     let directory = Directory::new();
     directory
-        .set_remote("echo", &format!("http://{address}"))
+        .set_remote("echo", &[format!("http://{address}")], &plain())
         .unwrap();
     let status = ask(directory.channel("echo"), "a").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
@@ -174,9 +198,78 @@ fn what_is_no_address_is_refused() {
         "unix:/a",
         "http://a b",
     ] {
-        assert!(directory.set_remote("echo", url).is_err(), "{url}");
+        assert!(directory.set_remote("echo", &[url], &plain()).is_err(), "{url}");
     }
     for url in ["http://127.0.0.1:1", "http://[::1]:1/", "http://auth:4000"] {
-        assert!(directory.set_remote("echo", url).is_ok(), "{url}");
+        assert!(directory.set_remote("echo", &[url], &plain()).is_ok(), "{url}");
     }
+}
+
+#[tokio::test]
+async fn every_code_its_details_and_metadata_are_equal() {
+    for (kind, directory) in both().await {
+        for code in 1..=16 {
+            let status = ask(directory.channel("echo"), &format!("code {code}"))
+                .await
+                .unwrap_err();
+            assert_eq!(status.code(), Code::from_i32(code), "{kind}");
+            assert_eq!(status.message(), format!("this is code {code} %"), "{kind}");
+            assert_eq!(status.details(), b"\x00\xffdetails", "{kind}");
+            assert_eq!(status.metadata().get("x-code").unwrap(), "stable_code", "{kind}");
+            let more = status
+                .metadata()
+                .get_bin("x-more-bin")
+                .unwrap()
+                .to_bytes()
+                .unwrap();
+            assert_eq!(&more[..], b"\x00\xff", "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn conversations_are_equal() {
+    let text = |text: &str| Text {
+        text: text.to_owned(),
+    };
+    for (kind, directory) in both().await {
+        let quick = stream::iter(["a", "b", "c"]).map(text);
+        let answers = chat(directory.channel("echo"), quick).await.unwrap();
+        assert_eq!(answers, ["A", "B", "C"].map(|text| Ok(text.to_owned())), "{kind}");
+        let slow = stream::iter(["a", "fail", "c"]).map(text).then(|text| async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            text
+        });
+        let answers = chat(directory.channel("echo"), slow).await.unwrap();
+        assert_eq!(answers, [Ok("A".to_owned()), Err(Code::Aborted)], "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_within_anothers_time_ends_with_it() {
+    for (kind, directory) in both().await {
+        let left = deadline::within(Duration::from_secs(2), ask(directory.channel("echo"), "left"));
+        let left: u64 = left.await.unwrap().parse().unwrap();
+        assert!((1..=2000).contains(&left), "{kind}: {left}");
+        let start = Instant::now();
+        let slow = deadline::within(Duration::from_millis(100), ask(directory.channel("echo"), "slow"));
+        assert_eq!(slow.await.unwrap_err().code(), Code::DeadlineExceeded, "{kind}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{kind}");
+        let late = deadline::within(Duration::ZERO, ask(directory.channel("echo"), "a"));
+        assert_eq!(late.await.unwrap_err().code(), Code::DeadlineExceeded, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up() {
+    let address = crate::serve(&local()).await;
+    let directory = Directory::new();
+    let url = format!("http://localhost:{}", address.port());
+    directory.set_remote("echo", &[url], &plain()).unwrap();
+    assert_eq!(ask(directory.channel("echo"), "a").await.unwrap(), "A");
+    let url = "http://nowhere.invalid:1";
+    directory.set_remote("echo", &[url], &plain()).unwrap();
+    let status = ask(directory.channel("echo"), "a").await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("nowhere.invalid"), "{status:?}");
 }

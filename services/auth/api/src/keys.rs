@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use moka::sync::Cache;
+use bytes::Bytes;
+use moka::sync::Cache as Answers;
 use sha2::{Digest, Sha256};
+use stoa_cache::{Cache, Heard, Hearing};
 use stoa_http::{Failure, KeyAnswer, KeyAuthority};
 use stoa_kernel::{Permissions, Principal, PrincipalKind};
 use stoa_rpc::{Channel, Directory};
@@ -20,16 +22,26 @@ const MOST: u64 = 10_000;
 pub struct KeyClient {
     auth: AccessClient<Channel>,
     /// By SHA-256 of the key, so that no key stays in memory.
-    answers: Cache<[u8; 32], Option<Arc<Principal>>>,
+    answers: Answers<[u8; 32], Option<Arc<Principal>>>,
+}
+
+/// Hints that what is known of API keys may be wrong: the SHA-256 of one of them, or nothing for all.
+const CHANGED: &str = "auth.api_keys";
+
+/// Tells everybody who has asked about this key to ask again; `hash` is the SHA-256 of its text. A hint: it may be missed.
+pub async fn tell_key_changed(cache: &Cache, hash: &[u8]) {
+    cache.tell(CHANGED, Bytes::copy_from_slice(hash)).await;
 }
 
 impl KeyClient {
-    /// By way of the directory's auth.
+    /// By way of the directory's auth. What the cache tells of keys that were taken back is heard at once.
     #[must_use]
-    pub fn new(directory: &Directory) -> Self {
+    pub fn new(directory: &Directory, cache: &Cache) -> Self {
+        let answers = Answers::builder().max_capacity(MOST).time_to_live(FRESH).build();
+        tokio::spawn(forget(cache.hear(CHANGED), answers.clone()));
         Self {
             auth: AccessClient::new(directory.channel("auth")),
-            answers: Cache::builder().max_capacity(MOST).time_to_live(FRESH).build(),
+            answers,
         }
     }
 
@@ -44,6 +56,20 @@ impl KeyClient {
         let principal = answer.principal.map(principal).transpose()?.map(Arc::new);
         self.answers.insert(hash, principal.clone());
         Ok(principal)
+    }
+}
+
+/// Forgets what others say has changed, for as long as there is a cache to hear them by.
+async fn forget(mut changed: Hearing, answers: Answers<[u8; 32], Option<Arc<Principal>>>) {
+    while let Some(heard) = changed.next().await {
+        let hash = match &heard {
+            Heard::Message(payload) => <[u8; 32]>::try_from(payload.as_ref()).ok(),
+            Heard::Gap => None,
+        };
+        match hash {
+            Some(hash) => answers.invalidate(&hash),
+            None => answers.invalidate_all(),
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 mod access;
 pub mod events;
 mod keys;
+mod trust;
 
 pub use access::{Access, AccessError};
-pub use keys::KeyClient;
+pub use keys::{KeyClient, tell_key_changed};
+pub use trust::TrustFeed;
 
 /// Generated from `proto/stoa/auth/v1/access.proto`.
 #[allow(

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use stoa_audit::TxExt as _;
+use stoa_auth_api::tell_key_changed;
 use stoa_db::Json;
 use stoa_http::{codes, names::API_KEY_PREFIX};
 use stoa_kernel::{Permissions, Timestamp, UserId, random};
@@ -73,16 +74,18 @@ pub(crate) async fn create(
     Ok((key, text))
 }
 
-/// Removes a key of `user`.
+/// Removes a key of `user`. It stops working at once wherever that is heard, and everywhere within a second.
 pub(crate) async fn remove(ctx: &Ctx, user: UserId, id: ApiKeyId, origin: &Origin) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    if !store::remove(&mut tx, user, id).await? {
+    let Some(hash) = store::remove(&mut tx, user, id).await? else {
         tx.rollback().await;
         return Err(codes::NOT_FOUND.into());
-    }
+    };
     tx.audit(&origin.entry(Some(user), "api_key.remove", "api_key", Some(id.uuid())))
         .await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    tell_key_changed(&ctx.cache, &hash).await;
+    Ok(())
 }
 
 /// Whom a key stands for, and what it may do.

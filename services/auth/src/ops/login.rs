@@ -35,17 +35,17 @@ pub(crate) async fn login(ctx: &Ctx, who: Credentials, mode: Mode, origin: &Orig
     let account = account.filter(|account| account.disabled_at.is_none());
     let known = known_networks::is_known(&ctx.db, &network).await?;
     // Should the caller hang up, the attempt is dropped, and so has failed.
-    let attempt = ctx.lockout.attempt(origin.address, &key, known)?;
+    let attempt = ctx.lockout.attempt(origin.address, &key, known).await?;
     let outcome = async {
         let proven = prove(ctx, account, &who, origin).await?;
         open(ctx, proven, &network, mode, origin).await
     };
     let outcome = outcome.await;
     match &outcome {
-        Ok(_) => attempt.succeed(),
+        Ok(_) => attempt.succeed().await,
         Err(Error::Refused(INVALID_CREDENTIALS)) => drop(attempt),
-        Err(Error::Refused(TOTP_WRONG)) => attempt.wrong_code(),
-        Err(_) => attempt.release(),
+        Err(Error::Refused(TOTP_WRONG)) => attempt.wrong_code().await,
+        Err(_) => attempt.release().await,
     }
     let (opening, account) = outcome?;
     metrics::counter!("stoa_auth_logins_total", "outcome" => "ok").increment(1);

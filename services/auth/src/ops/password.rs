@@ -34,12 +34,15 @@ pub(crate) async fn change(
         .ok_or(codes::UNAUTHENTICATED)?;
     password::check(new, &account.email_key, &ctx.config.password, "new_password")?;
     // Whoever holds a session may not guess on without end either; their network counts as known.
-    let attempt = ctx.lockout.attempt(origin.address, &account.email_key, true)?;
+    let attempt = ctx
+        .lockout
+        .attempt(origin.address, &account.email_key, true)
+        .await?;
     let verified = ctx.passwords.verify(current, Some(&account.password_hash)).await;
     match &verified {
-        Ok(verified) if verified.right => attempt.succeed(),
+        Ok(verified) if verified.right => attempt.succeed().await,
         Ok(_) => drop(attempt),
-        Err(_) => attempt.release(),
+        Err(_) => attempt.release().await,
     }
     if !verified?.right {
         let failed = origin.entry(Some(user), "password.change_failed", "account", Some(user.uuid()));
@@ -66,7 +69,7 @@ pub(crate) async fn change(
 /// finds nobody.
 pub(crate) async fn send_link(ctx: &Ctx, email: &str, kind: MailKind, origin: &Origin) -> Result<()> {
     let key = Email::key_of(email);
-    if !ctx.lockout.mail(&key) {
+    if !ctx.lockout.mail(&key).await {
         return Ok(());
     }
     let account = accounts::by_email_key(&ctx.db, &key).await?;

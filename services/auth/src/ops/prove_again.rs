@@ -50,7 +50,10 @@ pub(crate) async fn prove_again(
         .await?
         .ok_or(codes::UNAUTHENTICATED)?;
     // Whoever holds a session may not guess on without end either; their network counts as known.
-    let attempt = ctx.lockout.attempt(origin.address, &account.email_key, true)?;
+    let attempt = ctx
+        .lockout
+        .attempt(origin.address, &account.email_key, true)
+        .await?;
     let outcome = async {
         let verified = ctx
             .passwords
@@ -65,12 +68,12 @@ pub(crate) async fn prove_again(
         Ok(Some(TotpResult::NotEnrolled)) => None,
         Ok(Some(TotpResult::Accepted(proof))) => Some(proof),
         Ok(Some(TotpResult::Missing)) => {
-            attempt.release();
+            attempt.release().await;
             let message = TOTP_REQUIRED.title.to_owned();
             return Err(Error::Field(field, TOTP_REQUIRED.code, message));
         }
         Ok(Some(TotpResult::Wrong)) => {
-            attempt.wrong_code();
+            attempt.wrong_code().await;
             note(ctx, user, "totp", origin).await?;
             return Err(totp::wrong(field));
         }
@@ -81,11 +84,11 @@ pub(crate) async fn prove_again(
             return Err(Error::Field("password", "wrong_password", message));
         }
         Err(error) => {
-            attempt.release();
+            attempt.release().await;
             return Err(error);
         }
     };
-    attempt.succeed();
+    attempt.succeed().await;
     Ok(ProvenAgain { account, code, field })
 }
 

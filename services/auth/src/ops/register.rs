@@ -36,7 +36,7 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
     if ctx.config.registration == Registration::Closed {
         return Err(REGISTRATION_CLOSED.into());
     }
-    ctx.lockout.register(origin.address)?;
+    ctx.lockout.register(origin.address).await?;
     password::check(&new.password, &new.email.key, &ctx.config.password, "password")?;
     let hash = ctx.passwords.hash(&new.password).await?;
 

@@ -145,14 +145,17 @@ pub(crate) async fn confirm(ctx: &Ctx, user: UserId, code: &str, origin: &Origin
         return Err(TOTP_ENABLED.into());
     }
     let account = accounts::by_id(&ctx.db, user).await?.ok_or(TOTP_NOT_ENABLED)?;
-    let attempt = ctx.lockout.attempt(origin.address, &account.email_key, true)?;
+    let attempt = ctx
+        .lockout
+        .attempt(origin.address, &account.email_key, true)
+        .await?;
     let step = step_of(ctx, user, &factor, &second_factor::plain(code));
     let Some(step) = step? else {
-        attempt.wrong_code();
+        attempt.wrong_code().await;
         return Err(wrong("code"));
     };
     // It says nothing of the password: so nothing is forgiven.
-    attempt.release();
+    attempt.release().await;
 
     let (codes, hashes) = new_codes(user);
     let mut tx = ctx.db.begin().await?;

@@ -88,8 +88,8 @@ pub(crate) async fn touch(tx: &mut Tx, id: ApiKeyId) -> Result<(), Error> {
     .map(drop)
 }
 
-/// Removes a key of `user`; false if there is none such.
-pub(crate) async fn remove(tx: &mut Tx, user: UserId, id: ApiKeyId) -> Result<bool, Error> {
-    let sql = "DELETE FROM api_keys WHERE id = $1 AND user_id = $2";
-    Ok(tx.execute(sql, &[&id, &user]).await? == 1)
+/// Removes a key of `user`, and returns its hash; none if there is none such.
+pub(crate) async fn remove(tx: &mut Tx, user: UserId, id: ApiKeyId) -> Result<Option<Vec<u8>>, Error> {
+    let sql = "DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash";
+    tx.fetch_optional(sql, &[&id, &user]).await
 }

@@ -9,4 +9,5 @@ pub(crate) mod refresh_tokens;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod signing_keys;
 pub(crate) mod totp;

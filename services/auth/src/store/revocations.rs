@@ -18,6 +18,16 @@ pub(crate) struct RaisedVersion {
     pub(crate) until: Timestamp,
 }
 
+/// The number of what is taken back in `tx`. Whoever has a number holds the counter until the commit, so that a reader who
+/// sees a number has seen all smaller ones. To be taken before the rows of accounts that are changed along with it.
+async fn next_seq(tx: &mut Tx) -> Result<i64, Error> {
+    tx.fetch_one(
+        "UPDATE revocation_counter SET seq = seq + 1 WHERE id = 1 RETURNING seq",
+        &[],
+    )
+    .await
+}
+
 /// Notes that `session` was ended.
 pub(crate) async fn revoke_session(
     tx: &mut Tx,
@@ -25,9 +35,11 @@ pub(crate) async fn revoke_session(
     user: UserId,
     until: Timestamp,
 ) -> Result<(), Error> {
+    let seq = next_seq(tx).await?;
     tx.execute(
-        "INSERT INTO revoked_sessions (session_id, user_id, until) VALUES ($1, $2, $3) ON CONFLICT (session_id) DO NOTHING",
-        &[&session, &user, &until],
+        "INSERT INTO revoked_sessions (session_id, user_id, until, seq) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (session_id) DO NOTHING",
+        &[&session, &user, &until, &seq],
     )
     .await
     .map(drop)
@@ -41,7 +53,7 @@ pub(crate) async fn raise_version(
     user: UserId,
     until: Timestamp,
 ) -> Result<Option<RaisedVersion>, Error> {
-    let now = tx.clock().now();
+    let (seq, now) = (next_seq(tx).await?, tx.clock().now());
     let version: Option<i64> = tx
         .fetch_optional(
             "UPDATE accounts SET access_version = access_version + 1, updated_at = $2 WHERE id = $1 RETURNING access_version",
@@ -50,9 +62,9 @@ pub(crate) async fn raise_version(
         .await?;
     let Some(version) = version else { return Ok(None) };
     tx.execute(
-        "INSERT INTO raised_versions (user_id, version, until) VALUES ($1, $2, $3) \
-         ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, until = excluded.until",
-        &[&user, &version, &until],
+        "INSERT INTO raised_versions (user_id, version, until, seq) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq",
+        &[&user, &version, &until, &seq],
     )
     .await?;
     Ok(Some(RaisedVersion {
@@ -62,20 +74,26 @@ pub(crate) async fn raise_version(
     }))
 }
 
-/// Ended sessions whose access tokens may still live.
-pub(crate) async fn sessions(db: &Db) -> Result<Vec<RevokedSession>, Error> {
+/// The number of what was taken back last.
+pub(crate) async fn seq(db: &Db) -> Result<i64, Error> {
+    db.fetch_one("SELECT seq FROM revocation_counter WHERE id = 1", &[])
+        .await
+}
+
+/// Ended sessions whose access tokens may still live, of those numbered above `seq`.
+pub(crate) async fn sessions(db: &Db, seq: i64) -> Result<Vec<RevokedSession>, Error> {
     db.fetch_all(
-        "SELECT session_id, until FROM revoked_sessions WHERE until > $1",
-        &[&db.clock().now()],
+        "SELECT session_id, until FROM revoked_sessions WHERE seq > $1 AND until > $2",
+        &[&seq, &db.clock().now()],
     )
     .await
 }
 
-/// Raised versions below which access tokens may still live.
-pub(crate) async fn versions(db: &Db) -> Result<Vec<RaisedVersion>, Error> {
+/// Raised versions below which access tokens may still live, of those numbered above `seq`.
+pub(crate) async fn versions(db: &Db, seq: i64) -> Result<Vec<RaisedVersion>, Error> {
     db.fetch_all(
-        "SELECT user_id, version, until FROM raised_versions WHERE until > $1",
-        &[&db.clock().now()],
+        "SELECT user_id, version, until FROM raised_versions WHERE seq > $1 AND until > $2",
+        &[&seq, &db.clock().now()],
     )
     .await
 }

@@ -16,7 +16,7 @@ use crate::{
 
 stoa_testkit::app!(
     App,
-    auth(|_| {}).keys(|directory| Arc::new(KeyClient::new(directory)))
+    auth(|_| {}).keys(|directory, cache| Arc::new(KeyClient::new(directory, cache)))
 );
 
 async fn ask_for(app: &TestApp, by: &SignedIn, body: &Value) -> Answer {

@@ -21,6 +21,7 @@ mod routes;
 mod rpc;
 mod sessions;
 mod totp;
+mod trust;
 mod verify_email;
 
 use serde_json::{Value, json};

@@ -15,7 +15,7 @@ use crate::{
     register,
 };
 
-fn client(app: &TestApp) -> AccessClient<Channel> {
+pub(crate) fn client(app: &TestApp) -> AccessClient<Channel> {
     AccessClient::new(app.env().rpc.channel("auth"))
 }
 
@@ -29,7 +29,11 @@ async fn trust_is_told_whole(app: App) {
         .send()
         .await
         .expect(204);
-    let trust = client(&app).trust(TrustRequest {}).await.unwrap().into_inner();
+    let trust = client(&app)
+        .trust(TrustRequest { seq: 0 })
+        .await
+        .unwrap()
+        .into_inner();
     let now = app.clock().now().as_microsecond();
     let raised: Vec<_> = trust
         .raised_versions

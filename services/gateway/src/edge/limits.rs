@@ -62,12 +62,12 @@ where
 pub(super) struct Tightest(Option<Verdict>);
 
 impl Tightest {
-    /// Counts the request against one more limit.
+    /// Counts the request against further limits, all at once.
     ///
     /// # Errors
-    /// 429 when the allowance is used up.
-    pub(super) fn take(&mut self, limiter: &Limiter, key: LimitKey) -> Result<()> {
-        let Some(verdict) = limiter.check(key) else {
+    /// 429 when an allowance is used up.
+    pub(super) async fn take(&mut self, limits: &[(&Limiter, LimitKey)]) -> Result<()> {
+        let Some(verdict) = Limiter::check_all(limits).await else {
             return Ok(());
         };
         if !verdict.allowed {
@@ -77,12 +77,7 @@ impl Tightest {
                 Failure::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds))
             );
         }
-        if self
-            .0
-            .is_none_or(|tightest| verdict.remaining < tightest.remaining)
-        {
-            self.0 = Some(verdict);
-        }
+        self.0 = Some(self.0.map_or(verdict, |tightest| tightest.tighter(verdict)));
         Ok(())
     }
 

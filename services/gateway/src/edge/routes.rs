@@ -1,16 +1,13 @@
 //! Every route's name, limits and measurements, made once and found by path.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    net::IpAddr,
-    sync::OnceLock,
-};
+use std::{net::IpAddr, sync::OnceLock};
 
 use http::{Method, StatusCode};
 use metrics::Histogram;
 use stoa_cache::{Cache, LimitKey, Limiter};
 use utoipa::openapi::OpenApi;
 
+use super::remote::Remote;
 use crate::config::RouteRate;
 
 const METHODS: [&str; 8] = [
@@ -29,6 +26,8 @@ pub(super) struct Routes {
 pub(super) struct Route {
     name: String,
     limiters: Vec<(Method, Limiter)>,
+    /// Where its requests go, if its service runs in another process.
+    pub(super) remote: Option<Remote>,
     durations: [[OnceLock<Histogram>; CLASSES.len()]; METHODS.len()],
 }
 
@@ -80,6 +79,17 @@ impl Routes {
         Some(index)
     }
 
+    /// Says where the requests for a route go.
+    pub(super) fn assign(&mut self, path: &str, remote: Remote) {
+        match self.insert(path) {
+            Some(index) => self.routes[index].remote = Some(remote),
+            None => tracing::error!(
+                route = path,
+                "this route is at odds with another; its requests are not passed on"
+            ),
+        }
+    }
+
     pub(super) fn find(&self, path: &str) -> &Route {
         let index = self.paths.at(path).map_or(0, |found| *found.value);
         &self.routes[index]
@@ -105,6 +115,7 @@ impl Route {
         Self {
             name: name.to_owned(),
             limiters: Vec::new(),
+            remote: None,
             durations: Default::default(),
         }
     }
@@ -123,9 +134,13 @@ impl Route {
         };
         let (_, limiter) = self.limiters.iter().find(|(limited, _)| limited == method)?;
         // Routes with one rate share a limiter: so the key names the route as well.
-        let mut hasher = DefaultHasher::new();
-        (method.as_str(), &self.name, LimitKey::address(address)).hash(&mut hasher);
-        Some((limiter, LimitKey::Hash(hasher.finish())))
+        let address = LimitKey::address(address).to_string();
+        let key = LimitKey::hash(&[
+            method.as_str().as_bytes(),
+            self.name.as_bytes(),
+            address.as_bytes(),
+        ]);
+        Some((limiter, key))
     }
 
     /// Notes how long an answer took.

@@ -1,6 +1,7 @@
 //! The listener: connections, their limits, and how they come to an end.
 
 mod activity;
+mod redirect;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -12,7 +13,9 @@ use hyper_util::{
         graceful::{GracefulShutdown, Watcher},
     },
 };
+use stoa_tls::Acceptor;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
@@ -21,6 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::activity::Activity;
+pub use self::redirect::{Answers, redirect};
 use crate::Edge;
 
 /// How a listener treats connections. The defaults fit a public one.
@@ -45,6 +49,15 @@ impl Default for ServerLimits {
     }
 }
 
+/// What a listener does beside the usual.
+#[derive(Clone, Default)]
+pub struct ServerOptions {
+    /// Speaks TLS, and nothing without it. By ALPN clients choose HTTP/2 or HTTP/1.1.
+    pub tls: Option<Acceptor>,
+    /// How connections are treated.
+    pub limits: ServerLimits,
+}
+
 /// Read buffer of an HTTP/1 connection. A head that is larger is refused before the edge sees it.
 const BUFFER: usize = 64 * 1024;
 /// HTTP/2 peers are asked this often whether they are still there.
@@ -53,21 +66,24 @@ const PING: Duration = Duration::from_secs(20);
 /// Serves HTTP/1.1 and HTTP/2 (with prior knowledge) until `shutdown`. Then nothing more is accepted, idle connections are
 /// closed, and requests under way are finished; returns when that is done, or after `grace`, whichever is first.
 pub async fn serve(listener: TcpListener, edge: Edge, shutdown: CancellationToken, grace: Duration) {
-    serve_with(listener, edge, shutdown, grace, ServerLimits::default()).await;
+    serve_with(listener, edge, shutdown, grace, ServerOptions::default()).await;
 }
 
-/// [`serve`], with limits other than the defaults.
+/// [`serve`], with options other than the defaults.
 pub async fn serve_with(
     listener: TcpListener,
     edge: Edge,
     shutdown: CancellationToken,
     grace: Duration,
-    limits: ServerLimits,
+    ServerOptions { tls, limits }: ServerOptions,
 ) {
+    let tunnels = edge.clone();
     let server = Arc::new(Server {
         builder: builder(&edge, limits),
         edge,
         limits,
+        tls,
+        shutdown: shutdown.clone(),
     });
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
@@ -85,7 +101,11 @@ pub async fn serve_with(
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    if timeout(grace, graceful.shutdown()).await.is_err() {
+    let finished = async {
+        graceful.shutdown().await;
+        tunnels.tunnels_closed().await;
+    };
+    if timeout(grace, finished).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "the grace period is over; requests under way are cut off"
@@ -155,12 +175,34 @@ struct Server {
     builder: Builder<TokioExecutor>,
     edge: Edge,
     limits: ServerLimits,
+    tls: Option<Acceptor>,
+    shutdown: CancellationToken,
 }
 
 impl Server {
     /// Serves one connection to its end.
     async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self.requests(stream, peer, watcher).await;
+        };
+        tokio::select! {
+            biased;
+            // No request can be under way yet.
+            () = self.shutdown.cancelled() => {}
+            shaken = tls.accept(stream) => match shaken {
+                Ok(stream) => self.requests(stream, peer, watcher).await,
+                Err(error) => tracing::debug!(%error, %peer, "a TLS handshake came to nothing"),
+            },
+        }
+    }
+
+    async fn requests(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        watcher: Watcher,
+    ) {
         let activity = Activity::default();
         let (edge, active) = (self.edge.clone(), activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {

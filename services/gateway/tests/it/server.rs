@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use stoa_gateway::{ServerLimits, serve_with};
+use stoa_gateway::{ServerLimits, ServerOptions, serve_with};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -23,7 +23,8 @@ async fn serve(story: Story, limits: ServerLimits, grace: Duration) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve_with(listener, story.edge, stop.clone(), grace, limits));
+    let options = ServerOptions { limits, tls: None };
+    let server = tokio::spawn(serve_with(listener, story.edge, stop.clone(), grace, options));
     Served {
         address,
         stop,

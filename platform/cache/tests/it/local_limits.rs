@@ -4,6 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use proptest::prelude::*;
 use stoa_cache::{Cache, LimitKey, Limiter};
 use stoa_kernel::Rate;
@@ -18,24 +19,34 @@ fn address(text: &str) -> LimitKey {
     LimitKey::address(text.parse::<IpAddr>().unwrap())
 }
 
-fn allowed(limiter: &Limiter, key: LimitKey) -> bool {
-    limiter.check(key).expect("the rate is on").allowed
+fn key(n: u32) -> LimitKey {
+    LimitKey::hash(&[&n.to_be_bytes()])
 }
 
-#[test]
-fn the_whole_rate_may_come_as_a_burst_and_then_one_by_one() {
+async fn allowed(limiter: &Limiter, key: LimitKey) -> bool {
+    limiter.check(key).await.expect("the rate is on").allowed
+}
+
+/// For a limiter of this process alone, which never waits.
+fn allowed_at_once(limiter: &Limiter, key: LimitKey) -> bool {
+    let answer = allowed(limiter, key).now_or_never();
+    answer.expect("a local limiter answers at once")
+}
+
+#[tokio::test]
+async fn the_whole_rate_may_come_as_a_burst_and_then_one_by_one() {
     let (cache, clock) = moved();
     let limiter = cache.limiter("test", rate("6/m"));
-    let key = LimitKey::Hash(1);
+    let key = key(1);
     for left in (0..6).rev() {
-        let verdict = limiter.check(key).unwrap();
+        let verdict = limiter.check(key).await.unwrap();
         assert!(verdict.allowed);
         assert_eq!(
             (verdict.limit, verdict.remaining, verdict.retry_after),
             (6, left, Duration::ZERO)
         );
     }
-    let refused = limiter.check(key).unwrap();
+    let refused = limiter.check(key).await.unwrap();
     assert!(!refused.allowed);
     assert_eq!(refused.remaining, 0);
     assert!(
@@ -47,58 +58,58 @@ fn the_whole_rate_may_come_as_a_burst_and_then_one_by_one() {
         "{refused:?}"
     );
     clock.advance(Duration::from_secs(10));
-    assert!(allowed(&limiter, key));
-    assert!(!allowed(&limiter, key));
+    assert!(allowed(&limiter, key).await);
+    assert!(!allowed(&limiter, key).await);
     clock.advance(Duration::from_secs(60));
-    assert_eq!(limiter.peek(key).unwrap().remaining, 6);
+    assert_eq!(limiter.peek(key).await.unwrap().remaining, 6);
 }
 
-#[test]
-fn a_refused_caller_who_waits_as_told_is_allowed() {
+#[tokio::test]
+async fn a_refused_caller_who_waits_as_told_is_allowed() {
     let (cache, clock) = moved();
     let limiter = cache.limiter("test", rate("7/s"));
     let key = LimitKey::User([9; 16]);
     for _ in 0..100 {
-        let verdict = limiter.check(key).unwrap();
+        let verdict = limiter.check(key).await.unwrap();
         if !verdict.allowed {
             clock.advance(verdict.retry_after + Duration::from_micros(1));
-            assert!(allowed(&limiter, key));
+            assert!(allowed(&limiter, key).await);
         }
     }
 }
 
-#[test]
-fn peeking_takes_nothing_and_reset_gives_everything_back() {
+#[tokio::test]
+async fn peeking_takes_nothing_and_reset_gives_everything_back() {
     let (cache, _) = moved();
     let limiter = cache.limiter("test", rate("2/h"));
-    let key = LimitKey::Hash(1);
+    let key = key(1);
     for _ in 0..10 {
-        assert_eq!(limiter.peek(key).unwrap().remaining, 2);
+        assert_eq!(limiter.peek(key).await.unwrap().remaining, 2);
     }
-    assert!(allowed(&limiter, key) && allowed(&limiter, key));
-    assert!(!limiter.peek(key).unwrap().allowed);
-    assert!(limiter.peek(key).unwrap().retry_after > Duration::ZERO);
-    limiter.reset(key);
-    assert_eq!(limiter.peek(key).unwrap().remaining, 2);
+    assert!(allowed(&limiter, key).await && allowed(&limiter, key).await);
+    assert!(!limiter.peek(key).await.unwrap().allowed);
+    assert!(limiter.peek(key).await.unwrap().retry_after > Duration::ZERO);
+    limiter.reset(key).await;
+    assert_eq!(limiter.peek(key).await.unwrap().remaining, 2);
 }
 
-#[test]
-fn keys_and_names_count_apart_and_the_same_name_together() {
+#[tokio::test]
+async fn keys_and_names_count_apart_and_the_same_name_together() {
     let (cache, _) = moved();
     let limiter = cache.limiter("a", rate("1/h"));
-    assert!(allowed(&limiter, LimitKey::Hash(1)));
-    assert!(allowed(&limiter, LimitKey::Hash(2)));
-    assert!(allowed(&cache.limiter("b", rate("1/h")), LimitKey::Hash(1)));
-    assert!(!allowed(&cache.limiter("a", rate("1/h")), LimitKey::Hash(1)));
+    assert!(allowed(&limiter, key(1)).await);
+    assert!(allowed(&limiter, key(2)).await);
+    assert!(allowed(&cache.limiter("b", rate("1/h")), key(1)).await);
+    assert!(!allowed(&cache.limiter("a", rate("1/h")), key(1)).await);
 }
 
-#[test]
-fn off_limits_nothing() {
+#[tokio::test]
+async fn off_limits_nothing() {
     let limiter = Cache::local(1000).limiter("test", Rate::Off);
     assert!(limiter.is_off());
-    assert_eq!(limiter.check(LimitKey::Hash(1)), None);
-    assert_eq!(limiter.peek(LimitKey::Hash(1)), None);
-    limiter.reset(LimitKey::Hash(1));
+    assert_eq!(limiter.check(key(1)).await, None);
+    assert_eq!(limiter.peek(key(1)).await, None);
+    limiter.reset(key(1)).await;
 }
 
 #[test]
@@ -109,12 +120,12 @@ fn a_subscribers_ipv6_addresses_count_as_one() {
     assert_ne!(address("192.0.2.1"), address("192.0.2.2"));
 }
 
-#[test]
-fn idle_keys_are_forgotten() {
+#[tokio::test]
+async fn idle_keys_are_forgotten() {
     let (cache, clock) = moved();
     let limiter = cache.limiter("test", rate("10/s"));
     for n in 0..200_000 {
-        assert!(allowed(&limiter, LimitKey::Hash(n)));
+        assert!(allowed(&limiter, key(n)).await);
         if n % 1000 == 0 {
             clock.advance(Duration::from_millis(100)); // one request is forgotten after this long
         }
@@ -130,7 +141,7 @@ fn checks_from_many_threads_never_exceed_the_limit() {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..1000 {
-                    count.fetch_add(u32::from(allowed(&limiter, LimitKey::Hash(1))), Ordering::Relaxed);
+                    count.fetch_add(u32::from(allowed_at_once(&limiter, key(1))), Ordering::Relaxed);
                 }
             });
         }
@@ -139,12 +150,12 @@ fn checks_from_many_threads_never_exceed_the_limit() {
 }
 
 /// A guard against something slow on the path of every request, not a benchmark: this also runs unoptimised and beside others.
-#[test]
-fn a_check_is_cheap() {
+#[tokio::test]
+async fn a_check_is_cheap() {
     let limiter = Cache::local(1000).limiter("test", rate("1000000/s"));
     let start = Instant::now();
     for n in 0..100_000 {
-        let _ = limiter.check(LimitKey::Hash(n % 100));
+        let _ = limiter.check(key(n % 100)).await;
     }
     let each = start.elapsed() / 100_000;
     println!("{each:?} a check");
@@ -168,7 +179,7 @@ proptest! {
             clock.advance(Duration::from_micros(step));
             // The clock runs on while the test does; what is measured brackets the check.
             let before = clock.now();
-            if allowed(&limiter, LimitKey::Hash(7)) {
+            if allowed_at_once(&limiter, key(7)) {
                 allowed_at.push((before, clock.now()));
             }
         }

@@ -1,6 +1,8 @@
 //! `Idempotency-Key`: a POST that may be sent again without being done again.
 
-use std::{sync::Arc, time::Duration};
+mod memory;
+
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -19,16 +21,13 @@ use stoa_cache::Cache;
 use stoa_kernel::Principal;
 use tracing::Instrument;
 
+use self::memory::{Begun, Memory};
 use crate::{
     Failure, FailureInfo, Problem, RequestInfo, Result, body, codes,
     failure::FailureFacts,
     names::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
 };
 
-/// How long an answer is kept.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// How long a request may run before another one with its key is let through.
-const RUNNING: Duration = Duration::from_secs(120);
 /// Larger answers are not kept.
 const MAX_ANSWER: u64 = 256 * 1024;
 
@@ -36,15 +35,16 @@ const MAX_ANSWER: u64 = 256 * 1024;
 /// body 422 `idempotency_key_reused`; while the first runs, 409 `idempotency_in_progress`. Answers of 5xx and 429, large ones
 /// and streams are not kept. Keys live for 24 hours, per caller (user or address) and path.
 ///
-/// Answers of auth hold tokens; with the local cache they are kept in the memory of this process only.
+/// Answers of auth hold tokens; with the local cache they are kept in the memory of this process only. While a shared cache is
+/// away, keys hold at the process that saw them.
 #[derive(Clone)]
-pub struct Idempotency(Arc<Cache>);
+pub struct Idempotency(Arc<Memory>);
 
 impl Idempotency {
     /// Keeps the answers in `cache`.
     #[must_use]
     pub fn new(cache: Cache) -> Self {
-        Self(Arc::new(cache))
+        Self(Arc::new(Memory::new(cache)))
     }
 }
 
@@ -63,54 +63,54 @@ pub async fn idempotent(State(idempotency): State<Idempotency>, request: Request
     }
 }
 
-async fn keyed(cache: &Arc<Cache>, request: Request, next: Next) -> Result<Response> {
+async fn keyed(memory: &Arc<Memory>, request: Request, next: Next) -> Result<Response> {
     let key = storage_key(&request)?;
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let bytes = body::read(Request::from_parts(parts.clone(), body), &()).await?;
     let fingerprint = hash(&[query.as_bytes(), &bytes]);
 
-    let begun = Kept {
+    let mark = Kept {
         fingerprint: fingerprint.clone(),
         answer: None,
     }
     .encode(&[]);
-    if !cache.add(&key, begun, RUNNING).await? {
-        return earlier(cache, &key, &fingerprint).await;
-    }
     let request = Request::from_parts(parts, Body::from(bytes));
-    let task = run(Arc::clone(cache), key, fingerprint, request, next).in_current_span();
+    let task = run(Arc::clone(memory), key, mark, fingerprint, request, next).in_current_span();
     tokio::spawn(task).await.map_err(Failure::internal)?
 }
 
 /// The answer to a request whose key is known.
-async fn earlier(cache: &Cache, key: &str, fingerprint: &str) -> Result<Response> {
+fn earlier(kept: Option<&Bytes>, fingerprint: &str) -> Result<Response> {
     let in_progress = || {
         Failure::new(codes::IDEMPOTENCY_IN_PROGRESS)
             .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     };
     // Gone since: the first one has just failed. The caller asks again.
-    let Some(kept) = cache.get(key).await? else {
+    let Some(kept) = kept else {
         return Err(in_progress());
     };
-    let (kept, body) =
-        Kept::decode(&kept).ok_or_else(|| Failure::internal("a kept answer cannot be read"))?;
+    let (kept, body) = Kept::decode(kept).ok_or_else(|| Failure::internal("a kept answer cannot be read"))?;
     if kept.fingerprint != fingerprint {
         return Err(Failure::new(codes::IDEMPOTENCY_KEY_REUSED));
     }
     kept.answer.ok_or_else(in_progress)?.replay(&body)
 }
 
-/// Runs the first request with a key and keeps its answer, or forgets the key.
+/// Runs the first request with a key and keeps its answer, or forgets the key; a later one gets that answer.
 async fn run(
-    cache: Arc<Cache>,
+    memory: Arc<Memory>,
     key: String,
+    mark: Bytes,
     fingerprint: String,
     request: Request,
     next: Next,
 ) -> Result<Response> {
+    if let Begun::Later(kept) = memory.begin(&key, mark).await? {
+        return earlier(kept.as_ref(), &fingerprint);
+    }
     let mut unfinished = Unfinished {
-        cache: Some(Arc::clone(&cache)),
+        memory: Some(Arc::clone(&memory)),
         key,
     };
     let response = next.run(request).await;
@@ -129,8 +129,9 @@ async fn run(
         fingerprint,
         answer: Some(Answer::of(status, &parts.headers)),
     };
-    match cache.set(&unfinished.key, kept.encode(&bytes), KEPT).await {
-        Ok(()) => unfinished.cache = None,
+    unfinished.memory = None;
+    match memory.keep(&unfinished.key, kept.encode(&bytes)).await {
+        Ok(()) => {}
         // The work is done, so its answer is given.
         Err(error) => tracing::warn!(%error, "an answer could not be kept for its Idempotency-Key"),
     }
@@ -139,16 +140,16 @@ async fn run(
 
 /// Forgets the key when dropped, also by a panic in the handler.
 struct Unfinished {
-    cache: Option<Arc<Cache>>,
+    memory: Option<Arc<Memory>>,
     key: String,
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let Some(cache) = self.cache.take() else { return };
+        let Some(memory) = self.memory.take() else { return };
         let key = std::mem::take(&mut self.key);
         tokio::spawn(async move {
-            if let Err(error) = cache.remove(&key).await {
+            if let Err(error) = memory.forget(&key).await {
                 tracing::warn!(%error, "an Idempotency-Key could not be forgotten");
             }
         });

@@ -1,0 +1,200 @@
+//! All of it, running.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
+
+use stoa_engines::HaProxy;
+use tempfile::TempDir;
+
+use crate::{
+    engines::Engines,
+    node::Node,
+    plan::{Plan, SERVICES},
+};
+
+/// Engines, services and the balancer, running. All of it ends when this is dropped.
+#[derive(Debug)]
+pub struct Split {
+    // In the order in which they end.
+    balancer: HaProxy,
+    nodes: Vec<Node>,
+    engines: Engines,
+    plan: Plan,
+    folder: TempDir,
+}
+
+impl Split {
+    /// Starts everything and returns once it is ready.
+    ///
+    /// # Panics
+    /// When a part of it does not start, with its words.
+    #[must_use]
+    pub fn start(plan: Plan) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("stoa-split-")
+            .tempdir()
+            .unwrap_or_else(|e| panic!("no temporary folder: {e}"));
+        let engines = Engines::start(&plan);
+        let mut nodes: Vec<_> = SERVICES
+            .into_iter()
+            .flat_map(|service| (1..=plan.replicas).map(move |number| (service, number)))
+            .map(|(service, number)| Node::new(&plan, folder.path(), service, number))
+            .collect();
+        let gateways: Vec<_> = of(&nodes, "gateway").map(|node| node.port).collect();
+        let settings = settings(&engines, &nodes, folder.path());
+        fs::write(folder.path().join("split.toml"), settings)
+            .unwrap_or_else(|e| panic!("the settings cannot be written: {e}"));
+        provision(&plan, &engines, folder.path());
+        for service in SERVICES {
+            thread::scope(|scope| {
+                for node in nodes.iter_mut().filter(|node| node.service == service) {
+                    scope.spawn(|| {
+                        node.start();
+                        node.wait();
+                    });
+                }
+            });
+        }
+        Self {
+            balancer: HaProxy::start(&gateways, "/health/ready"),
+            nodes,
+            engines,
+            plan,
+            folder,
+        }
+    }
+
+    /// Where people reach it: the balancer.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.balancer.url()
+    }
+
+    /// The processes of a service.
+    pub fn nodes(&mut self, service: &str) -> Vec<&mut Node> {
+        self.nodes
+            .iter_mut()
+            .filter(|node| node.service == service)
+            .collect()
+    }
+
+    /// The engines.
+    pub fn engines(&mut self) -> &mut Engines {
+        &mut self.engines
+    }
+
+    /// Where settings, logs and data folders are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The program with the settings of this installation, to run a command of it: `audit verify`.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        stoa(&self.plan, self.folder.path())
+    }
+
+    /// Stops everything in order, the gateways first.
+    pub fn stop(mut self) {
+        for service in SERVICES.into_iter().rev() {
+            thread::scope(|scope| {
+                for node in self.nodes.iter_mut().filter(|node| node.service == service) {
+                    scope.spawn(|| node.stop());
+                }
+            });
+        }
+    }
+
+    /// What runs where, for people.
+    #[must_use]
+    pub fn map(&self) -> String {
+        let mut map = format!("\n  Stoa is split\n\n  Public   {}\n", self.url());
+        // Writing to a string does not fail.
+        let mut line = |name: &str, text: &str| {
+            let _ = writeln!(map, "  {name:<8} {text}");
+        };
+        line("Docs", &format!("{}/api/docs", self.url()));
+        line("Health", &format!("{}/health", self.url()));
+        for node in self.nodes.iter().rev() {
+            let id = node.id().map_or_else(String::new, |id| id.to_string());
+            line(
+                node.service,
+                &format!("{}   rpc {}   pid {id}", node.url(), node.rpc_port),
+            );
+        }
+        line("database", &self.engines.postgres.url());
+        line("bus", &self.engines.broker.url());
+        line("cache", &self.engines.redis.url());
+        if let Some(s3) = &self.engines.s3 {
+            line("objects", &format!("{} at {}", s3.url(), s3.endpoint()));
+        }
+        line("Folder", &self.folder.path().display().to_string());
+        map.push_str("\n  Kill a process and watch; to stop all:  Ctrl-C\n");
+        map
+    }
+}
+
+fn of<'a>(nodes: &'a [Node], service: &'a str) -> impl Iterator<Item = &'a Node> {
+    nodes.iter().filter(move |node| node.service == service)
+}
+
+/// The settings that all processes share.
+fn settings(engines: &Engines, nodes: &[Node], folder: &Path) -> String {
+    let mut text = engines.settings(folder);
+    text.push_str("[gateway]\ntrusted_proxies = [\"127.0.0.0/8\"]\n\n");
+    for (table, rpc) in [("gateway.upstreams", false), ("rpc.upstreams", true)] {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "[{table}]");
+        for service in SERVICES.into_iter().filter(|service| *service != "gateway") {
+            let urls: Vec<_> = of(nodes, service)
+                .map(|node| if rpc { node.rpc_port } else { node.port })
+                .map(|port| format!("\"http://127.0.0.1:{port}\""))
+                .collect();
+            let _ = writeln!(text, "{service} = [{}]", urls.join(", "));
+        }
+        text.push('\n');
+    }
+    // One mailbox for all, so that the gateway shows what auth has sent.
+    let _ = writeln!(text, "[mail]\nfolder = \"{}\"", folder.join("mail").display());
+    text
+}
+
+/// Makes roles and schemas, then the tables.
+fn provision(plan: &Plan, engines: &Engines, folder: &Path) {
+    let out: PathBuf = folder.join("provisioned.toml");
+    let mut provision = Command::new(&plan.stoa);
+    provision
+        .args(["provision", "--admin-url"])
+        .arg(engines.postgres.url());
+    run(provision.arg("--out").arg(out));
+    run(stoa(plan, folder).arg("migrate"));
+}
+
+fn stoa(plan: &Plan, folder: &Path) -> Command {
+    let mut command = Command::new(&plan.stoa);
+    for file in ["split.toml", "provisioned.toml"] {
+        command.arg("--config").arg(folder.join(file));
+    }
+    command.arg("--data-dir").arg(folder.join("data"));
+    command.envs(plan.environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command
+        .output()
+        .unwrap_or_else(|e| panic!("{} cannot be run: {e}", command.get_program().display()));
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,122 @@
+//! TLS of the public listener, and the listener beside it that sends people there.
+
+use std::{path::Path, sync::Arc};
+
+use stoa_gateway::Answers;
+use stoa_tls::{Acceptor, Certificates, Handshakes, Source};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    mount::Error,
+    settings::{ServerConfig, TlsConfig},
+};
+
+const SECTION: &str = "server.tls";
+
+impl TlsConfig {
+    /// Whether the listener speaks TLS.
+    pub(crate) fn is_on(&self) -> bool {
+        [&self.certificate, &self.key, &self.folder]
+            .iter()
+            .any(|path| !path.as_os_str().is_empty())
+    }
+
+    fn source(&self) -> Result<Source, Error> {
+        let path = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
+        let pair = match (path(&self.certificate), path(&self.key)) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err(alone("certificate", "key")),
+            (None, Some(_)) => return Err(alone("key", "certificate")),
+        };
+        Ok(Source {
+            section: SECTION,
+            pair,
+            folder: path(&self.folder),
+        })
+    }
+}
+
+fn alone(set: &str, missing: &str) -> Error {
+    format!("{SECTION}.{set} is set and {SECTION}.{missing} is not: both are needed").into()
+}
+
+/// Where the process itself is reached.
+pub(crate) fn url(server: &ServerConfig, listening: &str) -> String {
+    let scheme = if server.tls.is_on() { "https" } else { "http" };
+    format!("{scheme}://{listening}")
+}
+
+/// Where people reach this installation.
+pub(crate) fn public_url(server: &ServerConfig, listening: &str) -> Result<String, Error> {
+    match server.public_url.trim_end_matches('/') {
+        "" => Ok(url(server, listening)),
+        public if server.tls.is_on() && public.starts_with("http://") => Err(format!(
+            "server.public_url is {public}, but with {SECTION} people come by https: begin it with https://"
+        )
+        .into()),
+        public => Ok(public.to_owned()),
+    }
+}
+
+/// Everything that is needed to speak TLS, opened but not serving yet.
+pub(crate) struct Tls {
+    acceptor: Option<Acceptor>,
+    redirect: Option<TcpListener>,
+    answers: Answers,
+}
+
+impl Tls {
+    /// Reads certificates and takes the address of the redirect.
+    pub(crate) async fn open(server: &ServerConfig) -> Result<Self, Error> {
+        let config = &server.tls;
+        let answers = Answers::default();
+        if !config.is_on() {
+            if !config.redirect_listen.is_empty() {
+                return Err(format!("{SECTION}.redirect_listen is set, but there is no certificate: set {SECTION}.certificate and {SECTION}.key").into());
+            }
+            return Ok(Self {
+                acceptor: None,
+                redirect: None,
+                answers,
+            });
+        }
+        let certificates: Arc<Certificates> = Certificates::watch(config.source()?)?;
+        let acceptor = Acceptor::new(
+            certificates.server_config(config.min_version)?,
+            Handshakes::default(),
+        );
+        let redirect = match config.redirect_listen.as_str() {
+            "" => None,
+            address => Some(TcpListener::bind(address).await.map_err(|e| {
+                format!("cannot listen on {address}: {e}; set {SECTION}.redirect_listen to another address, or to none")
+            })?),
+        };
+        Ok(Self {
+            acceptor: Some(acceptor),
+            redirect,
+            answers,
+        })
+    }
+
+    /// Starts the redirect, and hands over what the public listener speaks TLS with.
+    pub(crate) fn start(self, public_url: &str, stop: &CancellationToken) -> Option<Acceptor> {
+        if let Some(listener) = self.redirect {
+            let port = https_port(public_url);
+            tokio::spawn(stoa_gateway::redirect(listener, port, self.answers, stop.clone()));
+        }
+        self.acceptor
+    }
+}
+
+/// The port of an https address.
+fn https_port(url: &str) -> u16 {
+    let authority = url
+        .trim_start_matches("https://")
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    port.unwrap_or(443)
+}

@@ -1,0 +1,266 @@
+//! The bus: inside the process, NATS JetStream, or RabbitMQ, with the same guarantees.
+
+mod config;
+pub(crate) mod envelope;
+mod error;
+mod local;
+mod names;
+mod nats;
+mod position;
+mod rabbit;
+mod waves;
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use stoa_db::Db;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{EventId, Subscription, inbox::Inbox, store::OutboxRow};
+use local::LocalBus;
+use nats::Nats;
+use rabbit::Rabbit;
+
+pub use config::BusConfig;
+pub use error::BusError;
+pub(crate) use position::Position;
+
+/// How long a broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Messages taken in at once, at most.
+const BATCH: usize = 512;
+
+/// Brings events from the services that tell them to those that have subscribed. Cheap to clone; clones are one bus.
+#[derive(Clone)]
+pub struct Bus(Engine);
+
+#[derive(Clone)]
+enum Engine {
+    Local(LocalBus),
+    Nats(Nats),
+    Rabbit(Rabbit),
+}
+
+/// Which bus it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BusKind {
+    /// Inside the process: the services that run in it.
+    Local,
+    /// NATS JetStream.
+    Nats,
+    /// RabbitMQ.
+    RabbitMq,
+}
+
+impl fmt::Display for BusKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "local",
+            Self::Nats => "nats",
+            Self::RabbitMq => "rabbitmq",
+        })
+    }
+}
+
+impl Bus {
+    /// The bus inside this process.
+    #[must_use]
+    pub fn local() -> Self {
+        Self(Engine::Local(LocalBus::default()))
+    }
+
+    /// The bus of these settings, reached and let in.
+    ///
+    /// # Errors
+    /// [`BusError::Url`], [`BusError::Config`] or [`BusError::Unreachable`], in words for whoever runs the program.
+    pub async fn open(config: &BusConfig) -> Result<Self, BusError> {
+        config.check()?;
+        if config.url.is_empty() {
+            return Ok(Self::local());
+        }
+        let url = url::Url::parse(&config.url)
+            .map_err(|e| BusError::Url(format!("not an address: {e}; {EXAMPLES}")))?;
+        match url.scheme() {
+            "nats" | "tls" => Nats::open(config, &url).await.map(Engine::Nats).map(Self),
+            "amqp" | "amqps" => Rabbit::open(config, &url).await.map(Engine::Rabbit).map(Self),
+            other => Err(BusError::Url(format!("{other}:// is no bus; {EXAMPLES}"))),
+        }
+    }
+
+    /// Which it is.
+    #[must_use]
+    pub fn kind(&self) -> BusKind {
+        match &self.0 {
+            Engine::Local(_) => BusKind::Local,
+            Engine::Nats(_) => BusKind::Nats,
+            Engine::Rabbit(_) => BusKind::RabbitMq,
+        }
+    }
+
+    /// Makes room on the broker for each of these services and the events it wants, so that what is told before a service has
+    /// ever run is kept for it. Changes nothing where it was done before.
+    ///
+    /// # Errors
+    /// What the broker says, for example that a queue of that name is there and of another kind.
+    pub async fn declare(&self, services: &[(&str, &[&str])]) -> Result<(), BusError> {
+        match &self.0 {
+            Engine::Local(_) => Ok(()),
+            Engine::Nats(nats) => nats.declare().await,
+            Engine::Rabbit(rabbit) => rabbit.declare(services).await,
+        }
+    }
+
+    /// Asks the broker for an answer; returns a few words about it, such as its address.
+    ///
+    /// # Errors
+    /// When it gives none. Meanwhile events wait in the outboxes.
+    pub async fn ping(&self) -> Result<String, BusError> {
+        match &self.0 {
+            Engine::Local(_) => Ok("inside the process".to_owned()),
+            Engine::Nats(nats) => nats.ping().await,
+            Engine::Rabbit(rabbit) => rabbit.ping().await,
+        }
+    }
+
+    /// Whether it ends with this process, so that it needs nobody to take in from it.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.0, Engine::Local(_))
+    }
+
+    /// From now on `db` is given the events of these subscriptions.
+    pub(crate) fn subscribe(&self, db: &Db, subscriptions: &[Subscription]) {
+        if let Engine::Local(local) = &self.0 {
+            local.subscribe(db, subscriptions);
+        }
+    }
+
+    /// Changes whenever a lost broker was reached again.
+    pub(crate) fn links(&self) -> watch::Receiver<u64> {
+        match &self.0 {
+            // Its sender is gone, so it never changes.
+            Engine::Local(_) => watch::channel(0).1,
+            Engine::Nats(nats) => nats.links(),
+            Engine::Rabbit(rabbit) => rabbit.links(),
+        }
+    }
+
+    /// One relay's way onto the bus.
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher {
+            kind: self.kind(),
+            way: match &self.0 {
+                Engine::Local(local) => Way::Local(local.clone()),
+                Engine::Nats(nats) => Way::Nats(nats.clone()),
+                Engine::Rabbit(rabbit) => Way::Rabbit(rabbit::Publisher::new(rabbit.clone())),
+            },
+        }
+    }
+
+    /// A session that brings a service its events, from behind those it has committed.
+    pub(crate) async fn arrivals(&self, inbox: &Inbox) -> Result<Arrivals, BusError> {
+        match &self.0 {
+            Engine::Local(_) => Err(BusError::Away("the bus inside the process")),
+            Engine::Nats(nats) => nats.arrivals(inbox).await.map(Arrivals::Nats),
+            Engine::Rabbit(rabbit) => rabbit.arrivals(inbox).await.map(Arrivals::Rabbit),
+        }
+    }
+}
+
+const EXAMPLES: &str = "write nats://user:password@host:4222, tls://host:4222, amqp://user:password@host:5672/vhost, or leave it empty";
+
+/// Hands the events of one service to the bus.
+pub(crate) struct Publisher {
+    kind: BusKind,
+    way: Way,
+}
+
+enum Way {
+    Local(LocalBus),
+    Nats(Nats),
+    Rabbit(rabbit::Publisher),
+}
+
+/// An event that the bus will never take, and why.
+pub(crate) type Refused = (EventId, String);
+
+impl Publisher {
+    /// Returns once the bus has these events for good, each key in this order; all but the ones returned. On an error any of
+    /// them may be there: to be called again with the same events.
+    pub(crate) async fn publish(
+        &mut self,
+        source: &str,
+        events: &[OutboxRow],
+    ) -> Result<Vec<Refused>, BusError> {
+        let begun = Instant::now();
+        let refused = match &mut self.way {
+            Way::Local(local) => local.publish(source, events).await.map(|()| Vec::new())?,
+            Way::Nats(nats) => nats.publish(source, events).await?,
+            Way::Rabbit(rabbit) => rabbit.publish(source, events).await?,
+        };
+        let bus = match self.kind {
+            BusKind::Local => "local",
+            BusKind::Nats => "nats",
+            BusKind::RabbitMq => "rabbitmq",
+        };
+        metrics::histogram!("stoa_bus_publish_seconds", "bus" => bus).record(begun.elapsed().as_secs_f64());
+        metrics::counter!("stoa_bus_published_total", "bus" => bus)
+            .increment((events.len() - refused.len()) as u64);
+        Ok(refused)
+    }
+}
+
+/// A message as it came.
+pub(crate) struct Delivery {
+    pub(crate) body: Bytes,
+    /// Where it came from, in words.
+    pub(crate) origin: String,
+    receipt: Receipt,
+}
+
+/// What its broker knows a message by.
+enum Receipt {
+    Nats {
+        sequence: u64,
+        reply: async_nats::Subject,
+    },
+    Rabbit(Box<lapin::message::Delivery>),
+}
+
+/// A service's session with a broker. Dropped, what was not settled comes again, in the same order.
+pub(crate) enum Arrivals {
+    Nats(nats::Arrivals),
+    Rabbit(rabbit::Arrivals),
+}
+
+impl Arrivals {
+    /// Waits for messages and takes what is there, in order. Nothing is lost when this is dropped while it waits.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Delivery>, BusError> {
+        match self {
+            Self::Nats(nats) => nats.next().await,
+            Self::Rabbit(rabbit) => rabbit.next().await,
+        }
+    }
+
+    /// Where the batch ends, if the bus numbers its events.
+    pub(crate) fn position(&self, batch: &[Delivery]) -> Option<Position> {
+        match self {
+            Self::Nats(nats) => nats.position(batch),
+            Self::Rabbit(_) => None,
+        }
+    }
+
+    /// Tells the broker that the batch is kept; `readable` says of each message whether it was an event.
+    pub(crate) async fn settle(&mut self, batch: &[Delivery], readable: &[bool]) -> Result<(), BusError> {
+        match self {
+            Self::Nats(nats) => nats.settle(batch).await,
+            Self::Rabbit(_) => rabbit::settle(batch, readable).await,
+        }
+    }
+
+    /// Ends the session in order.
+    pub(crate) async fn close(self) {
+        if let Self::Rabbit(rabbit) = self {
+            rabbit.close().await;
+        }
+    }
+}

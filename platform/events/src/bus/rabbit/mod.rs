@@ -1,0 +1,117 @@
+//! RabbitMQ: a topic exchange for each kind of thing, a queue for each service.
+
+mod arrivals;
+mod link;
+mod publish;
+mod topology;
+
+use std::sync::Arc;
+
+use lapin::{Channel, Connection, uri::AMQPUri};
+use tokio::sync::watch;
+use url::Url;
+
+use super::{BusConfig, BusError, PATIENCE, names::Names};
+use crate::inbox::Inbox;
+use link::Link;
+use topology::Topology;
+
+pub(super) use arrivals::{Arrivals, settle};
+pub(super) use publish::Publisher;
+
+const RABBIT: &str = "RabbitMQ";
+/// Seconds after which a silent connection counts as lost, unless the address says otherwise.
+const HEARTBEAT: u16 = 10;
+
+#[derive(Clone)]
+pub(super) struct Rabbit(Arc<Shared>);
+
+struct Shared {
+    link: Link,
+    topology: Topology,
+    address: String,
+}
+
+impl Rabbit {
+    pub(super) async fn open(config: &BusConfig, url: &Url) -> Result<Self, BusError> {
+        let address = format!(
+            "{}:{}",
+            url.host_str().unwrap_or_default(),
+            url.port()
+                .unwrap_or(if url.scheme() == "amqps" { 5671 } else { 5672 })
+        );
+        let mut uri: AMQPUri = config.url.parse().map_err(BusError::Url)?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        if uri.vhost.is_empty() {
+            // Nobody means the virtual host without a name.
+            "/".clone_into(&mut uri.vhost);
+        }
+        Ok(Self(Arc::new(Shared {
+            link: Link::open(uri, &address).await?,
+            topology: Topology::new(Names::new(&config.prefix)),
+            address,
+        })))
+    }
+
+    pub(super) fn links(&self) -> watch::Receiver<u64> {
+        self.0.link.made()
+    }
+
+    pub(super) async fn declare(&self, services: &[(&str, &[&str])]) -> Result<(), BusError> {
+        self.0.topology.know(services);
+        let channel = self.channel().await?;
+        let declared = within(self.0.topology.declare(&channel)).await;
+        close(&channel).await;
+        declared
+    }
+
+    pub(super) async fn ping(&self) -> Result<String, BusError> {
+        let channel = self.channel().await?;
+        let blocked = self.0.link.connection()?.status().blocked();
+        close(&channel).await;
+        if blocked {
+            return Err(broker("it takes nothing: out of memory or disk"));
+        }
+        Ok(self.0.address.clone())
+    }
+
+    pub(super) async fn arrivals(&self, inbox: &Inbox) -> Result<Arrivals, BusError> {
+        let service = inbox.db().service();
+        self.0.topology.know(&[(service, &inbox.events())]);
+        let channel = self.channel().await?;
+        within(self.0.topology.declare_service(&channel, service)).await?;
+        let queue = self.0.topology.names().inbox(service);
+        within(Arrivals::open(channel, queue)).await
+    }
+
+    async fn channel(&self) -> Result<Channel, BusError> {
+        let connection: Arc<Connection> = self.0.link.connection()?;
+        within(async { connection.create_channel().await.map_err(broken) }).await
+    }
+}
+
+/// Waits no longer than a broker may take.
+async fn within<T>(answer: impl Future<Output = Result<T, BusError>>) -> Result<T, BusError> {
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or_else(|_| Err(broker("no answer in time")))
+}
+
+/// As good as it goes: dropped, a channel is closed too.
+async fn close(channel: &Channel) {
+    let _ = tokio::time::timeout(PATIENCE, channel.close(200, "done".into())).await;
+}
+
+fn broker(reason: impl Into<String>) -> BusError {
+    BusError::Broker {
+        broker: RABBIT,
+        reason: reason.into(),
+    }
+}
+
+fn broken(error: lapin::Error) -> BusError {
+    if error.is_io_error() {
+        return BusError::Away(RABBIT);
+    }
+    broker(error.to_string())
+}

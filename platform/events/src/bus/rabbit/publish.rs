@@ -1,0 +1,150 @@
+//! Into the exchanges.
+
+use std::collections::HashSet;
+
+use lapin::{
+    BasicProperties, Channel, Confirmation, PublisherConfirm,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+
+use super::{Rabbit, broken, broker, within};
+use crate::{
+    bus::{
+        BusError, Refused,
+        envelope::{self, CONTENT_TYPE},
+        waves::waves,
+    },
+    store::OutboxRow,
+};
+
+/// AMQP's number for messages that survive a restart.
+const PERSISTENT: u8 = 2;
+
+/// One relay's channel, made anew after anything that fails.
+pub(in crate::bus) struct Publisher {
+    rabbit: Rabbit,
+    channel: Option<Channel>,
+    /// Exchanges known to be there; publishing into another would end the channel.
+    exchanges: HashSet<String>,
+}
+
+impl Publisher {
+    pub(in crate::bus) fn new(rabbit: Rabbit) -> Self {
+        Self {
+            rabbit,
+            channel: None,
+            exchanges: HashSet::new(),
+        }
+    }
+
+    pub(in crate::bus) async fn publish(
+        &mut self,
+        source: &str,
+        events: &[OutboxRow],
+    ) -> Result<Vec<Refused>, BusError> {
+        let sent = self.send(source, events).await;
+        if sent.is_err() {
+            self.channel = None;
+            self.exchanges.clear();
+        }
+        sent
+    }
+
+    async fn send(&mut self, source: &str, events: &[OutboxRow]) -> Result<Vec<Refused>, BusError> {
+        let channel = self.channel().await?;
+        let mut refused = Vec::new();
+        for wave in waves(events) {
+            let mut confirmations = Vec::with_capacity(wave.len());
+            for event in wave {
+                self.make_exchange(&channel, &event.name).await?;
+                match envelope::write(source, event) {
+                    Ok(body) => {
+                        let sending = self.send_one(&channel, source, event, &body);
+                        confirmations.push((event, within(sending).await?));
+                    }
+                    Err(reason) => refused.push((event.id, reason)),
+                }
+            }
+            for (event, confirmation) in confirmations {
+                let confirmed = within(async { confirmation.await.map_err(broken) }).await?;
+                self.check(&channel, &event.name, &confirmed).await?;
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn channel(&mut self) -> Result<Channel, BusError> {
+        if let Some(channel) = self.channel.as_ref().filter(|there| there.status().connected()) {
+            return Ok(channel.clone());
+        }
+        self.exchanges.clear();
+        let channel = self.rabbit.channel().await?;
+        within(async {
+            let options = ConfirmSelectOptions::default();
+            channel.confirm_select(options).await.map_err(broken)
+        })
+        .await?;
+        self.channel = Some(channel.clone());
+        Ok(channel)
+    }
+
+    async fn make_exchange(&mut self, channel: &Channel, event: &str) -> Result<(), BusError> {
+        let topology = &self.rabbit.0.topology;
+        let name = topology.names().exchange(event);
+        if !self.exchanges.contains(&name) {
+            within(topology.declare_exchange(channel, event)).await?;
+            self.exchanges.insert(name);
+        }
+        Ok(())
+    }
+
+    /// Sends without waiting for the answer.
+    async fn send_one(
+        &self,
+        channel: &Channel,
+        source: &str,
+        event: &OutboxRow,
+        body: &[u8],
+    ) -> Result<PublisherConfirm, BusError> {
+        let properties = BasicProperties::default()
+            .with_delivery_mode(PERSISTENT)
+            .with_content_type(CONTENT_TYPE.into())
+            .with_message_id(event.id.to_string().into())
+            .with_type(event.name.as_str().into())
+            .with_app_id(source.into())
+            .with_timestamp(u64::try_from(event.time.as_second()).unwrap_or(0));
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
+        let exchange = self.rabbit.0.topology.names().exchange(&event.name);
+        channel
+            .basic_publish(
+                exchange.into(),
+                event.name.as_str().into(),
+                options,
+                body,
+                properties,
+            )
+            .await
+            .map_err(broken)
+    }
+
+    /// What comes back because no queue wants it is done with, unless a service wants it after all: then its queue is gone.
+    async fn check(&self, channel: &Channel, event: &str, answer: &Confirmation) -> Result<(), BusError> {
+        let topology = &self.rabbit.0.topology;
+        match answer {
+            Confirmation::Ack(None) => Ok(()),
+            Confirmation::Ack(Some(_)) if !topology.is_wanted(event) => Ok(()),
+            Confirmation::Ack(Some(_)) => {
+                within(topology.declare(channel)).await?;
+                Err(broker(format!(
+                    "{event} had no queue; the queues were made again"
+                )))
+            }
+            Confirmation::Nack(_) | Confirmation::NotRequested => {
+                Err(broker(format!("{event} was not taken")))
+            }
+        }
+    }
+}

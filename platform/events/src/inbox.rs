@@ -1,0 +1,151 @@
+//! What a service has subscribed to, and the rows that arrivals become.
+
+use std::{borrow::Cow, collections::HashMap, hash::Hash};
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+use stoa_db::{Db, Error, Tx};
+use stoa_kernel::{Id, Timestamp};
+
+use crate::{
+    EventId, Subscription,
+    store::{self, NewJob, OutboxRow, insert_jobs},
+};
+
+/// The queue of what arrived and is no event.
+const UNREADABLE: &str = "bus.unreadable";
+/// How much of it is kept.
+const MOST_KEPT: usize = 64 * 1024;
+
+/// An event that has arrived.
+pub(crate) struct Arrival<'a> {
+    pub(crate) id: EventId,
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) key: Option<Cow<'a, str>>,
+    pub(crate) data: &'a str,
+    pub(crate) source: Cow<'a, str>,
+    pub(crate) time: Timestamp,
+    pub(crate) traceparent: Option<Cow<'a, str>>,
+}
+
+/// One service that wants events: each becomes a row for each of its subscriptions, unique by subscription and event.
+pub(crate) struct Inbox {
+    db: Db,
+    by_event: HashMap<&'static str, Vec<Queue>>,
+}
+
+#[derive(Clone, Copy)]
+struct Queue {
+    name: &'static str,
+    priority: i16,
+}
+
+impl Inbox {
+    pub(crate) fn new(db: &Db, subscriptions: &[Subscription]) -> Self {
+        let mut by_event: HashMap<_, Vec<_>> = HashMap::new();
+        for one in subscriptions {
+            by_event.entry(one.event).or_default().push(Queue {
+                name: one.handler.queue,
+                priority: one.priority,
+            });
+        }
+        Self {
+            db: db.clone(),
+            by_event,
+        }
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The events that it wants, in alphabetical order.
+    pub(crate) fn events(&self) -> Vec<&'static str> {
+        let mut events: Vec<_> = self.by_event.keys().copied().collect();
+        events.sort_unstable();
+        events
+    }
+
+    pub(crate) fn wants(&self, event: &str) -> bool {
+        self.by_event.contains_key(event)
+    }
+
+    /// The rows of these arrivals, in their order.
+    pub(crate) fn jobs<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival<'a>>) -> Vec<NewJob<'a>> {
+        let now = self.db.clock().now();
+        let mut jobs = Vec::new();
+        for arrival in arrivals {
+            let queues = self
+                .by_event
+                .get(arrival.name.as_ref())
+                .map_or(&[][..], Vec::as_slice);
+            jobs.extend(queues.iter().map(|queue| NewJob {
+                queue: queue.name,
+                id: arrival.id,
+                key: arrival.key.as_deref(),
+                priority: queue.priority,
+                payload: arrival.data,
+                source: &arrival.source,
+                time: arrival.time,
+                traceparent: arrival.traceparent.as_deref(),
+                run_at: now,
+            }));
+        }
+        jobs
+    }
+
+    /// Takes what a relay of the same process hands on.
+    pub(crate) async fn take(&self, source: &str, events: &[OutboxRow]) -> Result<(), Error> {
+        let arrivals: Vec<_> = events
+            .iter()
+            .filter(|event| self.wants(&event.name))
+            .map(|event| Arrival {
+                id: event.id,
+                name: Cow::from(&event.name),
+                key: Some(Cow::from(&event.key)),
+                data: &event.data,
+                source: Cow::from(source),
+                time: event.time,
+                traceparent: event.traceparent.as_deref().map(Cow::from),
+            })
+            .collect();
+        if arrivals.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        insert_jobs(&mut tx, &self.jobs(arrivals.iter())).await?;
+        tx.signal();
+        tx.commit().await
+    }
+}
+
+/// Keeps what is no event as a dead letter, with the reason. It is known again by its bytes.
+pub(crate) async fn bury(tx: &mut Tx, body: &[u8], reason: &str) -> Result<(), Error> {
+    let mut hasher = SipHasher13::new();
+    body.hash(&mut hasher);
+    let id = uuid::Builder::from_custom_bytes(hasher.finish128().as_bytes()).into_uuid();
+    let mut text = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
+    text.truncate(text.floor_char_boundary(MOST_KEPT));
+    store::insert_dead(tx, UNREADABLE, Id::from_uuid(id), None, &text, "bus", reason).await
+}
+
+/// One step for tests: hands events to the subscriptions of one database.
+///
+/// # Errors
+/// What the database says.
+pub async fn deliver_to(
+    db: &Db,
+    queue: &'static str,
+    event: &'static str,
+    source: &str,
+    events: &[OutboxRow],
+) -> Result<(), Error> {
+    let queue = Queue {
+        name: queue,
+        priority: 0,
+    };
+    let inbox = Inbox {
+        db: db.clone(),
+        by_event: HashMap::from([(event, vec![queue])]),
+    };
+    inbox.take(source, events).await
+}
