@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     Error, FromRow, ToValue, Tx,
     postgres::{Postgres, address::Address},
-    sqlite,
+    reads, sqlite,
     sqlite::Sqlite,
     value::check,
 };
@@ -52,6 +52,8 @@ pub enum Engine {
 pub struct DbOptions {
     /// `sqlite:path/to/file.db` or `postgres://user:password@host:port/database`.
     pub url: String,
+    /// PostgreSQL: a replica, for reads within a [`scope`](crate::reads::scope).
+    pub replica_url: Option<String>,
     /// The service whose data it is: the `source` of its events and, on PostgreSQL, its schema. Of `a-z`, `0-9` and `_`.
     pub service: String,
     /// The schema on PostgreSQL, where it is not named as the service.
@@ -79,6 +81,7 @@ impl DbOptions {
         Self {
             url: url.into(),
             service: service.into(),
+            replica_url: None,
             schema: None,
             clock: Clock::system(),
             durable: true,
@@ -183,6 +186,7 @@ impl Db {
     pub async fn execute(&self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
         if let Backend::Postgres(postgres) = &*self.engine {
             check(params)?;
+            reads::wrote();
             return postgres.execute(sql, params).await;
         }
         let mut tx = self.begin().await?;
@@ -197,6 +201,7 @@ impl Db {
     /// [`Error::Busy`] when there was no turn or connection in time.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let shared = Arc::clone(&self.shared);
+        reads::wrote();
         Ok(match &*self.engine {
             Backend::Sqlite(sqlite) => Tx::sqlite(sqlite.begin().await?, shared),
             Backend::Postgres(postgres) => Tx::postgres(postgres.begin().await?, shared),
@@ -232,6 +237,28 @@ impl Db {
                 self.fetch_one(sql, &[&format!("stoa {service}")]).await
             }
         }
+    }
+
+    /// Whether reads within a [`scope`](crate::reads::scope) may go to a replica: without one there is no need for scopes.
+    #[must_use]
+    pub fn has_replica(&self) -> bool {
+        matches!(&*self.engine, Backend::Postgres(postgres) if postgres.has_replica())
+    }
+
+    /// How far the replica is behind, if there is one. It is asked from the opening on: at first there is a moment's patience.
+    pub(crate) async fn replica_lag(&self) -> Option<Option<Duration>> {
+        let Backend::Postgres(postgres) = &*self.engine else {
+            return None;
+        };
+        let mut lag = postgres.replica_lag()?;
+        for _ in 0..20 {
+            if lag.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            lag = postgres.replica_lag()?;
+        }
+        Some(lag)
     }
 
     /// Which engine it is.

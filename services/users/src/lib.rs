@@ -14,7 +14,8 @@ pub use config::UsersConfig;
 use stoa_db::Migration;
 use stoa_service::{Env, Service};
 
-const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles"];
+/// The tables of this service.
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles"];
 
 /// The service, to be mounted.
 #[must_use]

@@ -10,6 +10,7 @@ mod migrations;
 mod opening;
 mod outages;
 mod pooler;
+mod replicas;
 mod tls;
 mod transactions;
 mod transfers;

@@ -7,6 +7,7 @@ mod describing;
 mod failing;
 mod idempotency;
 mod input;
+mod own_writes;
 mod tokens;
 
 use axum::{Router, body::Body, extract::Request, response::Response};
