@@ -24,7 +24,7 @@ async fn open(primary: &Postgres, replica: &Postgres, pooler: bool) -> Db {
 }
 
 fn ago(seconds: i64) -> Timestamp {
-    Timestamp::now() - SignedDuration::from_secs(seconds)
+    stoa_kernel::Clock::system().now() - SignedDuration::from_secs(seconds)
 }
 
 async fn add(db: &Db) {
