@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware::from_fn_with_state};
 use stoa_auth_api::KeyClient;
 use stoa_config::Settings;
 use stoa_gateway::{Draining, Edge, EdgeParts, GatewayConfig, PagesParts, RemoteRoutes, Upstreams};
+use stoa_http::{OwnWrites, read_own_writes};
 use stoa_telemetry::{Telemetry, TelemetryConfig};
 use utoipa::{
     Modify,
@@ -55,6 +56,10 @@ pub(crate) fn edge(
     if let Some(mailbox) = platform.mailer.dev_router().filter(|_| is_gateway) {
         router = router.merge(mailbox);
         unlisted.extend(["/dev/mail", "/dev/mail/{id}"].map(str::to_owned));
+    }
+    if mounted.iter().any(|one| one.db.has_replica()) {
+        let writes = OwnWrites::new(platform.cache.clone(), platform.clock.clone());
+        router = router.layer(from_fn_with_state(writes, read_own_writes));
     }
     let trace_ratio = settings.section::<TelemetryConfig>("telemetry")?.trace_ratio;
     Ok(Edge::new(EdgeParts {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
-use stoa_db::{DatabaseConfig, Db, Migration};
+use stoa_db::{DatabaseConfig, Db, DbOptions, Migration, transfer};
 use stoa_events::{Bus, BusConfig};
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
@@ -166,6 +166,11 @@ pub(crate) async fn services(
     Ok(mounted)
 }
 
+/// The settings of a service's database.
+pub(crate) fn database_config(settings: &Settings, service: &str) -> Result<DatabaseConfig, Error> {
+    Ok(settings.engine_section("database", service)?)
+}
+
 /// Opens a service's database.
 pub(crate) async fn database(
     settings: &Settings,
@@ -173,9 +178,19 @@ pub(crate) async fn database(
     data_dir: &Path,
     clock: &Clock,
 ) -> Result<Db, Error> {
-    let config: DatabaseConfig = settings.engine_section("database", service)?;
-    let opened = Db::open(config.options(service, data_dir, clock)).await;
-    opened.map_err(|error| {
+    let config = database_config(settings, service)?;
+    let options = config.options(service, data_dir, clock);
+    open(settings, service, &config, options).await
+}
+
+/// Opens a database; what is wrong with its address is told with the name of the setting.
+pub(crate) async fn open(
+    settings: &Settings,
+    service: &str,
+    config: &DatabaseConfig,
+    options: DbOptions,
+) -> Result<Db, Error> {
+    Db::open(options).await.map_err(|error| {
         if config.is_embedded() {
             return error.into();
         }
@@ -186,8 +201,7 @@ pub(crate) async fn database(
 
 /// Refuses where the service's database would be a file and there is none: to look at one is not to make it.
 pub(crate) fn database_exists(settings: &Settings, service: &str, data_dir: &Path) -> Result<(), Error> {
-    let config: DatabaseConfig = settings.engine_section("database", service)?;
-    if config.is_embedded() {
+    if database_config(settings, service)?.is_embedded() {
         crate::data_dir::database_file(data_dir, service)?;
     }
     Ok(())
@@ -205,6 +219,13 @@ pub(crate) fn migration_sets(mounted: &Mounted) -> [(&'static str, &'static [Mig
 /// Brings every database up to this binary.
 pub(crate) async fn migrate(mounted: &[Mounted]) -> Result<(), Error> {
     for one in mounted {
+        if let Some(source) = transfer::unfinished(&one.db).await? {
+            return Err(format!(
+                "the database of {} is the target of a `stoa move` from {source} that has not ended: start that again first",
+                one.service.name
+            )
+            .into());
+        }
         for (set, migrations) in migration_sets(one) {
             let report = one.db.migrate(set, migrations).await?;
             for name in report.applied {

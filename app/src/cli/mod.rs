@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod health;
 mod migrate;
+mod moving;
 mod provision;
 mod serve;
 
@@ -35,6 +36,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Make a role, a schema and a settings file for each service on a PostgreSQL server
     Provision(provision::Provision),
+    /// Copy everything in the databases elsewhere: from files to PostgreSQL, or back
+    Move(moving::Move),
     /// Print or check the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -57,6 +60,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(&self.settings).await,
             Command::Migrate(command) => command.run(&self.settings).await,
+            Command::Move(command) => command.run(&self.settings).await,
             Command::Provision(command) => command.run().await,
             Command::Config(command) => command.run(&self.settings),
             Command::Openapi => openapi::print().await,

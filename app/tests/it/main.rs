@@ -12,6 +12,7 @@ mod architecture;
 mod cli;
 mod crash;
 mod journey;
+mod moving;
 mod openapi;
 mod postgres;
 mod provision;

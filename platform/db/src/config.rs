@@ -13,6 +13,8 @@ use crate::DbOptions;
 pub struct DatabaseConfig {
     /// `postgres://user:password@host:port/database?sslmode=…`; empty: a SQLite file in the data folder.
     pub url: String,
+    /// A replica of it, for reads that do not ask for the newest; empty: none.
+    pub replica_url: String,
     /// Connections: for reads on SQLite, for transactions on PostgreSQL.
     pub connections: usize,
     /// How long a transaction waits for its turn or for a connection.
@@ -39,6 +41,7 @@ impl DatabaseConfig {
             self.url.clone()
         };
         DbOptions {
+            replica_url: (!self.replica_url.is_empty()).then(|| self.replica_url.clone()),
             clock: clock.clone(),
             connections: self.connections,
             wait: self.wait.0,

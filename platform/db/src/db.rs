@@ -9,7 +9,13 @@ use std::{
 use stoa_kernel::Clock;
 use tokio::sync::watch;
 
-use crate::{Error, FromRow, ToValue, Tx, postgres::Postgres, sqlite, sqlite::Sqlite, value::check};
+use crate::{
+    Error, FromRow, ToValue, Tx,
+    postgres::{Postgres, address::Address},
+    reads, sqlite,
+    sqlite::Sqlite,
+    value::check,
+};
 
 /// One database, of one service. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +52,8 @@ pub enum Engine {
 pub struct DbOptions {
     /// `sqlite:path/to/file.db` or `postgres://user:password@host:port/database`.
     pub url: String,
+    /// PostgreSQL: a replica, for reads within a [`scope`](crate::reads::scope).
+    pub replica_url: Option<String>,
     /// The service whose data it is: the `source` of its events and, on PostgreSQL, its schema. Of `a-z`, `0-9` and `_`.
     pub service: String,
     /// The schema on PostgreSQL, where it is not named as the service.
@@ -73,6 +81,7 @@ impl DbOptions {
         Self {
             url: url.into(),
             service: service.into(),
+            replica_url: None,
             schema: None,
             clock: Clock::system(),
             durable: true,
@@ -81,6 +90,18 @@ impl DbOptions {
             statement_timeout: Duration::from_secs(30),
             pooler: false,
             max_pages: None,
+        }
+    }
+}
+
+impl DbOptions {
+    /// Where the database is, as it may be shown: without a password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let schema = self.schema.as_ref().unwrap_or(&self.service);
+        match Address::read(&self.url) {
+            Ok(address) => format!("{}/{} schema {schema}", address.place(), address.database()),
+            Err(_) => sqlite::path_of(&self.url).map_or_else(String::new, |path| path.display().to_string()),
         }
     }
 }
@@ -165,6 +186,7 @@ impl Db {
     pub async fn execute(&self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
         if let Backend::Postgres(postgres) = &*self.engine {
             check(params)?;
+            reads::wrote();
             return postgres.execute(sql, params).await;
         }
         let mut tx = self.begin().await?;
@@ -179,6 +201,7 @@ impl Db {
     /// [`Error::Busy`] when there was no turn or connection in time.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let shared = Arc::clone(&self.shared);
+        reads::wrote();
         Ok(match &*self.engine {
             Backend::Sqlite(sqlite) => Tx::sqlite(sqlite.begin().await?, shared),
             Backend::Postgres(postgres) => Tx::postgres(postgres.begin().await?, shared),
@@ -199,6 +222,43 @@ impl Db {
         self.fetch_one::<i64>("SELECT CAST(1 AS BIGINT)", &[])
             .await
             .map(drop)
+    }
+
+    /// How many connections to this database another process has for `service`; on SQLite, where a lock on the data folder tells
+    /// that, none.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn others(&self, service: &str) -> Result<i64, Error> {
+        match &*self.engine {
+            Backend::Sqlite(_) => Ok(0),
+            Backend::Postgres(_) => {
+                let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
+                self.fetch_one(sql, &[&format!("stoa {service}")]).await
+            }
+        }
+    }
+
+    /// Whether reads within a [`scope`](crate::reads::scope) may go to a replica: without one there is no need for scopes.
+    #[must_use]
+    pub fn has_replica(&self) -> bool {
+        matches!(&*self.engine, Backend::Postgres(postgres) if postgres.has_replica())
+    }
+
+    /// How far the replica is behind, if there is one. It is asked from the opening on: at first there is a moment's patience.
+    pub(crate) async fn replica_lag(&self) -> Option<Option<Duration>> {
+        let Backend::Postgres(postgres) = &*self.engine else {
+            return None;
+        };
+        let mut lag = postgres.replica_lag()?;
+        for _ in 0..20 {
+            if lag.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            lag = postgres.replica_lag()?;
+        }
+        Some(lag)
     }
 
     /// Which engine it is.

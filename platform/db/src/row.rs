@@ -65,7 +65,7 @@ impl Row<'_> {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Sqlite(row) => row.as_ref().column_count(),
             Self::Postgres(row) => row.len(),

@@ -15,6 +15,7 @@ mod input;
 mod json;
 pub mod names;
 pub mod openapi;
+mod own_writes;
 mod page;
 mod path;
 mod problem;
@@ -36,6 +37,7 @@ pub use failure::{Failure, FailureInfo, Result, method_not_allowed, not_found, w
 pub use idempotency::{Idempotency, idempotent};
 pub use json::Json;
 pub use openapi::Problems;
+pub use own_writes::{OwnWrites, read_own_writes};
 pub use page::PageQuery;
 pub use path::Path;
 pub use problem::{FieldError, Problem};

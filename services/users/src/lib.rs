@@ -21,7 +21,8 @@ use utoipa::openapi::OpenApi;
 /// The events that it wants to be told of, for a broker to keep them before it has ever run.
 pub const WANTS: &[&str] = &[UserRegistered::NAME, UserErased::NAME];
 
-const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles"];
+/// The tables of this service.
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles"];
 
 /// What its endpoints are, for a process that does not run it.
 #[must_use]

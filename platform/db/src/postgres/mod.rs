@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod convert;
 pub(crate) mod open;
 mod readers;
+mod replica;
 mod shared;
 mod statement;
 mod tls;
@@ -13,14 +14,16 @@ mod tx;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
+use jiff::SignedDuration;
 use tokio::time::timeout;
 
-use self::{address::Address, convert::engine_error, open::Session, readers::Readers};
-use crate::{DbOptions, Error, FromRow, Row, ToValue};
+use self::{address::Address, convert::engine_error, open::Session, readers::Readers, replica::Replica};
+use crate::{DbOptions, Error, FromRow, Row, ToValue, reads};
 pub(crate) use tx::PostgresTx;
 
 pub(crate) struct Postgres {
     readers: Readers,
+    replica: Option<Replica>,
     pool: Pool,
     session: Session,
     connections: usize,
@@ -33,7 +36,10 @@ impl Postgres {
         let session = Session::new(&mut address, options)?;
         open::prepare(&address, open::schema(options)?).await?;
         let connections = options.connections.max(1);
+        let replica = options.replica_url.as_deref();
+        let replica = replica.map(|url| Replica::open(url, address.clone(), options));
         Ok(Self {
+            replica: replica.transpose()?,
             pool: address.pool(connections)?,
             readers: Readers::new(address, &session, connections)?,
             session,
@@ -63,6 +69,12 @@ impl Postgres {
     }
 
     async fn rows(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<tokio_postgres::Row>, Error> {
+        if let Some(replica) = &self.replica
+            && let Some(since) = reads::since()
+            && let Some(rows) = replica.query(since, sql, params).await
+        {
+            return Ok(rows);
+        }
         timeout(self.wait, self.readers.query(sql, params))
             .await
             .map_err(|_| Error::Busy)?
@@ -96,6 +108,19 @@ impl Postgres {
     pub(crate) fn close(&self) {
         self.pool.close();
         self.readers.close();
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
+    }
+
+    /// How far the replica is behind at most; the inner none is one that cannot be read from.
+    pub(crate) fn replica_lag(&self) -> Option<Option<Duration>> {
+        let lag = self.replica.as_ref()?.lag();
+        Some(lag.map(SignedDuration::unsigned_abs))
+    }
+
+    pub(crate) fn has_replica(&self) -> bool {
+        self.replica.is_some()
     }
 }
 

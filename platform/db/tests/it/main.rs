@@ -10,6 +10,8 @@ mod migrations;
 mod opening;
 mod outages;
 mod pooler;
+mod replicas;
 mod tls;
 mod transactions;
+mod transfers;
 mod values;

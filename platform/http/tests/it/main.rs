@@ -8,6 +8,7 @@ mod failing;
 mod idempotency;
 mod idempotency_shared;
 mod input;
+mod own_writes;
 mod tokens;
 
 use axum::{Router, body::Body, extract::Request, response::Response};
