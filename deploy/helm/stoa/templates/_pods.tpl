@@ -51,6 +51,12 @@ STOA_RPC__UPSTREAMS__{{ $name | upper }}: {{ list (printf "%s://%s-rpc:3001" $sc
 STOA_RPC__TLS__CERTIFICATE: /etc/stoa/rpc/tls.crt
 STOA_RPC__TLS__KEY: /etc/stoa/rpc/tls.key
 STOA_RPC__TLS__CA: /etc/stoa/rpc/ca.crt
+{{- else }}
+{{- if not .Values.networkPolicy.enabled }}
+{{- fail "without rpc.tlsSecret anybody who reaches port 3001 could call as any user: set it, or leave networkPolicy.enabled" }}
+{{- end }}
+# The network policies keep everybody else away from that port.
+STOA_RPC__INSECURE: "true"
 {{- end }}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ $value | quote }}
