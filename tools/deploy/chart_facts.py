@@ -121,8 +121,8 @@ def selectors(expect, deployments, manifests):
         ports = {port["name"] for port in selected[0]["spec"]["template"]["spec"]["containers"][0]["ports"]}
         for port in service["spec"]["ports"]:
             expect(port["targetPort"] in ports, f"the Service {name} leads to a port that is not there")
-        if name.endswith("-rpc"):
-            expect(service["spec"]["clusterIP"] == "None", f"{name} is not headless")
+        headless = service["spec"].get("clusterIP") == "None"
+        expect(headless == name.endswith("-pods"), f"{name} has an address, or none, and should not")
 
 
 def network(expect, values, names, services, found):
@@ -159,7 +159,12 @@ def references(expect, values, manifests):
             expect(reference in made | outside, f"{manifest['metadata']['name']} needs {reference}, which is nowhere")
             if hook and reference in made:
                 expect(reference[1].endswith("-hooks"), f"{manifest['metadata']['name']} needs {reference} before it is there")
+    hosts = {name for kind, name in made if kind == "Service"}
     for config in (m for m in manifests if m["kind"] == "ConfigMap"):
+        for variable, value in config["data"].items():
+            if "__UPSTREAMS__" in variable:
+                host = re.search(r"//([^:]+):", value)[1]
+                expect(host.endswith("-pods") and host in hosts, f"{variable} names {host}, which is no Service of pods")
         environment.look(expect, config["metadata"]["name"], config["data"])
         grace = config["data"]["STOA_SERVER__SHUTDOWN_GRACE"]
         expect(re.fullmatch(rf"{values['shutdownGraceSeconds']}s", grace), f"the grace is {grace}")

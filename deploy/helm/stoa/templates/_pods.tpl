@@ -41,10 +41,10 @@ STOA_OBJECTS__ENDPOINT: {{ . | quote }}
 {{- $service := include "stoa.service" (dict "root" $ "name" $name) | fromJson }}
 {{- $dns := include "stoa.serviceName" (dict "root" $ "name" $name) }}
 {{- if not $service.edge }}
-STOA_GATEWAY__UPSTREAMS__{{ $name | upper }}: {{ list (printf "http://%s:3000" $dns) | toJson | quote }}
+STOA_GATEWAY__UPSTREAMS__{{ $name | upper }}: {{ list (printf "http://%s-pods:3000" $dns) | toJson | quote }}
 {{- end }}
 {{- if $service.rpc }}
-STOA_RPC__UPSTREAMS__{{ $name | upper }}: {{ list (printf "%s://%s-rpc:3001" $scheme $dns) | toJson | quote }}
+STOA_RPC__UPSTREAMS__{{ $name | upper }}: {{ list (printf "%s://%s-pods:3001" $scheme $dns) | toJson | quote }}
 {{- end }}
 {{- end }}
 {{- if .Values.rpc.tlsSecret }}
