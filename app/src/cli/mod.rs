@@ -57,7 +57,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(&self.settings).await,
             Command::Migrate(command) => command.run(&self.settings).await,
-            Command::Provision(command) => command.run().await,
+            Command::Provision(command) => command.run(&self.settings).await,
             Command::Config(command) => command.run(&self.settings),
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,
