@@ -53,7 +53,11 @@ async fn a_grant_is_known_over_the_network_and_inside() {
     // Over the network: as a users in a process of its own would.
     let directory = Directory::new();
     directory
-        .set_remote("auth", &format!("http://{address}"))
+        .set_remote(
+            "auth",
+            &[format!("http://{address}")],
+            &stoa_rpc::RpcOptions::default(),
+        )
         .unwrap();
     let access = Access::new(&directory);
     let principal = Principal {
