@@ -14,7 +14,11 @@ pub(crate) const DEFAULTS: &str = include_str!("../../stoa.default.toml");
 
 /// All settings, and which of them each service may set for itself: `[auth.database]`.
 pub(crate) fn schema() -> Result<Schema, ConfigError> {
-    Ok(Schema::new(DEFAULTS)?.per_service("database", Role::with_database().map(Role::name)))
+    let services = || Role::with_database().map(Role::name);
+    Ok(Schema::new(DEFAULTS)?
+        .per_service("database", services())
+        .per_service("bus", services())
+        .per_service("cache", services()))
 }
 
 /// Variables that begin so are no settings: those of tests, and the flags of commands.
@@ -27,6 +31,7 @@ pub(crate) struct ServerConfig {
     pub(crate) data_dir: PathBuf,
     pub(crate) public_url: String,
     pub(crate) rpc_listen: String,
+    pub(crate) drain: Period,
     pub(crate) shutdown_grace: Period,
     pub(crate) tls: TlsConfig,
 }
@@ -88,6 +93,8 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
     }
     settings.section::<EventsConfig>("events")?;
     settings.section::<stoa_cache::CacheConfig>("cache")?;
+    settings.section::<stoa_events::BusConfig>("bus")?;
+    settings.section::<stoa_rpc::RpcConfig>("rpc")?;
     settings.section::<stoa_mail::MailConfig>("mail")?;
     settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
     settings.section::<stoa_gateway::GatewayConfig>("gateway")?;
