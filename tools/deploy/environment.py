@@ -10,16 +10,11 @@ MAPS = ("gateway.upstreams.", "rpc.upstreams.")
 OTHERS = {"STOA_ADMIN_URL"}
 # Named by deploy/ and not yet in stoa.default.toml. A line goes when its setting comes: the check then says so.
 COMING = {
-    "bus.url",
     "objects.access_key_id",
     "objects.endpoint",
     "objects.region",
     "objects.secret_access_key",
     "objects.url",
-    "rpc.insecure",
-    "rpc.tls.ca",
-    "rpc.tls.certificate",
-    "rpc.tls.key",
 }
 
 
