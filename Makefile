@@ -7,7 +7,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Build and serve on 127.0.0.1:3000, data in ./data (ARGS="--listen 127.0.0.1:8080")
@@ -22,6 +22,10 @@ test: ## Everything that must hold: lints, all tests on both databases, crash ro
 lint: ## Formatting and clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+
+.PHONY: deploy-check
+deploy-check: ## Check image, compose files, chart, alerts and dashboards under deploy/
+	tools/deploy.sh
 
 .PHONY: crash
 crash: ## Kill the server under load and check that nothing is lost or doubled (ROUNDS=300, SEED=n)

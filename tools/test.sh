@@ -21,6 +21,9 @@ for package in postgresql pgbouncer nats-server rabbitmq-server redis-server hap
     has_package "$package" || install_package "$package"
 done
 
+step "deployment"
+tools/deploy.sh
+
 step "PostgreSQL"
 start_postgres "$scratch/postgres"
 echo "serving at $STOA_TEST_POSTGRES_URL"

@@ -61,7 +61,7 @@ impl Cli {
             Command::Serve(command) => command.run(&self.settings).await,
             Command::Migrate(command) => command.run(&self.settings).await,
             Command::Move(command) => command.run(&self.settings).await,
-            Command::Provision(command) => command.run().await,
+            Command::Provision(command) => command.run(&self.settings).await,
             Command::Config(command) => command.run(&self.settings),
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,

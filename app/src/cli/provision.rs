@@ -10,16 +10,19 @@ use std::{
     process::ExitCode,
 };
 
-use stoa_db::provision::{Login, Plan, ProvisionOptions};
+use stoa_db::{
+    DatabaseConfig,
+    provision::{Login, Plan, ProvisionOptions},
+};
 
 use super::say;
-use crate::{mount::Error, roles::Role};
+use crate::{mount::Error, roles::Role, settings::SettingsArgs};
 
 /// Make a role, a schema and a settings file for each service on a PostgreSQL server
 ///
 /// Each service gets a login role with a password of its own, which reaches that service's schema and nothing else. The
 /// addresses are written to a settings file; start with `--config stoa.toml --config <that file>`. It may be run again: it does
-/// what is missing, hands over tables that another role made, and keeps passwords that stand in the file.
+/// what is missing, hands over tables that another role made, and keeps passwords that stand in the file or in the settings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Provision {
     /// Address of the server, as a role that may make roles and databases: postgres://postgres:password@host/postgres
@@ -46,10 +49,12 @@ pub(crate) struct Provision {
 }
 
 impl Provision {
-    pub(crate) async fn run(self) -> Result<ExitCode, Error> {
+    pub(crate) async fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
         let services: Vec<_> = Role::with_database().map(|role| role.name().to_owned()).collect();
+        let mut known = in_settings(args, &services, &self.role_prefix)?;
+        known.extend(in_file(&self.out, &services)?);
         let plan = Plan::make(&ProvisionOptions {
-            known: known(&self.out, &services)?,
+            known,
             admin_url: self.admin_url,
             services,
             database: self.database,
@@ -79,8 +84,27 @@ impl Provision {
     }
 }
 
+/// The addresses that the settings give these roles: where passwords are handed out elsewhere, such as in a cluster.
+fn in_settings(
+    args: &SettingsArgs,
+    services: &[String],
+    prefix: &str,
+) -> Result<HashMap<String, String>, Error> {
+    let settings = args.load(Vec::new())?;
+    let mut known = HashMap::new();
+    for service in services {
+        let url = settings
+            .engine_section::<DatabaseConfig>("database", service)?
+            .url;
+        if url.contains(&format!("//{prefix}{service}:")) {
+            known.insert(service.clone(), url);
+        }
+    }
+    Ok(known)
+}
+
 /// The addresses that an earlier run wrote.
-fn known(file: &Path, services: &[String]) -> Result<HashMap<String, String>, Error> {
+fn in_file(file: &Path, services: &[String]) -> Result<HashMap<String, String>, Error> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),

@@ -177,3 +177,43 @@ fn a_name_cannot_carry_sql() {
         assert!(said(&refused).contains("cannot name"), "{}", said(&refused));
     }
 }
+
+#[test]
+fn passwords_that_the_settings_give_are_the_roles() {
+    let (scratch, data_dir) = folder();
+    let postgres = server();
+    let place = postgres.url();
+    let place = &place[place.find('@').unwrap() + 1..place.rfind('/').unwrap()];
+    let given = format!("postgres://stoa_auth:from-elsewhere@{place}/stoa");
+    for round in ["first", "second"] {
+        let out = scratch.path().join(format!("{round}.toml"));
+        let done = command(&data_dir)
+            .args(["provision", "--out"])
+            .arg(&out)
+            .env("STOA_ADMIN_URL", postgres.url())
+            .env("STOA_AUTH__DATABASE__URL", &given)
+            // Another role's address is nobody's password.
+            .env(
+                "STOA_DATABASE__URL",
+                format!("postgres://somebody:else@{place}/stoa"),
+            )
+            .env(
+                "STOA_USERS__DATABASE__URL",
+                format!("postgres://stoa_users:also-given@{place}/stoa"),
+            )
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{round}: {}", said(&done));
+        assert!(url(&out, "auth").contains(":from-elsewhere@"), "{round}");
+    }
+    let reached = command(&data_dir)
+        .env("STOA_AUTH__DATABASE__URL", &given)
+        .env(
+            "STOA_USERS__DATABASE__URL",
+            format!("postgres://stoa_users:also-given@{place}/stoa"),
+        )
+        .arg("migrate")
+        .output()
+        .unwrap();
+    assert!(reached.status.success(), "{}", said(&reached));
+}

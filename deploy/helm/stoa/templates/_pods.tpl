@@ -41,16 +41,22 @@ STOA_OBJECTS__ENDPOINT: {{ . | quote }}
 {{- $service := include "stoa.service" (dict "root" $ "name" $name) | fromJson }}
 {{- $dns := include "stoa.serviceName" (dict "root" $ "name" $name) }}
 {{- if not $service.edge }}
-STOA_GATEWAY__UPSTREAMS__{{ $name | upper }}: {{ list (printf "http://%s:3000" $dns) | toJson | quote }}
+STOA_GATEWAY__UPSTREAMS__{{ $name | upper }}: {{ list (printf "http://%s-pods:3000" $dns) | toJson | quote }}
 {{- end }}
 {{- if $service.rpc }}
-STOA_RPC__UPSTREAMS__{{ $name | upper }}: {{ list (printf "%s://%s-rpc:3001" $scheme $dns) | toJson | quote }}
+STOA_RPC__UPSTREAMS__{{ $name | upper }}: {{ list (printf "%s://%s-pods:3001" $scheme $dns) | toJson | quote }}
 {{- end }}
 {{- end }}
 {{- if .Values.rpc.tlsSecret }}
 STOA_RPC__TLS__CERTIFICATE: /etc/stoa/rpc/tls.crt
 STOA_RPC__TLS__KEY: /etc/stoa/rpc/tls.key
 STOA_RPC__TLS__CA: /etc/stoa/rpc/ca.crt
+{{- else }}
+{{- if not .Values.networkPolicy.enabled }}
+{{- fail "without rpc.tlsSecret anybody who reaches port 3001 could call as any user: set it, or leave networkPolicy.enabled" }}
+{{- end }}
+# The network policies keep everybody else away from that port.
+STOA_RPC__INSECURE: "true"
 {{- end }}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ $value | quote }}
