@@ -167,15 +167,29 @@ impl Node {
     /// Whether it says that it is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let ask = || {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-            stream
-                .write_all(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-            let mut answer = [0; 12];
-            stream.read_exact(&mut answer)?;
-            Ok::<_, std::io::Error>(answer == *b"HTTP/1.1 200")
-        };
-        ask().unwrap_or(false)
+        is_ready(self.port)
     }
+}
+
+/// Waits until what listens on `port` says that it is ready; panics with `words` if it does not.
+pub(crate) fn wait_until_ready(port: u16, words: impl FnOnce() -> String) {
+    let deadline = Instant::now() + READY;
+    while !is_ready(port) {
+        if Instant::now() > deadline {
+            panic!("{}", words());
+        }
+        thread::sleep(Duration::from_millis(25));
+    }
+}
+
+fn is_ready(port: u16) -> bool {
+    let ask = || {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        Ok::<_, std::io::Error>(answer == *b"HTTP/1.1 200")
+    };
+    ask().unwrap_or(false)
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     engines::Engines,
-    node::Node,
+    node::{self, Node},
     plan::{Plan, SERVICES},
 };
 
@@ -62,19 +62,30 @@ impl Split {
                 }
             });
         }
-        Self {
+        let split = Self {
             balancer: HaProxy::start(&gateways, "/health/ready"),
             nodes,
             engines,
             plan,
             folder,
-        }
+        };
+        split.wait_until_balanced();
+        split
     }
 
     /// Where people reach it: the balancer.
     #[must_use]
     pub fn url(&self) -> String {
         self.balancer.url()
+    }
+
+    /// One gateway, without the balancer before it.
+    #[must_use]
+    pub fn gateway(&self) -> String {
+        of(&self.nodes, "gateway")
+            .map(Node::url)
+            .next()
+            .unwrap_or_default()
     }
 
     /// The processes of a service.
@@ -100,6 +111,16 @@ impl Split {
     #[must_use]
     pub fn command(&self) -> Command {
         stoa(&self.plan, self.folder.path())
+    }
+
+    /// Waits until the balancer has found the gateways.
+    ///
+    /// # Panics
+    /// When it finds none.
+    pub fn wait_until_balanced(&self) {
+        node::wait_until_ready(self.balancer.port(), || {
+            "the balancer finds no gateway".to_owned()
+        });
     }
 
     /// Stops everything in order, the gateways first.

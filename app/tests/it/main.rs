@@ -11,12 +11,11 @@
 mod architecture;
 mod cli;
 mod crash;
-mod journey;
 mod moving;
 mod openapi;
 mod postgres;
 mod provision;
-mod routes;
 mod rpc;
 mod stoa;
+mod system;
 mod tls;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    ops::Deref,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
@@ -20,19 +21,19 @@ pub(crate) fn command(data_dir: &Path) -> Command {
         .current_dir(data_dir.parent().unwrap())
         .arg("--data-dir")
         .arg(data_dir);
-    // Hashing at a tenth of its cost: these tests look at what happens, not at how long it takes.
-    command
-        .env("STOA_AUTH__PASSWORD__MEMORY_KIB", "64")
-        .env("STOA_AUTH__PASSWORD__ITERATIONS", "1");
-    for key in [
-        "GATEWAY__RATE_LIMIT__PER_ADDRESS",
-        "GATEWAY__RATE_LIMIT__PER_USER",
-        "AUTH__RATE_LIMIT__REGISTER_PER_ADDRESS",
-    ] {
-        command.env(format!("STOA_{key}"), "off");
-    }
+    command.envs(EASY);
     command
 }
+
+/// Settings for tests, which look at what happens, not at how long it takes: passwords are hashed at a fraction of the cost, and
+/// nobody is told to slow down.
+pub(crate) const EASY: [(&str, &str); 5] = [
+    ("STOA_AUTH__PASSWORD__MEMORY_KIB", "64"),
+    ("STOA_AUTH__PASSWORD__ITERATIONS", "1"),
+    ("STOA_GATEWAY__RATE_LIMIT__PER_ADDRESS", "off"),
+    ("STOA_GATEWAY__RATE_LIMIT__PER_USER", "off"),
+    ("STOA_AUTH__RATE_LIMIT__REGISTER_PER_ADDRESS", "off"),
+];
 
 /// Runs a subcommand to its end.
 pub(crate) fn run(data_dir: &Path, args: &[&str]) -> Output {
@@ -49,11 +50,25 @@ pub(crate) fn run_with(data_dir: &Path, args: &[&str], variables: &[(String, Str
         .expect("stoa starts")
 }
 
+/// Calls to an installation, wherever it is.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) url: String,
+    pub(crate) client: Client,
+}
+
 /// A serving process; killed when dropped.
 pub(crate) struct Stoa {
     child: Child,
-    pub(crate) url: String,
-    pub(crate) client: Client,
+    caller: Caller,
+}
+
+impl Deref for Stoa {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 impl Stoa {
@@ -89,8 +104,7 @@ impl Stoa {
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             child,
-            url: url.trim_end_matches("/api/v1").to_owned(),
-            client: Client::builder().no_proxy().build().unwrap(),
+            caller: Caller::new(url.trim_end_matches("/api/v1").to_owned()),
         }
     }
 
@@ -123,6 +137,16 @@ impl Stoa {
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("stoa did not stop within 30 s of SIGTERM");
+    }
+}
+
+impl Caller {
+    /// Calls to what answers at `url`.
+    pub(crate) fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,27 +1,27 @@
-//! The first journey of a newcomer, on the real program.
+//! The first journey of a newcomer, and what a restart keeps.
 
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stoa::{PASSWORD, Stoa, folder, token};
+use super::{System, email};
+use crate::stoa::{Caller, PASSWORD, token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn register_log_in_see_the_profile_restart_and_it_is_all_still_there() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
-
-    let registered = stoa.register("ada@example.com").await;
+    let mut stoa = System::start_alone().await;
+    let ada = email("ada");
+    let registered = stoa.register(&ada).await;
     assert_eq!(registered["token_type"], "Bearer");
     assert_eq!(registered["expires_in"], 3600);
-    assert_eq!(registered["user"]["email"], "ada@example.com");
+    assert_eq!(registered["user"]["email"], ada);
 
     // Right after registering, without waiting for the event.
     let me = stoa.get("/api/v1/users/me", token(&registered)).await;
     assert_eq!(me.status(), 200);
 
-    let login = stoa.login("ada@example.com").await;
+    let login = stoa.login(&ada).await;
     let saved = stoa
         .request(Method::PUT, "/api/v1/users/me/preferences/theme")
         .bearer_auth(token(&login))
@@ -32,10 +32,8 @@ async fn register_log_in_see_the_profile_restart_and_it_is_all_still_there() {
     assert_eq!(saved.status(), 200);
     let profile = named_profile(&stoa, token(&login)).await;
     assert_eq!(profile["user_id"], registered["user"]["id"]);
-    assert!(stoa.terminate().success(), "SIGTERM ends with exit code 0");
-
-    let stoa = Stoa::serve(&data_dir);
-    let again = stoa.login("ada@example.com").await;
+    stoa.restart();
+    let again = stoa.login(&ada).await;
     let me: Value = stoa
         .get("/api/v1/users/me", token(&again))
         .await
@@ -55,7 +53,7 @@ async fn register_log_in_see_the_profile_restart_and_it_is_all_still_there() {
 }
 
 /// The profile, once the event has given it its names.
-async fn named_profile(stoa: &Stoa, token: &str) -> Value {
+async fn named_profile(stoa: &Caller, token: &str) -> Value {
     for _ in 0..100 {
         let me: Value = stoa.get("/api/v1/users/me", token).await.json().await.unwrap();
         if me["first_name"] == "Ada" && me["last_name"] == "Lovelace" {
@@ -68,9 +66,8 @@ async fn named_profile(stoa: &Stoa, token: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_revoked_is_refused_within_a_second_also_after_a_restart() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
-    let registered = stoa.register("grace@example.com").await;
+    let mut stoa = System::start_alone().await;
+    let registered = stoa.register(&email("grace")).await;
     let left = stoa
         .request(Method::POST, "/api/v1/auth/logout")
         .bearer_auth(token(&registered))
@@ -84,7 +81,6 @@ async fn a_session_revoked_is_refused_within_a_second_also_after_a_restart() {
         401
     );
     stoa.kill();
-    let stoa = Stoa::serve(&data_dir);
     assert_eq!(
         stoa.get("/api/v1/users/me", token(&registered)).await.status(),
         401
@@ -100,17 +96,14 @@ async fn a_session_revoked_is_refused_within_a_second_also_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_password_is_set_anew_by_the_mail_that_dev_mail_shows() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
-    stoa.register("edsger@example.com").await;
+    let stoa = System::start().await;
+    let edsger = email("edsger");
+    stoa.register(&edsger).await;
     let asked = stoa
-        .post(
-            "/api/v1/auth/password/reset",
-            json!({"email": "edsger@example.com"}),
-        )
+        .post("/api/v1/auth/password/reset", json!({"email": edsger}))
         .await;
     assert_eq!(asked.status(), 202);
-    let secret = mailed_token(&stoa, "reset?token=").await;
+    let secret = mailed_token(&stoa, &edsger, "reset?token=").await;
     let set = stoa
         .post(
             "/api/v1/auth/password/reset/confirm",
@@ -121,31 +114,29 @@ async fn a_forgotten_password_is_set_anew_by_the_mail_that_dev_mail_shows() {
     let old = stoa
         .post(
             "/api/v1/auth/login",
-            json!({"email": "edsger@example.com", "password": PASSWORD}),
+            json!({"email": edsger, "password": PASSWORD}),
         )
         .await;
     assert_eq!(old.status(), 401);
     let new = stoa
         .post(
             "/api/v1/auth/login",
-            json!({"email": "edsger@example.com", "password": "another horse battery"}),
+            json!({"email": edsger, "password": "another horse battery"}),
         )
         .await;
     assert_eq!(new.status(), 200);
 }
 
-/// What follows `marker` in the newest mail that has it.
-async fn mailed_token(stoa: &Stoa, marker: &str) -> String {
+/// What follows `marker` in a mail to `to`.
+async fn mailed_token(stoa: &System, to: &str, marker: &str) -> String {
     for _ in 0..100 {
-        let mails = stoa
-            .request(Method::GET, "/dev/mail?format=json")
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        if let Some((_, rest)) = mails.split_once(marker) {
+        let mailbox = stoa.mailbox().look("/dev/mail?format=json").await;
+        let mailbox: Value = mailbox.json().await.unwrap();
+        let mails = mailbox["items"].as_array().unwrap().iter();
+        let text = mails
+            .filter(|mail| mail["to"] == to)
+            .find_map(|mail| mail["text"].as_str()?.split_once(marker));
+        if let Some((_, rest)) = text {
             return rest
                 .chars()
                 .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
@@ -153,5 +144,5 @@ async fn mailed_token(stoa: &Stoa, marker: &str) -> String {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("no mail with {marker} within 5 s");
+    panic!("no mail to {to} with {marker} within 5 s");
 }

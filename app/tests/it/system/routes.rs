@@ -4,8 +4,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::openapi::operations;
-use crate::stoa::{Stoa, folder, token};
+use super::{System, email};
+use crate::{
+    openapi::operations,
+    stoa::{Caller, token},
+};
 
 /// One operation of the document.
 struct Route {
@@ -39,7 +42,7 @@ impl Route {
     }
 }
 
-async fn routes(stoa: &Stoa) -> Vec<Route> {
+async fn routes(stoa: &Caller) -> Vec<Route> {
     let document: Value = stoa.look("/api/openapi.json").await.json().await.unwrap();
     let routes: Vec<_> = operations(&document)
         .map(|(method, path, operation)| Route {
@@ -63,8 +66,7 @@ fn code(body: &Value) -> &str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_every_route_but_the_public_ones_says_401() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
+    let stoa = System::start().await;
     let mut wrong = Vec::new();
     for route in routes(&stoa).await.iter().filter(|route| !route.public) {
         for bearer in [None, Some("nonsense"), Some("stoa_key_0000_nonsense")] {
@@ -86,9 +88,8 @@ async fn without_a_token_every_route_but_the_public_ones_says_401() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_needs_a_permission_says_403_to_those_without_it() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
-    let somebody = stoa.register("somebody@example.com").await;
+    let stoa = System::start().await;
+    let somebody = stoa.register(&email("somebody")).await;
     let guarded: Vec<_> = routes(&stoa)
         .await
         .into_iter()
@@ -119,11 +120,10 @@ async fn what_needs_a_permission_says_403_to_those_without_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_reaches_what_is_somebody_elses() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
+    let stoa = System::start().await;
     let (ada, eve) = (
-        stoa.register("ada@example.com").await,
-        stoa.register("eve@example.com").await,
+        stoa.register(&email("ada")).await,
+        stoa.register(&email("eve")).await,
     );
     let ada_id = ada["user"]["id"].as_str().unwrap();
     let sessions: Value = stoa
@@ -170,9 +170,8 @@ async fn nobody_reaches_what_is_somebody_elses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_the_field_named_and_never_with_500() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
-    let somebody = stoa.register("somebody@example.com").await;
+    let stoa = System::start().await;
+    let somebody = stoa.register(&email("somebody")).await;
     let mut wrong = Vec::new();
     for route in routes(&stoa)
         .await
@@ -209,8 +208,7 @@ async fn bad_input_is_refused_with_the_field_named_and_never_with_500() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_paths_and_methods_are_problems_too() {
-    let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve(&data_dir);
+    let stoa = System::start().await;
     for (method, path, status, expected) in [
         (Method::GET, "/api/v1/nowhere", 404, "not_found"),
         (Method::GET, "/nowhere", 404, "not_found"),
