@@ -5,37 +5,70 @@ use std::sync::Arc;
 use axum::Router;
 use stoa_auth_api::KeyClient;
 use stoa_config::Settings;
-use stoa_gateway::{Edge, EdgeParts, GatewayConfig, HealthCheck, PagesParts};
-use stoa_telemetry::{AccessLog, Telemetry, TelemetryConfig};
+use stoa_gateway::{Draining, Edge, EdgeParts, GatewayConfig, PagesParts, RemoteRoutes, Upstreams};
+use stoa_telemetry::{Telemetry, TelemetryConfig};
 use utoipa::{
     Modify,
-    openapi::{InfoBuilder, LicenseBuilder, OpenApi},
+    openapi::{InfoBuilder, LicenseBuilder, OpenApi, PathItem},
 };
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     health,
-    mount::{Error, Mounted, Platform},
+    lifecycle::Outside,
+    mount::{Error, Mounted, Platform, nowhere},
+    roles::{Role, Roles},
 };
 
-/// The edge around everything that this process serves.
+/// The description of all services, for a process that does not run all of them. A test holds it to what they say.
+const WHOLE: &str = include_str!("../../docs/openapi.json");
+
+/// The edge around everything that this process serves, and around what it passes on.
 pub(crate) fn edge(
     settings: &Settings,
+    roles: &Roles,
     platform: &Platform,
     mounted: &mut [Mounted],
     telemetry: &Telemetry,
-    access_log: &AccessLog,
+    outside: &Outside,
 ) -> Result<Edge, Error> {
+    let config: GatewayConfig = settings.section("gateway")?;
     let metrics = telemetry.metrics();
-    let (mut router, openapi) = routes(settings, platform, mounted, Arc::new(move || metrics.render()))?;
-    let mut unlisted = ["/auth/verify", "/auth/reset"].map(str::to_owned).to_vec();
-    if let Some(mailbox) = platform.mailer.dev_router() {
+    let is_gateway = roles.has(Role::Gateway);
+    let upstreams = is_gateway.then(|| Upstreams::new(&config));
+    let mut checks = health::checks(platform, mounted);
+    if !roles.has(Role::Auth) {
+        checks.push(health::trust(&outside.trust));
+    }
+    checks.extend(upstreams.iter().flat_map(Upstreams::checks));
+    let parts = PagesParts {
+        checks,
+        metrics: Arc::new(move || metrics.render()),
+        draining: outside.draining.clone(),
+        ..pages(settings, platform)?
+    };
+    let (mut router, mut openapi) = routes(parts, mounted);
+    let mut remote = Vec::new();
+    if is_gateway {
+        for role in roles.others() {
+            if !upstreams.as_ref().is_some_and(|all| all.has(role.name())) {
+                return Err(nowhere(role, "gateway.upstreams", "http://10.0.0.7:3000"));
+            }
+            remote.push(elsewhere(role)?);
+        }
+    }
+    if !remote.is_empty() {
+        openapi = serde_json::from_str(WHOLE)?;
+    }
+    let all = Role::ALL.into_iter();
+    let mut unlisted: Vec<_> = all.flat_map(Role::pages).map(|path| (*path).to_owned()).collect();
+    if let Some(mailbox) = platform.mailer.dev_router().filter(|_| is_gateway) {
         router = router.merge(mailbox);
         unlisted.extend(["/dev/mail", "/dev/mail/{id}"].map(str::to_owned));
     }
     let trace_ratio = settings.section::<TelemetryConfig>("telemetry")?.trace_ratio;
     Ok(Edge::new(EdgeParts {
-        config: settings.section("gateway")?,
+        config,
         router,
         openapi,
         unlisted,
@@ -43,34 +76,51 @@ pub(crate) fn edge(
         keys: Some(Arc::new(KeyClient::new(&platform.rpc, &platform.cache))),
         cache: platform.cache.clone(),
         clock: platform.clock.clone(),
-        access_log: Some(access_log.clone()),
+        access_log: Some(outside.access_log.clone()),
         traces: telemetry.traces().then_some(trace_ratio),
         public_url: platform.public_url.clone(),
+        upstreams,
+        remote,
+        behind_gateway: !is_gateway,
+        draining: outside.draining.clone(),
     }))
 }
 
-/// All endpoints, taken from the services and merged, and the description of them.
-pub(crate) fn routes(
-    settings: &Settings,
-    platform: &Platform,
-    mounted: &mut [Mounted],
-    metrics: Arc<dyn Fn() -> String + Send + Sync>,
-) -> Result<(Router, OpenApi), Error> {
+/// The routes of a service of another process: those that the description gives its name, and its pages.
+fn elsewhere(role: Role) -> Result<RemoteRoutes, Error> {
+    let whole: OpenApi = serde_json::from_str(WHOLE)?;
+    let is_its = |path: &PathItem| {
+        let value = serde_json::to_value(path).unwrap_or_default();
+        let operations = value.as_object().into_iter().flat_map(|methods| methods.values());
+        operations.into_iter().any(|one| one["tags"][0] == role.name())
+    };
+    let paths = whole.paths.paths.iter().filter(|(_, path)| is_its(path));
+    let mut paths: Vec<_> = paths.map(|(name, _)| name.clone()).collect();
+    paths.extend(role.pages().iter().map(|path| (*path).to_owned()));
+    Ok(RemoteRoutes {
+        service: role.name(),
+        paths,
+    })
+}
+
+/// What the gateway's own pages are made of, without anything that runs.
+pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesParts, Error> {
     let gateway: GatewayConfig = settings.section("gateway")?;
-    let checks: Vec<HealthCheck> = health::checks(platform, mounted);
-    let mut all = stoa_gateway::pages(PagesParts {
+    Ok(PagesParts {
         version: env!("CARGO_PKG_VERSION"),
         public_url: platform.public_url.clone(),
         mailbox: platform.mailer.is_folder(),
-        checks,
-        codes: mounted
-            .iter()
-            .flat_map(|one| one.service.codes)
-            .copied()
-            .collect(),
-        metrics,
+        checks: Vec::new(),
+        codes: Role::ALL.into_iter().flat_map(Role::codes).copied().collect(),
+        metrics: Arc::new(String::new),
         trusted: gateway.trusted_proxies,
-    });
+        draining: Draining::default(),
+    })
+}
+
+/// All endpoints, taken from the services and merged, and the description of them.
+pub(crate) fn routes(parts: PagesParts, mounted: &mut [Mounted]) -> (Router, OpenApi) {
+    let mut all = stoa_gateway::pages(parts);
     for one in mounted {
         all = all.merge(std::mem::take(&mut one.service.router));
     }
@@ -87,5 +137,5 @@ pub(crate) fn routes(
         ))
         .build();
     stoa_http::openapi::Shared.modify(&mut openapi);
-    Ok((router, openapi))
+    (router, openapi)
 }

@@ -1,5 +1,8 @@
 //! What this process depends on, and how each is asked.
 
+use std::sync::Arc;
+
+use stoa_auth_api::TrustFeed;
 use stoa_gateway::{Detail, HealthCheck};
 
 use crate::mount::{Mounted, Platform};
@@ -38,6 +41,14 @@ pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthChec
             }
         }));
     }
+    let bus = platform.bus.clone();
+    checks.push(HealthCheck::helpful("bus", move || {
+        let bus = bus.clone();
+        async move {
+            let words = bus.ping().await.map_err(|e| e.to_string())?;
+            Ok(Detail::default().with("engine", bus.kind()).with("says", words))
+        }
+    }));
     let cache = platform.cache.clone();
     checks.push(HealthCheck::helpful("cache", move || {
         let cache = cache.clone();
@@ -60,4 +71,19 @@ pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthChec
         }
     }));
     checks
+}
+
+/// Whether auth, which runs elsewhere, has told what tokens are to be checked with.
+pub(crate) fn trust(feed: &Arc<TrustFeed>) -> HealthCheck {
+    let feed = Arc::clone(feed);
+    HealthCheck::needed("auth.trust", move || {
+        let (heard, answering) = (feed.has_heard(), feed.is_answering());
+        async move {
+            match (heard, answering) {
+                (false, _) => Err("auth has not answered yet; see rpc.upstreams.auth".to_owned()),
+                (true, false) => Ok(Detail::default().degraded()),
+                (true, true) => Ok(Detail::default()),
+            }
+        }
+    })
 }

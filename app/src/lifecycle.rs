@@ -1,15 +1,19 @@
 //! The order of start, readiness, drain and stop, in one visible function.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use stoa_audit::Sealer;
+use stoa_auth_api::TrustFeed;
 use stoa_config::Settings;
+use stoa_db::Engine;
 use stoa_events::{Registered, Worker, WorkerOptions};
-use stoa_gateway::ServerOptions;
+use stoa_gateway::{Draining, ServerOptions};
+use stoa_rpc::RpcConfig;
 use stoa_telemetry::{AccessLog, TelemetryConfig};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +21,7 @@ use crate::{
     assemble, banner,
     data_dir::DataDir,
     mount::{self, Error, Mounted, Platform},
-    roles::Roles,
-    rpc::Rpc,
+    roles::{Role, Roles},
     settings::{EventsConfig, ServerConfig},
     tls::{self, Tls},
 };
@@ -36,28 +39,31 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
             server.listen
         )
     })?;
-    let (tls, rpc) = (Tls::open(&server, data_dir.path()).await?, Rpc::open(settings)?);
+    let tls = Tls::open(&server, data_dir.path()).await?;
     let listening = listener.local_addr()?.to_string();
 
-    let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
-    rpc.connect(&platform.rpc, roles)?;
+    let platform = Platform::open(settings, &server, roles, data_dir.path(), &listening).await?;
     let mut mounted = mount::services(&platform, settings, roles, data_dir.path()).await?;
     mount::migrate(&mounted).await?;
     let background = Background::start(settings, &platform, &mut mounted).await?;
 
-    let access_log = AccessLog::stdout();
-    let edge = assemble::edge(settings, &platform, &mut mounted, &telemetry, &access_log)?;
-    let stop = stop_signal()?;
-    let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
+    let outside = Outside {
+        trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
+        draining: Draining::default(),
+        access_log: AccessLog::stdout(),
+    };
+    let edge = assemble::edge(settings, roles, &platform, &mut mounted, &telemetry, &outside)?;
+    let stop = stop_signal(outside.draining.clone(), server.drain.0)?;
+    let rpc = serve_rpc(settings, &server.rpc_listen, &platform, stop.clone()).await?;
     banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
     let options = ServerOptions {
         tls: tls.start(&platform.public_url, &stop),
         ..ServerOptions::default()
     };
     stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
-    if let Some(calls) = calls {
+    if let Some(rpc) = rpc {
         // Calls have deadlines of seconds; what is left after the grace is cut off.
-        let _ = tokio::time::timeout(grace, calls).await;
+        let _ = tokio::time::timeout(grace, rpc).await;
     }
 
     tracing::info!("stopping: requests are finished, waiting for jobs");
@@ -65,9 +71,34 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     for one in &mounted {
         one.db.close().await;
     }
-    access_log.stop();
+    outside.access_log.stop();
     telemetry.shutdown();
     Ok(())
+}
+
+/// What the edge needs of the running process.
+pub(crate) struct Outside {
+    pub(crate) trust: Arc<TrustFeed>,
+    pub(crate) draining: Draining,
+    pub(crate) access_log: AccessLog,
+}
+
+/// Serves calls between services, if there is an address for it.
+async fn serve_rpc(
+    settings: &Settings,
+    listen: &str,
+    platform: &Platform,
+    stop: CancellationToken,
+) -> Result<Option<JoinHandle<()>>, Error> {
+    if listen.is_empty() {
+        return Ok(None);
+    }
+    let config: RpcConfig = settings.section("rpc")?;
+    let listener = config.bind(listen, &platform.calls).await?;
+    let (rpc, calls) = (platform.rpc.clone(), platform.calls.clone());
+    Ok(Some(tokio::spawn(async move {
+        rpc.serve(listener, &calls, stop).await;
+    })))
 }
 
 /// Workers and sealers of every service.
@@ -86,8 +117,11 @@ impl Background {
             keep_done: config.keep_done.0,
             poll: config.poll.0,
             lease: config.lease.0,
-            sole: true,
+            sole: false,
         };
+        let wants: Vec<_> = Role::with_database()
+            .map(|role| (role.name(), role.wants()))
+            .collect();
         let (mut workers, mut sealers) = (Vec::new(), Vec::new());
         for one in mounted {
             let service = &mut one.service;
@@ -96,13 +130,19 @@ impl Background {
                     .await
                     .map_err(|e| format!("{} cannot start: {e}", service.name))?;
             }
+            let bus = platform.bus(settings, service.name).await?;
+            bus.declare(&wants).await?;
             let worker = Worker::register(
                 one.db.clone(),
-                platform.bus.clone(),
+                bus,
                 std::mem::take(&mut service.subscriptions),
                 std::mem::take(&mut service.jobs),
                 std::mem::take(&mut service.schedules),
-                options.clone(),
+                WorkerOptions {
+                    // A file has no other process that works on it.
+                    sole: one.db.engine() == Engine::Sqlite,
+                    ..options.clone()
+                },
             );
             workers.push(worker.await?);
             sealers.push(Sealer::start(one.db.clone()));
@@ -119,8 +159,8 @@ impl Background {
     }
 }
 
-/// Cancelled by the first SIGTERM or SIGINT; a second one ends the process at once.
-fn stop_signal() -> Result<CancellationToken, Error> {
+/// Cancelled some time after the first SIGTERM or SIGINT, while which the process is draining; a second one ends it at once.
+fn stop_signal(draining: Draining, drain: Duration) -> Result<CancellationToken, Error> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = CancellationToken::new();
     let stop = token.clone();
@@ -133,7 +173,12 @@ fn stop_signal() -> Result<CancellationToken, Error> {
             if count > 0 {
                 std::process::exit(130);
             }
-            stop.cancel();
+            draining.begin();
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(drain).await;
+                stop.cancel();
+            });
         }
     });
     Ok(token)

@@ -5,12 +5,12 @@ use std::path::Path;
 use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, Migration};
-use stoa_events::Bus;
+use stoa_events::{Bus, BusConfig};
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
 use stoa_objects::Objects;
-use stoa_rpc::Directory;
+use stoa_rpc::{Directory, RpcConfig, RpcOptions};
 use stoa_service::{Env, Service};
 
 use crate::{
@@ -36,37 +36,90 @@ pub(crate) struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) verifier: Verifier,
     pub(crate) rpc: Directory,
+    /// How other processes are called, and call here.
+    pub(crate) calls: RpcOptions,
     pub(crate) bus: Bus,
     pub(crate) public_url: String,
 }
 
 impl Platform {
-    /// `listening` is where the process listens, for the addresses it tells others.
+    /// For serving: with the engines and the other processes that the settings name. `listening` is where the process listens,
+    /// for the addresses it tells others.
     pub(crate) async fn open(
+        settings: &Settings,
+        server: &ServerConfig,
+        roles: &Roles,
+        data_dir: &Path,
+        listening: &str,
+    ) -> Result<Self, Error> {
+        let mut platform = Self::aside(settings, server, data_dir, listening)?;
+        let (cache, bus): (CacheConfig, BusConfig) = (settings.section("cache")?, settings.section("bus")?);
+        platform.cache = Cache::open(&cache, platform.clock.clone()).await?;
+        platform.bus = Bus::open(&bus).await?;
+        let rpc: RpcConfig = settings.section("rpc")?;
+        platform.calls = rpc.options()?;
+        for role in roles.others() {
+            match rpc.upstreams.get(role.name()) {
+                Some(urls) if !urls.is_empty() => {
+                    platform.rpc.set_remote(role.name(), urls, &platform.calls)?;
+                }
+                // All others check tokens with it.
+                _ if role == Role::Auth => {
+                    return Err(nowhere(role, "rpc.upstreams", "http://10.0.0.7:3100"));
+                }
+                _ => {}
+            }
+        }
+        Ok(platform)
+    }
+
+    /// For commands that run beside a serving process or before it: alone, without any engine but the databases.
+    pub(crate) fn aside(
         settings: &Settings,
         server: &ServerConfig,
         data_dir: &Path,
         listening: &str,
     ) -> Result<Self, Error> {
         let clock = Clock::system();
-        let cache: CacheConfig = settings.section("cache")?;
         let mail: MailConfig = settings.section("mail")?;
         Ok(Self {
-            cache: Cache::open(&cache, clock.clone()).await?,
+            cache: Cache::local(1024 * 1024),
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
+            calls: RpcOptions::default(),
             bus: Bus::local(),
             public_url: tls::public_url(server, listening)?,
             clock,
         })
     }
 
-    fn env(&self, db: Db, data_dir: &Path) -> Env {
+    /// What all share, or what the service has for itself by settings of its own.
+    async fn cache(&self, settings: &Settings, service: &str) -> Result<Cache, Error> {
+        if is_shared(settings, "cache", service) {
+            return Ok(self.cache.clone());
+        }
+        let config: CacheConfig = settings.engine_section("cache", service)?;
+        let opened = Cache::open(&config, self.clock.clone()).await;
+        opened.map_err(|e| format!("{service}.{e}").into())
+    }
+
+    /// As [`Self::cache`].
+    pub(crate) async fn bus(&self, settings: &Settings, service: &str) -> Result<Bus, Error> {
+        if is_shared(settings, "bus", service) {
+            return Ok(self.bus.clone());
+        }
+        let config: BusConfig = settings.engine_section("bus", service)?;
+        Bus::open(&config)
+            .await
+            .map_err(|e| format!("{service}.{e}").into())
+    }
+
+    fn env(&self, db: Db, cache: Cache, data_dir: &Path) -> Env {
         Env {
             db,
-            cache: self.cache.clone(),
+            cache,
             objects: self.objects.clone(),
             mailer: self.mailer.clone(),
             clock: self.clock.clone(),
@@ -76,6 +129,20 @@ impl Platform {
             public_url: self.public_url.clone(),
         }
     }
+}
+
+fn is_shared(settings: &Settings, engine: &str, service: &str) -> bool {
+    settings.engine_key(engine, service, "url") == format!("{engine}.url")
+}
+
+/// A service runs neither here nor anywhere that the settings say.
+pub(crate) fn nowhere(role: Role, section: &str, example: &str) -> Error {
+    let name = role.name();
+    format!(
+        "{name} does not run in this process and {section}.{name} does not say where: set it, such as [\"{example}\"], or \
+         name {name} among --only"
+    )
+    .into()
 }
 
 /// Makes the services of this process. Nothing is migrated or started yet.
@@ -94,7 +161,8 @@ pub(crate) async fn services(
             Role::Users => &|env| Ok(stoa_users::service(env, settings.section(name)?)),
         };
         let db = database(settings, name, data_dir, &platform.clock).await?;
-        let mut service = make(platform.env(db.clone(), data_dir))?;
+        let cache = platform.cache(settings, name).await?;
+        let mut service = make(platform.env(db.clone(), cache, data_dir))?;
         if let Some(server) = service.rpc.take() {
             platform.rpc.set_local(service.name, server);
         }

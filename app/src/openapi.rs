@@ -1,6 +1,6 @@
 //! The OpenAPI document of the whole product.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use stoa_config::Settings;
 
@@ -18,9 +18,9 @@ pub(crate) async fn print() -> Result<ExitCode, Error> {
     let settings = Settings::load(settings::schema()?, None, std::iter::empty(), Vec::new())?;
     let server: ServerConfig = settings.section("server")?;
     let listening = server.listen.to_string();
-    let platform = Platform::open(&settings, &server, folder.path(), &listening).await?;
-    let mut mounted = mount::services(&platform, &settings, &Roles::of(&[])?, folder.path()).await?;
-    let (_, openapi) = assemble::routes(&settings, &platform, &mut mounted, Arc::new(String::new))?;
+    let platform = Platform::aside(&settings, &server, folder.path(), &listening)?;
+    let mut mounted = mount::services(&platform, &settings, &Roles::of(&[]), folder.path()).await?;
+    let (_, openapi) = assemble::routes(assemble::pages(&settings, &platform)?, &mut mounted);
     say(openapi.to_pretty_json()?);
     Ok(ExitCode::SUCCESS)
 }

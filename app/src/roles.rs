@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
+use stoa_http::Code;
+
 /// One service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -12,6 +14,31 @@ pub(crate) enum Role {
 
 impl Role {
     pub(crate) const ALL: [Self; 3] = [Self::Gateway, Self::Auth, Self::Users];
+
+    /// The codes of errors that only this service answers with.
+    pub(crate) const fn codes(self) -> &'static [Code] {
+        match self {
+            Self::Gateway => &[],
+            Self::Auth => stoa_auth::CODES,
+            Self::Users => stoa_users::CODES,
+        }
+    }
+
+    /// The events that it wants to be told of.
+    pub(crate) const fn wants(self) -> &'static [&'static str] {
+        match self {
+            Self::Gateway | Self::Auth => &[],
+            Self::Users => stoa_users::WANTS,
+        }
+    }
+
+    /// Its pages, which the API's description does not list.
+    pub(crate) const fn pages(self) -> &'static [&'static str] {
+        match self {
+            Self::Gateway | Self::Users => &[],
+            Self::Auth => stoa_auth::PAGES,
+        }
+    }
 
     /// The services that keep something: all but the edge around them.
     pub(crate) fn with_database() -> impl Iterator<Item = Self> {
@@ -49,19 +76,16 @@ impl FromStr for Role {
 pub(crate) struct Roles(BTreeSet<Role>);
 
 impl Roles {
-    pub(crate) fn of(only: &[Role]) -> Result<Self, String> {
+    pub(crate) fn of(only: &[Role]) -> Self {
         if only.is_empty() {
-            return Ok(Self(Role::ALL.into_iter().collect()));
+            return Self(Role::ALL.into_iter().collect());
         }
-        let roles = Self(only.iter().copied().collect());
-        // Until upstreams can be named, what a service needs of another must run beside it.
-        if !roles.has(Role::Auth) {
-            return Err(
-                "the other services need auth in the same process: add it, as in --only auth,users"
-                    .to_owned(),
-            );
-        }
-        Ok(roles)
+        Self(only.iter().copied().collect())
+    }
+
+    /// The services that run in other processes.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Role> {
+        Role::with_database().filter(|role| !self.has(*role))
     }
 
     pub(crate) fn has(&self, role: Role) -> bool {

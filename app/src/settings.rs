@@ -14,11 +14,15 @@ pub(crate) const DEFAULTS: &str = include_str!("../../stoa.default.toml");
 
 /// All settings, and which of them each service may set for itself: `[auth.database]`.
 pub(crate) fn schema() -> Result<Schema, ConfigError> {
-    Ok(Schema::new(DEFAULTS)?.per_service("database", Role::with_database().map(Role::name)))
+    let services = || Role::with_database().map(Role::name);
+    Ok(Schema::new(DEFAULTS)?
+        .per_service("database", services())
+        .per_service("bus", services())
+        .per_service("cache", services()))
 }
 
-/// Variables that begin so are no settings.
-const NOT_SETTINGS: &str = "STOA_TEST_";
+/// Variables that begin so are no settings: those of tests, and the flags of commands.
+const NOT_SETTINGS: [&str; 2] = ["STOA_TEST_", "STOA_ADMIN_URL"];
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +31,7 @@ pub(crate) struct ServerConfig {
     pub(crate) data_dir: PathBuf,
     pub(crate) public_url: String,
     pub(crate) rpc_listen: String,
+    pub(crate) drain: Period,
     pub(crate) shutdown_grace: Period,
     pub(crate) tls: TlsConfig,
 }
@@ -76,7 +81,7 @@ impl SettingsArgs {
         }
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| !name.starts_with(NOT_SETTINGS));
+            .filter(|(name, _)| !NOT_SETTINGS.iter().any(|begin| name.starts_with(begin)));
         Settings::load(schema()?, files.iter().map(PathBuf::as_path), environment, flags)
     }
 }
@@ -84,12 +89,13 @@ impl SettingsArgs {
 /// Reads every section as its service does, so that a wrong one is found before anything starts.
 pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
     settings.section::<ServerConfig>("server")?;
-    settings.section::<stoa_rpc::RpcConfig>("rpc")?;
     for role in Role::with_database() {
         settings.engine_section::<DatabaseConfig>("database", role.name())?;
     }
     settings.section::<EventsConfig>("events")?;
     settings.section::<stoa_cache::CacheConfig>("cache")?;
+    settings.section::<stoa_events::BusConfig>("bus")?;
+    settings.section::<stoa_rpc::RpcConfig>("rpc")?;
     settings.section::<stoa_mail::MailConfig>("mail")?;
     settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
     settings.section::<stoa_gateway::GatewayConfig>("gateway")?;

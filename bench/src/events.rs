@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use stoa_db::{Db, DbOptions};
-use stoa_events::{Event, Bus, Subscription, TxExt, Worker, WorkerOptions};
+use stoa_events::{Bus, Event, Subscription, TxExt, Worker, WorkerOptions};
 
 use crate::report::Report;
 

@@ -3,11 +3,13 @@
 use std::{
     fmt::Write,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::Command,
     thread,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use stoa_engines::HaProxy;
 use tempfile::TempDir;
 
@@ -147,6 +149,12 @@ fn of<'a>(nodes: &'a [Node], service: &'a str) -> impl Iterator<Item = &'a Node>
 /// The settings that all processes share.
 fn settings(engines: &Engines, nodes: &[Node], folder: &Path) -> String {
     let mut text = engines.settings(folder);
+    // The same for all processes of auth; thrown away with the rest.
+    let _ = write!(text, "[auth]\nsecret = \"{}\"\n\n", STANDARD.encode(random()));
+    let _ = write!(
+        text,
+        "[server]\ndrain = \"1s\"\n\n[gateway.upstream]\ncheck_every = \"250ms\"\n\n"
+    );
     text.push_str("[gateway]\ntrusted_proxies = [\"127.0.0.0/8\"]\n\n");
     for (table, rpc) in [("gateway.upstreams", false), ("rpc.upstreams", true)] {
         // Writing to a string does not fail.
@@ -163,6 +171,15 @@ fn settings(engines: &Engines, nodes: &[Node], folder: &Path) -> String {
     // One mailbox for all, so that the gateway shows what auth has sent.
     let _ = writeln!(text, "[mail]\nfolder = \"{}\"", folder.join("mail").display());
     text
+}
+
+/// 32 bytes from the operating system.
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .unwrap_or_else(|e| panic!("no randomness: {e}"));
+    bytes
 }
 
 /// Makes roles and schemas, then the tables.

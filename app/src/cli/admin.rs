@@ -35,8 +35,8 @@ impl AdminCommand {
         let server: ServerConfig = settings.section("server")?;
         let data_dir = server.data_dir.clone();
         let listening = server.listen.to_string();
-        let platform = Platform::open(&settings, &server, &data_dir, &listening).await?;
-        let auth = Roles::of(&[Role::Auth])?;
+        let platform = Platform::aside(&settings, &server, &data_dir, &listening)?;
+        let auth = Roles::of(&[Role::Auth]);
         let mounted = mount::services(&platform, &settings, &auth, &data_dir).await?;
         mount::migrate(&mounted).await?;
         let (password, made) = password()?;

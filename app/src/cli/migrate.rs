@@ -24,8 +24,8 @@ impl Migrate {
         let server: ServerConfig = settings.section("server")?;
         let data_dir = DataDir::open(&server.data_dir)?;
         let listening = server.listen.to_string();
-        let platform = Platform::open(&settings, &server, data_dir.path(), &listening).await?;
-        let mounted = mount::services(&platform, &settings, &Roles::of(&[])?, data_dir.path()).await?;
+        let platform = Platform::aside(&settings, &server, data_dir.path(), &listening)?;
+        let mounted = mount::services(&platform, &settings, &Roles::of(&[]), data_dir.path()).await?;
         let mut count = 0;
         for one in &mounted {
             for (set, migrations) in mount::migration_sets(one) {

@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod health;
 mod migrate;
+mod provision;
 mod serve;
 
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the databases up to this binary; `serve` does so too
     Migrate(migrate::Migrate),
+    /// Make a role, a schema and a settings file for each service on a PostgreSQL server
+    Provision(provision::Provision),
     /// Print or check the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -54,6 +57,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(&self.settings).await,
             Command::Migrate(command) => command.run(&self.settings).await,
+            Command::Provision(command) => command.run().await,
             Command::Config(command) => command.run(&self.settings),
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,

@@ -22,7 +22,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self, settings: &SettingsArgs) -> Result<ExitCode, Error> {
-        let roles = Roles::of(&self.only)?;
+        let roles = Roles::of(&self.only);
         let flags = self
             .listen
             .map(|address| ("server.listen".to_owned(), address.to_string().into()));

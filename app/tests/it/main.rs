@@ -14,6 +14,7 @@ mod crash;
 mod journey;
 mod openapi;
 mod postgres;
+mod provision;
 mod routes;
 mod rpc;
 mod stoa;

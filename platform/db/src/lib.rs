@@ -10,6 +10,7 @@ mod db;
 mod error;
 mod migration;
 mod postgres;
+pub mod provision;
 mod row;
 mod sqlite;
 pub mod testing;

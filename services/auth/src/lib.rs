@@ -26,9 +26,13 @@ use stoa_service::{Env, Service};
 pub use admin::{Admin, AdminError, create_admin};
 pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, SameSite};
 use ctx::Ctx;
+pub use error::CODES;
 
 /// Who issues our access tokens: the claim `iss`.
 pub const ISSUER: &str = "stoa";
+
+/// The pages that links in mails lead to.
+pub const PAGES: &[&str] = &["/auth/verify", "/auth/reset"];
 
 /// The tables. Numbered in a row, without gaps.
 pub const MIGRATIONS: &[Migration] = migrations![
@@ -65,7 +69,7 @@ fn assemble(ctx: &Ctx) -> Service {
         subscriptions: Vec::new(),
         jobs: jobs::handlers(ctx),
         schedules: jobs::schedules(),
-        codes: error::CODES,
+        codes: CODES,
         start: Some(Box::new(move || Box::pin(ops::start::start(starting)))),
     }
 }

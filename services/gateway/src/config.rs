@@ -1,11 +1,13 @@
 //! Section `[gateway]` of the settings.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
 
 use http::{HeaderValue, Method, Uri};
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use stoa_kernel::{Period, Rate};
+
+use crate::upstream::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
 
 /// Section `[gateway]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +29,12 @@ pub struct GatewayConfig {
     pub cors: CorsConfig,
     /// How often one may call.
     pub rate_limit: RateLimitConfig,
+    /// Where services run that this process does not run.
+    pub upstreams: BTreeMap<String, Vec<UpstreamUrl>>,
+    /// Public gRPC services, and where they run.
+    pub grpc_upstreams: Vec<GrpcUpstream>,
+    /// How services of other processes are treated.
+    pub upstream: UpstreamConfig,
 }
 
 /// Section `[gateway.cors]`.
@@ -206,18 +214,19 @@ impl fmt::Display for RouteRate {
 
 macro_rules! as_text {
     ($($name:ty),*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
     )*};
 }
+pub(crate) use as_text;
 as_text!(Network, Origin, RouteRate);
 
 #[cfg(test)]

@@ -5,12 +5,16 @@
 
 mod codes;
 mod config;
+mod draining;
 mod edge;
 mod pages;
 mod server;
+mod upstream;
 
-pub use codes::{CODES, ORIGIN_NOT_ALLOWED, REFUSED, URI_TOO_LONG};
+pub use codes::{CODES, ORIGIN_NOT_ALLOWED, REFUSED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, URI_TOO_LONG};
 pub use config::{CorsConfig, GatewayConfig, Network, Origin, RateLimitConfig, RouteRate};
-pub use edge::{AsIs, Edge, EdgeParts};
+pub use draining::Draining;
+pub use edge::{AsIs, Edge, EdgeParts, RemoteRoutes};
 pub use pages::{Detail, HealthCheck, MetricsRead, PagesParts, pages};
 pub use server::{Answers, ServerLimits, ServerOptions, redirect, serve, serve_with};
+pub use upstream::{GrpcUpstream, UpstreamConfig, UpstreamUrl, Upstreams};

@@ -11,8 +11,14 @@ mod store;
 mod view;
 
 pub use config::UsersConfig;
+pub use error::CODES;
+use stoa_auth_api::events::{UserErased, UserRegistered};
 use stoa_db::Migration;
+use stoa_events::Event as _;
 use stoa_service::{Env, Service};
+
+/// The events that it wants to be told of, for a broker to keep them before it has ever run.
+pub const WANTS: &[&str] = &[UserRegistered::NAME, UserErased::NAME];
 
 const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles"];
 
@@ -28,7 +34,7 @@ pub fn service(env: Env, config: UsersConfig) -> Service {
         subscriptions: events::subscriptions(&ctx),
         jobs: jobs::handlers(&ctx),
         schedules: jobs::schedules(),
-        codes: error::CODES,
+        codes: CODES,
         start: None,
     }
 }

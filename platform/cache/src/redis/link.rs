@@ -6,11 +6,8 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult,
-    aio::{ConnectionLike, MultiplexedConnection},
-    cluster::ClusterClientBuilder,
-    cluster_async::ClusterConnection,
-    from_redis_value,
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult, aio::MultiplexedConnection,
+    cluster::ClusterClientBuilder, cluster_async::ClusterConnection,
 };
 
 use super::{PATIENCE, address::Address};
@@ -87,11 +84,10 @@ impl Link {
     }
 
     pub(super) async fn send<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
-        let answer = match &mut self.connection {
-            Connection::Single(connection) => connection.req_packed_command(command).await?,
-            Connection::Cluster(connection) => connection.req_packed_command(command).await?,
-        };
-        Ok(from_redis_value(answer)?)
+        match &mut self.connection {
+            Connection::Single(connection) => command.query_async(connection).await,
+            Connection::Cluster(connection) => command.query_async(connection).await,
+        }
     }
 }
 

@@ -1,9 +1,16 @@
-//! The local cache through its public surface.
+//! The cache through its public surface: what every engine does, what the local one does on top, and what becomes of
+//! a Redis that goes away.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-mod limits;
-mod locks;
-mod values;
+mod conformance;
+mod ground;
+mod hints;
+mod local_limits;
+mod local_locks;
+mod local_values;
+mod outage;
+mod settings;
+mod sharing;
 
 use std::time::Duration;
 

@@ -49,6 +49,11 @@ impl Address {
         self.config.get_user().unwrap_or_default()
     }
 
+    pub(crate) fn password(&self) -> Option<String> {
+        let password = self.config.get_password()?;
+        Some(String::from_utf8_lossy(password).into_owned())
+    }
+
     /// The database; without one the server takes that of the role's name.
     pub(crate) fn database(&self) -> &str {
         self.config.get_dbname().unwrap_or_else(|| self.role())

@@ -27,7 +27,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Open(format!(
-        "{name:?} cannot name a schema: use a-z, 0-9 and _, begin with a letter, not with pg_, and stay within {LONGEST_NAME}"
+        "{name:?} cannot name a schema, role or database: use a-z, 0-9 and _, begin with a letter, not with pg_, and stay within {LONGEST_NAME}"
     )))
 }
 

@@ -67,8 +67,10 @@ impl PostgresTx {
 
     /// A server that takes no writes is a primary no more: its connection is not used again.
     fn look<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        if matches!(result, Err(Error::ReadOnly(_))) {
-            self.client.take().map(statement::forget);
+        if matches!(result, Err(Error::ReadOnly(_)))
+            && let Some(client) = self.client.take()
+        {
+            statement::forget(client);
         }
         result
     }

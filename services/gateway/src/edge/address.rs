@@ -60,6 +60,13 @@ impl Proxies {
     }
 }
 
+impl Proxies {
+    /// Whether what the peer says of a request is believed.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        trusts(&self.trusted, peer.to_canonical())
+    }
+}
+
 /// Whether a request was made on this machine or in a trusted network, and not on behalf of somebody behind a proxy.
 /// A proxy on this machine that nobody declared as trusted shows itself by the headers that it adds.
 pub(crate) fn from_inside(trusted: &[Network], address: IpAddr, headers: &HeaderMap) -> bool {

@@ -15,6 +15,8 @@ const CLIENT_CLOSED: u16 = 499;
 pub(super) struct Exchange<'a> {
     edge: &'a Inner,
     started: Instant,
+    /// When the answer has to be there.
+    pub(super) deadline: Instant,
     pub(super) peer: SocketAddr,
     pub(super) route: &'a Route,
     pub(super) method: Method,
@@ -31,12 +33,13 @@ impl<'a> Exchange<'a> {
         peer: SocketAddr,
         parts: &Parts,
         info: RequestInfo,
-        started: Instant,
+        (started, deadline): (Instant, Instant),
     ) -> Self {
         edge.in_flight.increment(1);
         Self {
             edge,
             started,
+            deadline,
             peer,
             route: edge.routes.find(parts.uri.path()),
             method: parts.method.clone(),

@@ -5,8 +5,10 @@ mod address;
 mod compress;
 mod cors;
 mod exchange;
+mod grpc;
 mod identity;
 mod limits;
+mod remote;
 mod routes;
 mod shape;
 
@@ -16,7 +18,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -28,7 +30,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use http::{Method, header, request::Parts};
+use http::{HeaderValue, Method, Version, header, request::Parts};
 use http_body::Body as _;
 use metrics::Gauge;
 use stoa_cache::{Cache, LimitKey, Limiter};
@@ -44,11 +46,12 @@ use tracing::{Instrument, Span, field::Empty};
 use utoipa::openapi::OpenApi;
 
 pub(crate) use self::address::from_inside;
-pub use self::shape::AsIs;
 use self::{
-    address::Proxies, compress::Encoding, cors::Cors, exchange::Exchange, identity::Identity, routes::Routes,
+    address::Proxies, compress::Encoding, cors::Cors, exchange::Exchange, identity::Identity, remote::Remote,
+    routes::Routes,
 };
-use crate::{GatewayConfig, pages::document};
+pub use self::{remote::RemoteRoutes, shape::AsIs};
+use crate::{Draining, GatewayConfig, Upstreams, pages::document, upstream};
 
 /// Longest user agent that is kept, in bytes.
 const MAX_USER_AGENT: usize = 512;
@@ -77,6 +80,15 @@ pub struct EdgeParts {
     pub traces: Option<f64>,
     /// The address under which people reach this installation.
     pub public_url: String,
+    /// Services that run in other processes; none where all run in this one.
+    pub upstreams: Option<Upstreams>,
+    /// Which routes of `openapi` and `unlisted` are theirs.
+    pub remote: Vec<RemoteRoutes>,
+    /// Whether all requests come by way of another process' edge, whose network is in `trusted_proxies`. What that one
+    /// does is not done twice then: CORS, limits on head and rates, security headers, compression.
+    pub behind_gateway: bool,
+    /// Whether this process is about to stop.
+    pub draining: Draining,
 }
 
 /// The layer around all endpoints. Cheap to clone.
@@ -99,6 +111,9 @@ struct Inner {
     access_log: Option<AccessLog>,
     traces: Option<f64>,
     in_flight: Gauge,
+    upstreams: Option<Upstreams>,
+    behind_gateway: bool,
+    draining: Draining,
 }
 
 impl Edge {
@@ -108,7 +123,13 @@ impl Edge {
         let EdgeParts { config, cache, .. } = parts;
         let mut unlisted = parts.unlisted;
         unlisted.extend(crate::pages::UNLISTED.iter().map(|path| (*path).to_owned()));
-        let routes = Routes::new(&parts.openapi, &unlisted, &config.rate_limit.per_route, &cache);
+        let mut routes = Routes::new(&parts.openapi, &unlisted, &config.rate_limit.per_route, &cache);
+        remote::assign(
+            &mut routes,
+            &parts.remote,
+            parts.upstreams.as_ref(),
+            &parts.openapi,
+        );
         let router = parts.router.merge(document::router(&parts.openapi));
         // Stands inside of the idempotency, which runs requests in tasks of their own.
         let traced = router.clone().layer(from_fn(traced));
@@ -128,8 +149,18 @@ impl Edge {
             access_log: parts.access_log.filter(|_| config.access_log),
             traces: parts.traces,
             in_flight: metrics::gauge!("http_requests_in_flight"),
+            upstreams: parts.upstreams,
+            behind_gateway: parts.behind_gateway,
+            draining: parts.draining,
             config,
         }))
+    }
+
+    /// Returns once no WebSocket to another process is open any more.
+    pub(crate) async fn tunnels_closed(&self) {
+        if let Some(upstreams) = &self.0.upstreams {
+            upstreams.tunnels().closed().await;
+        }
     }
 
     pub(crate) fn config(&self) -> &GatewayConfig {
@@ -145,30 +176,43 @@ impl Edge {
         let started = Instant::now();
         let edge = &*self.0;
         let (parts, body) = request.into_parts();
+        let (version, patience, call) = (parts.version, edge.patience(peer, &parts), grpc::is_call(&parts));
         let identity = Identity::of(&parts.headers, edge.traces.unwrap_or(0.0));
         let parent = identity.parent;
         let info = edge.inform(peer, &parts, identity);
-        let mut exchange = Exchange::begin(edge, peer, &parts, info, started);
+        let mut exchange = Exchange::begin(edge, peer, &parts, info, (started, started + patience));
         let span = edge.span(&exchange, &parent);
         let origin = edge.cors.allowed(&parts.headers);
         let encoding = Encoding::accepted(&parts.headers);
 
         let answer = edge.answer(parts, body, &mut exchange).instrument(span.clone());
         let answer = AssertUnwindSafe(answer).catch_unwind();
-        let answer = match tokio::time::timeout(edge.config.timeout.0, answer).await {
+        let answer = match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(panic)) => Err(Failure::internal(format_args!("panic: {}", words(&*panic)))),
+            Err(_) if exchange.route.remote.is_some() => Err(Remote::too_late()),
             Err(_) => Err(Failure::new(codes::TIMEOUT)),
         };
 
         let response = answer.unwrap_or_else(IntoResponse::into_response);
         let mut response = shape::problems(response, &exchange);
-        shape::headers(response.headers_mut(), &exchange);
-        edge.cors.sign(response.headers_mut(), origin);
-        if compress::worthwhile(&response, &exchange.method, edge.config.compress_from) {
-            compress::vary(response.headers_mut());
-            if let Some(encoding) = encoding {
-                response = compress::compress(response, encoding);
+        if call {
+            response = grpc::translate(response);
+        }
+        if edge.draining.has_begun() && version == Version::HTTP_11 {
+            response
+                .headers_mut()
+                .entry(header::CONNECTION)
+                .or_insert(HeaderValue::from_static("close"));
+        }
+        if !edge.behind_gateway {
+            shape::headers(response.headers_mut(), &exchange);
+            edge.cors.sign(response.headers_mut(), origin);
+            if compress::worthwhile(&response, &exchange.method, edge.config.compress_from) {
+                compress::vary(response.headers_mut());
+                if let Some(encoding) = encoding {
+                    response = compress::compress(response, encoding);
+                }
             }
         }
         span.record("http.response.status_code", response.status().as_u16());
@@ -178,6 +222,15 @@ impl Edge {
 }
 
 impl Inner {
+    /// How long the request may take: what the settings say, or the gateway before this process if that is less.
+    fn patience(&self, peer: SocketAddr, parts: &Parts) -> Duration {
+        let own = self.config.timeout.0;
+        if !self.behind_gateway || !self.proxies.trusts(peer.ip()) {
+            return own;
+        }
+        upstream::headers::patience(&parts.headers).map_or(own, |left| left.min(own))
+    }
+
     fn inform(&self, peer: SocketAddr, parts: &Parts, identity: Identity) -> RequestInfo {
         let source = self.proxies.source(peer.ip(), &parts.headers);
         let agent = parts
@@ -227,28 +280,43 @@ impl Inner {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let address = (&self.per_address, LimitKey::address(exchange.info.address));
-        match exchange.route.limiter(&parts.method, exchange.info.address) {
-            None => exchange.tightest.take(&[address]).await?,
-            Some(of_route) => exchange.tightest.take(&[address, of_route]).await?,
-        }
-        limits::check_head(&parts, &self.config)?;
-        if let Some(answer) = self.cors.preflight(&parts)? {
+        if !self.behind_gateway
+            && let Some(answer) = self.enter(&parts, exchange).await?
+        {
             return Ok(answer);
         }
-        let body = limits::limit_body(body, self.config.max_body)?;
+        // A gRPC stream has no length; its messages have their limits where they are read.
+        let endless = exchange.route.remote.as_ref().is_some_and(|remote| remote.grpc);
+        let body = limits::limit_body(body, if endless { u64::MAX } else { self.config.max_body })?;
         parts.extensions.insert(exchange.info.clone());
         parts.extensions.insert(ConnectInfo(exchange.peer));
         admit(&mut parts, &self.verifier, self.keys.as_deref()).await?;
         if let Some(principal) = parts.extensions.get::<Arc<Principal>>() {
             exchange.user = Some(principal.user_id);
-            let user = LimitKey::User(principal.user_id.uuid().into_bytes());
-            exchange.tightest.take(&[(&self.per_user, user)]).await?;
+            if !self.behind_gateway {
+                let user = LimitKey::User(principal.user_id.uuid().into_bytes());
+                exchange.tightest.take(&[(&self.per_user, user)]).await?;
+            }
         }
-        Ok(self.pass_on(Request::from_parts(parts, body), exchange).await)
+        let request = Request::from_parts(parts, body);
+        if let Some(remote) = &exchange.route.remote {
+            return remote.pass_on(request, &exchange.info, exchange.deadline).await;
+        }
+        Ok(self.pass_on(request, exchange).await)
     }
 
-    /// Hands a request to its endpoint. Here is where a request for a service of another process would leave.
+    /// Counts a request against what holds for anybody. Some: the answer to a preflight.
+    async fn enter(&self, parts: &Parts, exchange: &mut Exchange<'_>) -> Result<Option<Response>> {
+        let address = (&self.per_address, LimitKey::address(exchange.info.address));
+        match exchange.route.limiter(&parts.method, exchange.info.address) {
+            None => exchange.tightest.take(&[address]).await?,
+            Some(of_route) => exchange.tightest.take(&[address, of_route]).await?,
+        }
+        limits::check_head(parts, &self.config)?;
+        self.cors.preflight(parts)
+    }
+
+    /// Hands a request to its endpoint in this process.
     async fn pass_on(&self, mut request: Request, exchange: &Exchange<'_>) -> Response {
         if request.body().size_hint().exact() != Some(0) {
             // The edge's own limit holds; axum's would come on top of it.

@@ -7,6 +7,7 @@ use metrics::Histogram;
 use stoa_cache::{Cache, LimitKey, Limiter};
 use utoipa::openapi::OpenApi;
 
+use super::remote::Remote;
 use crate::config::RouteRate;
 
 const METHODS: [&str; 8] = [
@@ -25,6 +26,8 @@ pub(super) struct Routes {
 pub(super) struct Route {
     name: String,
     limiters: Vec<(Method, Limiter)>,
+    /// Where its requests go, if its service runs in another process.
+    pub(super) remote: Option<Remote>,
     durations: [[OnceLock<Histogram>; CLASSES.len()]; METHODS.len()],
 }
 
@@ -76,6 +79,17 @@ impl Routes {
         Some(index)
     }
 
+    /// Says where the requests for a route go.
+    pub(super) fn assign(&mut self, path: &str, remote: Remote) {
+        match self.insert(path) {
+            Some(index) => self.routes[index].remote = Some(remote),
+            None => tracing::error!(
+                route = path,
+                "this route is at odds with another; its requests are not passed on"
+            ),
+        }
+    }
+
     pub(super) fn find(&self, path: &str) -> &Route {
         let index = self.paths.at(path).map_or(0, |found| *found.value);
         &self.routes[index]
@@ -101,6 +115,7 @@ impl Route {
         Self {
             name: name.to_owned(),
             limiters: Vec::new(),
+            remote: None,
             durations: Default::default(),
         }
     }

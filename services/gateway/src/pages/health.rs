@@ -190,10 +190,11 @@ pub(super) async fn live() -> Response {
 /// Can the process do its work?
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()), responses(
     (status = 200, description = "It can.", body = ProcessState),
-    (status = 503, description = "Something that it needs does not work.", body = ProcessState),
+    (status = 503, description = "Something that it needs does not work, or it is about to stop.", body = ProcessState),
 ))]
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let status = if look(&shared).await.status == HealthStatus::Down {
+    let stopping = shared.draining.has_begun();
+    let status = if stopping || look(&shared).await.status == HealthStatus::Down {
         HealthStatus::Down
     } else {
         HealthStatus::Up

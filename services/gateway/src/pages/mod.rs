@@ -16,7 +16,7 @@ use stoa_kernel::Principal;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::health::{Detail, HealthCheck};
-use crate::{Network, edge::from_inside};
+use crate::{Draining, Network, edge::from_inside};
 
 stoa_http::permission!(
     /// May read metrics and what lies behind the state of health.
@@ -48,6 +48,8 @@ pub struct PagesParts {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Networks that count as inside: `gateway.trusted_proxies`.
     pub trusted: Vec<Network>,
+    /// Whether this process is about to stop.
+    pub draining: Draining,
 }
 
 /// What handlers share.
@@ -59,6 +61,7 @@ struct Shared {
     codes: Vec<Code>,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
     trusted: Vec<Network>,
+    draining: Draining,
 }
 
 /// The gateway's endpoints, to be merged with those of the services.
@@ -74,6 +77,7 @@ pub fn pages(parts: PagesParts) -> OpenApiRouter {
         codes,
         metrics: parts.metrics,
         trusted: parts.trusted,
+        draining: parts.draining,
     });
     OpenApiRouter::new()
         .routes(routes!(health::live))

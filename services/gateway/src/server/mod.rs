@@ -77,6 +77,7 @@ pub async fn serve_with(
     grace: Duration,
     ServerOptions { tls, limits }: ServerOptions,
 ) {
+    let tunnels = edge.clone();
     let server = Arc::new(Server {
         builder: builder(&edge, limits),
         edge,
@@ -100,7 +101,11 @@ pub async fn serve_with(
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    if timeout(grace, graceful.shutdown()).await.is_err() {
+    let finished = async {
+        graceful.shutdown().await;
+        tunnels.tunnels_closed().await;
+    };
+    if timeout(grace, finished).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "the grace period is over; requests under way are cut off"

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use stoa_gateway::{Detail, HealthCheck, PagesParts, pages};
+use stoa_gateway::{Detail, Draining, HealthCheck, PagesParts, pages};
 use stoa_http::Code;
 
 use crate::story::{Story, from, request, story_with};
@@ -25,6 +25,7 @@ fn parts(checks: Vec<HealthCheck>) -> PagesParts {
         codes: vec![OWN],
         metrics: Arc::new(|| "requests_total 7\n".to_owned()),
         trusted: vec!["10.0.0.0/8".parse().unwrap()],
+        draining: Draining::default(),
     }
 }
 

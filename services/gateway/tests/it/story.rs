@@ -20,7 +20,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stoa_cache::Cache;
-use stoa_gateway::{AsIs, Edge, EdgeParts, GatewayConfig};
+use stoa_gateway::{AsIs, Draining, Edge, EdgeParts, GatewayConfig};
 use stoa_http::{Caller, Claims, Failure, RequestInfo, TokenSigner, Verifier};
 use stoa_kernel::{Clock, Id, SessionId, UserId};
 use tower::ServiceExt;
@@ -107,6 +107,10 @@ pub(crate) fn story_with(settings: &str, change: impl FnOnce(&mut EdgeParts)) ->
         access_log: None,
         traces: None,
         public_url: "http://localhost:3000".into(),
+        upstreams: None,
+        remote: Vec::new(),
+        behind_gateway: false,
+        draining: Draining::default(),
     };
     change(&mut parts);
     Story {

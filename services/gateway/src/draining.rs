@@ -1,0 +1,25 @@
+//! The time between the wish to stop and the stop.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Whether this process is about to stop. Handed to the pages and the edge: from its beginning on `/health/ready` says 503,
+/// and each HTTP/1 answer closes its connection. Whoever balances requests goes elsewhere while all that come are still
+/// served; after a few seconds the listener can be closed without anybody noticing.
+#[derive(Clone, Debug, Default)]
+pub struct Draining(Arc<AtomicBool>);
+
+impl Draining {
+    /// Nothing new is wanted from now on.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

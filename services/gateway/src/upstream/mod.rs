@@ -1,0 +1,83 @@
+//! Services of other processes: where they are, how they are doing, and requests on their way to them.
+
+mod attempt;
+mod breaker;
+mod budget;
+mod config;
+mod forward;
+pub(crate) mod headers;
+mod health;
+mod latency;
+mod measured;
+mod relay;
+mod replica;
+mod service;
+mod tend;
+mod tunnel;
+mod wire;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use self::config::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
+use self::{config::UpstreamConfig as Settings, tunnel::Tunnels};
+pub(crate) use self::{forward::too_late, service::Service};
+use crate::GatewayConfig;
+
+/// The services that run in other processes, as the settings tell. Cheap to clone.
+#[derive(Clone)]
+pub struct Upstreams {
+    services: Arc<BTreeMap<String, Arc<Service>>>,
+    grpc: Arc<BTreeMap<String, Arc<Service>>>,
+    tunnels: Tunnels,
+}
+
+impl Upstreams {
+    /// Reads `gateway.upstreams` and `gateway.grpc_upstreams`, and begins to look after what stands there: for as long as a
+    /// clone of the result is kept. Services without an address are left out.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn new(config: &GatewayConfig) -> Self {
+        let tunnels = Tunnels::default();
+        let start = |(name, urls): (String, Vec<UpstreamUrl>)| {
+            let service = Service::new(&name, urls, Settings::clone(&config.upstream), tunnels.clone());
+            let service = Arc::new(service);
+            tokio::spawn(tend::tend(Arc::downgrade(&service)));
+            (name, service)
+        };
+        let named = config
+            .upstreams
+            .clone()
+            .into_iter()
+            .filter(|(_, urls)| !urls.is_empty());
+        let mut grpc: BTreeMap<String, Vec<UpstreamUrl>> = BTreeMap::new();
+        for one in &config.grpc_upstreams {
+            grpc.entry(one.service.clone()).or_default().push(one.url.clone());
+        }
+        Self {
+            services: Arc::new(named.map(start).collect()),
+            grpc: Arc::new(grpc.into_iter().map(start).collect()),
+            tunnels,
+        }
+    }
+
+    /// Whether the settings say where a service runs.
+    #[must_use]
+    pub fn has(&self, service: &str) -> bool {
+        self.services.contains_key(service)
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Option<&Arc<Service>> {
+        self.services.get(name)
+    }
+
+    /// Public gRPC services by their full names.
+    pub(crate) fn grpc(&self) -> &BTreeMap<String, Arc<Service>> {
+        &self.grpc
+    }
+
+    pub(crate) fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
+    }
+}
