@@ -9,7 +9,6 @@ mod lifecycle;
 mod mount;
 mod openapi;
 mod roles;
-mod rpc;
 mod settings;
 mod tls;
 

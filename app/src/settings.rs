@@ -90,7 +90,6 @@ impl SettingsArgs {
 /// Reads every section as its service does, so that a wrong one is found before anything starts.
 pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
     settings.section::<ServerConfig>("server")?;
-    settings.section::<stoa_rpc::RpcConfig>("rpc")?;
     for role in Role::with_database() {
         settings.engine_section::<DatabaseConfig>("database", role.name())?;
     }

@@ -4,10 +4,10 @@ use std::{io, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -65,6 +65,9 @@ pub enum HandshakeError {
 /// For browsers that were sent here with `http://`.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
     content-length: 52\r\nconnection: close\r\n\r\nThis port speaks TLS only: begin with https:// here.";
+/// A peer that is sent away has so long to read why, and so many times 4 KiB of what it sends are read.
+const HANG_UP: Duration = Duration::from_secs(1);
+const MOST_UNREAD: u8 = 16;
 /// The first byte of what a TLS client sends.
 const HANDSHAKE: u8 = 0x16;
 
@@ -100,7 +103,7 @@ impl Acceptor {
         let mut first = [0];
         timeout_at(end, stream.peek(&mut first)).await.map_err(late)??;
         if first[0].is_ascii_uppercase() {
-            timeout_at(end, refuse_plain(stream)).await.map_err(late)?;
+            hang_up(stream, SPEAK_TLS).await;
             return Err(HandshakeError::Plain);
         }
         if first[0] != HANDSHAKE {
@@ -109,9 +112,19 @@ impl Acceptor {
         let handshake = async {
             // The semaphore is never closed.
             let _place = self.places.acquire().await;
-            TlsAcceptor::from(self.config()).accept(stream).await
+            TlsAcceptor::from(self.config())
+                .accept(stream)
+                .into_fallible()
+                .await
         };
-        let mut stream = timeout_at(end, handshake).await.map_err(late)??;
+        let mut stream = match timeout_at(end, handshake).await.map_err(late)? {
+            Ok(stream) => stream,
+            Err((error, stream)) => {
+                // What TLS says to the peer about it has been written.
+                hang_up(stream, b"").await;
+                return Err(error.into());
+            }
+        };
         if stream.get_ref().1.alpn_protocol() == Some(ACME_ALPN) {
             let _ = timeout_at(end, stream.shutdown()).await;
             return Err(HandshakeError::Authority);
@@ -127,19 +140,20 @@ impl Acceptor {
     }
 }
 
-/// Reads what has come before it closes: data left unread would make the kernel take the answer back.
-async fn refuse_plain(mut stream: TcpStream) {
-    if stream.write_all(SPEAK_TLS).await.is_ok() && stream.shutdown().await.is_ok() {
-        let mut sink = [0; 4096];
-        let mut left = 16;
-        while left > 0
-            && tokio::io::AsyncReadExt::read(&mut stream, &mut sink)
-                .await
-                .is_ok_and(|n| n > 0)
-        {
+/// Writes some last words and reads for a moment what still comes: data left unread would make the kernel take the words
+/// back.
+async fn hang_up(mut stream: TcpStream, words: &[u8]) {
+    let last = async {
+        stream.write_all(words).await?;
+        stream.shutdown().await?;
+        let (mut sink, mut left) = ([0; 4096], MOST_UNREAD);
+        while left > 0 && stream.read(&mut sink).await? > 0 {
             left -= 1;
         }
-    }
+        Ok::<_, io::Error>(())
+    };
+    // Whoever has left already needs no words.
+    let _ = timeout(HANG_UP, last).await;
 }
 
 #[cfg(test)]
