@@ -108,3 +108,45 @@ fn a_database_that_cannot_be_had_is_told_by_its_setting_and_without_the_password
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_replica_people_find_what_they_just_saved() {
+    let (_scratch, data_dir) = folder();
+    let primary = stoa_engines::Postgres::start();
+    let replica = primary.replica();
+    let (url, replica_url) = (primary.url(), replica.url());
+    let settings = [
+        ("DATABASE__URL", url.as_str()),
+        ("DATABASE__REPLICA_URL", &replica_url),
+    ];
+    let stoa = Stoa::serve_with(&data_dir, &settings);
+    replica.sql("SELECT pg_wal_replay_pause()");
+    let ada = stoa.register("ada@example.com").await;
+    for bio in ["one", "two", "three"] {
+        let me = stoa.get("/api/v1/users/me", token(&ada)).await;
+        let version = me.headers()["etag"].clone();
+        let changed = stoa
+            .request(Method::PATCH, "/api/v1/users/me")
+            .bearer_auth(token(&ada))
+            .header("if-match", version)
+            .json(&serde_json::json!({"bio": bio}))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(changed.status(), 200);
+        let me = stoa.get("/api/v1/users/me", token(&ada)).await;
+        assert!(me.text().await.unwrap().contains(bio), "{bio}");
+    }
+    replica.sql("SELECT pg_wal_replay_resume()");
+    assert!(stoa.terminate().success());
+    let mut doctor = command(&data_dir);
+    for (key, value) in settings {
+        doctor.env(format!("STOA_{key}"), value);
+    }
+    let looked = doctor.arg("doctor").output().unwrap();
+    let said = String::from_utf8_lossy(&looked.stdout).into_owned();
+    assert!(
+        said.contains("ok     auth database: PostgreSQL") && said.contains("s behind at most"),
+        "{said}"
+    );
+}
