@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use stoa_db::Error;
+use stoa_db::{Db, Error};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Bus,
+    Bus, Subscription,
     bus::{Arrivals, BusError, Delivery, Position, envelope},
     inbox::{Arrival, Inbox, bury},
     lease::Fence,
@@ -171,4 +171,29 @@ fn count(service: &str, read: &[Result<Arrival<'_>, String>]) {
                 .increment(number as u64);
         }
     }
+}
+
+/// One step for tests: is brought a batch, keeps it or not, and dies before it is acknowledged. Returns how many there were.
+///
+/// # Errors
+/// What broker or database say.
+pub async fn take_in(
+    bus: &Bus,
+    db: &Db,
+    subscriptions: &[Subscription],
+    keeps: bool,
+) -> Result<usize, BusError> {
+    let inbox = Inbox::new(db, subscriptions);
+    let mut arrivals = bus.arrivals(&inbox).await?;
+    let batch = arrivals.next().await?;
+    let read: Vec<_> = batch.iter().map(|one| envelope::read(&one.body)).collect();
+    if keeps {
+        let rows = Rows {
+            batch: &batch,
+            read: &read,
+            position: arrivals.position(&batch),
+        };
+        rows.commit(&inbox, &Fence::none()).await?;
+    }
+    Ok(batch.len())
 }

@@ -30,7 +30,7 @@ pub(crate) async fn while_held<F, Fut>(
     Fut: Future<Output = ()>,
 {
     if alone {
-        return work(Fence(None)).await;
+        return work(Fence::none()).await;
     }
     while !stop.is_cancelled() {
         let Some(mut held) = acquire(&db, name, &stop).await else {
@@ -51,6 +51,11 @@ pub(crate) async fn while_held<F, Fut>(
 pub(crate) struct Fence(Option<(&'static str, i64)>);
 
 impl Fence {
+    /// Of one who shares with nobody.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// To be called first: a process that freezes with this transaction open is thrown out of it.
     pub(crate) async fn open(&self, tx: &mut Tx) -> Result<(), Error> {
         if self.0.is_some() && tx.engine() == Engine::Postgres {

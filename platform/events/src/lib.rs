@@ -42,7 +42,8 @@ pub mod steps {
     pub use crate::{
         handler::work,
         inbox::deliver_to,
-        relay::{forget, outgoing},
+        intake::take_in,
+        relay::{forget, hand_on, outgoing},
         store::{Claimed, OutboxRow, claim, release_all},
     };
 }

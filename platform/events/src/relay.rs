@@ -119,6 +119,14 @@ pub async fn outgoing(db: &Db) -> Result<Vec<OutboxRow>, Error> {
     store::read_outbox(db, BATCH).await
 }
 
+/// Second step: hands them to the bus.
+///
+/// # Errors
+/// What the bus says.
+pub async fn hand_on(db: &Db, bus: &Bus, events: &[OutboxRow]) -> Result<(), BusError> {
+    bus.publisher().publish(db.service(), events).await.map(drop)
+}
+
 /// Last step, once every subscriber has them.
 ///
 /// # Errors

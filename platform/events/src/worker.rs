@@ -119,7 +119,7 @@ impl Worker {
     ) -> Result<Registered, Error> {
         store::release_all(&db, options.sole).await?;
         schedule::register(&db, &schedules).await?;
-        bus.subscribe(&db, &subscriptions);
+        bus.subscribe(&db, &subscriptions).await;
         let inbox =
             (!bus.is_local() && !subscriptions.is_empty()).then(|| Arc::new(Inbox::new(&db, &subscriptions)));
         Ok(Registered {

@@ -127,10 +127,14 @@ impl Bus {
         matches!(self.0, Engine::Local(_))
     }
 
-    /// From now on `db` is given the events of these subscriptions.
-    pub(crate) fn subscribe(&self, db: &Db, subscriptions: &[Subscription]) {
+    /// From now on what these subscriptions want is kept for `db`.
+    pub(crate) async fn subscribe(&self, db: &Db, subscriptions: &[Subscription]) {
         if let Engine::Local(local) = &self.0 {
-            local.subscribe(db, subscriptions);
+            return local.subscribe(db, subscriptions);
+        }
+        let events: Vec<_> = subscriptions.iter().map(Subscription::event).collect();
+        if let Err(error) = self.declare(&[(db.service(), &events)]).await {
+            tracing::warn!(service = db.service(), %error, "nothing was made ready on the bus; it will be when events are taken in");
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
+mod bus_conformance;
 mod crashes;
 mod delivery;
 mod failures;

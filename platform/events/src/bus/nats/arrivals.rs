@@ -45,7 +45,7 @@ impl Nats {
         let stream = self.0.context.get_stream(self.0.names.stream());
         let stream = stream.await.map_err(broken)?;
         let info = stream.cached_info();
-        let name = format!("{}@{}", info.config.name, info.created.unix_timestamp());
+        let name = format!("{}@{}", info.config.name, info.created.unix_timestamp_nanos());
         let mut behind = Position::read(inbox.db(), &name).await?;
         if behind.is_some_and(|taken| taken > info.state.last_sequence) {
             tracing::error!(

@@ -63,7 +63,11 @@ impl Nats {
             address,
             there: Mutex::new(0),
         }));
-        nats.declare().await?;
+        nats.declare().await.map_err(|error| BusError::Unreachable {
+            broker: NATS,
+            address: nats.0.address.clone(),
+            reason: format!("it has no stream for us, and JetStream must be on: {error}"),
+        })?;
         Ok(nats)
     }
 

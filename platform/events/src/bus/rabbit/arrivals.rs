@@ -8,6 +8,7 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
     types::FieldTable,
 };
+use tokio::runtime::Handle;
 
 use super::{broken, broker, close};
 use crate::bus::{BATCH, BusError, Delivery, Receipt};
@@ -17,54 +18,70 @@ const PREFETCH: u16 = 2 * BATCH as u16;
 
 pub(crate) struct Arrivals {
     channel: Channel,
-    consumer: Consumer,
+    consumer: Option<Consumer>,
     queue: String,
 }
 
+impl Drop for Arrivals {
+    /// The channel is closed before the consumer goes. Cancelled first, as it would be by itself, the consumer would make room for
+    /// the next session while what it was brought is still out: that one would be given later events before the earlier ones.
+    /// And a consumer that was still being made must not stay behind, for it would be given everything.
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current() {
+            let (channel, consumer) = (self.channel.clone(), self.consumer.take());
+            runtime.spawn(async move {
+                close(&channel).await;
+                drop(consumer);
+            });
+        }
+    }
+}
+
 impl Arrivals {
-    pub(super) async fn open(channel: Channel, queue: String) -> Result<Self, BusError> {
-        channel
-            .basic_qos(PREFETCH, BasicQosOptions::default())
-            .await
-            .map_err(broken)?;
-        let options = BasicConsumeOptions::default();
-        let consumer = channel
-            .basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default())
-            .await
-            .map_err(broken)?;
-        Ok(Self {
+    pub(super) fn new(channel: Channel, queue: String) -> Self {
+        Self {
             channel,
-            consumer,
+            consumer: None,
             queue,
-        })
+        }
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), BusError> {
+        let qos = BasicQosOptions::default();
+        self.channel.basic_qos(PREFETCH, qos).await.map_err(broken)?;
+        let (queue, options) = (self.queue.as_str().into(), BasicConsumeOptions::default());
+        let consuming = self
+            .channel
+            .basic_consume(queue, "".into(), options, FieldTable::default());
+        self.consumer = Some(consuming.await.map_err(broken)?);
+        Ok(())
     }
 
     pub(in crate::bus) async fn next(&mut self) -> Result<Vec<Delivery>, BusError> {
-        let first = self.consumer.next().await;
-        let first = first
-            .ok_or_else(|| broker(format!("the queue {} is gone", self.queue)))?
-            .map_err(broken)?;
-        let mut batch = vec![self.delivery(first)];
+        let gone = || broker(format!("the queue {} is gone", self.queue));
+        let consumer = self.consumer.as_mut().ok_or_else(gone)?;
+        let first = consumer.next().await.ok_or_else(gone)?.map_err(broken)?;
+        let mut batch = vec![delivery(&self.queue, first)];
         while batch.len() < BATCH {
             // An error ends the session: it comes again by the next call, or nothing does.
-            let Some(Some(Ok(message))) = self.consumer.next().now_or_never() else {
+            let Some(Some(Ok(message))) = consumer.next().now_or_never() else {
                 break;
             };
-            batch.push(self.delivery(message));
+            batch.push(delivery(&self.queue, message));
         }
         Ok(batch)
     }
 
-    fn delivery(&self, mut message: Message) -> Delivery {
-        Delivery {
-            body: std::mem::take(&mut message.data).into(),
-            origin: format!("a message in the queue {}, {}", self.queue, message.routing_key),
-            receipt: Receipt::Rabbit(Box::new(message)),
-        }
-    }
-
     pub(in crate::bus) async fn close(self) {
         close(&self.channel).await;
+    }
+}
+
+fn delivery(queue: &str, mut message: Message) -> Delivery {
+    Delivery {
+        body: std::mem::take(&mut message.data).into(),
+        origin: format!("a message in the queue {queue}, {}", message.routing_key),
+        receipt: Receipt::Rabbit(Box::new(message)),
     }
 }
 

@@ -60,7 +60,7 @@ impl Rabbit {
     pub(super) async fn declare(&self, services: &[(&str, &[&str])]) -> Result<(), BusError> {
         self.0.topology.know(services);
         let channel = self.channel().await?;
-        let declared = within(self.0.topology.declare(&channel)).await;
+        let declared = within("to a declaration", self.0.topology.declare(&channel)).await;
         close(&channel).await;
         declared
     }
@@ -78,23 +78,28 @@ impl Rabbit {
     pub(super) async fn arrivals(&self, inbox: &Inbox) -> Result<Arrivals, BusError> {
         let service = inbox.db().service();
         self.0.topology.know(&[(service, &inbox.events())]);
+        let topology = &self.0.topology;
         let channel = self.channel().await?;
-        within(self.0.topology.declare_service(&channel, service)).await?;
-        let queue = self.0.topology.names().inbox(service);
-        within(Arrivals::open(channel, queue)).await
+        let mut arrivals = Arrivals::new(channel.clone(), topology.names().inbox(service));
+        within("to a declaration", topology.declare_service(&channel, service)).await?;
+        within("to a consumer", arrivals.begin()).await?;
+        Ok(arrivals)
     }
 
     async fn channel(&self) -> Result<Channel, BusError> {
         let connection: Arc<Connection> = self.0.link.connection()?;
-        within(async { connection.create_channel().await.map_err(broken) }).await
+        within("to a new channel", async {
+            connection.create_channel().await.map_err(broken)
+        })
+        .await
     }
 }
 
 /// Waits no longer than a broker may take.
-async fn within<T>(answer: impl Future<Output = Result<T, BusError>>) -> Result<T, BusError> {
+async fn within<T>(what: &str, answer: impl Future<Output = Result<T, BusError>>) -> Result<T, BusError> {
     tokio::time::timeout(PATIENCE, answer)
         .await
-        .unwrap_or_else(|_| Err(broker("no answer in time")))
+        .unwrap_or_else(|_| Err(broker(format!("no answer in time {what}"))))
 }
 
 /// As good as it goes: dropped, a channel is closed too.

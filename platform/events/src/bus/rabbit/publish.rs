@@ -60,13 +60,16 @@ impl Publisher {
                 match envelope::write(source, event) {
                     Ok(body) => {
                         let sending = self.send_one(&channel, source, event, &body);
-                        confirmations.push((event, within(sending).await?));
+                        confirmations.push((event, within("to a message", sending).await?));
                     }
                     Err(reason) => refused.push((event.id, reason)),
                 }
             }
             for (event, confirmation) in confirmations {
-                let confirmed = within(async { confirmation.await.map_err(broken) }).await?;
+                let confirmed = within("to what was published", async {
+                    confirmation.await.map_err(broken)
+                })
+                .await?;
                 self.check(&channel, &event.name, &confirmed).await?;
             }
         }
@@ -79,7 +82,7 @@ impl Publisher {
         }
         self.exchanges.clear();
         let channel = self.rabbit.channel().await?;
-        within(async {
+        within("to a new channel", async {
             let options = ConfirmSelectOptions::default();
             channel.confirm_select(options).await.map_err(broken)
         })
@@ -92,7 +95,7 @@ impl Publisher {
         let topology = &self.rabbit.0.topology;
         let name = topology.names().exchange(event);
         if !self.exchanges.contains(&name) {
-            within(topology.declare_exchange(channel, event)).await?;
+            within("to a declaration", topology.declare_exchange(channel, event)).await?;
             self.exchanges.insert(name);
         }
         Ok(())
@@ -113,11 +116,13 @@ impl Publisher {
             .with_type(event.name.as_str().into())
             .with_app_id(source.into())
             .with_timestamp(u64::try_from(event.time.as_second()).unwrap_or(0));
+        let topology = &self.rabbit.0.topology;
         let options = BasicPublishOptions {
-            mandatory: true,
+            // What nobody wants need not come back; what does comes back to say that a queue is gone.
+            mandatory: topology.is_wanted(&event.name),
             ..BasicPublishOptions::default()
         };
-        let exchange = self.rabbit.0.topology.names().exchange(&event.name);
+        let exchange = topology.names().exchange(&event.name);
         channel
             .basic_publish(
                 exchange.into(),
@@ -130,14 +135,13 @@ impl Publisher {
             .map_err(broken)
     }
 
-    /// What comes back because no queue wants it is done with, unless a service wants it after all: then its queue is gone.
+    /// What comes back although a service wants it has not been kept: the service's queue is gone.
     async fn check(&self, channel: &Channel, event: &str, answer: &Confirmation) -> Result<(), BusError> {
         let topology = &self.rabbit.0.topology;
         match answer {
             Confirmation::Ack(None) => Ok(()),
-            Confirmation::Ack(Some(_)) if !topology.is_wanted(event) => Ok(()),
             Confirmation::Ack(Some(_)) => {
-                within(topology.declare(channel)).await?;
+                within("to a declaration", topology.declare(channel)).await?;
                 Err(broker(format!(
                     "{event} had no queue; the queues were made again"
                 )))

@@ -1,0 +1,130 @@
+//! What can never be taken is put aside with its reason, and holds up nothing.
+
+use std::sync::Arc;
+
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicGetOptions, BasicPublishOptions},
+};
+use serde::{Deserialize, Serialize};
+use stoa_events::{Event, TxExt, dead_letters};
+
+use super::ground::{Broker, Ground, all_once_in_order, emit_many, made, until};
+
+const POISON: &[&[u8]] = &[b"\xff\xfe", b"not json", br#"{"specversion":"1.0","id":"no id"}"#];
+
+/// Puts a message where events go, as somebody else's program might.
+async fn slip_in(ground: &Ground, body: &'static [u8]) {
+    let (url, prefix) = (&ground.config.url, &ground.config.prefix);
+    match &ground.broker {
+        Broker::Local(_) => {}
+        Broker::Nats(_) => {
+            let client = async_nats::connect(url).await.unwrap();
+            let stream = async_nats::jetstream::new(client);
+            let subject = format!("{prefix}.events.thing.made");
+            let sent = stream.publish(subject, body.into()).await.unwrap();
+            sent.await.unwrap();
+        }
+        Broker::Rabbit(_) => {
+            let channel = channel(url).await;
+            let (exchange, options) = (format!("{prefix}.thing.events"), BasicPublishOptions::default());
+            let properties = BasicProperties::default();
+            channel
+                .confirm_select(lapin::options::ConfirmSelectOptions::default())
+                .await
+                .unwrap();
+            let sent = channel.basic_publish(exchange.into(), "thing.made".into(), options, body, properties);
+            sent.await.unwrap().await.unwrap();
+        }
+    }
+}
+
+async fn channel(url: &str) -> lapin::Channel {
+    let connection = Connection::connect(url, ConnectionProperties::default())
+        .await
+        .unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    // It lives as long as the test.
+    std::mem::forget(connection);
+    channel
+}
+
+async fn a_message_that_is_no_event_is_put_aside_and_holds_up_nothing(ground: Arc<Ground>) {
+    let (source, sink) = (ground.db("source").await, ground.db("sink").await);
+    let bus = ground.bus().await;
+    bus.declare(&[("sink", &["thing.made"])]).await.unwrap();
+    let teller = ground.start(&source, &bus, vec![]).await;
+    emit_many(&source, 0, 10).await;
+    teller.idle().await;
+    for body in POISON {
+        slip_in(&ground, body).await;
+    }
+    emit_many(&source, 10, 10).await;
+    let _sink = ground.start(&sink, &ground.bus().await, made()).await;
+    all_once_in_order(&sink, 20).await;
+    let mut reasons: Vec<_> = dead_letters(&sink, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|dead| dead.queue == "bus.unreadable")
+        .filter_map(|dead| dead.last_error)
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons.len(), POISON.len(), "{reasons:?}");
+    for word in ["UTF-8", "no CloudEvent", "UUID"] {
+        assert!(
+            reasons.iter().any(|reason| reason.contains(word)),
+            "{word}: {reasons:?}"
+        );
+    }
+    if let Broker::Rabbit(_) = &ground.broker {
+        let (queue, channel) = (
+            format!("{}.sink.dead", ground.config.prefix),
+            channel(&ground.config.url).await,
+        );
+        let mut bodies = Vec::new();
+        until("the messages themselves", async || {
+            let options = BasicGetOptions { no_ack: true };
+            let got = channel.basic_get(queue.as_str().into(), options).await.unwrap();
+            bodies.extend(got.map(|got| got.delivery.data));
+            bodies.len() == POISON.len()
+        })
+        .await;
+        assert_eq!(bodies, POISON, "as they came, in order");
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Large {
+    text: String,
+}
+
+impl Event for Large {
+    const NAME: &'static str = "thing.grown";
+
+    fn key(&self) -> String {
+        "thing:large".to_owned()
+    }
+}
+
+async fn an_event_too_large_for_the_broker_is_put_aside_and_holds_up_nothing(ground: Arc<Ground>) {
+    let (source, sink) = (ground.db("source").await, ground.db("sink").await);
+    let _sink = ground.start(&sink, &ground.bus().await, made()).await;
+    let mut tx = source.begin().await.unwrap();
+    let text = "x".repeat(3 * 1024 * 1024);
+    tx.emit(&Large { text }).await.unwrap();
+    tx.commit().await.unwrap();
+    emit_many(&source, 0, 10).await;
+    let _source = ground.start(&source, &ground.bus().await, vec![]).await;
+    all_once_in_order(&sink, 10).await;
+    let dead = dead_letters(&source, 10).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    let reason = dead[0].last_error.clone().unwrap();
+    assert!(
+        reason.contains("thing.grown") && reason.contains("max_payload"),
+        "{reason}"
+    );
+}
+
+conformance!(a_message_that_is_no_event_is_put_aside_and_holds_up_nothing on nats, rabbitmq);
+conformance!(an_event_too_large_for_the_broker_is_put_aside_and_holds_up_nothing on nats);
