@@ -9,6 +9,7 @@ mod lifecycle;
 mod mount;
 mod openapi;
 mod roles;
+mod rpc;
 mod settings;
 mod tls;
 
