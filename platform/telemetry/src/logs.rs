@@ -9,6 +9,10 @@ use tracing_subscriber::{
 
 use crate::{LogFormat, TelemetryConfig, TelemetryError, json_line::JsonLine};
 
+/// The client of RabbitMQ logs messages that come back with all that is in them, and that may be personal. Who needs it asks
+/// for it: `info,lapin=warn`.
+const SILENT: &str = "lapin=off";
+
 /// Writes what the settings ask for to `writer`.
 pub(crate) fn layer<S>(
     config: &TelemetryConfig,
@@ -18,7 +22,7 @@ pub(crate) fn layer<S>(
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let filter = EnvFilter::try_new(&config.log).map_err(|e| {
+    let filter = EnvFilter::try_new(format!("{SILENT},{}", config.log)).map_err(|e| {
         TelemetryError(format!(
             "telemetry.log: '{}' is neither a level nor a list of directives: {e}",
             config.log
