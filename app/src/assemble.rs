@@ -33,7 +33,9 @@ pub(crate) fn edge(
     let config: GatewayConfig = settings.section("gateway")?;
     let metrics = telemetry.metrics();
     let is_gateway = roles.has(Role::Gateway);
-    let upstreams = is_gateway.then(|| Upstreams::new(&config));
+    let upstreams = is_gateway
+        .then(|| Upstreams::new(&config, outside.peers.as_ref()))
+        .transpose()?;
     let mut checks = health::checks(platform, mounted);
     if !roles.has(Role::Auth) {
         checks.push(health::trust(&outside.trust));

@@ -9,6 +9,7 @@ use stoa_db::Engine;
 use stoa_events::{Registered, Worker, WorkerOptions};
 use stoa_gateway::{Draining, ServerOptions};
 use stoa_telemetry::{AccessLog, TelemetryConfig};
+use stoa_tls::Mutual;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -38,7 +39,8 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
             server.listen
         )
     })?;
-    let (tls, rpc) = (Tls::open(&server, data_dir.path()).await?, Rpc::open(settings)?);
+    let rpc = Rpc::open(settings)?;
+    let tls = Tls::open(&server, data_dir.path(), rpc.peers()).await?;
     let listening = listener.local_addr()?.to_string();
 
     let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
@@ -49,6 +51,7 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
 
     let outside = Outside {
         trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
+        peers: rpc.peers().cloned(),
         draining: Draining::default(),
         access_log: AccessLog::stdout(),
     };
@@ -79,6 +82,7 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
 /// What the edge needs of the running process.
 pub(crate) struct Outside {
     pub(crate) trust: Arc<TrustFeed>,
+    pub(crate) peers: Option<Arc<Mutual>>,
     pub(crate) draining: Draining,
     pub(crate) access_log: AccessLog,
 }

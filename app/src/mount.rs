@@ -159,7 +159,10 @@ pub(crate) async fn services(
         let objects = platform.objects(settings, name, data_dir).await?;
         let mut service = make(platform.env(db.clone(), cache, objects, data_dir))?;
         debug_assert!(
-            service.subscriptions.iter().all(|one| role.wants().contains(&one.event())),
+            service
+                .subscriptions
+                .iter()
+                .all(|one| role.wants().contains(&one.event())),
             "{name} subscribes to more than its list for the broker names"
         );
         if let Some(server) = service.rpc.take() {

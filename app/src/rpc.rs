@@ -1,7 +1,10 @@
 //! Calls between services: those of other processes are found, and this one is found by them.
 
+use std::sync::Arc;
+
 use stoa_config::Settings;
 use stoa_rpc::{Directory, RpcConfig, RpcOptions};
+use stoa_tls::Mutual;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +24,11 @@ impl Rpc {
         let config: RpcConfig = settings.section("rpc")?;
         let options = config.options()?;
         Ok(Self { config, options })
+    }
+
+    /// The certificates between processes, if there are any.
+    pub(crate) fn peers(&self) -> Option<&Arc<Mutual>> {
+        self.options.tls.as_ref()
     }
 
     /// Says where the services are that this process does not run.

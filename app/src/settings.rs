@@ -46,6 +46,7 @@ pub(crate) struct TlsConfig {
     pub(crate) folder: PathBuf,
     pub(crate) min_version: stoa_tls::Version,
     pub(crate) redirect_listen: String,
+    pub(crate) peers_only: bool,
     pub(crate) acme: stoa_acme::AcmeConfig,
 }
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use stoa_acme::{Acme, Challenge};
 use stoa_gateway::Answers;
 use stoa_kernel::Clock;
-use stoa_tls::{Acceptor, Certificates, Handshakes, Source};
+use stoa_tls::{Acceptor, Certificates, Handshakes, Mutual, Source};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,10 @@ const SECTION: &str = "server.tls";
 impl TlsConfig {
     /// Whether the listener speaks TLS.
     pub(crate) fn is_on(&self) -> bool {
+        self.peers_only || self.has_certificates()
+    }
+
+    fn has_certificates(&self) -> bool {
         let files = [&self.certificate, &self.key, &self.folder];
         self.acme.is_on() || files.iter().any(|path| !path.as_os_str().is_empty())
     }
@@ -71,9 +75,21 @@ pub(crate) struct Tls {
 
 impl Tls {
     /// Reads certificates, those obtained earlier from `data_dir`, and takes the address of the redirect.
-    pub(crate) async fn open(server: &ServerConfig, data_dir: &Path) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        server: &ServerConfig,
+        data_dir: &Path,
+        peers: Option<&Arc<Mutual>>,
+    ) -> Result<Self, Error> {
         let config = &server.tls;
         let answers = Answers::default();
+        if config.peers_only {
+            return Ok(Self {
+                acceptor: Some(among_peers(config, peers)?),
+                redirect: None,
+                answers,
+                acme: None,
+            });
+        }
         if !config.is_on() {
             if !config.redirect_listen.is_empty() {
                 return Err(format!("{SECTION}.redirect_listen is set, but there is no certificate: set {SECTION}.certificate and {SECTION}.key").into());
@@ -115,6 +131,20 @@ impl Tls {
         }
         self.acceptor
     }
+}
+
+/// TLS for the gateway alone.
+fn among_peers(config: &TlsConfig, peers: Option<&Arc<Mutual>>) -> Result<Acceptor, Error> {
+    if config.has_certificates() || !config.redirect_listen.is_empty() {
+        return Err(format!(
+            "{SECTION}.peers_only is set: then the certificates are those of rpc.tls, and nothing else of {SECTION} counts"
+        )
+        .into());
+    }
+    let peers = peers.ok_or_else(|| {
+        format!("{SECTION}.peers_only is set: set rpc.tls.certificate, rpc.tls.key and rpc.tls.ca as well")
+    })?;
+    Ok(Acceptor::mutual_http(Arc::clone(peers), Handshakes::default()))
 }
 
 /// What obtains certificates, if there are names for it.

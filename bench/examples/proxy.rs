@@ -59,7 +59,7 @@ async fn gateway() -> Result<(), Error> {
     let plain = PathItem::new(HttpMethod::Get, Operation::new());
     openapi.paths.paths.insert("/plain".to_owned(), plain);
     let edge = Edge::new(EdgeParts {
-        upstreams: Some(Upstreams::new(&config)),
+        upstreams: Some(Upstreams::new(&config, None)?),
         remote: vec![RemoteRoutes {
             service: "shop",
             paths: vec!["/plain".to_owned()],

@@ -43,6 +43,7 @@ pub struct Acceptor {
 enum Config {
     Fixed(Arc<ServerConfig>),
     Mutual(Arc<Mutual>),
+    MutualHttp(Arc<Mutual>),
 }
 
 /// Why a connection came to nothing.
@@ -82,6 +83,12 @@ impl Acceptor {
     #[must_use]
     pub fn mutual(mutual: Arc<Mutual>, limits: Handshakes) -> Self {
         Self::with(Config::Mutual(mutual), limits)
+    }
+
+    /// As [`Acceptor::mutual`], for HTTP of any version rather than gRPC.
+    #[must_use]
+    pub fn mutual_http(mutual: Arc<Mutual>, limits: Handshakes) -> Self {
+        Self::with(Config::MutualHttp(mutual), limits)
     }
 
     fn with(config: Config, limits: Handshakes) -> Self {
@@ -136,6 +143,7 @@ impl Acceptor {
         match &self.config {
             Config::Fixed(config) => Arc::clone(config),
             Config::Mutual(mutual) => mutual.server(),
+            Config::MutualHttp(mutual) => mutual.http_server(),
         }
     }
 }

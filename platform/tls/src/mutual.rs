@@ -39,6 +39,8 @@ pub struct Mutual {
 struct Configs {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    http_server: Arc<ServerConfig>,
+    http_client: Arc<ClientConfig>,
 }
 
 impl Mutual {
@@ -67,6 +69,18 @@ impl Mutual {
     pub fn client(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.configs.load().client)
     }
+
+    /// As [`Mutual::server`], for HTTP of any version rather than gRPC.
+    #[must_use]
+    pub fn http_server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.configs.load().http_server)
+    }
+
+    /// As [`Mutual::client`], for HTTP/1.1 rather than gRPC.
+    #[must_use]
+    pub fn http_client(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.configs.load().http_client)
+    }
 }
 
 impl Reload for Mutual {
@@ -84,7 +98,7 @@ fn paths(files: &MutualFiles) -> Vec<PathBuf> {
     vec![files.certificate.clone(), files.key.clone(), files.ca.clone()]
 }
 
-/// HTTP/2 alone, and TLS 1.3 alone: both sides are of this program.
+/// TLS 1.3 alone: both sides are of this program. gRPC is HTTP/2 alone.
 fn read(files: &MutualFiles) -> Result<Configs, TlsError> {
     let section = files.section;
     let name = |key| format!("{section}.{key}");
@@ -112,8 +126,13 @@ fn read(files: &MutualFiles) -> Result<Configs, TlsError> {
         .with_client_cert_resolver(own);
     client.alpn_protocols = vec![b"h2".to_vec()];
     client.resumption = Resumption::disabled();
+    let (mut http_server, mut http_client) = (server.clone(), client.clone());
+    http_server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    http_client.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Configs {
         server: Arc::new(server),
         client: Arc::new(client),
+        http_server: Arc::new(http_server),
+        http_client: Arc::new(http_client),
     })
 }

@@ -113,7 +113,7 @@ async fn http1(
             Err(Unanswered::Lost(error)) => return Err(Miss::Stale(error)),
         }
     }
-    let mut wire = match Wire::open(replica.address, config.connect_timeout.0).await {
+    let mut wire = match Wire::open(&replica.way, config.connect_timeout.0).await {
         Ok(wire) => wire,
         Err(error) => return Err(Miss::Unsent(Box::new(request), error)),
     };
@@ -150,7 +150,7 @@ async fn multiplexed(replica: &Replica, config: &UpstreamConfig) -> io::Result<h
     if let Some(sender) = shared.as_ref().filter(|sender| !sender.is_closed()) {
         return Ok(sender.clone());
     }
-    let stream = wire::connect(replica.address, config.connect_timeout.0).await?;
+    let stream = replica.way.connect(config.connect_timeout.0).await?;
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .adaptive_window(true)

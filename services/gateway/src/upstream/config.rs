@@ -34,10 +34,12 @@ pub struct UpstreamConfig {
     pub breaker_for: Period,
 }
 
-/// One place where a service answers: `http://host:port`, or `h2c://host:port` for HTTP/2 with prior knowledge.
+/// One place where a service answers: `http://host:port`, `https://host:port` where both sides show certificates, or
+/// `h2c://host:port` for HTTP/2 with prior knowledge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamUrl {
     pub(super) protocol: Protocol,
+    pub(super) secure: bool,
     pub(super) authority: Authority,
 }
 
@@ -64,7 +66,9 @@ impl UpstreamUrl {
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(80)
+        self.authority
+            .port_u16()
+            .unwrap_or(if self.secure { 443 } else { 80 })
     }
 }
 
@@ -79,7 +83,7 @@ impl FromStr for UpstreamUrl {
         };
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let protocol = match uri.scheme_str() {
-            Some("http") => Protocol::Http1,
+            Some("http" | "https") => Protocol::Http1,
             Some("h2c") => Protocol::Http2,
             _ => return Err(wrong()),
         };
@@ -92,6 +96,7 @@ impl FromStr for UpstreamUrl {
         }
         Ok(Self {
             protocol,
+            secure: uri.scheme_str() == Some("https"),
             authority: authority.clone(),
         })
     }
@@ -100,6 +105,7 @@ impl FromStr for UpstreamUrl {
 impl fmt::Display for UpstreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.protocol {
+            Protocol::Http1 if self.secure => "https",
             Protocol::Http1 => "http",
             Protocol::Http2 => "h2c",
         };
@@ -119,10 +125,14 @@ impl FromStr for GrpcUpstream {
         if service.is_empty() || !service.bytes().all(allowed) {
             return Err(wrong());
         }
+        let url: UpstreamUrl = url.trim().parse()?;
+        if url.secure {
+            return Err(wrong());
+        }
         // gRPC is HTTP/2, however the address is written.
         let url = UpstreamUrl {
             protocol: Protocol::Http2,
-            ..url.trim().parse()?
+            ..url
         };
         Ok(Self {
             service: service.to_owned(),
@@ -145,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_upstream_is_scheme_host_and_port() {
-        for text in ["http://10.0.0.7:3000", "http://auth", "h2c://[::1]:3100"] {
+        for text in ["http://10.0.0.7:3000", "https://auth", "h2c://[::1]:3100"] {
             assert_eq!(text.parse::<UpstreamUrl>().unwrap().to_string(), text);
         }
         let url: UpstreamUrl = "http://[::1]:3100/".parse().unwrap();
@@ -153,7 +163,7 @@ mod tests {
         for text in [
             "",
             "auth:3000",
-            "https://a:1",
+            "https://a/path",
             "http://a/path",
             "http://u:p@a",
             "http://a:0",

@@ -154,7 +154,7 @@ impl Refused {
     }
 
     pub(super) fn missed(service: &str, replica: &Replica, miss: Miss) -> Self {
-        let address = replica.address;
+        let address = replica.way.address();
         Self::service(match miss {
             Miss::Unsent(_, error) => unavailable(Duration::from_secs(1)).cause(format_args!(
                 "{service} at {address} cannot be reached: {}",

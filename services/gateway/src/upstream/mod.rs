@@ -14,6 +14,7 @@ mod replica;
 mod service;
 mod tend;
 mod tunnel;
+mod way;
 mod wire;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,6 +22,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use self::config::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
 use self::{config::UpstreamConfig as Settings, tunnel::Tunnels};
 pub(crate) use self::{forward::too_late, service::Service};
+use stoa_tls::Mutual;
+
 use crate::GatewayConfig;
 
 /// The services that run in other processes, as the settings tell. Cheap to clone.
@@ -35,13 +38,30 @@ impl Upstreams {
     /// Reads `gateway.upstreams` and `gateway.grpc_upstreams`, and begins to look after what stands there: for as long as a
     /// clone of the result is kept. Services without an address are left out.
     ///
+    /// `peers` has the certificates for addresses that begin with `https://`.
+    ///
+    /// # Errors
+    /// When there is such an address and there are no certificates, in words that name the setting.
+    ///
     /// # Panics
     /// Outside of a tokio runtime.
-    #[must_use]
-    pub fn new(config: &GatewayConfig) -> Self {
+    pub fn new(config: &GatewayConfig, peers: Option<&Arc<Mutual>>) -> Result<Self, String> {
+        let secure = |(_, urls): &(&String, &Vec<UpstreamUrl>)| urls.iter().any(|url| url.secure);
+        if let Some((name, _)) = config.upstreams.iter().find(secure).filter(|_| peers.is_none()) {
+            return Err(format!(
+                "gateway.upstreams.{name} is https, for which both sides show certificates: set rpc.tls.certificate, \
+                 rpc.tls.key and rpc.tls.ca"
+            ));
+        }
         let tunnels = Tunnels::default();
         let start = |(name, urls): (String, Vec<UpstreamUrl>)| {
-            let service = Service::new(&name, urls, Settings::clone(&config.upstream), tunnels.clone());
+            let service = Service::new(
+                &name,
+                urls,
+                Settings::clone(&config.upstream),
+                peers.cloned(),
+                tunnels.clone(),
+            );
             let service = Arc::new(service);
             tokio::spawn(tend::tend(Arc::downgrade(&service)));
             (name, service)
@@ -55,11 +75,11 @@ impl Upstreams {
         for one in &config.grpc_upstreams {
             grpc.entry(one.service.clone()).or_default().push(one.url.clone());
         }
-        Self {
+        Ok(Self {
             services: Arc::new(named.map(start).collect()),
             grpc: Arc::new(grpc.into_iter().map(start).collect()),
             tunnels,
-        }
+        })
     }
 
     /// Whether the settings say where a service runs.

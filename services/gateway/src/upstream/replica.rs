@@ -1,7 +1,6 @@
 //! One address that a service answers at: its connections, and how it is doing.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering},
@@ -18,6 +17,7 @@ use super::{
     config::{Protocol, UpstreamConfig, UpstreamUrl},
     latency::Latency,
     measured::{Measured, Outcome},
+    way::Way,
     wire::{self, Wire},
 };
 
@@ -29,7 +29,7 @@ const PENALTY: Duration = Duration::from_secs(1);
 const LONGEST: u32 = 16;
 
 pub(super) struct Replica {
-    pub(super) address: SocketAddr,
+    pub(super) way: Way,
     pub(super) authority: Authority,
     pub(super) protocol: Protocol,
     idle: Mutex<Vec<Wire>>,
@@ -65,11 +65,11 @@ struct Ejection {
 const MISSES: u32 = 2;
 
 impl Replica {
-    pub(super) fn new(service: &str, url: &UpstreamUrl, address: SocketAddr) -> Self {
-        let measured = Measured::new(service, &address.to_string());
+    pub(super) fn new(service: &str, url: &UpstreamUrl, way: Way) -> Self {
+        let measured = Measured::new(service, &way.address().to_string());
         measured.healthy(true);
         Self {
-            address,
+            way,
             authority: url.authority.clone(),
             protocol: url.protocol,
             idle: Mutex::new(Vec::new()),
@@ -179,7 +179,7 @@ impl Replica {
         ejection.until = Instant::now() + config.eject_for.0 * factor;
         ejection.times += 1;
         self.failures.store(0, Ordering::Relaxed);
-        tracing::warn!(upstream = %self.address, "a replica failed repeatedly and is left alone for a while");
+        tracing::warn!(upstream = %self.way.address(), "a replica failed repeatedly and is left alone for a while");
     }
 
     /// What a check found. True if it is fit again and was not before.
@@ -203,7 +203,7 @@ impl Replica {
             self.ejected.store(false, Ordering::Relaxed);
         }
         if before != found {
-            tracing::info!(upstream = %self.address, now = ?found, "a replica changed");
+            tracing::info!(upstream = %self.way.address(), now = ?found, "a replica changed");
         }
         again
     }

@@ -8,6 +8,7 @@ use std::{
 use arc_swap::ArcSwap;
 use metrics::Counter;
 use stoa_kernel::random;
+use stoa_tls::Mutual;
 
 use super::{
     breaker::Breaker,
@@ -16,6 +17,7 @@ use super::{
     measured::Outcome,
     replica::{Replica, Told},
     tunnel::Tunnels,
+    way::Way,
 };
 
 /// Smaller differences are chance: to go by them would send all requests to one replica.
@@ -29,22 +31,26 @@ pub(crate) struct Service {
     pub(super) breaker: Breaker,
     pub(super) budget: Budget,
     pub(super) retries: Counter,
+    peers: Option<Arc<Mutual>>,
     pub(super) tunnels: Tunnels,
 }
 
 impl Service {
-    pub(super) fn new(name: &str, urls: Vec<UpstreamUrl>, config: UpstreamConfig, tunnels: Tunnels) -> Self {
+    pub(super) fn new(
+        name: &str,
+        urls: Vec<UpstreamUrl>,
+        config: UpstreamConfig,
+        peers: Option<Arc<Mutual>>,
+        tunnels: Tunnels,
+    ) -> Self {
         let service = || [("service", name.to_owned())];
         let open = metrics::gauge!("stoa_upstream_breaker_open", &service());
         open.set(0.0);
         // Addresses need no looking up: whoever is asked first finds them there.
         let known = urls.iter().filter_map(|url| {
             let address: IpAddr = url.host().parse().ok()?;
-            Some(Arc::new(Replica::new(
-                name,
-                url,
-                SocketAddr::new(address, url.port()),
-            )))
+            let way = Way::new(url, SocketAddr::new(address, url.port()), peers.as_ref());
+            Some(Arc::new(Replica::new(name, url, way)))
         });
         Self {
             replicas: ArcSwap::from_pointee(known.collect()),
@@ -54,8 +60,14 @@ impl Service {
             name: name.to_owned(),
             urls,
             config,
+            peers,
             tunnels,
         }
+    }
+
+    /// A replica at `address`, which `url` has led to.
+    pub(super) fn replica(&self, url: &UpstreamUrl, address: SocketAddr) -> Replica {
+        Replica::new(&self.name, url, Way::new(url, address, self.peers.as_ref()))
     }
 
     /// The replica for a request: of two that are picked at random the one that promises the earlier answer. Those in

@@ -20,7 +20,7 @@ use super::{
     config::{Protocol, UpstreamConfig},
     replica::{Replica, Told},
     service::Service,
-    wire::{self, Wire},
+    wire::Wire,
 };
 
 /// A check may take a second beyond its connection.
@@ -68,17 +68,20 @@ async fn resolve(service: &Service) {
     let mut seen: HashSet<SocketAddr> = HashSet::new();
     wanted.retain(|(_, address)| seen.insert(*address));
     let before = service.replicas.load_full();
-    if before.len() == wanted.len() && before.iter().all(|replica| seen.contains(&replica.address)) {
+    if before.len() == wanted.len() && before.iter().all(|replica| seen.contains(&replica.way.address())) {
         return;
     }
     let after = wanted.into_iter().map(|(url, address)| {
-        let known = before.iter().find(|replica| replica.address == address);
+        let known = before.iter().find(|replica| replica.way.address() == address);
         known
             .cloned()
-            .unwrap_or_else(|| Arc::new(Replica::new(&service.name, url, address)))
+            .unwrap_or_else(|| Arc::new(service.replica(url, address)))
     });
     let after: Vec<_> = after.collect();
-    for gone in before.iter().filter(|replica| !seen.contains(&replica.address)) {
+    for gone in before
+        .iter()
+        .filter(|replica| !seen.contains(&replica.way.address()))
+    {
         gone.measured.healthy(false);
     }
     tracing::info!(
@@ -97,7 +100,7 @@ async fn check(replica: &Replica, config: &UpstreamConfig) -> bool {
             .await
             .unwrap_or(Told::Nothing),
         // A gRPC server tells by its connection: draining it sends GOAWAY.
-        Protocol::Http2 => match wire::connect(replica.address, config.connect_timeout.0).await {
+        Protocol::Http2 => match replica.way.connect(config.connect_timeout.0).await {
             Ok(_) => Told::Ready,
             Err(_) => Told::Nothing,
         },
@@ -109,7 +112,7 @@ async fn check(replica: &Replica, config: &UpstreamConfig) -> bool {
 
 /// `GET /health/ready` on a connection of its own: so it is known that new ones are accepted.
 async fn ask(replica: &Replica, config: &UpstreamConfig) -> Told {
-    let Ok(mut wire) = Wire::open(replica.address, config.connect_timeout.0).await else {
+    let Ok(mut wire) = Wire::open(&replica.way, config.connect_timeout.0).await else {
         return Told::Nothing;
     };
     let request = Request::get("/health/ready")

@@ -78,7 +78,7 @@ impl Service {
         replica: &super::replica::Replica,
         request: Request<Body>,
     ) -> Result<hyper::Response<hyper::body::Incoming>, Miss> {
-        let stream = match wire::connect(replica.address, self.config.connect_timeout.0).await {
+        let stream = match replica.way.connect(self.config.connect_timeout.0).await {
             Ok(stream) => stream,
             Err(error) => return Err(Miss::Unsent(Box::new(request), error)),
         };

@@ -6,7 +6,6 @@
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::{Pin, pin},
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -20,7 +19,8 @@ use hyper::{
     client::conn::{TrySendError, http1},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+
+use super::way::{Stream, Way};
 
 /// What is read of a replica's answer at once: also the bound of its head.
 const BUFFER: usize = 256 * 1024;
@@ -33,7 +33,7 @@ pub(super) struct Wire(Box<Line>);
 struct Line {
     sender: http1::SendRequest<Body>,
     /// None once it is closed.
-    connection: Option<http1::Connection<TokioIo<TcpStream>, Body>>,
+    connection: Option<http1::Connection<TokioIo<Stream>, Body>>,
     /// When it was last put aside.
     rested: Instant,
 }
@@ -46,20 +46,6 @@ pub(super) enum Unanswered {
     Lost(hyper::Error),
 }
 
-/// A connection to `address`.
-pub(super) async fn connect(address: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
-    let stream = timeout(patience, TcpStream::connect(address))
-        .await
-        .map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                "no connection within gateway.upstream.connect_timeout",
-            )
-        })??;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 pub(super) fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(BUFFER).max_headers(HEADERS);
@@ -67,8 +53,8 @@ pub(super) fn builder() -> http1::Builder {
 }
 
 impl Wire {
-    pub(super) async fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
-        let stream = connect(address, patience).await?;
+    pub(super) async fn open(way: &Way, patience: Duration) -> io::Result<Self> {
+        let stream = way.connect(patience).await?;
         let (sender, connection) = builder()
             .handshake(TokioIo::new(stream))
             .await

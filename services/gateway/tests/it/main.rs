@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod measured;
 mod pages;
+mod peers;
 mod replicas;
 mod server;
 mod smuggling;

@@ -1,6 +1,6 @@
 //! Two shapes of processes on sockets: a gateway, and replicas of a service behind it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use stoa_gateway::{Draining, RemoteRoutes, Upstreams, serve};
+use stoa_tls::Mutual;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -157,10 +158,15 @@ pub(crate) async fn gateway(settings: &str, replicas: &[&Process]) -> Process {
 }
 
 pub(crate) async fn gateway_to(settings: &str, urls: &[String]) -> Process {
+    gateway_with(settings, urls, None).await
+}
+
+/// A gateway that has these certificates for replicas at https.
+pub(crate) async fn gateway_with(settings: &str, urls: &[String], peers: Option<&Arc<Mutual>>) -> Process {
     let settings = format!("{QUICK}upstreams.shop = {urls:?}\n{settings}");
     let edge = story_with(&settings, |parts| {
         let paths = described();
-        parts.upstreams = Some(Upstreams::new(&parts.config));
+        parts.upstreams = Some(Upstreams::new(&parts.config, peers).unwrap());
         parts.remote = vec![RemoteRoutes {
             service: "shop",
             paths: paths

@@ -12,7 +12,11 @@ use crate::{
 };
 
 fn pages_of(settings: &str, draining: &Draining) -> Story {
-    let upstreams = Upstreams::new(&config(&format!("upstream.check_every = \"100ms\"\n{settings}")));
+    let upstreams = Upstreams::new(
+        &config(&format!("upstream.check_every = \"100ms\"\n{settings}")),
+        None,
+    )
+    .unwrap();
     story_with("trusted_proxies = [\"10.0.0.0/8\"]", |edge| {
         let parts = PagesParts {
             version: "1.2.3",
