@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 ROUNDS ?= 300
+SHAPE ?= embedded
 ARGS ?=
 
 .PHONY: help
@@ -28,8 +29,8 @@ deploy-check: ## Check image, compose files, chart, alerts and dashboards under 
 	tools/deploy.sh
 
 .PHONY: crash
-crash: ## Kill the server under load and check that nothing is lost or doubled (ROUNDS=300, SEED=n)
-	STOA_TEST_CRASH_ROUNDS=$(ROUNDS) STOA_TEST_CRASH_SEED=$(SEED) $(CARGO) test --locked --package stoa --test it -- crash --nocapture
+crash: ## Break things under load, check that nothing is lost or doubled (ROUNDS=300, SEED=n, SHAPE=embedded|nats|rabbitmq)
+	STOA_TEST_SHAPE=$(SHAPE) STOA_TEST_CRASH_ROUNDS=$(ROUNDS) STOA_TEST_CRASH_SEED=$(SEED) $(CARGO) test --locked --package stoa --test it -- crash:: --nocapture
 
 .PHONY: bench
 bench: ## Measure side by side with wrk; writes docs/benchmarks.md

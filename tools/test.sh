@@ -21,7 +21,7 @@ step "formatting and lints"
 make --no-print-directory lint
 
 step "engines of the split shape"
-for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy python3-venv; do
+for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy faketime python3-venv; do
     has_package "$package" || install_package "$package"
 done
 
@@ -34,6 +34,11 @@ echo "serving at $STOA_TEST_POSTGRES_URL"
 
 step "tests"
 cargo test --workspace --locked
+
+for shape in nats rabbitmq; do
+    step "the whole system split, on $shape"
+    STOA_TEST_SHAPE=$shape cargo test --package stoa --locked --test it -- system:: crash::
+done
 
 step "API fuzzing by schemathesis"
 STOA=target/debug/stoa tools/schemathesis.sh "$scratch"

@@ -79,11 +79,17 @@ impl Stoa {
 
     /// As `serve`, with settings: `("AUTH__REGISTRATION", "closed")`.
     pub(crate) fn serve_with(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = command(data_dir);
-        for (key, value) in settings {
-            command.env(format!("STOA_{key}"), value);
-        }
-        let mut child = command
+        let variables: Vec<_> = settings
+            .iter()
+            .map(|(key, value)| (format!("STOA_{key}"), (*value).to_owned()))
+            .collect();
+        Self::serve_with_variables(data_dir, &variables)
+    }
+
+    /// As `serve`, with variables of the environment.
+    pub(crate) fn serve_with_variables(data_dir: &Path, variables: &[(String, String)]) -> Self {
+        let mut child = command(data_dir)
+            .envs(variables.iter().cloned())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

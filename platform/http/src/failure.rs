@@ -171,7 +171,10 @@ impl From<stoa_db::Error> for Failure {
         match error {
             stoa_db::Error::NotFound => Self::new(codes::NOT_FOUND),
             stoa_db::Error::Conflict | stoa_db::Error::Unique => Self::new(codes::CONFLICT).cause(error),
-            stoa_db::Error::Busy | stoa_db::Error::TimedOut => Self::unavailable(error),
+            // A full disk is the operator's to mend, not a fault: until then only what writes is refused.
+            stoa_db::Error::Busy | stoa_db::Error::TimedOut | stoa_db::Error::Full => {
+                Self::unavailable(error)
+            }
             other => Self::internal(other),
         }
     }

@@ -147,30 +147,58 @@ pub(crate) fn email(name: &str) -> String {
     format!("{name}-{}@example.com", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// The variable that says in which shape the system is tested.
+pub(crate) const SHAPE: &str = "STOA_TEST_SHAPE";
+
+/// The broker and the object store of the split shape that is tested; none if it is the embedded one.
+fn shape() -> Option<(BusKind, ObjectsKind)> {
+    match std::env::var(SHAPE).as_deref() {
+        Err(_) | Ok("embedded") => None,
+        Ok("nats") => Some((BusKind::Nats, ObjectsKind::S3)),
+        Ok("rabbitmq") => Some((BusKind::Rabbit, ObjectsKind::Folder)),
+        Ok(other) => panic!("{SHAPE} is {other}; it is one of embedded, nats and rabbitmq"),
+    }
+}
+
+/// Whether it is the embedded shape that is tested; if not, says what is left out.
+pub(crate) fn is_embedded(otherwise: &str) -> bool {
+    let embedded = shape().is_none();
+    if !embedded {
+        println!("{otherwise}: {SHAPE} names a split shape, and this is for embedded");
+    }
+    embedded
+}
+
+/// The split installation of all tests, for this one alone; without one, says what is left out.
+pub(crate) async fn split_alone(otherwise: &str) -> Option<RwLockWriteGuard<'static, Split>> {
+    let Some(split) = shared() else {
+        println!("{otherwise}: for that {SHAPE} is to be nats or rabbitmq");
+        return None;
+    };
+    Some(split.write().await)
+}
+
 /// The split installation; none in the embedded shape.
 fn shared() -> Option<&'static RwLock<Split>> {
-    static SPLIT: OnceLock<Option<RwLock<Split>>> = OnceLock::new();
-    let start = || {
-        let (bus, objects) = match std::env::var("STOA_TEST_SHAPE").as_deref() {
-            Err(_) | Ok("embedded") => return None,
-            Ok("nats") => (BusKind::Nats, ObjectsKind::S3),
-            Ok("rabbitmq") => (BusKind::Rabbit, ObjectsKind::Folder),
-            Ok(other) => panic!("STOA_TEST_SHAPE is {other}; it is one of embedded, nats and rabbitmq"),
-        };
-        Some(RwLock::new(Split::start(plan(bus, objects))))
-    };
-    tokio::task::block_in_place(|| SPLIT.get_or_init(start)).as_ref()
+    static SPLIT: OnceLock<RwLock<Split>> = OnceLock::new();
+    let (bus, objects) = shape()?;
+    let start = || RwLock::new(Split::start(plan(bus, objects)));
+    Some(tokio::task::block_in_place(|| SPLIT.get_or_init(start)))
 }
 
 /// The split shape of this build's program, two processes of each service, with the settings of tests.
 pub(crate) fn plan(bus: BusKind, objects: ObjectsKind) -> Plan {
+    // What a killed process had begun is begun again soon.
+    let soon = [("STOA_EVENTS__LEASE", "3s")];
     Plan {
         stoa: env!("CARGO_BIN_EXE_stoa").into(),
         bus,
         objects,
         replicas: 2,
         environment: EASY
+            .into_iter()
+            .chain(soon)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
+            .collect(),
     }
 }

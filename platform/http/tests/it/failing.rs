@@ -48,7 +48,7 @@ async fn databases_errors_become_the_right_problems() {
         (stoa_db::Error::Unique, 409, "conflict"),
         (stoa_db::Error::Conflict, 409, "conflict"),
         (stoa_db::Error::Busy, 503, "unavailable"),
-        (stoa_db::Error::Full, 500, "internal"),
+        (stoa_db::Error::Full, 503, "unavailable"),
         (
             stoa_db::Error::Engine("no such table: users".to_owned()),
             500,
