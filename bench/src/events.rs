@@ -7,8 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use stoa_db::{Db, DbOptions};
-use stoa_events::{Bus, BusConfig, Event, Subscription, TxExt, Work, Worker, WorkerOptions};
 use stoa_engines::{Nats, Postgres, Rabbit};
+use stoa_events::{Bus, BusConfig, Event, Subscription, TxExt, Work, Worker, WorkerOptions};
 use tokio::task::block_in_place;
 
 use crate::report::Report;
@@ -119,7 +119,9 @@ impl Pair {
         let (source, sink) = (open(source, "source").await?, open(sink, "sink").await?);
         sink.execute("CREATE TABLE effects (number BIGINT PRIMARY KEY)", &[])
             .await?;
-        let times = Times(Arc::new(std::iter::repeat_with(Default::default).take(10_000).collect()));
+        let times = Times(Arc::new(
+            std::iter::repeat_with(Default::default).take(10_000).collect(),
+        ));
         let noted = times.clone();
         let effect = Subscription::new("sink.note", move |work: Work<ThingMade>| {
             let times = noted.clone();
