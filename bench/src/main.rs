@@ -4,8 +4,15 @@ mod bare;
 mod db;
 mod events;
 mod http;
+mod logins;
+mod nestjs;
+mod peer;
 mod process;
+mod proxy;
+mod replicas;
 mod report;
+mod rounds;
+mod server;
 mod wrk;
 
 use std::path::PathBuf;
@@ -37,11 +44,12 @@ enum Command {
         /// Where the table is written
         #[arg(long)]
         write: PathBuf,
-        /// Parts to measure: process, http, db, events [default: all]; then nothing is written
+        /// Parts to measure: process, http, logins, proxy, nestjs, replicas, db, events, brokers [default: all]; then nothing is
+        /// written
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
         /// Seconds of each measurement
-        #[arg(long, default_value_t = 6)]
+        #[arg(long, default_value_t = 4)]
         seconds: u64,
     },
     /// Serve one small JSON answer from a bare axum handler
@@ -67,11 +75,26 @@ async fn main() -> Result<(), Error> {
             if wanted("http") {
                 http::measure(&stoa, seconds, &mut report).await?;
             }
+            if wanted("logins") {
+                logins::measure(&stoa, seconds, &mut report).await?;
+            }
+            if wanted("proxy") {
+                proxy::measure(&stoa, seconds, &mut report).await?;
+            }
+            if wanted("nestjs") {
+                nestjs::measure(&stoa, seconds, &mut report).await?;
+            }
+            if wanted("replicas") {
+                replicas::measure(&stoa, seconds, &mut report).await?;
+            }
             if wanted("db") {
                 db::measure(&sqlx, seconds, &mut report).await?;
             }
             if wanted("events") {
-                events::measure(seconds, &mut report).await?;
+                events::local(seconds, &mut report).await?;
+            }
+            if wanted("brokers") {
+                events::brokers(seconds, &mut report).await?;
             }
             report.finish(only.is_empty().then_some(&*write))
         }

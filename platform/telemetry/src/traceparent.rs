@@ -104,13 +104,17 @@ fn lower_hex<const N: usize>(text: &str) -> Result<[u8; N], TraceParentError> {
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{:032x}-{:016x}-{:02x}",
-            u128::from_be_bytes(self.trace_id),
-            u64::from_be_bytes(self.span_id),
-            self.flags
-        )
+        // Made for every request: digits in place are several times quicker than formatted numbers.
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let digits = [
+            (3..35, &self.trace_id[..]),
+            (36..52, &self.span_id[..]),
+            (53..55, &[self.flags][..]),
+        ];
+        for (place, bytes) in digits {
+            hex::encode_to_slice(bytes, &mut text[place]).map_err(|_| fmt::Error)?;
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

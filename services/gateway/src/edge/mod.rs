@@ -11,11 +11,13 @@ mod limits;
 mod remote;
 mod routes;
 mod shape;
+mod within;
 
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -48,7 +50,7 @@ use utoipa::openapi::OpenApi;
 pub(crate) use self::address::from_inside;
 use self::{
     address::Proxies, compress::Encoding, cors::Cors, exchange::Exchange, identity::Identity, remote::Remote,
-    routes::Routes,
+    routes::Routes, within::within,
 };
 pub use self::{remote::RemoteRoutes, shape::AsIs};
 use crate::{Draining, GatewayConfig, Upstreams, pages::document, upstream};
@@ -185,13 +187,17 @@ impl Edge {
         let origin = edge.cors.allowed(&parts.headers);
         let encoding = Encoding::accepted(&parts.headers);
 
-        let answer = edge.answer(parts, body, &mut exchange).instrument(span.clone());
-        let answer = AssertUnwindSafe(answer).catch_unwind();
-        let answer = match tokio::time::timeout(patience, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(panic)) => Err(Failure::internal(format_args!("panic: {}", words(&*panic)))),
-            Err(_) if exchange.route.remote.is_some() => Err(Remote::too_late()),
-            Err(_) => Err(Failure::new(codes::TIMEOUT)),
+        let answer = {
+            // Pinned where it is: handed from one wrapper to the next it would be copied each time.
+            let answer = pin!(edge.answer(parts, body, &mut exchange));
+            let answer = AssertUnwindSafe(answer.instrument(span.clone())).catch_unwind();
+            within(patience, pin!(answer)).await
+        };
+        let answer = match answer {
+            Some(Ok(answer)) => answer,
+            Some(Err(panic)) => Err(Failure::internal(format_args!("panic: {}", words(&*panic)))),
+            None if exchange.route.remote.is_some() => Err(Remote::too_late()),
+            None => Err(Failure::new(codes::TIMEOUT)),
         };
 
         let response = answer.unwrap_or_else(IntoResponse::into_response);

@@ -51,7 +51,8 @@ impl Remote {
                 .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
                 .cause("gateway.upstreams does not say where this service runs"));
         };
-        service.forward(request, info, deadline).await
+        // Boxed, so that requests that are answered here do not carry the way elsewhere with them.
+        Box::pin(service.forward(request, info, deadline)).await
     }
 
     /// What is answered when the time of a request is over.

@@ -31,6 +31,9 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
+/// Headers that are added at most.
+const ADDED: usize = 6;
+
 /// How long whoever passed the request on still waits, if it says so.
 pub(crate) fn patience(headers: &HeaderMap) -> Option<Duration> {
     let millis = headers.get(TIMEOUT)?.to_str().ok()?.parse().ok()?;
@@ -71,6 +74,7 @@ pub(super) fn to_upstream(parts: &mut Parts, info: &RequestInfo, deadline: Insta
         headers.insert(FORWARDED_HOST, host.clone());
         headers.insert(header::HOST, host);
     }
+    headers.reserve(ADDED);
     let scheme = if info.secure { "https" } else { "http" };
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     let left = deadline.saturating_duration_since(Instant::now());
@@ -78,13 +82,13 @@ pub(super) fn to_upstream(parts: &mut Parts, info: &RequestInfo, deadline: Insta
         TIMEOUT,
         HeaderValue::from(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
     );
-    set(headers, FORWARDED_FOR, info.address.to_string());
-    set(headers, TRACEPARENT, info.traceparent.clone());
+    set(headers, FORWARDED_FOR, &info.address.to_string());
+    set(headers, TRACEPARENT, &info.traceparent);
     if headers
         .get(REQUEST_ID)
         .is_none_or(|given| given.as_bytes() != info.request_id.as_bytes())
     {
-        set(headers, REQUEST_ID, info.request_id.clone());
+        set(headers, REQUEST_ID, &info.request_id);
     }
     Ok(websocket)
 }
@@ -195,8 +199,8 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
 }
