@@ -33,7 +33,7 @@ async fn every_process_is_restarted_in_turn_and_not_one_request_fails() {
     }
     traffic.flows(SOME).await;
     let (answered, failed) = traffic.stop().await;
-    assert!(failed.is_empty(), "of {} requests: {failed:#?}", answered);
+    assert!(failed.is_empty(), "of {answered} requests: {failed:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
