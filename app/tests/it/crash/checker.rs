@@ -45,21 +45,27 @@ impl Checker {
         }
     }
 
-    /// Waits until no service has an event to hand on or a job to do. None may have been given up.
+    /// Waits until no service has an event to hand on or a job to do, and what the broker may hold has arrived: every
+    /// account's registration. None may have been given up.
     pub(crate) async fn everything_followed(&self) {
         let mut left = String::new();
-        for _ in 0..600 {
-            let stats = [&self.auth, &self.users].map(stoa_events::stats);
-            let [auth, users] = stats;
-            let (auth, users) = (auth.await.unwrap(), users.await.unwrap());
+        for _ in 0..300 {
+            let (auth, users) = (stats(&self.auth).await, stats(&self.users).await);
             assert_eq!(auth.dead + users.dead, 0, "dead letters");
             if is_idle(&auth) && is_idle(&users) {
-                return;
+                let arrived = self.arrived().await;
+                let mut missing = self.accounts().await;
+                missing.retain(|user| !arrived.contains_key(user));
+                if missing.is_empty() {
+                    return;
+                }
+                left = format!("user.registered has not come to users for {missing:?}");
+            } else {
+                left = format!("auth {auth:?}, users {users:?}");
             }
-            left = format!("auth {auth:?}, users {users:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        panic!("events or jobs were left over after 60 s: {left}");
+        panic!("not everything followed within 60 s: {left}");
     }
 
     /// Every account has one profile, one audit entry and one arrival of its registration, whether it was acknowledged or not;
@@ -156,6 +162,10 @@ impl Checker {
         self.auth.close().await;
         self.users.close().await;
     }
+}
+
+async fn stats(db: &Db) -> QueueStats {
+    stoa_events::stats(db).await.unwrap()
 }
 
 fn is_idle(stats: &QueueStats) -> bool {

@@ -6,8 +6,11 @@
 //! - `rabbitmq`: the same on PostgreSQL, RabbitMQ and Redis.
 
 mod journey;
+mod limits;
 mod people;
+mod replicas;
 mod routes;
+mod traffic;
 
 use std::{
     ops::Deref,

@@ -147,9 +147,9 @@ impl Detail {
     }
 }
 
-/// All checks at once.
-async fn look(shared: &Shared) -> Health {
-    let checks = join_all(shared.checks.iter().map(HealthCheck::run)).await;
+/// These checks, all at once.
+async fn look(version: &'static str, checks: impl Iterator<Item = &HealthCheck>) -> Health {
+    let checks = join_all(checks.map(HealthCheck::run)).await;
     let weigh = |check: &HealthChecked| {
         if check.needed {
             check.status
@@ -160,7 +160,7 @@ async fn look(shared: &Shared) -> Health {
     let status = checks.iter().map(weigh).max().unwrap_or(HealthStatus::Up);
     Health {
         status,
-        version: shared.version,
+        version,
         checks,
     }
 }
@@ -193,8 +193,10 @@ pub(super) async fn live() -> Response {
     (status = 503, description = "Something that it needs does not work, or it is about to stop.", body = ProcessState),
 ))]
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    // What is only helpful decides nothing here, and must not make whoever balances requests wait.
+    let needed = shared.checks.iter().filter(|check| check.needed);
     let stopping = shared.draining.has_begun();
-    let status = if stopping || look(&shared).await.status == HealthStatus::Down {
+    let status = if stopping || look(shared.version, needed).await.status == HealthStatus::Down {
         HealthStatus::Down
     } else {
         HealthStatus::Up
@@ -209,7 +211,7 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 ))]
 pub(super) async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let insider = shared.insider(&request.into_parts().0);
-    let mut health = look(&shared).await;
+    let mut health = look(shared.version, shared.checks.iter()).await;
     for check in &mut health.checks {
         if let Some(error) = &check.error {
             tracing::warn!(check = check.name, error, "a health check failed");

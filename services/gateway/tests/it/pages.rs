@@ -126,6 +126,18 @@ async fn a_check_that_hangs_is_down_and_holds_up_no_other() {
     assert_eq!(json["checks"][1]["status"], "degraded");
 }
 
+#[tokio::test(start_paused = true)]
+async fn readiness_does_not_wait_for_what_is_only_helpful() {
+    let story = with_checks(vec![
+        switched("db", &Arc::new(AtomicBool::new(true)), true),
+        HealthCheck::helpful("stuck", std::future::pending),
+    ]);
+    let asked = tokio::time::Instant::now();
+    assert_eq!(story.get("/health/ready").await.status, 200);
+    assert!(asked.elapsed().as_millis() < 100, "{:?}", asked.elapsed());
+    assert_eq!(story.get("/health").await.json()["status"], "degraded");
+}
+
 #[tokio::test]
 async fn metrics_are_for_insiders() {
     let story = with_checks(Vec::new());
