@@ -11,6 +11,7 @@
 mod architecture;
 mod cli;
 mod crash;
+mod metrics;
 mod moving;
 mod openapi;
 mod postgres;

@@ -79,12 +79,18 @@ impl Stoa {
 
     /// As `serve`, with settings: `("AUTH__REGISTRATION", "closed")`.
     pub(crate) fn serve_with(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::serve_only(data_dir, &[], settings)
+    }
+
+    /// As `serve_with`, with flags of `serve`.
+    pub(crate) fn serve_only(data_dir: &Path, flags: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut command = command(data_dir);
         for (key, value) in settings {
             command.env(format!("STOA_{key}"), value);
         }
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -67,6 +67,12 @@ fn people_come_by_https_and_are_sent_there() {
     for cookie in registered.lines().filter(|line| line.starts_with("set-cookie:")) {
         assert!(cookie.contains("Secure"), "{cookie}");
     }
+    let metrics = curl(&ca, &[&format!("{}/metrics", stoa.url)]);
+    let expires = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("stoa_tls_certificate_expires_seconds{section=\"server.tls\"} "));
+    let expires: f64 = expires.expect("the gauge is there").parse().unwrap();
+    assert!(expires > 1.7e9, "{expires}");
     let moved = curl(&ca, &[&format!("http://{plain}/api/docs?x=1")]);
     assert!(moved.starts_with("HTTP/1.1 308"), "{moved}");
     assert!(

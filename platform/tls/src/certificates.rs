@@ -16,7 +16,7 @@ use rustls::{
 };
 
 use crate::{
-    TlsError, Validity, Version, keys, provider,
+    TlsError, Validity, Version, expiry, keys, provider,
     watch::{Look, Reload, watch},
     wrong,
 };
@@ -126,6 +126,10 @@ impl Certificates {
 
     fn arrange(&self) {
         let (read, obtained) = (self.read.lock(), self.obtained.lock());
+        expiry::tell(
+            self.source.section,
+            read.iter().chain(obtained.iter()).map(|one| &**one),
+        );
         let mut table = Table::default();
         for certificate in read.iter().chain(obtained.iter()) {
             table.default.get_or_insert_with(|| Arc::clone(certificate));

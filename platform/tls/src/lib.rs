@@ -5,6 +5,7 @@
 
 mod acceptor;
 mod certificates;
+mod expiry;
 mod keys;
 mod mutual;
 #[cfg(feature = "testing")]
