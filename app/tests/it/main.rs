@@ -16,6 +16,7 @@ mod moving;
 mod openapi;
 mod postgres;
 mod provision;
+mod refusals;
 mod rpc;
 mod stoa;
 mod system;

@@ -38,7 +38,9 @@ impl Postgres {
         open::prepare(&address, open::schema(options)?).await?;
         let connections = options.connections.max(1);
         let replica = options.replica_url.as_deref();
-        let replica = replica.map(|url| Replica::open(url, address.clone(), options));
+        let replica = replica.map(|url| {
+            Replica::open(url, address.clone(), options).map_err(|e| Error::Replica(e.to_string()))
+        });
         Ok(Self {
             replica: replica.transpose()?,
             pool: address.pool(connections)?,

@@ -40,6 +40,7 @@ use stoa_http::{
     idempotent, names,
 };
 use stoa_kernel::{Clock, Principal};
+use stoa_rpc::deadline;
 use stoa_telemetry::{AccessLog, TraceParent, adopt};
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span, field::Empty};
@@ -185,7 +186,10 @@ impl Edge {
         let origin = edge.cors.allowed(&parts.headers);
         let encoding = Encoding::accepted(&parts.headers);
 
+        let end = exchange.deadline.into();
         let answer = edge.answer(parts, body, &mut exchange).instrument(span.clone());
+        // Calls to other services, such as for an API key, end with the request that makes them.
+        let answer = deadline::until(end, answer);
         let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => answer,
@@ -327,6 +331,7 @@ impl Inner {
             self.router.clone().oneshot(request).await
         } else if *request.method() == Method::POST && request.headers().contains_key(names::IDEMPOTENCY_KEY)
         {
+            request.extensions_mut().insert(End(exchange.deadline));
             self.repeatable.clone().oneshot(request).await
         } else {
             let traceparent = exchange.info.traceparent.clone();
@@ -338,11 +343,18 @@ impl Inner {
     }
 }
 
-/// Lets what the request causes know its trace.
+/// When the answer to a request has to be there, for the task that it is moved to.
+#[derive(Clone, Copy)]
+struct End(Instant);
+
+/// Lets what the request causes know its trace, and its calls when they have to end.
 async fn traced(info: RequestInfo, request: Request, next: Next) -> Response {
-    TRACEPARENT
-        .scope(info.traceparent.clone(), next.run(request))
-        .await
+    let end = request.extensions().get::<End>().copied();
+    let answer = TRACEPARENT.scope(info.traceparent.clone(), next.run(request));
+    match end {
+        Some(End(end)) => deadline::until(end.into(), answer).await,
+        None => answer.await,
+    }
 }
 
 /// What a panic says.
