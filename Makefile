@@ -15,6 +15,10 @@ run: ## Build and serve on 127.0.0.1:3000, data in ./data (ARGS="--listen 127.0.
 	$(CARGO) build --release --locked --package stoa
 	exec target/release/stoa serve $(ARGS)
 
+.PHONY: split
+split: ## Build and serve each service twice, with PostgreSQL, NATS, Redis, S3 and a balancer (ARGS="--bus rabbitmq", ARGS=--help)
+	exec tools/split.sh $(ARGS)
+
 .PHONY: test
 test: ## Everything that must hold: lints, all tests on both databases, crash rounds, API fuzzing
 	tools/test.sh

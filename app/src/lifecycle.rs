@@ -29,6 +29,7 @@ use crate::{
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error> {
     crate::settings::check(settings)?;
+    mount::neighbours(settings, roles)?;
     let telemetry = stoa_telemetry::init(&settings.section::<TelemetryConfig>("telemetry")?, "stoa")?;
     let server: ServerConfig = settings.section("server")?;
     let grace = server.shutdown_grace.0;

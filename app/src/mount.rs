@@ -6,11 +6,12 @@ use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, DbOptions, Migration, transfer};
 use stoa_events::{Bus, BusConfig};
+use stoa_gateway::GatewayConfig;
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
 use stoa_objects::{Objects, ObjectsConfig};
-use stoa_rpc::Directory;
+use stoa_rpc::{Directory, RpcConfig};
 use stoa_service::{Env, Service};
 
 use crate::{
@@ -129,8 +130,23 @@ fn is_shared(settings: &Settings, engine: &str, service: &str) -> bool {
     settings.engine_key(engine, service, "url") == format!("{engine}.url")
 }
 
-/// A service runs neither here nor anywhere that the settings say.
-pub(crate) fn nowhere(role: Role, section: &str, example: &str) -> Error {
+/// Refuses where a service that is needed runs neither here nor anywhere that the settings say.
+pub(crate) fn neighbours(settings: &Settings, roles: &Roles) -> Result<(), Error> {
+    let (rpc, gateway): (RpcConfig, GatewayConfig) = (settings.section("rpc")?, settings.section("gateway")?);
+    for role in roles.others() {
+        let name = role.name();
+        if roles.has(Role::Gateway) && gateway.upstreams.get(name).is_none_or(Vec::is_empty) {
+            return Err(nowhere(role, "gateway.upstreams", "http://10.0.0.7:3000"));
+        }
+        // Every process checks tokens with it.
+        if role == Role::Auth && rpc.upstreams.get(name).is_none_or(Vec::is_empty) {
+            return Err(nowhere(role, "rpc.upstreams", "http://10.0.0.7:3100"));
+        }
+    }
+    Ok(())
+}
+
+fn nowhere(role: Role, section: &str, example: &str) -> Error {
     let name = role.name();
     format!(
         "{name} does not run in this process and {section}.{name} does not say where: set it, such as [\"{example}\"], or \
@@ -197,12 +213,15 @@ pub(crate) async fn open(
     config: &DatabaseConfig,
     options: DbOptions,
 ) -> Result<Db, Error> {
-    Db::open(options).await.map_err(|error| {
-        if config.is_embedded() {
-            return error.into();
-        }
-        let key = settings.engine_key("database", service, "url");
-        format!("{key}: {error}").into()
+    let replica = settings.engine_key("database", service, "replica_url");
+    if config.is_embedded() && !config.replica_url.is_empty() {
+        let url = settings.engine_key("database", service, "url");
+        return Err(format!("{replica} is set and {url} is not: a file has no replica").into());
+    }
+    Db::open(options).await.map_err(|error| match error {
+        stoa_db::Error::Replica(_) => format!("{replica}: {error}").into(),
+        _ if config.is_embedded() => error.into(),
+        _ => format!("{}: {error}", settings.engine_key("database", service, "url")).into(),
     })
 }
 

@@ -27,7 +27,8 @@ impl TlsConfig {
         self.acme.is_on() || files.iter().any(|path| !path.as_os_str().is_empty())
     }
 
-    fn source(&self) -> Result<Source, Error> {
+    /// Where the files stand.
+    pub(crate) fn source(&self) -> Result<Source, Error> {
         let path = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
         let pair = match (path(&self.certificate), path(&self.key)) {
             (Some(certificate), Some(key)) => Some((certificate, key)),

@@ -80,7 +80,7 @@ DASHBOARDS = {
             ("Jobs a second by queue", "ops", 12, rate("stoa_jobs_total", "queue"), "All attempts."),
             ("Duration by queue, p99", "s", 12, quantiles("stoa_job_seconds", "queue")[2:], "One attempt."),
             ("Given up", "short", 12, [(f'sum by (queue) (increase(stoa_jobs_total{{{P},outcome="dead"}}[$__range]))', "{{queue}}")], "Dead letters within the time shown."),
-            ("Waiting", "short", 8, gauge("stoa_jobs_ready", "service", how="max"), "Jobs whose time has come."),
+            ("Waiting", "short", 8, gauge("stoa_jobs_ready", "service", how="max"), "Jobs to be done, now or later."),
             ("Dead letters kept", "short", 8, gauge("stoa_jobs_dead", "service", how="max"), "Until somebody plays them again or throws them away."),
             ("Outbox", "short", 8, gauge("stoa_outbox_events", "service", how="max"), "Events not yet with the bus."),
             ("Oldest in the outbox", "s", 24, gauge("stoa_outbox_lag_seconds", "service", how="max"), "How far effects lag behind commits."),

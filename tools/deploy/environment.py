@@ -8,14 +8,6 @@ from say import ROOT
 MAPS = ("gateway.upstreams.", "rpc.upstreams.")
 # Flags of commands.
 OTHERS = {"STOA_ADMIN_URL"}
-# Named by deploy/ and not yet in stoa.default.toml. A line goes when its setting comes: the check then says so.
-COMING = {
-    "objects.access_key_id",
-    "objects.endpoint",
-    "objects.region",
-    "objects.secret_access_key",
-    "objects.url",
-}
 
 
 def known():
@@ -40,10 +32,4 @@ def look(expect, where, variables):
             continue
         key = variable.removeprefix("STOA_").replace("__", ".").lower()
         per_service = key.endswith(".database.url") or key.startswith(MAPS)
-        expect(variable.startswith("STOA_") and (key in KNOWN | COMING or per_service), f"{where} sets {variable}, which is no setting")
-
-
-def come(found):
-    """The list of what is to come has nothing that has come."""
-    for key in sorted(COMING & KNOWN):
-        found.expect(False, f"{key} is in stoa.default.toml now: take it out of COMING in {__file__}")
+        expect(variable.startswith("STOA_") and (key in KNOWN or per_service), f"{where} sets {variable}, which is no setting")

@@ -18,7 +18,6 @@ def main():
     for label in ("title", "description", "licenses", "version", "revision", "created"):
         found.expect(f"org.opencontainers.image.{label}=" in last, f"it has no label {label}")
     environment.look(found.expect, "the image", re.findall(r"\b(STOA_[A-Z_]+)=", last))
-    environment.come(found)
     rust = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
     found.expect(f"RUST_VERSION={rust}" in text, f"it is not built by Rust {rust}")
     version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]

@@ -5,22 +5,37 @@ use std::{path::PathBuf, process::ExitCode, sync::mpsc};
 use clap::Parser;
 use stoa_split::{BusKind, ObjectsKind, Plan, Split};
 
-/// Start the split shape on this machine and print its map; Ctrl-C stops it
+/// Start the split shape on this machine, print its map, and stop it on Ctrl-C
+///
+/// PostgreSQL, a broker, Redis and an S3 server are started on free ports of 127.0.0.1, then two processes each of auth, users and
+/// gateway, and HAProxy before the gateways: its address is where people come. Each service has a role and a schema of its own, as
+/// `stoa provision` makes them.
+///
+/// Everything is new: data, settings and logs are in a temporary folder that the map names, and gone in the end. The map also names
+/// each process, so that you can kill one and watch what the others do. The first start installs the S3 server from PyPI into
+/// target/moto.
 #[derive(Debug, Parser)]
+#[command(name = "stoa-split", max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
-    /// The program to run
-    #[arg(long, default_value = "target/release/stoa")]
+    /// The program to run as each service
+    #[arg(long, value_name = "FILE", default_value = "target/release/stoa")]
     stoa: PathBuf,
-    /// The broker: nats or rabbitmq
-    #[arg(long, default_value_t)]
+    /// The broker that carries events: nats or rabbitmq
+    #[arg(long, default_value_t, value_name = "BROKER")]
     bus: BusKind,
     /// Processes of each service
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_name = "NUMBER")]
     replicas: usize,
     /// Keep objects in a shared folder instead of an S3 server
     #[arg(long)]
     no_s3: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  make split                                      two of each service, on NATS
+  make split ARGS=\"--bus rabbitmq --replicas 3\"   three of each, on RabbitMQ
+  make split ARGS=--no-s3                         objects in a folder: nothing is installed from PyPI";
 
 fn main() -> ExitCode {
     // What fails does so with words for whoever started it, not with a place in the source.

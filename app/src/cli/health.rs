@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use rustls::{ClientConnection, StreamOwned};
+
 use super::say;
 use crate::{
     mount::Error,
@@ -21,7 +23,7 @@ const ENOUGH: u64 = 1024;
 /// Ask the stoa that serves with these settings whether it is ready; exit code 1 if it is not
 #[derive(Debug, clap::Args)]
 pub(crate) struct Health {
-    /// Host and port to ask [default: what the settings say is listened on]
+    /// Host and port to ask, with https:// before it if TLS is spoken there [default: what the settings say is listened on]
     #[arg(long, value_name = "HOST:PORT")]
     at: Option<String>,
     /// Only whether it is alive, ready or not
@@ -31,16 +33,20 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
-        let address = match &self.at {
+        let (address, tls) = match &self.at {
             Some(at) => resolve(at)?,
-            None => reachable(args.load(Vec::new())?.section::<ServerConfig>("server")?.listen),
+            None => {
+                let server: ServerConfig = args.load(Vec::new())?.section("server")?;
+                (reachable(server.listen), server.tls.is_on())
+            }
         };
         let path = if self.live {
             "/health/live"
         } else {
             "/health/ready"
         };
-        let status = ask(address, path).map_err(|e| format!("nothing at {address} answers {path}: {e}"))?;
+        let status =
+            ask(address, tls, path).map_err(|e| format!("nothing at {address} answers {path}: {e}"))?;
         say(format!("{path}: {status}"));
         Ok(if status == 200 {
             ExitCode::SUCCESS
@@ -50,11 +56,16 @@ impl Health {
     }
 }
 
-fn resolve(at: &str) -> Result<SocketAddr, Error> {
-    let found = at
+fn resolve(at: &str) -> Result<(SocketAddr, bool), Error> {
+    let (tls, place) = match at.strip_prefix("https://") {
+        Some(place) => (true, place),
+        None => (false, at.trim_start_matches("http://")),
+    };
+    let found = place
         .to_socket_addrs()
         .map_err(|e| format!("'{at}' is no host and port, such as 127.0.0.1:3000: {e}"))?;
-    Ok(found.last().ok_or_else(|| format!("'{at}' has no address"))?)
+    let address = found.last().ok_or_else(|| format!("'{at}' has no address"))?;
+    Ok((address, tls))
 }
 
 /// What listens on every address is asked on this machine's own.
@@ -67,18 +78,33 @@ fn reachable(listening: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listening.port())
 }
 
-/// One request in plain text: a client that could do more would be a part of the program for this alone.
-fn ask(address: SocketAddr, path: &str) -> Result<u16, Error> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+/// One request of a few bytes: a client that could do more would be a part of the program for this alone. Over TLS no
+/// certificate is looked at: it is made out to the name by which people come, not to the address that is asked here.
+pub(super) fn ask(address: SocketAddr, tls: bool, path: &str) -> Result<u16, Error> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    if !tls {
+        return exchange(stream, address, path);
+    }
+    let client = ClientConnection::new(stoa_tls::trusting_anybody()?, address.ip().into())?;
+    exchange(StreamOwned::new(client, stream), address, path)
+}
+
+fn exchange(mut stream: impl Read + Write, address: SocketAddr, path: &str) -> Result<u16, Error> {
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
     )?;
+    stream.flush()?;
     let mut answer = Vec::new();
-    stream.take(ENOUGH).read_to_end(&mut answer)?;
-    status(&answer).ok_or_else(|| "the answer is not HTTP; is it served by TLS?".into())
+    let read = stream.take(ENOUGH).read_to_end(&mut answer);
+    match (status(&answer), read) {
+        // However the connection ended, the answer had come.
+        (Some(status), _) => Ok(status),
+        (None, Err(error)) => Err(error.into()),
+        (None, Ok(_)) => Err("the answer is not HTTP; is it served by TLS?".into()),
+    }
 }
 
 /// The status in `HTTP/1.1 200 OK`.

@@ -36,7 +36,7 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Make a role, a schema and a settings file for each service on a PostgreSQL server
     Provision(provision::Provision),
-    /// Copy everything in the databases elsewhere: from files to PostgreSQL, or back
+    /// Copy all data elsewhere: from files to PostgreSQL and S3, or back
     Move(moving::Move),
     /// Print or check the settings
     #[command(subcommand)]
@@ -49,7 +49,7 @@ enum Command {
     /// Check the audit logs
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Look at folder, databases, disk and settings, and say what is wrong
+    /// Look at settings, folder, certificates, every engine and every neighbour, and say what is wrong
     Doctor,
     /// Ask a serving stoa whether it is ready; exit code 1 if it is not
     Health(health::Health),

@@ -11,10 +11,13 @@
 mod architecture;
 mod cli;
 mod crash;
+mod looking;
+mod metrics;
 mod moving;
 mod openapi;
 mod postgres;
 mod provision;
+mod refusals;
 mod rpc;
 mod stoa;
 mod system;

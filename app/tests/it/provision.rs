@@ -13,7 +13,7 @@ use stoa_engines::Postgres;
 use crate::stoa::{Stoa, command, folder, token};
 
 /// A server that asks for passwords, but not its superuser.
-fn server() -> Postgres {
+pub(crate) fn server() -> Postgres {
     let postgres = Postgres::start();
     let rules =
         "local all stoa trust\nhost all stoa 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";

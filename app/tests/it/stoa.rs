@@ -63,6 +63,14 @@ pub(crate) struct Stoa {
     caller: Caller,
 }
 
+/// Settings as variables of the environment.
+fn named(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    let named = settings.iter();
+    named
+        .map(|(key, value)| (format!("STOA_{key}"), (*value).to_owned()))
+        .collect()
+}
+
 impl Deref for Stoa {
     type Target = Caller;
 
@@ -79,18 +87,24 @@ impl Stoa {
 
     /// As `serve`, with settings: `("AUTH__REGISTRATION", "closed")`.
     pub(crate) fn serve_with(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
-        let variables: Vec<_> = settings
-            .iter()
-            .map(|(key, value)| (format!("STOA_{key}"), (*value).to_owned()))
-            .collect();
-        Self::serve_with_variables(data_dir, &variables)
+        Self::serve_as(data_dir, &[], &named(settings))
     }
 
     /// As `serve`, with variables of the environment.
     pub(crate) fn serve_with_variables(data_dir: &Path, variables: &[(String, String)]) -> Self {
+        Self::serve_as(data_dir, &[], variables)
+    }
+
+    /// As `serve_with`, with flags of `serve`.
+    pub(crate) fn serve_only(data_dir: &Path, flags: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::serve_as(data_dir, flags, &named(settings))
+    }
+
+    fn serve_as(data_dir: &Path, flags: &[&str], variables: &[(String, String)]) -> Self {
         let mut child = command(data_dir)
             .envs(variables.iter().cloned())
             .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -67,6 +67,30 @@ fn people_come_by_https_and_are_sent_there() {
     for cookie in registered.lines().filter(|line| line.starts_with("set-cookie:")) {
         assert!(cookie.contains("Secure"), "{cookie}");
     }
+    // It asks an address, whatever names the certificate has; what the settings say goes for it too.
+    let address = stoa.url.trim_start_matches("https://");
+    let set = |key: &str, value: &str| (format!("STOA_SERVER__{key}"), value.to_owned());
+    let settings = [
+        set("LISTEN", address),
+        set("TLS__CERTIFICATE", certificate.to_str().unwrap()),
+        set("TLS__KEY", key.to_str().unwrap()),
+    ];
+    for (args, settings) in [
+        (vec!["health"], &settings[..]),
+        (vec!["health", "--live"], &settings[..]),
+        (vec!["health", "--at", stoa.url.as_str()], &[]),
+    ] {
+        let asked = run_with(&data_dir, &args, settings);
+        assert!(asked.status.success(), "{args:?}: {asked:?}");
+    }
+    let plainly = run_with(&data_dir, &["health", "--at", address], &[]);
+    assert_eq!(plainly.status.code(), Some(1), "{plainly:?}");
+    let metrics = curl(&ca, &[&format!("{}/metrics", stoa.url)]);
+    let expires = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("stoa_tls_certificate_expires_seconds{section=\"server.tls\"} "));
+    let expires: f64 = expires.expect("the gauge is there").parse().unwrap();
+    assert!(expires > 1.7e9, "{expires}");
     let moved = curl(&ca, &[&format!("http://{plain}/api/docs?x=1")]);
     assert!(moved.starts_with("HTTP/1.1 308"), "{moved}");
     assert!(

@@ -68,6 +68,13 @@ impl Acme {
         Ok(acme)
     }
 
+    /// Until when the certificate is good that was obtained for these names, if one was.
+    #[must_use]
+    pub fn kept_until(config: &AcmeConfig, folder: &Path) -> Option<Timestamp> {
+        let kept = Store::at(folder, &config.directory).certificate(&config.domains)?;
+        Validity::of(&kept).map(|validity| validity.until)
+    }
+
     /// Looks more or less often than once a minute whether it is time.
     #[must_use]
     pub fn look_every(mut self, look: Duration) -> Self {

@@ -20,7 +20,16 @@ const ACCOUNT: &str = "account.json";
 const CERTIFICATE: &str = "certificate.pem";
 
 impl Store {
+    /// Makes the folder where it is missing.
     pub(crate) fn open(folder: &Path, directory: &str) -> Result<Self, TlsError> {
+        let store = Self::at(folder, directory);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&store.0);
+        made.map_err(|e| TlsError(format!("the folder {} cannot be made: {e}", store.0.display())))?;
+        Ok(store)
+    }
+
+    /// That of this authority, whether it is there or not.
+    pub(crate) fn at(folder: &Path, directory: &str) -> Self {
         let name: String = directory
             .trim_start_matches("https://")
             .chars()
@@ -32,10 +41,7 @@ impl Store {
                 }
             })
             .collect();
-        let folder = folder.join(name);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(|e| TlsError(format!("the folder {} cannot be made: {e}", folder.display())))?;
-        Ok(Self(folder))
+        Self(folder.join(name))
     }
 
     /// The certificate, if there is one that is for all of these names and can be used.

@@ -195,6 +195,17 @@ impl Cache {
         hearing
     }
 
+    /// Which version the server says it is; none for the local engine, or if it does not say.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn version(&self) -> Result<Option<String>, CacheError> {
+        match &self.redis {
+            None => Ok(None),
+            Some(redis) => redis.version().await,
+        }
+    }
+
     /// Asks the engine for a sign of life.
     ///
     /// # Errors

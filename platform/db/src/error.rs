@@ -38,6 +38,9 @@ pub enum Error {
     /// The database cannot be opened.
     #[error("the database cannot be opened: {0}")]
     Open(String),
+    /// The replica's address is none.
+    #[error("{0}")]
+    Replica(String),
     /// The tables do not fit this binary.
     #[error("{0}")]
     Migration(String),

@@ -19,6 +19,7 @@ pub mod testing;
 pub mod transfer;
 mod tx;
 mod value;
+mod waits;
 
 pub use config::DatabaseConfig;
 pub use db::{Db, DbOptions, Engine};

@@ -14,6 +14,7 @@ mod handler;
 mod inbox;
 mod intake;
 mod lease;
+mod measured;
 mod model;
 mod outbox;
 mod pause;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Bus, JobHandler, Schedule, Subscription, dispatcher::Dispatcher, handler::Handler, inbox::Inbox, intake,
-    lease, purge, relay, schedule, store,
+    lease, measured, purge, relay, schedule, store,
 };
 
 /// How a worker works.
@@ -95,6 +95,7 @@ impl Registered {
             tokio::spawn(dispatcher.run()),
             tokio::spawn(schedule::run(db.clone(), schedules, options.poll, stop.clone())),
             tokio::spawn(purge::run(db.clone(), options.keep_done, stop.clone())),
+            tokio::spawn(measured::run(db.clone(), stop.clone())),
         ];
         if let Some(inbox) = inbox {
             tasks.push(tokio::spawn(take_in_while_held(bus, inbox, alone, stop.clone())));

@@ -44,6 +44,18 @@ impl RpcConfig {
     /// # Errors
     /// When they cannot be used. The message names the setting.
     pub fn options(&self) -> Result<RpcOptions, RpcError> {
+        let Some(files) = self.tls_files()? else {
+            return Ok(RpcOptions::default());
+        };
+        let mutual = Mutual::watch(files).map_err(|e| RpcError(e.0))?;
+        Ok(RpcOptions { tls: Some(mutual) })
+    }
+
+    /// Where the certificates stand, if there are any.
+    ///
+    /// # Errors
+    /// When only some of the files are set.
+    pub fn tls_files(&self) -> Result<Option<MutualFiles>, RpcError> {
         let all = [
             ("certificate", &self.tls.certificate),
             ("key", &self.tls.key),
@@ -51,21 +63,19 @@ impl RpcConfig {
         ];
         let is_set = |path: &Path| !path.as_os_str().is_empty();
         if !all.iter().any(|(_, path)| is_set(path)) {
-            return Ok(RpcOptions::default());
+            return Ok(None);
         }
         if let Some((missing, _)) = all.iter().find(|(_, path)| !is_set(path)) {
             return Err(RpcError(format!(
                 "{TLS}.{missing} is not set: certificate, key and ca are needed together"
             )));
         }
-        let files = MutualFiles {
+        Ok(Some(MutualFiles {
             section: TLS,
             certificate: self.tls.certificate.clone(),
             key: self.tls.key.clone(),
             ca: self.tls.ca.clone(),
-        };
-        let mutual = Mutual::watch(files).map_err(|e| RpcError(e.0))?;
-        Ok(RpcOptions { tls: Some(mutual) })
+        }))
     }
 
     /// Takes the address for calls from other processes. Without TLS it must be of this machine alone, unless

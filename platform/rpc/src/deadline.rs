@@ -17,7 +17,11 @@ tokio::task_local! {
 
 /// Runs `work`, whose calls end when `limit` is over, if they do not end before. `work` itself is not ended.
 pub async fn within<F: Future>(limit: Duration, work: F) -> F::Output {
-    let end = Instant::now() + limit;
+    until(Instant::now() + limit, work).await
+}
+
+/// As [`within`], until a moment that is known.
+pub async fn until<F: Future>(end: Instant, work: F) -> F::Output {
     let end = END.try_with(|&outer| outer.min(end)).unwrap_or(end);
     END.scope(end, work).await
 }

@@ -16,7 +16,7 @@ use rustls::{
 };
 
 use crate::{
-    TlsError, Validity, Version, keys, provider,
+    TlsError, Validity, Version, expiry, keys, provider,
     watch::{Look, Reload, watch},
     wrong,
 };
@@ -107,25 +107,12 @@ impl Certificates {
         Ok(Arc::new(config))
     }
 
-    /// The folder's certificates with their keys.
-    fn pairs(&self) -> Result<Vec<(PathBuf, PathBuf)>, TlsError> {
-        let Some(folder) = &self.source.folder else {
-            return Ok(Vec::new());
-        };
-        let setting = format!("{}.folder ({})", self.source.section, folder.display());
-        let entries = fs::read_dir(folder).map_err(|e| wrong(&setting, e))?;
-        let mut pairs: Vec<_> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|end| end == "crt" || end == "pem"))
-            .map(|path| (path.clone(), path.with_extension("key")))
-            .collect();
-        pairs.sort();
-        Ok(pairs)
-    }
-
     fn arrange(&self) {
         let (read, obtained) = (self.read.lock(), self.obtained.lock());
+        expiry::tell(
+            self.source.section,
+            read.iter().chain(obtained.iter()).map(|one| &**one),
+        );
         let mut table = Table::default();
         for certificate in read.iter().chain(obtained.iter()) {
             table.default.get_or_insert_with(|| Arc::clone(certificate));
@@ -140,21 +127,16 @@ impl Certificates {
 impl Reload for Certificates {
     fn files(&self) -> Vec<PathBuf> {
         let pair = self.source.pair.iter().cloned();
-        pair.chain(self.pairs().unwrap_or_default())
+        pair.chain(self.source.pairs().unwrap_or_default())
             .flat_map(|(certificate, key)| [certificate, key])
             .collect()
     }
 
     fn reload(&self) -> Result<(), TlsError> {
-        let section = self.source.section;
         let mut read = Vec::new();
-        if let Some((certificate, key)) = &self.source.pair {
-            let names = [format!("{section}.certificate"), format!("{section}.key")];
-            read.push(one((&names[0], certificate), (&names[1], key))?);
-        }
-        let folder = format!("{section}.folder");
-        for (certificate, key) in self.pairs()? {
-            read.push(one((&folder, &certificate), (&folder, &key))?);
+        for (file, certificate) in self.source.read()? {
+            tell(&file, &certificate);
+            read.push(certificate);
         }
         *self.read.lock() = read;
         self.arrange();
@@ -162,23 +144,57 @@ impl Reload for Certificates {
     }
 }
 
-/// Reads one and says for whom and until when it is good.
-fn one(certificate: (&str, &Path), key: (&str, &Path)) -> Result<Arc<CertifiedKey>, TlsError> {
-    let read = keys::read(certificate, key)?;
-    let file = certificate.1.display();
-    if let Some(validity) = Validity::of(&read) {
-        let now = stoa_kernel::Clock::system().now();
-        if validity.until < now {
-            tracing::error!(%file, until = %validity.until, "a certificate has expired; clients will refuse it");
-        } else {
-            tracing::info!(%file, names = names(&read).join(", "), until = %validity.until, "a certificate was read");
-        }
+impl Source {
+    /// The folder's certificates with their keys.
+    fn pairs(&self) -> Result<Vec<(PathBuf, PathBuf)>, TlsError> {
+        let Some(folder) = &self.folder else {
+            return Ok(Vec::new());
+        };
+        let setting = format!("{}.folder ({})", self.section, folder.display());
+        let entries = fs::read_dir(folder).map_err(|e| wrong(&setting, e))?;
+        let mut pairs: Vec<_> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|end| end == "crt" || end == "pem"))
+            .map(|path| (path.clone(), path.with_extension("key")))
+            .collect();
+        pairs.sort();
+        Ok(pairs)
     }
-    Ok(read)
+
+    /// All of them with their files, the pair first.
+    pub(crate) fn read(&self) -> Result<Vec<(PathBuf, Arc<CertifiedKey>)>, TlsError> {
+        let section = self.section;
+        let mut read = Vec::new();
+        if let Some((certificate, key)) = &self.pair {
+            let names = [format!("{section}.certificate"), format!("{section}.key")];
+            let pair = keys::read((&names[0], certificate), (&names[1], key))?;
+            read.push((certificate.clone(), pair));
+        }
+        let folder = format!("{section}.folder");
+        for (certificate, key) in self.pairs()? {
+            let pair = keys::read((&folder, &certificate), (&folder, &key))?;
+            read.push((certificate, pair));
+        }
+        Ok(read)
+    }
+}
+
+/// Says for whom and until when one is good.
+fn tell(file: &Path, certificate: &CertifiedKey) {
+    let Some(validity) = Validity::of(certificate) else {
+        return;
+    };
+    let file = file.display();
+    if validity.until < stoa_kernel::Clock::system().now() {
+        tracing::error!(%file, until = %validity.until, "a certificate has expired; clients will refuse it");
+    } else {
+        tracing::info!(%file, names = names(certificate).join(", "), until = %validity.until, "a certificate was read");
+    }
 }
 
 /// The names that a certificate is for, in lower case.
-fn names(certificate: &CertifiedKey) -> Vec<String> {
+pub(crate) fn names(certificate: &CertifiedKey) -> Vec<String> {
     let Some(Ok(parsed)) = certificate.cert.first().map(webpki::EndEntityCert::try_from) else {
         return Vec::new();
     };

@@ -4,8 +4,11 @@
 //! that both show a certificate. An [`Acceptor`] speaks TLS over connections that a listener has accepted.
 
 mod acceptor;
+mod anybody;
 mod certificates;
+mod expiry;
 mod keys;
+mod look;
 mod mutual;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -18,8 +21,10 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::Cryp
 use serde::{Deserialize, Serialize};
 
 pub use acceptor::{Acceptor, HandshakeError, Handshakes};
+pub use anybody::trusting_anybody;
 pub use certificates::{ACME_ALPN, Certificates, Source};
 pub use keys::{from_pem, roots};
+pub use look::Found;
 pub use mutual::{Mutual, MutualFiles};
 pub use validity::Validity;
 

@@ -11,7 +11,7 @@ use rustls::{
 };
 
 use crate::{
-    TlsError, Version, keys, provider,
+    TlsError, Version, expiry, keys, provider,
     watch::{Look, Reload, watch},
     wrong,
 };
@@ -106,6 +106,7 @@ fn read(files: &MutualFiles) -> Result<Configs, TlsError> {
         (&name("certificate"), &files.certificate),
         (&name("key"), &files.key),
     )?;
+    expiry::tell(section, std::iter::once(&*own));
     let own = Arc::new(SingleCertAndKey::from(own));
     let roots = Arc::new(keys::roots(&name("ca"), &files.ca)?);
     let callers = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider())

@@ -1,6 +1,7 @@
 //! `stoa move`.
 
 mod end;
+mod objects;
 mod service;
 
 use std::{
@@ -20,11 +21,11 @@ use crate::{
     settings::{ServerConfig, SettingsArgs},
 };
 
-/// Copy everything in the databases elsewhere: from files to PostgreSQL, or back
+/// Copy all data elsewhere: from files to PostgreSQL and S3, or back
 ///
 /// Nothing may serve from either side meanwhile. Tables are copied in chunks, and a move that is broken off, even by a kill, goes on
-/// when it is started again. In the end every table is read on both sides and compared, and so are the audit logs. The source is
-/// left as it is. Files beside the databases, such as keys and objects, stay in their data folder.
+/// when it is started again. In the end every table is read on both sides and compared, and so are the audit logs and the objects.
+/// The source is left as it is. Objects that are kept in the same place on both sides are left alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Move {
     /// Where to: a settings file (several: later ones outrank earlier ones), or a data folder. The environment does not count
@@ -57,17 +58,19 @@ impl Move {
                 name: from.name(service)?,
             });
         }
-        let same = move_all(&all).await?;
+        let same = objects::copy(&from, &to).await? && move_all(&all).await?;
         if !same {
             say(
                 "What was copied is not what was there: it changed meanwhile. Empty the target and begin anew.",
             );
             return Ok(ExitCode::from(2));
         }
-        if from_dir.path() != to.data_dir {
+        let key = from_dir.path().join("keys/secrets.key");
+        if from_dir.path() != to.data_dir && key.is_file() {
             say(format!(
-                "Moved. Keys and objects stay in {}: let the services keep that data folder, or copy its folders keys and objects.",
-                from_dir.path().display()
+                "Moved. Second factors and signing keys open only with the key that they were sealed with: set auth.secret to what \
+                 `base64 -w0 {}` prints, unless it is set already.",
+                key.display()
             ));
         }
         Ok(ExitCode::SUCCESS)

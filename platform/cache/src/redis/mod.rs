@@ -89,6 +89,14 @@ impl Redis {
         self.ask::<()>("ping", PATIENCE, &probe).await
     }
 
+    /// What INFO says, of a cluster the first node that does.
+    pub(crate) async fn version(self: &Arc<Self>) -> Result<Option<String>, CacheError> {
+        let mut info = redis::cmd("INFO");
+        info.arg("server");
+        let said: redis::Value = self.ask("info", PATIENCE, &info).await?;
+        Ok(version_in(&said))
+    }
+
     /// The server's name of something of this installation.
     fn key(&self, kind: &str, name: &str) -> String {
         format!("{}:{kind}:{name}", self.prefix)
@@ -180,4 +188,14 @@ fn millis(period: Duration) -> u64 {
     u64::try_from(period.as_millis())
         .unwrap_or(u64::MAX)
         .clamp(1, i64::MAX as u64 / 1_000_000)
+}
+
+/// The version in an answer to INFO; that of a cluster is a map of them by node.
+fn version_in(said: &redis::Value) -> Option<String> {
+    if let redis::Value::Map(nodes) = said {
+        return nodes.iter().find_map(|(_, said)| version_in(said));
+    }
+    let text: String = redis::from_redis_value_ref(said).ok()?;
+    let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    version.map(|version| version.trim().to_owned())
 }

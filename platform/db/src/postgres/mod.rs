@@ -18,13 +18,14 @@ use jiff::SignedDuration;
 use tokio::time::timeout;
 
 use self::{address::Address, convert::engine_error, open::Session, readers::Readers, replica::Replica};
-use crate::{DbOptions, Error, FromRow, Row, ToValue, reads};
+use crate::{DbOptions, Error, FromRow, Row, ToValue, reads, waits::Waits};
 pub(crate) use tx::PostgresTx;
 
 pub(crate) struct Postgres {
     readers: Readers,
     replica: Option<Replica>,
     pool: Pool,
+    waits: Waits,
     session: Session,
     connections: usize,
     wait: Duration,
@@ -37,10 +38,13 @@ impl Postgres {
         open::prepare(&address, open::schema(options)?).await?;
         let connections = options.connections.max(1);
         let replica = options.replica_url.as_deref();
-        let replica = replica.map(|url| Replica::open(url, address.clone(), options));
+        let replica = replica.map(|url| {
+            Replica::open(url, address.clone(), options).map_err(|e| Error::Replica(e.to_string()))
+        });
         Ok(Self {
             replica: replica.transpose()?,
             pool: address.pool(connections)?,
+            waits: Waits::new(&options.service),
             readers: Readers::new(address, &session, connections)?,
             session,
             connections,
@@ -82,7 +86,7 @@ impl Postgres {
 
     /// One statement, which to PostgreSQL is a transaction of its own.
     pub(crate) async fn execute(&self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
-        let client = timeout(self.wait, client(&self.pool))
+        let client = timeout(self.wait, self.client())
             .await
             .map_err(|_| Error::Busy)??;
         statement::execute_alone(client, &self.session, sql, params).await
@@ -97,12 +101,18 @@ impl Postgres {
     /// Begins on one of the pool's connections. All of them may have been lost while they lay there, and then a new one is made.
     async fn begin_somewhere(&self) -> Result<PostgresTx, Error> {
         for _ in 0..self.connections {
-            match PostgresTx::begin(client(&self.pool).await?, &self.session).await {
+            match PostgresTx::begin(self.client().await?, &self.session).await {
                 Err(Error::Busy) => {}
                 begun => return begun,
             }
         }
-        PostgresTx::begin(client(&self.pool).await?, &self.session).await
+        PostgresTx::begin(self.client().await?, &self.session).await
+    }
+
+    /// A connection for a transaction.
+    async fn client(&self) -> Result<Object, Error> {
+        let _waiting = self.waits.begin();
+        client(&self.pool).await
     }
 
     pub(crate) fn close(&self) {

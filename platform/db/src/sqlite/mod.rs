@@ -12,7 +12,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use rusqlite::Connection;
 
 use self::{convert::engine_error, readers::Readers, writer::Writer};
-use crate::{DbOptions, Error, FromRow, Row, ToValue};
+use crate::{DbOptions, Error, FromRow, Row, ToValue, waits::Waits};
 pub(crate) use open::path_of;
 pub(crate) use tx::SqliteTx;
 
@@ -30,7 +30,7 @@ impl Sqlite {
             .collect::<Result<_, _>>()?;
         let readers = Arc::new(Readers::new(readers));
         Ok(Self {
-            writer: Writer::new(writer, Arc::clone(&readers))?,
+            writer: Writer::new(writer, Arc::clone(&readers), Waits::new(&options.service))?,
             readers,
             wait: options.wait,
         })

@@ -20,7 +20,7 @@ use super::{
     group::{Group, Outcome},
     readers::Readers,
 };
-use crate::Error;
+use crate::{Error, waits::Waits};
 
 /// Hands out turns.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ pub(super) struct Writer(Arc<Shared>);
 
 struct Shared {
     line: Mutex<Line>,
+    waits: Waits,
     committer: Mutex<Option<mpsc::Sender<Group>>>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
@@ -47,7 +48,7 @@ pub(super) struct Turn {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, readers: Arc<Readers>) -> Result<Self, Error> {
+    pub(super) fn new(connection: Connection, readers: Arc<Readers>, waits: Waits) -> Result<Self, Error> {
         let (sender, receiver) = mpsc::channel::<Group>();
         let line = Line {
             idle: Some(Group::new(connection, readers)),
@@ -56,6 +57,7 @@ impl Writer {
         };
         let writer = Self(Arc::new(Shared {
             line: Mutex::new(line),
+            waits,
             committer: Mutex::new(Some(sender)),
             thread: Mutex::new(None),
         }));
@@ -85,12 +87,15 @@ impl Writer {
                 return Err(closed());
             }
             if let Some(group) = line.idle.take() {
+                drop(line);
+                self.0.waits.none();
                 return Ok(self.hold(group));
             }
             let (sender, receiver) = oneshot::channel();
             line.waiting.push_back(sender);
             receiver
         };
+        let _waiting = self.0.waits.begin();
         match tokio::time::timeout(wait, receiver).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) => Err(closed()),

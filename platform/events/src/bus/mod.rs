@@ -74,6 +74,15 @@ impl Bus {
     /// # Errors
     /// [`BusError::Url`], [`BusError::Config`] or [`BusError::Unreachable`], in words for whoever runs the program.
     pub async fn open(config: &BusConfig) -> Result<Self, BusError> {
+        let bus = Self::reach(config).await?;
+        if let Engine::Nats(nats) = &bus.0 {
+            nats.begin().await?;
+        }
+        Ok(bus)
+    }
+
+    /// Connected, and nothing more.
+    async fn reach(config: &BusConfig) -> Result<Self, BusError> {
         config.check()?;
         if config.url.is_empty() {
             return Ok(Self::local());
@@ -84,6 +93,18 @@ impl Bus {
             "nats" | "tls" => Nats::open(config, &url).await.map(Engine::Nats).map(Self),
             "amqp" | "amqps" => Rabbit::open(config, &url).await.map(Engine::Rabbit).map(Self),
             other => Err(BusError::Url(format!("{other}:// is no bus; {EXAMPLES}"))),
+        }
+    }
+
+    /// What is found at the bus of these settings, in a few words: nothing is made there. `services` as for [`Bus::declare`].
+    ///
+    /// # Errors
+    /// As [`Bus::open`].
+    pub async fn look(config: &BusConfig, services: &[(&str, &[&str])]) -> Result<String, BusError> {
+        match Self::reach(config).await?.0 {
+            Engine::Local(_) => Ok("inside the process".to_owned()),
+            Engine::Nats(nats) => nats.look().await,
+            Engine::Rabbit(rabbit) => rabbit.look(services).await,
         }
     }
 

@@ -19,6 +19,12 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn parse(url: &str, tls: bool) -> Result<Arc<Self>, RpcError> {
         let scheme = if tls { "https" } else { "http" };
+        if url.contains('@') {
+            // Not shown: a password may stand in it.
+            return Err(RpcError(format!(
+                "the address of a service has no user and no password; write {scheme}://host:port"
+            )));
+        }
         let wrong = || {
             RpcError(format!(
                 "'{url}' is not the address of a service; write {scheme}://host:port"

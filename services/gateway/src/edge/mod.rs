@@ -42,6 +42,7 @@ use stoa_http::{
     idempotent, names,
 };
 use stoa_kernel::{Clock, Principal};
+use stoa_rpc::deadline;
 use stoa_telemetry::{AccessLog, TraceParent, adopt};
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span, field::Empty};
@@ -190,7 +191,9 @@ impl Edge {
         let answer = {
             // Pinned where it is: handed from one wrapper to the next it would be copied each time.
             let answer = pin!(edge.answer(parts, body, &mut exchange));
-            let answer = AssertUnwindSafe(answer.instrument(span.clone())).catch_unwind();
+            // Calls to other services, such as for an API key, end with the request that makes them.
+            let answer = deadline::until(exchange.deadline.into(), answer.instrument(span.clone()));
+            let answer = AssertUnwindSafe(answer).catch_unwind();
             within(patience, pin!(answer)).await
         };
         let answer = match answer {
@@ -333,6 +336,7 @@ impl Inner {
             self.router.clone().oneshot(request).await
         } else if *request.method() == Method::POST && request.headers().contains_key(names::IDEMPOTENCY_KEY)
         {
+            request.extensions_mut().insert(End(exchange.deadline));
             self.repeatable.clone().oneshot(request).await
         } else {
             let traceparent = exchange.info.traceparent.clone();
@@ -344,11 +348,18 @@ impl Inner {
     }
 }
 
-/// Lets what the request causes know its trace.
+/// When the answer to a request has to be there, for the task that it is moved to.
+#[derive(Clone, Copy)]
+struct End(Instant);
+
+/// Lets what the request causes know its trace, and its calls when they have to end.
 async fn traced(info: RequestInfo, request: Request, next: Next) -> Response {
-    TRACEPARENT
-        .scope(info.traceparent.clone(), next.run(request))
-        .await
+    let end = request.extensions().get::<End>().copied();
+    let answer = TRACEPARENT.scope(info.traceparent.clone(), next.run(request));
+    match end {
+        Some(End(end)) => deadline::until(end.into(), answer).await,
+        None => answer.await,
+    }
 }
 
 /// What a panic says.

@@ -81,6 +81,13 @@ impl FromStr for UpstreamUrl {
                 "'{text}' is not an upstream; write such as \"http://auth.internal:3000\", without a path"
             )
         };
+        if text.contains('@') {
+            // Not shown: a password may stand in it.
+            return Err(
+                "an upstream has no user and no password; write such as \"http://auth.internal:3000\""
+                    .to_owned(),
+            );
+        }
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let protocol = match uri.scheme_str() {
             Some("http" | "https") => Protocol::Http1,
@@ -91,7 +98,7 @@ impl FromStr for UpstreamUrl {
         let bare = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
         let port = authority.as_str().len() == authority.host().len()
             || authority.port_u16().is_some_and(|port| port > 0);
-        if !bare || !port || authority.as_str().contains('@') {
+        if !bare || !port {
             return Err(wrong());
         }
         Ok(Self {

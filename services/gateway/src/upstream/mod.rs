@@ -82,12 +82,6 @@ impl Upstreams {
         })
     }
 
-    /// Whether the settings say where a service runs.
-    #[must_use]
-    pub fn has(&self, service: &str) -> bool {
-        self.services.contains_key(service)
-    }
-
     pub(crate) fn service(&self, name: &str) -> Option<&Arc<Service>> {
         self.services.get(name)
     }

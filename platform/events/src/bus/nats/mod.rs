@@ -8,7 +8,11 @@ use std::{sync::Arc, time::Duration};
 use async_nats::{
     Client, ConnectErrorKind, ConnectOptions, Event,
     connection::State,
-    jetstream::{Context, context::ContextBuilder, stream},
+    jetstream::{
+        Context,
+        context::{ContextBuilder, GetStreamErrorKind},
+        stream,
+    },
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -54,7 +58,7 @@ impl Nats {
             .build(client.clone());
         let names = Names::new(&config.prefix);
         let stream = stream_config(config, &names);
-        let nats = Self(Arc::new(Shared {
+        Ok(Self(Arc::new(Shared {
             client,
             context,
             links,
@@ -62,13 +66,38 @@ impl Nats {
             stream,
             address,
             there: Mutex::new(0),
-        }));
-        nats.declare().await.map_err(|error| BusError::Unreachable {
+        })))
+    }
+
+    /// Sees that the stream is there, or makes it.
+    pub(super) async fn begin(&self) -> Result<(), BusError> {
+        self.declare().await.map_err(|error| BusError::Unreachable {
             broker: NATS,
-            address: nats.0.address.clone(),
+            address: self.0.address.clone(),
             reason: format!("it has no stream for us, and JetStream must be on: {error}"),
-        })?;
-        Ok(nats)
+        })
+    }
+
+    /// The server, its version, and whether our stream is there.
+    pub(super) async fn look(&self) -> Result<String, BusError> {
+        match self.0.context.get_stream(self.0.names.stream()).await {
+            Ok(_) => Ok(format!(
+                "NATS at {} in stream {}",
+                self.ping().await?,
+                self.0.names.stream()
+            )),
+            Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(_)) => Ok(format!(
+                "NATS at {} version {}; no stream {} yet, `stoa serve` makes it",
+                self.0.address,
+                self.0.client.server_info().version,
+                self.0.names.stream()
+            )),
+            Err(error) => Err(BusError::Unreachable {
+                broker: NATS,
+                address: self.0.address.clone(),
+                reason: format!("JetStream must be on: {}", chain(&error)),
+            }),
+        }
     }
 
     pub(super) fn links(&self) -> watch::Receiver<u64> {

@@ -75,6 +75,32 @@ impl Rabbit {
         Ok(self.0.address.clone())
     }
 
+    /// The server, and which of the services' queues are there.
+    pub(super) async fn look(&self, services: &[(&str, &[&str])]) -> Result<String, BusError> {
+        let (mut there, mut missing) = (Vec::new(), Vec::new());
+        for (service, _) in services.iter().filter(|(_, events)| !events.is_empty()) {
+            // One that is missing takes the channel with it.
+            let channel = self.channel().await?;
+            let name = self.0.topology.names().inbox(service);
+            match within("to a question", topology::depth(&channel, &name)).await? {
+                Some(messages) => there.push(format!("queue {name} with {messages} messages")),
+                None => missing.push(name),
+            }
+            close(&channel).await;
+        }
+        let mut found = format!("RabbitMQ at {}", self.ping().await?);
+        for queue in there {
+            found = format!("{found}, {queue}");
+        }
+        if !missing.is_empty() {
+            found = format!(
+                "{found}; no queue {} yet, `stoa serve` makes it",
+                missing.join(", ")
+            );
+        }
+        Ok(found)
+    }
+
     pub(super) async fn arrivals(&self, inbox: &Inbox) -> Result<Arrivals, BusError> {
         let service = inbox.db().service();
         self.0.topology.know(&[(service, &inbox.events())]);

@@ -118,6 +118,22 @@ async fn queue<const N: usize>(
         .map_err(broken)
 }
 
+/// How many messages lie in a queue; none if there is none of that name. Then the channel is of no use any more.
+pub(super) async fn depth(channel: &Channel, name: &str) -> Result<Option<u32>, BusError> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    match channel
+        .queue_declare(name.into(), options, FieldTable::default())
+        .await
+    {
+        Ok(queue) => Ok(Some(queue.message_count())),
+        Err(error) if error.to_string().contains("NOT_FOUND") => Ok(None),
+        Err(error) => Err(broken(error)),
+    }
+}
+
 async fn bind(channel: &Channel, queue: &str, exchange: String, key: &str) -> Result<(), BusError> {
     channel
         .queue_bind(

@@ -1,14 +1,15 @@
 //! `stoa doctor`.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::ExitCode};
+mod certificates;
+mod database;
+mod engines;
+mod neighbours;
 
-use stoa_config::Settings;
-use stoa_db::{Db, Migration, transfer};
-use stoa_kernel::Clock;
+use std::{fmt::Display, os::unix::fs::PermissionsExt, path::Path, process::ExitCode};
 
 use super::say;
 use crate::{
-    mount::{self, Error},
+    mount::Error,
     roles::Role,
     settings::{self, ServerConfig, SettingsArgs},
 };
@@ -18,14 +19,19 @@ pub(crate) async fn run(args: &SettingsArgs) -> Result<ExitCode, Error> {
     let loaded = args.load(Vec::new())?;
     let server: ServerConfig = loaded.section("server")?;
     let mut report = Report::default();
-    report.add("settings", settings::check(&loaded).map(|()| "fine".to_owned()));
+    let checked = settings::check(&loaded);
+    let readable = checked.is_ok();
+    report.add("settings", checked.map(|()| "fine".to_owned()));
     report.add("data folder", folder(&server.data_dir));
     report.add("listening address", address(&server).await);
-    for role in Role::with_database() {
-        report.add(
-            &format!("{} database", role.name()),
-            database(&loaded, &server.data_dir, role.name()).await,
-        );
+    if readable {
+        certificates::look(&mut report, &loaded, &server);
+        for role in Role::with_database() {
+            let found = database::look(&loaded, &server.data_dir, role.name()).await;
+            report.add(&format!("{} database", role.name()), found);
+        }
+        engines::look(&mut report, &loaded, &server.data_dir).await?;
+        neighbours::look(&mut report, &loaded).await?;
     }
     if server.data_dir.is_dir() {
         report.add("key files", keys(&server.data_dir.join("keys")));
@@ -37,13 +43,14 @@ pub(crate) async fn run(args: &SettingsArgs) -> Result<ExitCode, Error> {
     })
 }
 
+/// What was found so far.
 #[derive(Default)]
 struct Report {
     wrong: bool,
 }
 
 impl Report {
-    fn add(&mut self, what: &str, found: Result<String, impl std::fmt::Display>) {
+    fn add(&mut self, what: &str, found: Result<impl Display, impl Display>) {
         match found {
             Ok(text) => say(format!("ok     {what}: {text}")),
             Err(text) => {
@@ -51,6 +58,11 @@ impl Report {
                 say(format!("WRONG  {what}: {text}"));
             }
         }
+    }
+
+    /// Something that works and should be thought about.
+    fn warn(what: &str, text: impl Display) {
+        say(format!("warn   {what}: {text}"));
     }
 }
 
@@ -96,71 +108,6 @@ async fn address(server: &ServerConfig) -> Result<String, String> {
             server.listen
         )),
     }
-}
-
-async fn database(settings: &Settings, data_dir: &Path, name: &str) -> Result<String, Error> {
-    let config = mount::database_config(settings, name)?;
-    if config.is_embedded() && !data_dir.join(format!("{name}.db")).is_file() {
-        return Ok("none yet; `stoa serve` makes it".to_owned());
-    }
-    let db = mount::database(settings, name, data_dir, &Clock::system()).await?;
-    let found = look(&db, name).await;
-    db.close().await;
-    found
-}
-
-/// Whether it answers, has the tables of this program, and gets its work done.
-async fn look(db: &Db, name: &str) -> Result<String, Error> {
-    db.ping().await?;
-    if let Some(source) = transfer::unfinished(db).await? {
-        return Err(format!(
-            "is the target of a `stoa move` from {source} that has not ended: start that again"
-        )
-        .into());
-    }
-    let mut pending = 0;
-    for (set, migrations) in migrations(name) {
-        pending += db.pending(set, migrations).await?.len();
-    }
-    let server = match db.facts().await? {
-        Some(facts) if facts.replica == Some(None) => {
-            return Err(format!("answers ({facts}): see replica_url").into());
-        }
-        Some(facts) => format!("{facts}; "),
-        None => String::new(),
-    };
-    if pending > 0 {
-        return Ok(format!(
-            "{server}{pending} migrations to apply; `stoa serve` and `stoa migrate` do so"
-        ));
-    }
-    let queue = stoa_events::stats(db).await?;
-    if queue.dead > 0 {
-        return Err(format!(
-            "answers, but {} of its jobs failed for good (dead letters)",
-            queue.dead
-        )
-        .into());
-    }
-    Ok(format!(
-        "{server}answers; {} events to hand on, {} jobs to do",
-        queue.outbox,
-        queue.ready + queue.running
-    ))
-}
-
-/// As `mount::migration_sets`, of a service that is not made.
-fn migrations(name: &str) -> Vec<(&str, &'static [Migration])> {
-    let own = match name {
-        "auth" => stoa_auth::MIGRATIONS,
-        "users" => stoa_users::MIGRATIONS,
-        _ => &[],
-    };
-    vec![
-        ("events", stoa_events::MIGRATIONS),
-        ("audit", stoa_audit::MIGRATIONS),
-        (name, own),
-    ]
 }
 
 fn keys(folder: &Path) -> Result<String, String> {

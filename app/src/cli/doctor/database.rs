@@ -1,0 +1,75 @@
+//! The services' databases.
+
+use std::path::Path;
+
+use stoa_config::Settings;
+use stoa_db::{Db, Migration, transfer};
+use stoa_kernel::Clock;
+
+use crate::mount::{self, Error};
+
+/// Looks at the database of one service.
+pub(super) async fn look(settings: &Settings, data_dir: &Path, name: &str) -> Result<String, Error> {
+    let config = mount::database_config(settings, name)?;
+    if config.is_embedded() && !data_dir.join(format!("{name}.db")).is_file() {
+        return Ok("none yet; `stoa serve` makes it".to_owned());
+    }
+    let db = mount::database(settings, name, data_dir, &Clock::system()).await?;
+    let found = ask(&db, name).await;
+    db.close().await;
+    found
+}
+
+/// Whether it answers, has the tables of this program, and gets its work done.
+async fn ask(db: &Db, name: &str) -> Result<String, Error> {
+    db.ping().await?;
+    if let Some(source) = transfer::unfinished(db).await? {
+        return Err(format!(
+            "is the target of a `stoa move` from {source} that has not ended: start that again"
+        )
+        .into());
+    }
+    let mut pending = 0;
+    for (set, migrations) in migrations(name) {
+        pending += db.pending(set, migrations).await?.len();
+    }
+    let server = match db.facts().await? {
+        Some(facts) if facts.replica == Some(None) => {
+            return Err(format!("answers ({facts}): see replica_url").into());
+        }
+        Some(facts) => format!("{facts}; "),
+        None => String::new(),
+    };
+    if pending > 0 {
+        return Ok(format!(
+            "{server}{pending} migrations to apply; `stoa serve` and `stoa migrate` do so"
+        ));
+    }
+    let queue = stoa_events::stats(db).await?;
+    if queue.dead > 0 {
+        return Err(format!(
+            "answers, but {} of its jobs failed for good (dead letters)",
+            queue.dead
+        )
+        .into());
+    }
+    Ok(format!(
+        "{server}answers; {} events to hand on, {} jobs to do",
+        queue.outbox,
+        queue.ready + queue.running
+    ))
+}
+
+/// As `mount::migration_sets`, of a service that is not made.
+fn migrations(name: &str) -> Vec<(&str, &'static [Migration])> {
+    let own = match name {
+        "auth" => stoa_auth::MIGRATIONS,
+        "users" => stoa_users::MIGRATIONS,
+        _ => &[],
+    };
+    vec![
+        ("events", stoa_events::MIGRATIONS),
+        ("audit", stoa_audit::MIGRATIONS),
+        (name, own),
+    ]
+}
