@@ -37,7 +37,7 @@ pub(crate) async fn measure(stoa: &Path, seconds: u64, report: &mut Report) -> R
         "the same with two processes of users",
         format!("{:.0} requests/s", rounds::rate(&two)),
         &format!(
-            "{:.2} times one; the {cores} cores were {busy:.0} % busy throughout, so there was nothing for a second to use",
+            "{:.2} times one; the {cores} cores that all of it shares were {busy:.0} % busy throughout",
             rounds::ratio(&two, &one)
         ),
     );
