@@ -188,11 +188,12 @@ impl Edge {
         let origin = edge.cors.allowed(&parts.headers);
         let encoding = Encoding::accepted(&parts.headers);
 
+        let end = exchange.deadline.into();
         let answer = {
             // Pinned where it is: handed from one wrapper to the next it would be copied each time.
             let answer = pin!(edge.answer(parts, body, &mut exchange));
             // Calls to other services, such as for an API key, end with the request that makes them.
-            let answer = deadline::until(exchange.deadline.into(), answer.instrument(span.clone()));
+            let answer = deadline::until(end, answer.instrument(span.clone()));
             let answer = AssertUnwindSafe(answer).catch_unwind();
             within(patience, pin!(answer)).await
         };
