@@ -21,7 +21,7 @@ step "formatting and lints"
 make --no-print-directory lint
 
 step "engines of the split shape"
-for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy faketime python3-venv; do
+for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy pebble faketime curl openssl python3-venv; do
     has_package "$package" || install_package "$package"
 done
 
