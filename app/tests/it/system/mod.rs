@@ -99,13 +99,13 @@ impl System {
     pub(crate) fn restart(&mut self) {
         self.again(
             |stoa| assert!(stoa.terminate().success(), "SIGTERM ends with exit code 0"),
-            |node| node.stop(),
+            stoa_split::Node::stop,
         );
     }
 
     /// Every process is killed and started again.
     pub(crate) fn kill(&mut self) {
-        self.again(Stoa::kill, |node| node.kill());
+        self.again(Stoa::kill, stoa_split::Node::kill);
     }
 
     fn again(&mut self, end_one: impl FnOnce(Stoa), end: impl Fn(&mut stoa_split::Node)) {
