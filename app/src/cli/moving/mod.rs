@@ -58,7 +58,7 @@ impl Move {
                 name: from.name(service)?,
             });
         }
-        let same = objects::copy(&from, &to).await? && move_all(&all).await?;
+        let same = move_all(&all, &from, &to).await?;
         if !same {
             say(
                 "What was copied is not what was there: it changed meanwhile. Empty the target and begin anew.",
@@ -112,9 +112,9 @@ async fn migrations(from: &End, data_dir: &Path) -> Result<Vec<(&'static str, Se
     Ok(all)
 }
 
-/// Moves every service. From when the first is begun until all have been compared, nobody serves from any of the targets. False if
+/// Moves every service, and objects. From when the first is begun until all have been compared, nobody serves from any of the targets. False if
 /// something differs in the end.
-async fn move_all(all: &[Moving]) -> Result<bool, Error> {
+async fn move_all(all: &[Moving], from: &End, to: &End) -> Result<bool, Error> {
     let named = |one: &Moving, e: Error| -> Error { format!("{}: {e}", one.service).into() };
     for one in all {
         one.check().await.map_err(|e| named(one, e))?;
@@ -123,7 +123,7 @@ async fn move_all(all: &[Moving]) -> Result<bool, Error> {
     for one in all {
         tables.push(one.begin().await.map_err(|e| named(one, e))?);
     }
-    let mut same = true;
+    let mut same = objects::copy(from, to).await?;
     for (one, tables) in all.iter().zip(&tables) {
         one.copy(tables).await.map_err(|e| named(one, e))?;
         same &= one.compare(tables).await.map_err(|e| named(one, e))?;

@@ -53,7 +53,9 @@ pub(super) async fn copy(from: &End, to: &End) -> Result<bool, Error> {
         target.put_stream(key, source.stream(key).await?.1).await?;
         copied += 1;
     }
-    say(format!("objects: {copied} copied"));
+    if copied > 0 {
+        say(format!("objects: {copied} copied"));
+    }
     let (was, is) = (sum(&source).await?, sum(&target).await?);
     if was == is {
         say(format!("objects: the same, {is}"));
