@@ -162,18 +162,21 @@ fn placeholders(first: usize, count: usize) -> String {
 /// What the database says.
 pub async fn claim(db: &Db, worker: Uuid, lease: Duration, most: usize) -> Result<Vec<Claimed>, Error> {
     // Whatever its id: a dead letter that was put back, or a row that was committed late, comes before one that runs already.
-    // Both conditions on `key` and `state` repeat that of the index, for SQLite to see that it serves.
+    // Both conditions on `key` and `state` repeat that of the index, for SQLite to see that it serves. Scalar subqueries and
+    // a materialised list stay as they are written, where NOT EXISTS and IN would become joins of the whole table.
     let sql = "\
-        UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, attempts = attempts + 1 \
-        WHERE state = 'ready' AND (queue, id) IN ( \
+        WITH picked AS MATERIALIZED ( \
             SELECT j.queue, j.id FROM jobs j \
-            WHERE j.state = 'ready' AND j.run_at <= $3 AND NOT EXISTS ( \
+            WHERE j.state = 'ready' AND j.run_at <= $3 AND ( \
                 SELECT 1 FROM jobs r WHERE r.queue = j.queue AND r.key = j.key AND r.state = 'running' \
-                    AND r.state IN ('ready', 'running') AND r.key IS NOT NULL) \
-            AND NOT EXISTS ( \
+                    AND r.state IN ('ready', 'running') AND r.key IS NOT NULL LIMIT 1) IS NULL \
+            AND ( \
                 SELECT 1 FROM jobs e WHERE e.queue = j.queue AND e.key = j.key AND e.state = 'ready' \
-                    AND e.state IN ('ready', 'running') AND e.key IS NOT NULL AND e.id < j.id AND e.run_at > $3) \
+                    AND e.state IN ('ready', 'running') AND e.key IS NOT NULL AND e.id < j.id AND e.run_at > $3 \
+                LIMIT 1) IS NULL \
             ORDER BY j.priority DESC, j.id LIMIT $4) \
+        UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, attempts = attempts + 1 \
+        WHERE (queue, id) IN (SELECT queue, id FROM picked) \
         RETURNING queue, id, key, priority, payload, source, time, traceparent, attempts";
     let (now, until) = (db.clock().now(), db.clock().after(lease));
     let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -181,8 +184,12 @@ pub async fn claim(db: &Db, worker: Uuid, lease: Duration, most: usize) -> Resul
     if tx.engine() == Engine::Postgres {
         // One claim at a time: of two that overlap, the second would not see what the first holds of a key.
         // The lock is the schema's own, so services do not wait for one another.
+        // The rest has the rows read in the order of their index, up to the limit, whatever the table was like when it was
+        // last analysed or when this connection first made a plan.
         tx.fetch_one::<()>(
-            "SELECT CAST(pg_advisory_xact_lock(hashtext(current_schema()), 1) AS TEXT)",
+            "SELECT CAST(pg_advisory_xact_lock(hashtext(current_schema()), 1) AS TEXT), \
+                set_config('plan_cache_mode', 'force_custom_plan', true), \
+                set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true)",
             &[],
         )
         .await?;

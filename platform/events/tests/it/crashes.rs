@@ -58,6 +58,16 @@ async fn work(pair: &Pair, runs: usize) {
     }
 }
 
+/// The only worker of its service. What is cut off within this process may still claim on its way out, after its successor
+/// has started; its lease ends soon.
+fn sole() -> WorkerOptions {
+    WorkerOptions {
+        sole: true,
+        lease: Duration::from_secs(2),
+        ..options()
+    }
+}
+
 async fn play(pair: &Pair, steps: &[Step]) -> i64 {
     let mut emitted = 0;
     for step in steps {
@@ -78,10 +88,7 @@ async fn play(pair: &Pair, steps: &[Step]) -> i64 {
 
 /// Starts everything anew, as after a crash, and checks what has come of it all.
 async fn follows_once(pair: &Pair, emitted: i64) {
-    let options = WorkerOptions {
-        sole: true,
-        ..options()
-    };
+    let options = sole();
     let subscription = Subscription::new("sink.write_down", write_down);
     let start = async |db: &stoa_db::Db, subscriptions| {
         Worker::start(
@@ -142,7 +149,7 @@ fn workers_cut_off_at_any_moment_lose_nothing_and_double_nothing() {
         run(Engine::Sqlite, |pair: Pair| async move {
             let mut emitted = 0;
             for moment in moments {
-                let options = WorkerOptions { sole: true, ..options() };
+                let options = sole();
                 let subscription = Subscription::new("sink.write_down", write_down);
                 let start = |db: &stoa_db::Db, subscriptions| {
                     Worker::start(db.clone(), pair.bus.clone(), subscriptions, vec![], vec![], options.clone())

@@ -9,5 +9,6 @@ mod failures;
 mod one_at_a_time;
 mod order;
 mod pair;
+mod plans;
 mod restart;
 mod schedules;
