@@ -1,7 +1,10 @@
 //! Events from `emit` in one service's database to the committed effect in another's.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -107,6 +110,8 @@ struct Pair {
     sink: Db,
     workers: [Worker; 2],
     times: Times,
+    /// Effects that were committed.
+    done: Arc<AtomicI64>,
 }
 
 impl Pair {
@@ -123,8 +128,10 @@ impl Pair {
             std::iter::repeat_with(Default::default).take(10_000).collect(),
         ));
         let noted = times.clone();
+        let done = Arc::new(AtomicI64::new(0));
+        let counted = Arc::clone(&done);
         let effect = Subscription::new("sink.note", move |work: Work<ThingMade>| {
-            let times = noted.clone();
+            let (times, counted) = (noted.clone(), Arc::clone(&counted));
             async move {
                 let number = work.payload().number;
                 let mut tx = work.begin().await?;
@@ -132,6 +139,7 @@ impl Pair {
                     .await?;
                 let done = work.commit(tx).await?;
                 times.note(number, 1);
+                counted.fetch_add(1, Ordering::Relaxed);
                 Ok(done)
             }
         });
@@ -145,6 +153,7 @@ impl Pair {
             sink,
             workers: [tells, follows],
             times,
+            done,
         })
     }
 
@@ -188,24 +197,29 @@ impl Pair {
         for emitter in emitters {
             emitted += emitter.await??;
         }
-        self.settled(i64::try_from(emitted)?).await?;
-        Ok((emitted, emitted as f64 / start.elapsed().as_secs_f64()))
+        let emitting = start.elapsed();
+        let rest = self.settled(i64::try_from(emitted)?).await?;
+        Ok((emitted, emitted as f64 / (emitting + rest).as_secs_f64()))
     }
 
-    /// Waits until there are so many effects.
-    async fn settled(&self, effects: i64) -> Result<(), crate::Error> {
-        let waiting = async {
-            loop {
-                let done: i64 = self.sink.fetch_one("SELECT COUNT(*) FROM effects", &[]).await?;
-                if done >= effects {
-                    return Ok(());
-                }
-                tokio::time::sleep(Duration::from_millis(2)).await;
+    /// Waits until so many effects were committed, and sees that they are there; then the count begins anew.
+    async fn settled(&self, effects: i64) -> Result<Duration, crate::Error> {
+        let start = Instant::now();
+        while self.done.load(Ordering::Relaxed) < effects {
+            if start.elapsed() > PATIENCE {
+                return Err(
+                    format!("{effects} events did not all have their effect within {PATIENCE:?}").into(),
+                );
             }
-        };
-        tokio::time::timeout(PATIENCE, waiting)
-            .await
-            .map_err(|_| format!("{effects} events did not all have their effect within {PATIENCE:?}"))?
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let took = start.elapsed();
+        self.done.store(0, Ordering::Relaxed);
+        let there: i64 = self.sink.fetch_one("SELECT COUNT(*) FROM effects", &[]).await?;
+        if there != effects {
+            return Err(format!("of {effects} events {there} had their effect").into());
+        }
+        Ok(took)
     }
 
     async fn stop(self) {

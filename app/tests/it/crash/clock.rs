@@ -31,7 +31,6 @@ async fn when_the_clock_jumps_nobody_is_logged_out_before_the_time_and_no_work_i
     clock.shift("+3700");
     told_that_it_expired(&stoa, token(&ada)).await;
     load.goes_on().await;
-    assert!(load.expired() > 0, "an hour has passed for tokens of an hour");
     let ada = refreshed(&stoa, &ada).await;
     let people = load.stop().await;
 
