@@ -138,8 +138,10 @@ async fn what_is_no_replica_is_not_read_from() {
         replica_url: Some("postgres://stoa:hunter2@x:port/y".to_owned()),
         ..DbOptions::new(primary.url(), "test")
     });
+    let refused = refused.await.err();
     assert!(
-        matches!(refused.await.err(), Some(Error::Open(said)) if said.contains("replica_url") && !said.contains("hunter2"))
+        matches!(&refused, Some(Error::Replica(said)) if said.contains("replica_url") && !said.contains("hunter2")),
+        "{refused:?}"
     );
     let replica = primary.replica();
     let refused = Db::open(DbOptions::new(replica.url(), "test")).await.err();

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
@@ -21,6 +22,10 @@ use super::{
 /// How long a password waits for a lane that only runs when nothing else does. Then one that takes its share steps in: so
 /// a machine that is never idle still lets people sign in.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A lane that others have held up rests for so many times as long, for the machine is busy: a scheduler that finds a lane
+/// on a processor does not see that the processor could take over what waits before another, until its next tick.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_millis(500);
 
 /// Where passwords wait for a lane. The lanes end when the last clone is dropped.
 #[derive(Clone)]
@@ -153,7 +158,13 @@ fn run(queue: &Queue, policy: NormalThreadSchedulePolicy, patience: Duration) {
     step_back(policy);
     let mut memory = Memory::default();
     while let Some(task) = queue.pop(patience) {
+        let (began, spent) = (Instant::now(), processor_time());
         work(&mut memory, task);
+        let held_up = began
+            .elapsed()
+            .saturating_sub(processor_time().saturating_sub(spent));
+        #[expect(clippy::disallowed_methods, reason = "no task runs on this thread")]
+        thread::sleep((held_up * REST).min(LONGEST_REST));
     }
 }
 
@@ -176,6 +187,13 @@ fn step_back(policy: NormalThreadSchedulePolicy) {
             "the threads for passwords keep their priority; sign-ins may slow down other requests"
         );
     }
+}
+
+/// What this thread has spent of a processor's time.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    // It counts from the thread's beginning, so it is never negative.
+    time.try_into().unwrap_or_default()
 }
 
 fn work(memory: &mut Memory, task: Task) {

@@ -94,6 +94,8 @@ async fn a_photograph_is_set_upright_and_says_nothing_of_where_it_was_taken(app:
     assert!(holds(&annotated));
     let (drawing, _) = shown(&app, user, "image/png", annotated).await;
     assert!(!holds(drawing.bytes()));
+    // The former picture is removed by a job.
+    app.settle().await;
     for object in app.env().objects.list("users").await.unwrap() {
         assert!(
             !holds(&app.env().objects.get(&object.key).await.unwrap()),
