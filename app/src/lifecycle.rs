@@ -62,6 +62,8 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
     let options = ServerOptions {
         tls: tls.start(&platform.public_url, &stop),
+        // A gateway by itself runs nothing that holds a thread up.
+        threads: if mounted.is_empty() { processors() } else { 0 },
         ..ServerOptions::default()
     };
     stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
@@ -78,6 +80,10 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     outside.access_log.stop();
     telemetry.shutdown();
     Ok(())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What the edge needs of the running process.

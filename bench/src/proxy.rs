@@ -41,7 +41,7 @@ pub(crate) async fn measure(stoa: &Path, seconds: u64, report: &mut Report) -> R
         "gateway before another process: token, limits, access log",
         format!("{:.0} requests/s", rounds::rate(&ours)),
         format!(
-            "{share:.0} % of nginx's {:.0} requests/s, {:.0} % of HAProxy's {:.0} requests/s, both of which only forward",
+            "{share:.0} % of nginx's {:.0} requests/s, {:.0} % of HAProxy's {:.0} requests/s, both of which only forward and log",
             rounds::rate(&nginx),
             rounds::ratio(&ours, &haproxy) * 100.0,
             rounds::rate(&haproxy)

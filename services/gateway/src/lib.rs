@@ -9,6 +9,7 @@ mod draining;
 mod edge;
 mod pages;
 mod server;
+mod threads;
 mod upstream;
 
 pub use codes::{CODES, ORIGIN_NOT_ALLOWED, REFUSED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, URI_TOO_LONG};

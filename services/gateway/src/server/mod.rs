@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::activity::Activity;
 pub use self::redirect::{Answers, redirect};
-use crate::Edge;
+use crate::{Edge, threads::Threads};
 
 /// How a listener treats connections. The defaults fit a public one.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,9 @@ pub struct ServerOptions {
     pub tls: Option<Acceptor>,
     /// How connections are treated.
     pub limits: ServerLimits,
+    /// Threads that each drive connections by themselves, faster where the edge only passes requests on: what holds one up
+    /// holds up all of its connections. None: connections are driven by the threads of the runtime.
+    pub threads: usize,
 }
 
 /// Read buffer of an HTTP/1 connection. A head that is larger is refused before the edge sees it.
@@ -75,8 +78,12 @@ pub async fn serve_with(
     edge: Edge,
     shutdown: CancellationToken,
     grace: Duration,
-    ServerOptions { tls, limits }: ServerOptions,
+    ServerOptions { tls, limits, threads }: ServerOptions,
 ) {
+    let threads = Threads::start(threads).unwrap_or_else(|error| {
+        tracing::error!(%error, "threads for connections cannot be started; those of the runtime drive them");
+        Threads::default()
+    });
     let tunnels = edge.clone();
     let server = Arc::new(Server {
         builder: builder(&edge, limits),
@@ -94,10 +101,22 @@ pub async fn serve_with(
             continue;
         };
         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-        connections.spawn(async move {
-            server.connection(stream, peer, watcher).await;
-            drop(place);
-        });
+        let Some(thread) = threads.place() else {
+            connections.spawn(async move {
+                server.connection(stream, peer, watcher).await;
+                drop(place);
+            });
+            continue;
+        };
+        let runtime = thread.runtime.clone();
+        let moved = async move {
+            match stream.into_std().and_then(TcpStream::from_std) {
+                Ok(stream) => server.connection(stream, peer, watcher).await,
+                Err(error) => tracing::error!(%error, %peer, "a connection cannot be handed to its thread"),
+            }
+            drop((place, thread));
+        };
+        connections.spawn_on(moved, &runtime);
         while connections.try_join_next().is_some() {}
     }
     drop(listener);

@@ -20,6 +20,7 @@ use super::{
     way::Way,
     wire::{self, Wire},
 };
+use crate::threads;
 
 /// Connections that are kept without a request.
 const KEPT: usize = 1024;
@@ -32,7 +33,8 @@ pub(super) struct Replica {
     pub(super) way: Way,
     pub(super) authority: Authority,
     pub(super) protocol: Protocol,
-    idle: Mutex<Vec<Wire>>,
+    /// Connections that were put aside, by the thread that drives them.
+    idle: Box<[Mutex<Vec<Wire>>]>,
     pub(super) shared: tokio::sync::Mutex<Option<http2::SendRequest<Body>>>,
     in_flight: AtomicUsize,
     latency: Latency,
@@ -72,7 +74,7 @@ impl Replica {
             way,
             authority: url.authority.clone(),
             protocol: url.protocol,
-            idle: Mutex::new(Vec::new()),
+            idle: (0..threads::most()).map(|_| Mutex::default()).collect(),
             shared: tokio::sync::Mutex::new(None),
             in_flight: AtomicUsize::new(0),
             latency: Latency::new(),
@@ -88,9 +90,13 @@ impl Replica {
         }
     }
 
-    /// The latest connection that was put aside.
+    /// The latest connection that was put aside on this thread.
     pub(super) fn take(&self) -> Option<Wire> {
-        self.idle.lock().pop()
+        self.idle_here().lock().pop()
+    }
+
+    fn idle_here(&self) -> &Mutex<Vec<Wire>> {
+        &self.idle[threads::here() % self.idle.len()]
     }
 
     /// Puts a connection aside for the next request.
@@ -99,7 +105,7 @@ impl Replica {
             return;
         }
         wire.rest();
-        let mut idle = self.idle.lock();
+        let mut idle = self.idle_here().lock();
         if idle.len() < KEPT {
             idle.push(wire);
         }
@@ -107,9 +113,10 @@ impl Replica {
 
     /// Closes connections that nobody used for `time`, and forgets those that the replica closed.
     pub(super) fn sweep(&self, time: Duration) {
-        self.idle
-            .lock()
-            .retain_mut(|wire| wire.rested() < time && wire::is_alive(wire));
+        for idle in &self.idle {
+            idle.lock()
+                .retain_mut(|wire| wire.rested() < time && wire::is_alive(wire));
+        }
     }
 
     /// A request is on its way to it; over when the result is dropped.
@@ -196,7 +203,7 @@ impl Replica {
         self.told.store(found as u8, Ordering::Relaxed);
         if found != Told::Ready {
             // Nothing new is to come to it by a connection that it may close any moment.
-            self.idle.lock().clear();
+            self.idle.iter().for_each(|idle| idle.lock().clear());
         }
         if again {
             // It was down, and is another process now: what the last one did is not held against it.

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
-    split::{bare, gateway, gateway_to, head, pieces, replica},
+    split::{bare, client, gateway, gateway_on, gateway_to, head, pieces, read, replica},
     story::request,
 };
 
@@ -353,6 +353,11 @@ async fn early_hints_are_left_out_and_the_answer_follows() {
 
 #[tokio::test]
 async fn connections_are_kept_for_the_next_request() {
+    assert_eq!(connections_for_twenty_requests(0).await, 1);
+    assert_eq!(connections_for_twenty_requests(2).await, 2, "one on each thread");
+}
+
+async fn connections_for_twenty_requests(threads: usize) -> usize {
     let count = Arc::new(AtomicUsize::new(0));
     let counting = count.clone();
     let address = bare(move |mut stream| {
@@ -375,9 +380,16 @@ async fn connections_are_kept_for_the_next_request() {
         }
     })
     .await;
-    let gateway = gateway_to("", &[format!("http://{address}")]).await;
-    for _ in 0..20 {
-        assert_eq!(gateway.get("/plain").await.status, 200);
+    let gateway = gateway_on(threads, "", &[format!("http://{address}")], None).await;
+    let mut clients = [client(gateway.address).await, client(gateway.address).await];
+    for _ in 0..10 {
+        for client in &mut clients {
+            let request = http::Request::get("/plain").body(Body::empty()).unwrap();
+            assert_eq!(
+                read(client.send_request(request).await.unwrap()).await.status,
+                200
+            );
+        }
     }
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+    count.load(Ordering::SeqCst)
 }

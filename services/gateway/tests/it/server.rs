@@ -20,10 +20,17 @@ struct Served {
 }
 
 async fn serve(story: Story, limits: ServerLimits, grace: Duration) -> Served {
+    let options = ServerOptions {
+        limits,
+        ..ServerOptions::default()
+    };
+    serve_as(story, options, grace).await
+}
+
+async fn serve_as(story: Story, options: ServerOptions, grace: Duration) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let options = ServerOptions { limits, tls: None };
     let server = tokio::spawn(serve_with(listener, story.edge, stop.clone(), grace, options));
     Served {
         address,
@@ -105,7 +112,20 @@ async fn http_2_is_spoken_to_those_who_know() {
 
 #[tokio::test]
 async fn on_a_stop_requests_are_finished_and_connections_refused() {
-    let served = usual("").await;
+    is_stopped_while_requests_are_under_way(0).await;
+}
+
+#[tokio::test]
+async fn threads_that_drive_connections_stop_like_any() {
+    is_stopped_while_requests_are_under_way(2).await;
+}
+
+async fn is_stopped_while_requests_are_under_way(threads: usize) {
+    let options = ServerOptions {
+        threads,
+        ..ServerOptions::default()
+    };
+    let served = serve_as(story(""), options, Duration::from_secs(5)).await;
     let mut idle = served.connect().await;
     idle.write_all(b"HEAD /plain HTTP/1.1\r\nhost: x\r\n\r\n")
         .await

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use stoa_gateway::{Draining, RemoteRoutes, Upstreams, serve};
+use stoa_gateway::{Draining, RemoteRoutes, ServerOptions, Upstreams, serve_with};
 use stoa_tls::Mutual;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,7 +22,7 @@ use utoipa::openapi::{HttpMethod, OpenApi, PathItem, path::Operation};
 use crate::story::{Answer, story_with};
 
 /// Quick checks, so that tests do not wait.
-const QUICK: &str = "upstream.check_every = \"100ms\"\nupstream.connect_timeout = \"500ms\"\n\
+const QUICK: &str = "upstream.check_every = \"100ms\"\nupstream.connect_timeout = \"2s\"\n\
                      rate_limit.per_address = \"off\"\n";
 
 /// A process that listens.
@@ -148,7 +148,7 @@ pub(crate) async fn replica_at(address: SocketAddr, router: Router) -> Process {
             parts.draining = draining.clone();
         },
     );
-    listen(address, edge.edge, draining).await
+    listen(address, edge.edge, draining, 0).await
 }
 
 /// A gateway in front of replicas, which serves nothing itself.
@@ -163,6 +163,16 @@ pub(crate) async fn gateway_to(settings: &str, urls: &[String]) -> Process {
 
 /// A gateway that has these certificates for replicas at https.
 pub(crate) async fn gateway_with(settings: &str, urls: &[String], peers: Option<&Arc<Mutual>>) -> Process {
+    gateway_on(2, settings, urls, peers).await
+}
+
+/// A gateway with so many threads that drive connections.
+pub(crate) async fn gateway_on(
+    threads: usize,
+    settings: &str,
+    urls: &[String],
+    peers: Option<&Arc<Mutual>>,
+) -> Process {
     let settings = format!("{QUICK}upstreams.shop = {urls:?}\n{settings}");
     let edge = story_with(&settings, |parts| {
         let paths = described();
@@ -181,7 +191,8 @@ pub(crate) async fn gateway_with(settings: &str, urls: &[String], peers: Option<
         parts.openapi = paths;
         parts.router = Router::new();
     });
-    listen("127.0.0.1:0".parse().unwrap(), edge.edge, Draining::default()).await
+    let address = "127.0.0.1:0".parse().unwrap();
+    listen(address, edge.edge, Draining::default(), threads).await
 }
 
 /// What the description of the service offers.
@@ -207,11 +218,21 @@ fn described() -> OpenApi {
     openapi
 }
 
-async fn listen(address: SocketAddr, edge: stoa_gateway::Edge, draining: Draining) -> Process {
+async fn listen(
+    address: SocketAddr,
+    edge: stoa_gateway::Edge,
+    draining: Draining,
+    threads: usize,
+) -> Process {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, edge, stop.clone(), Duration::from_secs(5)));
+    let options = ServerOptions {
+        threads,
+        ..ServerOptions::default()
+    };
+    let grace = Duration::from_secs(5);
+    let server = tokio::spawn(serve_with(listener, edge, stop.clone(), grace, options));
     Process {
         address,
         draining,

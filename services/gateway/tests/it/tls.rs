@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Durat
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, pki_types::ServerName};
-use stoa_gateway::{ServerLimits, ServerOptions, serve_with};
+use stoa_gateway::{ServerOptions, serve_with};
 use stoa_tls::{Acceptor, Certificates, Handshakes, Source, Version, testing::Authority};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -49,7 +49,7 @@ async fn serve_with_names(names: &[&str], least: Version, handshakes: Handshakes
             certificates.server_config(least).unwrap(),
             handshakes,
         )),
-        limits: ServerLimits::default(),
+        ..ServerOptions::default()
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());

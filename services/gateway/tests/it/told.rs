@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use stoa_gateway::{Draining, PagesParts, Upstreams, pages};
 
 use crate::{
-    split::{gateway, replica},
+    split::{gateway_on, replica},
     story::{Answer, Story, config, from, story_with},
 };
 
@@ -98,7 +98,8 @@ fn requests_are_counted_by_service_replica_and_outcome() {
     let address = metrics::with_local_recorder(&recorder, || {
         runtime.block_on(async {
             let shop = replica(Router::new()).await;
-            let gateway = gateway("", &[&shop]).await;
+            // On this thread, where the recorder is.
+            let gateway = gateway_on(0, "", &[shop.url()], None).await;
             for path in ["/plain", "/plain", "/own", "/things/7"] {
                 gateway.get(path).await;
             }
