@@ -159,6 +159,10 @@ impl Pair {
 
     /// Times from commit to commit, of events that come one by one.
     async fn latency(&self, seconds: u64) -> Result<Vec<Duration>, crate::Error> {
+        // Until the first has arrived, leases are taken and statements planned.
+        emit(&self.source, i64::MAX).await?;
+        self.settled(1).await?;
+        self.sink.execute("DELETE FROM effects", &[]).await?;
         let mut ticks = tokio::time::interval(EVERY);
         let count = i64::try_from(seconds)? * 100;
         for number in 0..count {
