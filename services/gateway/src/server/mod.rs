@@ -17,6 +17,7 @@ use stoa_tls::Acceptor;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
@@ -101,22 +102,23 @@ pub async fn serve_with(
             continue;
         };
         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-        let Some(thread) = threads.place() else {
-            connections.spawn(async move {
-                server.connection(stream, peer, watcher).await;
-                drop(place);
-            });
-            continue;
-        };
-        let runtime = thread.runtime.clone();
-        let moved = async move {
-            match stream.into_std().and_then(TcpStream::from_std) {
+        let thread = threads.place();
+        let runtime = thread
+            .as_ref()
+            .map_or_else(Handle::current, |thread| thread.runtime.clone());
+        let driven = async move {
+            let stream = match thread {
+                None => Ok(stream),
+                // To the reactor of its thread.
+                Some(_) => stream.into_std().and_then(TcpStream::from_std),
+            };
+            match stream {
                 Ok(stream) => server.connection(stream, peer, watcher).await,
                 Err(error) => tracing::error!(%error, %peer, "a connection cannot be handed to its thread"),
             }
             drop((place, thread));
         };
-        connections.spawn_on(moved, &runtime);
+        connections.spawn_on(driven, &runtime);
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
