@@ -61,8 +61,8 @@ impl Report {
              {}\n\n{table}\nRequests by wrk: 2 threads. What is compared is measured in turn, in five rounds; rates are medians, and so are \
              the ratios within each round. The bare handler is axum serialising the same JSON, and nothing else. `users/me` runs with \
              everything on: token, three rate limits (evaluated, too high to refuse), metrics, security headers, access log. Before \
-             another process the gateway does all of that too, while nginx and HAProxy, set up as under `bench/peers`, forward and \
-             add the same headers of a proxy; all three stand before the bare handler. NestJS does what \
+             another process the gateway does all of that too, while nginx and HAProxy, set up as under `bench/peers`, forward, \
+             add the same headers of a proxy and write an access log; all three stand before the bare handler. NestJS does what \
              `bench/peers/nestjs/README.md` says. Writes to SQLite are fsynced before they are acknowledged; PostgreSQL runs without \
              fsync. The sources are under `bench/`.\n",
             machine()
