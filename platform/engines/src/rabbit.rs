@@ -1,6 +1,6 @@
 //! RabbitMQ.
 
-use std::{ffi::OsString, process::Command};
+use std::ffi::OsString;
 
 use tempfile::TempDir;
 
@@ -13,7 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Rabbit {
     process: Process,
-    epmd_port: u16,
+    /// Of ours, for one that the node starts outlives it.
+    _epmd: Process,
     _folder: TempDir,
 }
 
@@ -35,6 +36,18 @@ impl Rabbit {
             ),
         );
         let text = |value: String| OsString::from(value);
+        let epmd = Process::start(Spec {
+            name: "epmd",
+            package: "erlang-base",
+            command: ["epmd", "-address", "127.0.0.1", "-port", &epmd_port.to_string()]
+                .map(OsString::from)
+                .into(),
+            environment: vec![],
+            log: path.join("epmd.log"),
+            port: epmd_port,
+            stop_signal: "TERM",
+            not_root: false,
+        });
         let environment: [(&str, OsString); 11] = [
             ("HOME", path.into()),
             ("RABBITMQ_NODENAME", text(format!("stoa{port}@localhost"))),
@@ -72,7 +85,7 @@ impl Rabbit {
         });
         Self {
             process,
-            epmd_port,
+            _epmd: epmd,
             _folder: folder,
         }
     }
@@ -85,13 +98,3 @@ impl Rabbit {
 }
 
 crate::process::delegate!(Rabbit);
-
-impl Drop for Rabbit {
-    fn drop(&mut self) {
-        self.process.kill();
-        // The port mapper outlives the node that started it.
-        let mut epmd = Command::new("epmd");
-        epmd.arg("-port").arg(self.epmd_port.to_string()).arg("-kill");
-        let _ = epmd.output();
-    }
-}
