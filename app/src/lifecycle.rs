@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    assemble, banner,
+    assemble, banner, checks,
     data_dir::DataDir,
     mount::{self, Error, Mounted, Platform},
     roles::{Role, Roles},
@@ -28,8 +28,7 @@ use crate::{
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error> {
-    crate::settings::check(settings)?;
-    mount::neighbours(settings, roles)?;
+    checks::check(settings, roles)?;
     let telemetry = stoa_telemetry::init(&settings.section::<TelemetryConfig>("telemetry")?, "stoa")?;
     let server: ServerConfig = settings.section("server")?;
     let grace = server.shutdown_grace.0;

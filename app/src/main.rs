@@ -2,6 +2,7 @@
 
 mod assemble;
 mod banner;
+mod checks;
 mod cli;
 mod data_dir;
 mod health;

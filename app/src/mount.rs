@@ -75,7 +75,7 @@ impl Platform {
             verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
             rpc: Directory::new(),
             bus: Bus::local(),
-            public_url: tls::public_url(server, listening)?,
+            public_url: tls::public_url(server, listening),
             clock,
         })
     }
@@ -213,16 +213,35 @@ pub(crate) async fn open(
     config: &DatabaseConfig,
     options: DbOptions,
 ) -> Result<Db, Error> {
-    let replica = settings.engine_key("database", service, "replica_url");
+    check_database(settings, service, config)?;
+    Db::open(options)
+        .await
+        .map_err(|error| named(settings, service, config, error))
+}
+
+/// Refuses settings by which no database could be opened, without trying.
+pub(crate) fn check_database(
+    settings: &Settings,
+    service: &str,
+    config: &DatabaseConfig,
+) -> Result<(), Error> {
     if config.is_embedded() && !config.replica_url.is_empty() {
-        let url = settings.engine_key("database", service, "url");
+        let [url, replica] = ["url", "replica_url"].map(|key| settings.engine_key("database", service, key));
         return Err(format!("{replica} is set and {url} is not: a file has no replica").into());
     }
-    Db::open(options).await.map_err(|error| match error {
-        stoa_db::Error::Replica(_) => format!("{replica}: {error}").into(),
-        _ if config.is_embedded() => error.into(),
-        _ => format!("{}: {error}", settings.engine_key("database", service, "url")).into(),
-    })
+    config
+        .check()
+        .map_err(|error| named(settings, service, config, error))
+}
+
+/// What is wrong with a database, with the name of the setting.
+fn named(settings: &Settings, service: &str, config: &DatabaseConfig, error: stoa_db::Error) -> Error {
+    let key = match error {
+        stoa_db::Error::Replica(_) => "replica_url",
+        _ if config.is_embedded() => return error.into(),
+        _ => "url",
+    };
+    format!("{}: {error}", settings.engine_key("database", service, key)).into()
 }
 
 /// Refuses where the service's database would be a file and there is none: to look at one is not to make it.

@@ -4,7 +4,6 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 use stoa_config::{ConfigError, Schema, Settings};
-use stoa_db::DatabaseConfig;
 use stoa_kernel::Period;
 
 use crate::roles::Role;
@@ -86,23 +85,4 @@ impl SettingsArgs {
             .filter(|(name, _)| !NOT_SETTINGS.iter().any(|begin| name.starts_with(begin)));
         Settings::load(schema()?, files.iter().map(PathBuf::as_path), environment, flags)
     }
-}
-
-/// Reads every section as its service does, so that a wrong one is found before anything starts.
-pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
-    settings.section::<ServerConfig>("server")?;
-    for role in Role::with_database() {
-        settings.engine_section::<DatabaseConfig>("database", role.name())?;
-    }
-    settings.section::<EventsConfig>("events")?;
-    settings.section::<stoa_cache::CacheConfig>("cache")?;
-    settings.section::<stoa_events::BusConfig>("bus")?;
-    settings.section::<stoa_rpc::RpcConfig>("rpc")?;
-    settings.section::<stoa_objects::ObjectsConfig>("objects")?;
-    settings.section::<stoa_mail::MailConfig>("mail")?;
-    settings.section::<stoa_telemetry::TelemetryConfig>("telemetry")?;
-    settings.section::<stoa_gateway::GatewayConfig>("gateway")?;
-    settings.section::<stoa_auth::AuthConfig>("auth")?;
-    settings.section::<stoa_users::UsersConfig>("users")?;
-    Ok(())
 }

@@ -27,6 +27,39 @@ impl TlsConfig {
         self.acme.is_on() || files.iter().any(|path| !path.as_os_str().is_empty())
     }
 
+    /// Refuses what nobody could be shown. Certificates are read. `peers`: whether processes show one another certificates.
+    pub(crate) fn check(&self, peers: bool) -> Result<(), Error> {
+        if self.peers_only {
+            return among_peers(self, peers);
+        }
+        if !self.is_on() {
+            return match self.redirect_listen.as_str() {
+                "" => Ok(()),
+                _ => Err(format!("{SECTION}.redirect_listen is set, but there is no certificate: set {SECTION}.certificate and {SECTION}.key").into()),
+            };
+        }
+        self.source()?.look()?;
+        self.acme.check()?;
+        if self.acme.is_on() && self.acme.challenge == Challenge::Http && self.redirect_listen.is_empty() {
+            return Err(format!(
+                "{SECTION}.acme.challenge is \"http\", but nobody listens without TLS: set {SECTION}.redirect_listen, such as to \"0.0.0.0:80\""
+            )
+            .into());
+        }
+        let has_port = |text: &str| {
+            text.rsplit_once(':')
+                .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        };
+        if !self.redirect_listen.is_empty() && !has_port(&self.redirect_listen) {
+            return Err(format!(
+                "{SECTION}.redirect_listen is '{}', which is not an address and a port: write such as \"0.0.0.0:80\"",
+                self.redirect_listen
+            )
+            .into());
+        }
+        Ok(())
+    }
+
     /// Where the files stand.
     pub(crate) fn source(&self) -> Result<Source, Error> {
         let path = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
@@ -55,14 +88,10 @@ pub(crate) fn url(server: &ServerConfig, listening: &str) -> String {
 }
 
 /// Where people reach this installation.
-pub(crate) fn public_url(server: &ServerConfig, listening: &str) -> Result<String, Error> {
+pub(crate) fn public_url(server: &ServerConfig, listening: &str) -> String {
     match server.public_url.trim_end_matches('/') {
-        "" => Ok(url(server, listening)),
-        public if server.tls.is_on() && public.starts_with("http://") => Err(format!(
-            "server.public_url is {public}, but with {SECTION} people come by https: begin it with https://"
-        )
-        .into()),
-        public => Ok(public.to_owned()),
+        "" => url(server, listening),
+        public => public.to_owned(),
     }
 }
 
@@ -75,7 +104,8 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads certificates, those obtained earlier from `data_dir`, and takes the address of the redirect.
+    /// Reads certificates, those obtained earlier from `data_dir`, and takes the address of the redirect. The settings were
+    /// checked by [`TlsConfig::check`].
     pub(crate) async fn open(
         server: &ServerConfig,
         data_dir: &Path,
@@ -83,20 +113,10 @@ impl Tls {
     ) -> Result<Self, Error> {
         let config = &server.tls;
         let answers = Answers::default();
-        if config.peers_only {
+        if config.peers_only || !config.is_on() {
+            let peers = peers.filter(|_| config.peers_only);
             return Ok(Self {
-                acceptor: Some(among_peers(config, peers)?),
-                redirect: None,
-                answers,
-                acme: None,
-            });
-        }
-        if !config.is_on() {
-            if !config.redirect_listen.is_empty() {
-                return Err(format!("{SECTION}.redirect_listen is set, but there is no certificate: set {SECTION}.certificate and {SECTION}.key").into());
-            }
-            return Ok(Self {
-                acceptor: None,
+                acceptor: peers.map(|peers| Acceptor::mutual_http(Arc::clone(peers), Handshakes::default())),
                 redirect: None,
                 answers,
                 acme: None,
@@ -134,18 +154,21 @@ impl Tls {
     }
 }
 
-/// TLS for the gateway alone.
-fn among_peers(config: &TlsConfig, peers: Option<&Arc<Mutual>>) -> Result<Acceptor, Error> {
+/// TLS for the gateway alone: with the certificates between processes, and no others.
+fn among_peers(config: &TlsConfig, peers: bool) -> Result<(), Error> {
     if config.has_certificates() || !config.redirect_listen.is_empty() {
         return Err(format!(
             "{SECTION}.peers_only is set: then the certificates are those of rpc.tls, and nothing else of {SECTION} counts"
         )
         .into());
     }
-    let peers = peers.ok_or_else(|| {
-        format!("{SECTION}.peers_only is set: set rpc.tls.certificate, rpc.tls.key and rpc.tls.ca as well")
-    })?;
-    Ok(Acceptor::mutual_http(Arc::clone(peers), Handshakes::default()))
+    if !peers {
+        return Err(format!(
+            "{SECTION}.peers_only is set: set rpc.tls.certificate, rpc.tls.key and rpc.tls.ca as well"
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// What obtains certificates, if there are names for it.
@@ -157,12 +180,6 @@ fn acme(
 ) -> Result<Option<Acme>, Error> {
     if !config.acme.is_on() {
         return Ok(None);
-    }
-    if config.acme.challenge == Challenge::Http && config.redirect_listen.is_empty() {
-        return Err(format!(
-            "{SECTION}.acme.challenge is \"http\", but nobody listens without TLS: set {SECTION}.redirect_listen, such as to \"0.0.0.0:80\""
-        )
-        .into());
     }
     let answers = answers.clone();
     let acme = Acme::open(

@@ -6,7 +6,9 @@ use clap::Subcommand;
 
 use super::say;
 use crate::{
+    checks,
     mount::Error,
+    roles::{Role, Roles},
     settings::{self, SettingsArgs},
 };
 
@@ -18,8 +20,12 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         defaults: bool,
     },
-    /// Say whether the settings can be used
-    Check,
+    /// Say whether the settings can be used, by the checks of `serve`
+    Check {
+        /// Services that the process would run [default: all]
+        #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
+        only: Vec<Role>,
+    },
 }
 
 impl ConfigCommand {
@@ -27,8 +33,8 @@ impl ConfigCommand {
         match self {
             Self::Print { defaults: true } => say(settings::DEFAULTS.trim_end()),
             Self::Print { defaults: false } => say(args.load(Vec::new())?.print(true).trim_end()),
-            Self::Check => {
-                settings::check(&args.load(Vec::new())?)?;
+            Self::Check { only } => {
+                checks::check(&args.load(Vec::new())?, &Roles::of(&only))?;
                 say("The settings are fine.");
             }
         }

@@ -50,7 +50,7 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Look at settings, folder, certificates, every engine and every neighbour, and say what is wrong
-    Doctor,
+    Doctor(doctor::Doctor),
     /// Ask a serving stoa whether it is ready; exit code 1 if it is not
     Health(health::Health),
 }
@@ -66,7 +66,7 @@ impl Cli {
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,
             Command::Audit(command) => command.run(&self.settings).await,
-            Command::Doctor => doctor::run(&self.settings).await,
+            Command::Doctor(command) => command.run(&self.settings).await,
             Command::Health(command) => command.run(&self.settings),
         }
     }

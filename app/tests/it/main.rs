@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod checks;
 mod cli;
 mod crash;
 mod looking;

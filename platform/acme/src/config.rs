@@ -42,7 +42,14 @@ impl AcmeConfig {
         !self.domains.is_empty()
     }
 
-    pub(crate) fn check(&self) -> Result<(), TlsError> {
+    /// Refuses what no authority could be asked with, without asking it. Nothing where no name is set.
+    ///
+    /// # Errors
+    /// In words that name the setting.
+    pub fn check(&self) -> Result<(), TlsError> {
+        if !self.is_on() {
+            return Ok(());
+        }
         let wrong = |words: String| Err(TlsError(format!("{SECTION}.{words}")));
         if !self.agree_terms {
             return wrong(format!(
@@ -55,6 +62,15 @@ impl AcmeConfig {
                 "directory is '{}', which does not begin with https://",
                 self.directory
             ));
+        }
+        if !self.email.is_empty() && !self.email.contains('@') {
+            return wrong(format!("email is '{}', which is not an address", self.email));
+        }
+        let ca = self.ca.as_path();
+        if !ca.as_os_str().is_empty()
+            && let Err(e) = std::fs::read(ca)
+        {
+            return wrong(format!("ca: {} cannot be read: {e}", ca.display()));
         }
         for domain in &self.domains {
             let plain = domain

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Deserialize;
 use stoa_kernel::Period;
 
+use crate::{CacheError, redis};
+
 /// Where the cache is, and how much of it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,19 @@ pub struct CacheConfig {
     pub prefix: String,
     /// How long a request waits to be counted by the server, before this process counts it by itself.
     pub limit_timeout: Period,
+}
+
+impl CacheConfig {
+    /// Refuses an address at which no server can be, without trying it.
+    ///
+    /// # Errors
+    /// [`CacheError::Url`].
+    pub fn check(&self) -> Result<(), CacheError> {
+        if self.url.is_empty() {
+            return Ok(());
+        }
+        redis::check(&self.url)
+    }
 }
 
 /// Without the URL, which may have a password in it.

@@ -7,12 +7,16 @@ use std::fmt;
 pub struct ConfigError(Vec<String>);
 
 impl ConfigError {
-    pub(crate) fn one(problem: impl Into<String>) -> Self {
+    /// One thing that is wrong.
+    pub fn one(problem: impl Into<String>) -> Self {
         Self(vec![problem.into()])
     }
 
     /// The error of these problems, unless there are none.
-    pub(crate) fn of(problems: Vec<String>) -> Result<(), Self> {
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn of(problems: Vec<String>) -> Result<(), Self> {
         if problems.is_empty() {
             Ok(())
         } else {

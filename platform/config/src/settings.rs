@@ -139,6 +139,15 @@ impl Settings {
         self.sources.get(key).cloned().unwrap_or(Source::Default)
     }
 
+    /// Calls `look` with the full name of each setting that has a value, the value and its default.
+    pub fn each(&self, mut look: impl FnMut(&str, &Value, &Value)) {
+        for key in self.schema.keys() {
+            if let (Some(value), Some(default)) = (get(&self.values, &key), self.schema.default_of(&key)) {
+                look(&key, value, default);
+            }
+        }
+    }
+
     /// The settings in force as TOML, secrets masked. With `show_sources`, those that differ from their defaults are
     /// followed by where they come from.
     #[must_use]
@@ -160,7 +169,7 @@ impl Settings {
         let text = fs::read_to_string(path).map_err(|e| wrong("read", e.to_string()))?;
         let table: Table = text
             .parse()
-            .map_err(|e: toml::de::Error| wrong("understood", e.to_string()))?;
+            .map_err(|e: toml::de::Error| wrong("understood", place_of(&text, &e)))?;
         let source = Source::File(path.to_owned());
         for (key, value) in table {
             self.set(&key, value, &source, problems);
@@ -222,6 +231,15 @@ impl Settings {
         let mut names = self.schema.keys();
         names.extend(sections(self.schema.defaults()));
         names::hint(key, names.iter().map(String::as_str), ".")
+    }
+}
+
+/// What is wrong with a file and in which line. Not the line itself: a password may stand in it.
+fn place_of(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
     }
 }
 

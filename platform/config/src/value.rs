@@ -89,33 +89,80 @@ fn inline(text: &str) -> Option<Value> {
 
 const MASK: &str = "***";
 
+/// What may stand in the query of a URL and is no secret; the value of everything else there is masked.
+const HARMLESS: [&str; 8] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "host",
+    "port",
+    "sslmode",
+    "target_session_attrs",
+    "tls",
+];
+
 /// The value of `key` as it may be shown: secrets are masked.
 pub(crate) fn shown(key: &str, value: &Value) -> Value {
-    let Value::String(text) = value else {
-        return value.clone();
-    };
+    match value {
+        Value::String(text) => Value::String(shown_text(key, text)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| shown(key, item)).collect()),
+        other => other.clone(),
+    }
+}
+
+fn shown_text(key: &str, text: &str) -> String {
     let name = key.rsplit('.').next().unwrap_or(key);
     let secret = ["password", "secret", "token"]
         .iter()
         .any(|word| name.contains(word))
         && !name.ends_with("_lifetime");
-    Value::String(if secret && !text.is_empty() {
-        MASK.to_owned()
-    } else {
-        without_password(text)
-    })
+    match text.split_once("://") {
+        _ if secret && !text.is_empty() => MASK.to_owned(),
+        Some((scheme, rest)) => format!("{scheme}://{}", without_secrets(rest)),
+        // A URL whose beginning was forgotten.
+        None if name.ends_with("url") && text.contains(['@', '=']) => MASK.to_owned(),
+        None => text.to_owned(),
+    }
 }
 
-/// A URL without the password in it; other texts as they are.
-fn without_password(text: &str) -> String {
-    let masked = || {
-        let (scheme, rest) = text.split_once("://")?;
-        // A password may itself contain '/' or '@' if somebody forgot to encode it: everything to the last '@' is hidden.
-        let (user, host) = rest.rsplit_once('@')?;
-        let (name, _) = user.split_once(':')?;
-        Some(format!("{scheme}://{name}:{MASK}@{host}"))
+/// What follows the `://` of a URL, without passwords and tokens. A password may itself contain `/`, `@` or `?` if somebody
+/// forgot to encode it: what cannot be told apart is masked as a whole.
+fn without_secrets(rest: &str) -> String {
+    let (place, query) = match rest.split_once('?') {
+        Some((place, query)) => (place, Some(query)),
+        None => (rest, None),
     };
-    masked().unwrap_or_else(|| text.to_owned())
+    if query.is_some_and(|query| query.contains('@')) {
+        return MASK.to_owned();
+    }
+    let (user, host) = match place.rsplit_once('@') {
+        Some((user, host)) => (shown_user(user), host),
+        None => (String::new(), place),
+    };
+    let host = host
+        .split_once('#')
+        .map_or_else(|| host.to_owned(), |(host, _)| format!("{host}#{MASK}"));
+    let query = query
+        .map(|query| format!("?{}", shown_query(query)))
+        .unwrap_or_default();
+    format!("{user}{host}{query}")
+}
+
+/// A name in front of a password is shown; without a password the name may itself be a token.
+fn shown_user(user: &str) -> String {
+    match user.split_once(':') {
+        Some((name, _)) => format!("{name}:{MASK}@"),
+        None => format!("{MASK}@"),
+    }
+}
+
+fn shown_query(query: &str) -> String {
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if HARMLESS.contains(&name) && !pair.contains('#') => pair.to_owned(),
+        Some((name, _)) => format!("{name}={MASK}"),
+        None => MASK.to_owned(),
+    };
+    query.split('&').map(shown).collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]
@@ -188,6 +235,49 @@ mod tests {
                 "postgres://stoa:s3cret@db/stoa",
                 "postgres://stoa:***@db/stoa",
             ),
+            (
+                "bus.url",
+                "nats://t0ken@mx.example:4222",
+                "nats://***@mx.example:4222",
+            ),
+            ("cache.url", "redis://:s3cret@db:6379/0", "redis://:***@db:6379/0"),
+            (
+                "database.url",
+                "postgres://db/stoa?user=stoa&password=s3cret&sslmode=require",
+                "postgres://db/stoa?user=***&password=***&sslmode=require",
+            ),
+            (
+                "database.url",
+                "postgres://db/stoa?pass%77ord=s3cret",
+                "postgres://db/stoa?pass%77ord=***",
+            ),
+            (
+                "database.url",
+                "postgres://db/stoa?password=s3@cret",
+                "postgres://***",
+            ),
+            (
+                "database.url",
+                "postgres://stoa:s3?cr@et@db/stoa",
+                "postgres://***",
+            ),
+            (
+                "database.url",
+                "postgres://db/stoa#s3cret",
+                "postgres://db/stoa#***",
+            ),
+            ("database.url", "stoa:s3cret@db/stoa", "***"),
+            ("database.url", "host=db password=s3cret", "***"),
+            (
+                "telemetry.otlp_endpoint",
+                "http://s3cret@collector:4317",
+                "http://***@collector:4317",
+            ),
+            (
+                "gateway.grpc_upstreams",
+                "shop.v1.Orders http://u:s3cret@a:1",
+                "shop.v1.Orders http://u:***@a:1",
+            ),
             ("auth.client_secret", "s3cret", "***"),
             ("auth.client_secret", "", ""),
             ("auth.password", "s3cret", "***"),
@@ -197,6 +287,11 @@ mod tests {
         ] {
             assert_eq!(shown(key, &text(value)), text(masked), "{key} {value}");
         }
+        let list = |item: &str| Value::Array(vec![text(item)]);
+        assert_eq!(
+            shown("rpc.upstreams.auth", &list("http://stoa:s3cret@a:1")),
+            list("http://stoa:***@a:1")
+        );
         assert_eq!(
             shown("auth.password_length", &Value::Integer(8)),
             Value::Integer(8)

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use serde::Deserialize;
 use stoa_kernel::{Clock, Period};
 
-use crate::DbOptions;
+use crate::{DbOptions, Error, db::is_postgres, postgres::address::Address, sqlite};
 
 /// Which database a service has. Services may set any of it for themselves, as `[auth.database]`.
 #[derive(Clone, Deserialize)]
@@ -30,6 +30,22 @@ impl DatabaseConfig {
     #[must_use]
     pub fn is_embedded(&self) -> bool {
         self.url.is_empty()
+    }
+
+    /// Refuses an address at which no database can be, without trying it.
+    ///
+    /// # Errors
+    /// [`Error::Replica`] for the address of the replica, [`Error::Open`] for the other.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.is_embedded() || sqlite::path_of(&self.url).is_some() {
+            return Ok(());
+        }
+        is_postgres(&self.url)?;
+        Address::read(&self.url)?;
+        if !self.replica_url.is_empty() {
+            Address::read(&self.replica_url).map_err(|e| Error::Replica(e.to_string()))?;
+        }
+        Ok(())
     }
 
     /// How the database of `service` is opened.

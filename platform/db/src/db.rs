@@ -106,6 +106,16 @@ impl DbOptions {
     }
 }
 
+/// Refuses what is not the address of a server.
+pub(crate) fn is_postgres(url: &str) -> Result<(), Error> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(());
+    }
+    Err(Error::Open(
+        "a database's address begins with sqlite: or postgres://".to_owned(),
+    ))
+}
+
 impl fmt::Debug for DbOptions {
     /// Without the address, which may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,12 +134,9 @@ impl Db {
     pub async fn open(options: DbOptions) -> Result<Self, Error> {
         let engine = if let Some(path) = sqlite::path_of(&options.url) {
             Backend::Sqlite(Sqlite::open(&path, &options)?)
-        } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
-            Backend::Postgres(Box::new(Postgres::open(&options).await?))
         } else {
-            return Err(Error::Open(
-                "a database's address begins with sqlite: or postgres://".to_owned(),
-            ));
+            is_postgres(&options.url)?;
+            Backend::Postgres(Box::new(Postgres::open(&options).await?))
         };
         let shared = Shared {
             service: options.service,

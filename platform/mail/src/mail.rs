@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{message, smtp::Smtp};
+
 /// The section `mail` of the settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +17,20 @@ pub struct MailConfig {
     pub folder: PathBuf,
     /// Sender of every mail, such as `Stoa <stoa@localhost>`.
     pub from: String,
+}
+
+impl MailConfig {
+    /// Refuses what no mail could be sent with, without asking a server.
+    ///
+    /// # Errors
+    /// [`MailError::Config`], which names the setting.
+    pub fn check(&self) -> Result<(), MailError> {
+        message::sender(&self.from)?;
+        if self.url.is_empty() {
+            return Ok(());
+        }
+        Smtp::new(&self.url).map(drop)
+    }
 }
 
 /// One mail to one person.

@@ -28,9 +28,7 @@ impl Mailer {
     /// # Errors
     /// When the settings or the folder cannot be used.
     pub fn new(config: &MailConfig, folder: PathBuf) -> Result<Self, MailError> {
-        let from = message::mailbox(&config.from).ok_or_else(|| {
-            MailError::Config("mail.from is not an address; write Name <name@example.com>".to_owned())
-        })?;
+        let from = message::sender(&config.from)?;
         let way = if config.url.is_empty() {
             let own = &config.folder;
             Way::Folder(Folder::open(if own.as_os_str().is_empty() {

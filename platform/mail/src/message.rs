@@ -41,6 +41,13 @@ pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Mess
     built.map_err(|e| refuse(&e.to_string()))
 }
 
+/// The sender that the settings name.
+pub(crate) fn sender(text: &str) -> Result<Mailbox, MailError> {
+    mailbox(text).ok_or_else(|| {
+        MailError::Config("mail.from is not an address; write Name <name@example.com>".to_owned())
+    })
+}
+
 /// One address, with or without a name before it; none if `text` is anything else.
 pub(crate) fn mailbox(text: &str) -> Option<Mailbox> {
     if text.contains(char::is_control) {

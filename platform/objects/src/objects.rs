@@ -34,6 +34,50 @@ enum Place {
     Bucket { bucket: Bucket, prefix: Option<String> },
 }
 
+/// The store that settings name, before it was asked.
+enum Named {
+    Default,
+    Folder(PathBuf),
+    Bucket(Objects),
+}
+
+impl Named {
+    fn read(config: &ObjectsConfig) -> Result<Self, ObjectError> {
+        if config.url.is_empty() {
+            return Ok(Self::Default);
+        }
+        let wrong = || {
+            ObjectError::Settings(
+                "it must be empty, or look like file:///path/of/a/folder or s3://bucket/prefix".to_owned(),
+            )
+        };
+        let url = Url::parse(&config.url).map_err(|_| wrong())?;
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(wrong());
+        }
+        match (url.scheme(), url.host_str()) {
+            ("file", None | Some("")) => Ok(Self::Folder(url.to_file_path().map_err(|()| wrong())?)),
+            ("s3", Some(bucket))
+                if url.port().is_none() && url.password().is_none() && !bucket.is_empty() =>
+            {
+                let prefix = url.path().trim_matches('/');
+                Objects::bucket(Bucket::open(bucket, config)?, prefix).map(Self::Bucket)
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl ObjectsConfig {
+    /// Refuses what can be no store, without asking it.
+    ///
+    /// # Errors
+    /// [`ObjectError::Settings`].
+    pub fn check(&self) -> Result<(), ObjectError> {
+        Named::read(self).map(drop)
+    }
+}
+
 /// What is known of an object without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -51,27 +95,13 @@ impl Objects {
     /// # Errors
     /// When the settings are wrong, or the store cannot be used. No credentials are ever shown.
     pub async fn open(config: &ObjectsConfig, default_folder: &Path) -> Result<Self, ObjectError> {
-        if config.url.is_empty() {
-            return Self::folder(default_folder);
-        }
-        let wrong = || {
-            ObjectError::Settings(
-                "it must be empty, or look like file:///path/of/a/folder or s3://bucket/prefix".to_owned(),
-            )
-        };
-        let url = Url::parse(&config.url).map_err(|_| wrong())?;
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-            return Err(wrong());
-        }
-        match (url.scheme(), url.host_str()) {
-            ("file", None | Some("")) => Self::folder(&url.to_file_path().map_err(|()| wrong())?),
-            ("s3", Some(bucket)) if url.port().is_none() && url.password().is_none() => {
-                let prefix = url.path().trim_matches('/');
-                let objects = Self::bucket(Bucket::open(bucket, config)?, prefix)?;
+        match Named::read(config)? {
+            Named::Default => Self::folder(default_folder),
+            Named::Folder(folder) => Self::folder(&folder),
+            Named::Bucket(objects) => {
                 objects.ping().await?;
                 Ok(objects)
             }
-            _ => Err(wrong()),
         }
     }
 

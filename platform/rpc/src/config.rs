@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use stoa_tls::{Mutual, MutualFiles};
 use tokio::net::TcpListener;
 
-use crate::{RpcError, RpcOptions};
+use crate::{RpcError, RpcOptions, remote::check_url};
 
 /// Section `[rpc]`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -34,6 +34,13 @@ pub struct RpcTlsConfig {
     pub key: PathBuf,
     /// The authorities that the other side's certificate must come from.
     pub ca: PathBuf,
+}
+
+/// Whether it ends in `:<port>`.
+fn has_port(listen: &str) -> bool {
+    listen
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 const TLS: &str = "rpc.tls";
@@ -62,12 +69,12 @@ impl RpcConfig {
             ("ca", &self.tls.ca),
         ];
         let is_set = |path: &Path| !path.as_os_str().is_empty();
-        if !all.iter().any(|(_, path)| is_set(path)) {
+        let Some((set, _)) = all.iter().find(|(_, path)| is_set(path)) else {
             return Ok(None);
-        }
+        };
         if let Some((missing, _)) = all.iter().find(|(_, path)| !is_set(path)) {
             return Err(RpcError(format!(
-                "{TLS}.{missing} is not set: certificate, key and ca are needed together"
+                "{TLS}.{set} is set and {TLS}.{missing} is not: certificate, key and ca are needed together"
             )));
         }
         Ok(Some(MutualFiles {
@@ -76,6 +83,53 @@ impl RpcConfig {
             key: self.tls.key.clone(),
             ca: self.tls.ca.clone(),
         }))
+    }
+
+    /// Refuses what no call could be made or taken with, without making one. Certificates are read.
+    ///
+    /// # Errors
+    /// In words that name the setting.
+    pub fn check(&self) -> Result<(), RpcError> {
+        let files = self.tls_files()?;
+        if let Some(files) = &files {
+            files.look().map_err(|e| RpcError(e.0))?;
+        }
+        for (name, urls) in &self.upstreams {
+            for url in urls {
+                check_url(url, files.is_some())
+                    .map_err(|e| RpcError(format!("rpc.upstreams.{name}: {e}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an address for calls that cannot be one, or that strangers may reach. A host's name is looked up only when it
+    /// is listened on.
+    ///
+    /// # Errors
+    /// In words that name the setting.
+    pub fn check_listen(&self, listen: &str) -> Result<(), RpcError> {
+        match (listen, listen.parse::<SocketAddr>()) {
+            ("", _) => Ok(()),
+            (_, Ok(address)) => self.guarded(listen, &[address], self.tls_files()?.is_some()),
+            (_, Err(_)) if has_port(listen) => Ok(()),
+            (_, Err(_)) => Err(RpcError(format!(
+                "server.rpc_listen is '{listen}', which is not an address and a port: write such as 127.0.0.1:3100, or leave it empty"
+            ))),
+        }
+    }
+
+    /// Without TLS only this machine may reach an address for calls, unless `insecure` is set.
+    fn guarded(&self, listen: &str, addresses: &[SocketAddr], tls: bool) -> Result<(), RpcError> {
+        let outside = addresses.iter().any(|address| !address.ip().is_loopback());
+        if !outside || self.insecure || tls {
+            return Ok(());
+        }
+        Err(RpcError(format!(
+            "server.rpc_listen is {listen}, which others may reach, and without [{TLS}] anybody there could call as any \
+             user: set {TLS}.certificate, {TLS}.key and {TLS}.ca, or rpc.insecure = true if the network itself keeps \
+             strangers away"
+        )))
     }
 
     /// Takes the address for calls from other processes. Without TLS it must be of this machine alone, unless
@@ -90,14 +144,7 @@ impl RpcConfig {
             ))
         };
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen).await.map_err(wrong)?.collect();
-        let outside = addresses.iter().any(|address| !address.ip().is_loopback());
-        if outside && options.tls.is_none() && !self.insecure {
-            return Err(RpcError(format!(
-                "server.rpc_listen is {listen}, which others may reach, and without [{TLS}] anybody there could call as any \
-                 user: set {TLS}.certificate, {TLS}.key and {TLS}.ca, or rpc.insecure = true if the network itself keeps \
-                 strangers away"
-            )));
-        }
+        self.guarded(listen, &addresses, options.tls.is_some())?;
         TcpListener::bind(&addresses[..]).await.map_err(wrong)
     }
 }

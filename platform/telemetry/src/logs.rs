@@ -2,16 +2,12 @@
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    Layer,
     fmt::{self, format::JsonFields, writer::BoxMakeWriter},
     registry::LookupSpan,
 };
 
 use crate::{LogFormat, TelemetryConfig, TelemetryError, json_line::JsonLine};
-
-/// The client of RabbitMQ logs messages that come back with all that is in them, and that may be personal. Who needs it asks
-/// for it: `info,lapin=warn`.
-const SILENT: &str = "lapin=off";
 
 /// Writes what the settings ask for to `writer`.
 pub(crate) fn layer<S>(
@@ -22,12 +18,7 @@ pub(crate) fn layer<S>(
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let filter = EnvFilter::try_new(format!("{SILENT},{}", config.log)).map_err(|e| {
-        TelemetryError(format!(
-            "telemetry.log: '{}' is neither a level nor a list of directives: {e}",
-            config.log
-        ))
-    })?;
+    let filter = config.filter()?;
     let json = match config.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,

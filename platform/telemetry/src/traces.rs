@@ -28,13 +28,8 @@ pub(crate) fn provider(
     config: &TelemetryConfig,
     service_name: &'static str,
 ) -> Result<Option<SdkTracerProvider>, TelemetryError> {
+    config.check()?;
     let endpoint = &config.otlp_endpoint;
-    if !(0.0..=1.0).contains(&config.trace_ratio) {
-        return Err(TelemetryError(format!(
-            "telemetry.trace_ratio: {} is not between 0.0 and 1.0",
-            config.trace_ratio
-        )));
-    }
     if endpoint.is_empty() {
         return Ok(None);
     }
@@ -43,9 +38,6 @@ pub(crate) fn provider(
             "telemetry.otlp_endpoint: '{endpoint}' cannot be used: {why}"
         ))
     };
-    if !endpoint.starts_with("http://") {
-        return Err(wrong("write http://host:port".to_owned()));
-    }
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(TelemetryError(
             "traces can be sent from within a tokio runtime only".to_owned(),

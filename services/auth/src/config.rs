@@ -1,7 +1,11 @@
 //! The section `auth` of the settings.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Period, Rate};
+
+use crate::{password::Cost, secrets::Secrets};
 
 /// The section `auth` of the settings; `stoa.default.toml` explains each key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -87,27 +91,16 @@ pub struct RateLimitConfig {
 
 impl AuthConfig {
     /// Whether the settings make sense together.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let PasswordConfig {
-            min_length,
-            max_length,
-            lanes,
-            queue,
-            ..
-        } = self.password;
-        if min_length == 0 || min_length > max_length {
+    ///
+    /// # Errors
+    /// In words that name the setting.
+    pub fn check(&self) -> Result<(), String> {
+        Secrets::new(PathBuf::new(), &self.secret)?;
+        self.password.check()?;
+        if self.totp_issuer.trim().is_empty() {
             return Err(
-                "auth.password.min_length must be at least 1 and at most auth.password.max_length".to_owned(),
+                "auth.totp_issuer is empty: authenticator apps and mails need a name to show".to_owned(),
             );
-        }
-        if max_length > crate::password::MOST_CHARACTERS {
-            return Err(format!(
-                "auth.password.max_length must be at most {}",
-                crate::password::MOST_CHARACTERS
-            ));
-        }
-        if lanes == 0 || queue == 0 {
-            return Err("auth.password.lanes and auth.password.queue must be at least 1".to_owned());
         }
         if self.access_token_lifetime.0.as_secs() == 0
             || self.access_token_lifetime > self.refresh_token_lifetime
@@ -123,5 +116,32 @@ impl AuthConfig {
             );
         }
         Ok(())
+    }
+}
+
+impl PasswordConfig {
+    fn check(&self) -> Result<(), String> {
+        let Self {
+            min_length,
+            max_length,
+            lanes,
+            queue,
+            ..
+        } = *self;
+        if min_length == 0 || min_length > max_length {
+            return Err(
+                "auth.password.min_length must be at least 1 and at most auth.password.max_length".to_owned(),
+            );
+        }
+        if max_length > crate::password::MOST_CHARACTERS {
+            return Err(format!(
+                "auth.password.max_length must be at most {}",
+                crate::password::MOST_CHARACTERS
+            ));
+        }
+        if lanes == 0 || queue == 0 {
+            return Err("auth.password.lanes and auth.password.queue must be at least 1".to_owned());
+        }
+        Cost::of(self).check()
     }
 }

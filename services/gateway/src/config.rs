@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, Uri};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Period, Rate};
+use url::Url;
 
 use crate::upstream::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
 
@@ -35,6 +36,29 @@ pub struct GatewayConfig {
     pub grpc_upstreams: Vec<GrpcUpstream>,
     /// How services of other processes are treated.
     pub upstream: UpstreamConfig,
+}
+
+impl GatewayConfig {
+    /// Refuses what no request could be passed on with. `peers`: whether processes show one another certificates.
+    ///
+    /// # Errors
+    /// In words that name the setting.
+    pub fn check(&self, peers: bool) -> Result<(), String> {
+        let secure = |(_, urls): &(&String, &Vec<UpstreamUrl>)| urls.iter().any(UpstreamUrl::is_secure);
+        if let Some((name, _)) = self.upstreams.iter().find(secure).filter(|_| !peers) {
+            return Err(format!(
+                "gateway.upstreams.{name} is https, for which both sides show certificates: set rpc.tls.certificate, \
+                 rpc.tls.key and rpc.tls.ca"
+            ));
+        }
+        let budget = self.upstream.retry_budget;
+        if !(0.0..=1.0).contains(&budget) {
+            return Err(format!(
+                "gateway.upstream.retry_budget is {budget}, which is not a share of requests: write 0.0 to 1.0"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Section `[gateway.cors]`.
@@ -137,6 +161,11 @@ impl FromStr for Origin {
             format!("'{text}' is not an origin; write such as \"https://app.example.com\", without a path")
         };
         let text = text.strip_suffix('/').unwrap_or(text);
+        if text.contains('*') {
+            return Err(format!(
+                "'{text}' is not an origin: a part of a name cannot be left open; name each origin, or write \"*\" alone"
+            ));
+        }
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong());
@@ -144,6 +173,18 @@ impl FromStr for Origin {
         let written = format!("{scheme}://{authority}").to_ascii_lowercase();
         if written != text.to_ascii_lowercase() || authority.as_str().contains('@') {
             return Err(wrong());
+        }
+        // Pages of the web have one way to write where they come from: without the scheme's own port, for example.
+        if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+            let of_browsers = Url::parse(&written)
+                .map_err(|_| wrong())?
+                .origin()
+                .ascii_serialization();
+            if of_browsers != written {
+                return Err(format!(
+                    "'{text}' never matches: browsers write that origin as \"{of_browsers}\"; write it so"
+                ));
+            }
         }
         HeaderValue::try_from(written)
             .map(Self::Named)
@@ -250,6 +291,12 @@ mod tests {
             "https://u:p@a.com",
             "https://a.com?x=1",
             "null",
+            "https://*.example.com",
+            "https://app.example.com:443",
+            "http://app.example.com:80",
+            "https://app.example.com:",
+            "https://app.example.com:0444",
+            "https://127.1",
         ] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }

@@ -20,3 +20,19 @@ pub struct UsersConfig {
     /// How long the activity log is kept.
     pub activity_keep: Period,
 }
+
+impl UsersConfig {
+    /// Whether the settings make sense together.
+    ///
+    /// # Errors
+    /// In words that name the setting.
+    pub fn check(&self) -> Result<(), String> {
+        if self.avatar_size > self.avatar_max_pixels {
+            return Err(format!(
+                "users.avatar_size is {} and users.avatar_max_pixels {}: no picture would be large enough",
+                self.avatar_size, self.avatar_max_pixels
+            ));
+        }
+        Ok(())
+    }
+}

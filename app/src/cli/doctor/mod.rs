@@ -9,17 +9,32 @@ use std::{fmt::Display, os::unix::fs::PermissionsExt, path::Path, process::ExitC
 
 use super::say;
 use crate::{
+    checks,
     mount::Error,
-    roles::Role,
-    settings::{self, ServerConfig, SettingsArgs},
+    roles::{Role, Roles},
+    settings::{ServerConfig, SettingsArgs},
 };
 
+/// Look at settings, folder, certificates, every engine and every neighbour, and say what is wrong
+#[derive(Debug, clap::Args)]
+pub(crate) struct Doctor {
+    /// Services that the process would run [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
+    only: Vec<Role>,
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
+        run(args, &Roles::of(&self.only)).await
+    }
+}
+
 /// Looks at everything and fixes nothing; exit code 2 if something is wrong.
-pub(crate) async fn run(args: &SettingsArgs) -> Result<ExitCode, Error> {
+async fn run(args: &SettingsArgs, roles: &Roles) -> Result<ExitCode, Error> {
     let loaded = args.load(Vec::new())?;
     let server: ServerConfig = loaded.section("server")?;
     let mut report = Report::default();
-    let checked = settings::check(&loaded);
+    let checked = checks::check(&loaded, roles);
     let readable = checked.is_ok();
     report.add("settings", checked.map(|()| "fine".to_owned()));
     report.add("data folder", folder(&server.data_dir));

@@ -7,8 +7,9 @@ use stoa_db::Db;
 use stoa_kernel::Clock;
 
 use crate::{
+    checks,
     mount::{self, Error},
-    roles::Role,
+    roles::{Role, Roles},
     settings::{self, ServerConfig},
 };
 
@@ -34,7 +35,7 @@ impl End {
     }
 
     pub(super) fn of(settings: Settings) -> Result<Self, Error> {
-        settings::check(&settings)?;
+        checks::check(&settings, &Roles::of(&[]))?;
         let server: ServerConfig = settings.section("server")?;
         // In full, so that a move that is started again from another folder knows its source.
         let data_dir = std::fs::canonicalize(&server.data_dir).unwrap_or(server.data_dir);

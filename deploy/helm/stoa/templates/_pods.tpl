@@ -26,9 +26,8 @@ STOA_SERVER__DATA_DIR: /var/lib/stoa
 STOA_SERVER__SHUTDOWN_GRACE: {{ printf "%ds" (int .Values.shutdownGraceSeconds) | quote }}
 STOA_TELEMETRY__LOG_FORMAT: json
 STOA_GATEWAY__TRUSTED_PROXIES: {{ .Values.trustedProxies | toJson | quote }}
-{{- with include "stoa.publicUrl" . }}
-STOA_SERVER__PUBLIC_URL: {{ . | quote }}
-{{- end }}
+# Without an edge of its own it is reached by port-forward, as NOTES.txt says.
+STOA_SERVER__PUBLIC_URL: {{ include "stoa.publicUrl" . | default "http://127.0.0.1:3000" | quote }}
 {{- with .Values.objects }}
 STOA_OBJECTS__URL: {{ .url | quote }}
 STOA_OBJECTS__REGION: {{ .region | quote }}

@@ -31,6 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Time between two looks for a server that is away.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Refuses an address at which no server can be, without trying it.
+pub(crate) fn check(url: &str) -> Result<(), CacheError> {
+    Address::parse(url).map(drop)
+}
+
 /// A server, or several as one.
 pub(crate) struct Redis {
     address: Address,

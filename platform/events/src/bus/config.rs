@@ -5,7 +5,11 @@ use std::{fmt, time::Duration};
 use serde::Deserialize;
 use stoa_kernel::Period;
 
+use url::Url;
+
 use super::BusError;
+
+const EXAMPLES: &str = "write nats://user:password@host:4222, tls://host:4222, amqp://user:password@host:5672/vhost, or leave it empty";
 
 /// Which bus, and what it keeps.
 #[derive(Clone, Deserialize)]
@@ -48,8 +52,12 @@ impl BusConfig {
         }
     }
 
-    /// Refuses what no broker could be asked for.
-    pub(super) fn check(&self) -> Result<(), BusError> {
+    /// Refuses what no broker could be asked for, without asking it.
+    ///
+    /// # Errors
+    /// [`BusError::Url`] or [`BusError::Config`].
+    pub fn check(&self) -> Result<(), BusError> {
+        self.address()?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         if !self.prefix.chars().all(plain) {
             return Err(BusError::Config(
@@ -63,6 +71,35 @@ impl BusConfig {
             return Err(BusError::Config("bus.max_age is at least \"1m\"".to_owned()));
         }
         Ok(())
+    }
+}
+
+impl BusConfig {
+    /// Where the broker is; none for the bus inside the process.
+    pub(super) fn address(&self) -> Result<Option<Url>, BusError> {
+        if self.url.is_empty() {
+            return Ok(None);
+        }
+        let wrong = |why: String| BusError::Url(format!("{why}; {EXAMPLES}"));
+        let url = Url::parse(&self.url).map_err(|e| wrong(format!("not an address: {e}")))?;
+        match url.scheme() {
+            "nats" | "tls" => {}
+            "amqp" | "amqps" => {
+                let parsed: Result<lapin::uri::AMQPUri, String> = self.url.parse();
+                parsed.map_err(wrong)?;
+            }
+            other => return Err(wrong(format!("{other}:// is no bus"))),
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(wrong("it names no host".to_owned()));
+        }
+        Ok(Some(url))
+    }
+
+    /// Whether the broker keeps events for `max_age`.
+    #[must_use]
+    pub fn is_nats(&self) -> bool {
+        self.url.starts_with("nats:") || self.url.starts_with("tls:")
     }
 }
 

@@ -84,15 +84,10 @@ impl Bus {
     /// Connected, and nothing more.
     async fn reach(config: &BusConfig) -> Result<Self, BusError> {
         config.check()?;
-        if config.url.is_empty() {
-            return Ok(Self::local());
-        }
-        let url = url::Url::parse(&config.url)
-            .map_err(|e| BusError::Url(format!("not an address: {e}; {EXAMPLES}")))?;
-        match url.scheme() {
-            "nats" | "tls" => Nats::open(config, &url).await.map(Engine::Nats).map(Self),
-            "amqp" | "amqps" => Rabbit::open(config, &url).await.map(Engine::Rabbit).map(Self),
-            other => Err(BusError::Url(format!("{other}:// is no bus; {EXAMPLES}"))),
+        match config.address()? {
+            None => Ok(Self::local()),
+            Some(url) if config.is_nats() => Nats::open(config, &url).await.map(Engine::Nats).map(Self),
+            Some(url) => Rabbit::open(config, &url).await.map(Engine::Rabbit).map(Self),
         }
     }
 
@@ -190,8 +185,6 @@ impl Bus {
         }
     }
 }
-
-const EXAMPLES: &str = "write nats://user:password@host:4222, tls://host:4222, amqp://user:password@host:5672/vhost, or leave it empty";
 
 /// Hands the events of one service to the bus.
 pub(crate) struct Publisher {

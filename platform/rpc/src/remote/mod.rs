@@ -54,6 +54,11 @@ struct Pool {
     looked_up: OnceCell<()>,
 }
 
+/// Refuses what cannot be the address of a service.
+pub(crate) fn check_url(url: &str, tls: bool) -> Result<(), RpcError> {
+    Place::parse(url, tls).map(drop)
+}
+
 impl Remote {
     /// Needs no runtime; nothing is connected to before the first call.
     pub(crate) fn new(service: &'static str, urls: &[&str], options: &RpcOptions) -> Result<Self, RpcError> {

@@ -96,7 +96,11 @@ fn write(
         value: refresh,
         lifetime: long,
         path: REFRESH_PATH,
-        same_site: SameSite::Strict,
+        // Where other sites may use the session, they must be able to refresh it as well.
+        same_site: match same_site {
+            SameSite::None => SameSite::None,
+            SameSite::Lax | SameSite::Strict => SameSite::Strict,
+        },
         http_only: true,
     };
     refresh.append_to(headers, secure);

@@ -36,10 +36,7 @@ pub(crate) struct Verified {
 impl Hasher {
     /// Starts the threads.
     pub(crate) fn start(config: &PasswordConfig) -> Result<Self, String> {
-        let cost = Cost {
-            memory_kib: config.memory_kib,
-            iterations: config.iterations,
-        };
+        let cost = Cost::of(config);
         cost.check()?;
         Ok(Self {
             lanes: Lanes::start(config.lanes, config.queue)?,

@@ -7,5 +7,6 @@ mod rules;
 mod secret;
 
 pub(crate) use hasher::Hasher;
+pub(crate) use phc::Cost;
 pub(crate) use rules::check;
 pub(crate) use secret::{MOST_CHARACTERS, Password};

@@ -4,6 +4,8 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use subtle::ConstantTimeEq;
 
+use crate::config::PasswordConfig;
+
 /// Bytes of a salt and of a hash.
 const SALT: usize = 16;
 const OUTPUT: usize = 32;
@@ -12,7 +14,7 @@ const MOST_MEMORY_KIB: u32 = 1024 * 1024;
 
 /// Cost of Argon2id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cost {
+pub(crate) struct Cost {
     pub(super) memory_kib: u32,
     pub(super) iterations: u32,
 }
@@ -21,8 +23,24 @@ impl Cost {
     /// Hashing is spread over lanes of ours, so that each hash takes one thread.
     const PARALLELISM: u32 = 1;
 
-    pub(super) fn check(self) -> Result<(), String> {
-        params(self, Self::PARALLELISM, OUTPUT).map(drop)
+    pub(crate) fn of(config: &PasswordConfig) -> Self {
+        Self {
+            memory_kib: config.memory_kib,
+            iterations: config.iterations,
+        }
+    }
+
+    /// Refuses a cost at which nothing can be hashed, or at which a hash would not be verified later.
+    pub(crate) fn check(self) -> Result<(), String> {
+        if self.memory_kib > MOST_MEMORY_KIB {
+            return Err(format!(
+                "auth.password.memory_kib must be at most {MOST_MEMORY_KIB}, and is {}",
+                self.memory_kib
+            ));
+        }
+        params(self, Self::PARALLELISM, OUTPUT)
+            .map(drop)
+            .map_err(|e| format!("auth.password.memory_kib and auth.password.iterations: {e}"))
     }
 }
 

@@ -58,6 +58,10 @@ pub struct GrpcUpstream {
 }
 
 impl UpstreamUrl {
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     pub(super) fn host(&self) -> &str {
         self.authority
             .host()

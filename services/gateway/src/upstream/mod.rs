@@ -46,13 +46,7 @@ impl Upstreams {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn new(config: &GatewayConfig, peers: Option<&Arc<Mutual>>) -> Result<Self, String> {
-        let secure = |(_, urls): &(&String, &Vec<UpstreamUrl>)| urls.iter().any(|url| url.secure);
-        if let Some((name, _)) = config.upstreams.iter().find(secure).filter(|_| peers.is_none()) {
-            return Err(format!(
-                "gateway.upstreams.{name} is https, for which both sides show certificates: set rpc.tls.certificate, \
-                 rpc.tls.key and rpc.tls.ca"
-            ));
-        }
+        config.check(peers.is_some())?;
         let tunnels = Tunnels::default();
         let start = |(name, urls): (String, Vec<UpstreamUrl>)| {
             let service = Service::new(

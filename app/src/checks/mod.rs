@@ -1,0 +1,42 @@
+//! What is wrong with the settings. `serve`, `config check` and `doctor` all ask here, so that what one of them refuses the
+//! others refuse too. Nothing is opened, made or asked over the network; files of certificates are read.
+
+mod bounds;
+mod engines;
+mod server;
+mod services;
+
+use stoa_config::{ConfigError, Settings};
+
+use crate::roles::Roles;
+
+/// Refuses settings that a process with these services cannot be served by, or that can never have an effect. Says everything
+/// that is wrong, each with the setting's name and what to do.
+pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), ConfigError> {
+    let mut problems = Problems::default();
+    bounds::check(settings, &mut problems);
+    server::check(settings, roles, &mut problems);
+    engines::check(settings, &mut problems);
+    services::check(settings, roles, &mut problems);
+    ConfigError::of(problems.0)
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    /// The value, unless it is a problem.
+    fn take<T, E: ToString>(&mut self, found: Result<T, E>) -> Option<T> {
+        found.map_err(|problem| self.add(problem)).ok()
+    }
+
+    /// One that was found before, by a look at the single value, is not told twice.
+    #[expect(clippy::needless_pass_by_value, reason = "errors, as they come")]
+    fn add(&mut self, problem: impl ToString) {
+        let text = problem.to_string();
+        if !self.0.contains(&text) {
+            self.0.push(text);
+        }
+    }
+}

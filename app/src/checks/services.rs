@@ -1,0 +1,90 @@
+//! The sections of the services, and what must hold between them.
+
+use axum::http::Method;
+use stoa_auth::{AuthConfig, SameSite};
+use stoa_config::Settings;
+use stoa_gateway::{GatewayConfig, RouteRate};
+use stoa_rpc::RpcConfig;
+use stoa_users::UsersConfig;
+use utoipa::openapi::PathItem;
+
+use super::Problems;
+use crate::{
+    mount,
+    roles::{Role, Roles},
+    settings::{EventsConfig, ServerConfig},
+    tls,
+};
+
+pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems) {
+    problems.take(settings.section::<EventsConfig>("events"));
+    if let Some(gateway) = problems.take(settings.section::<GatewayConfig>("gateway")) {
+        let rpc = settings.section::<RpcConfig>("rpc").ok();
+        let peers = rpc.and_then(|config| config.tls_files().ok().flatten());
+        problems.take(gateway.check(peers.is_some()));
+        limited_routes(&gateway, problems);
+        problems.take(mount::neighbours(settings, roles));
+    }
+    if let Some(auth) = problems.take(settings.section::<AuthConfig>("auth")) {
+        problems.take(auth.check());
+        problems.take(cookies(settings, &auth));
+    }
+    if let Some(users) = problems.take(settings.section::<UsersConfig>("users")) {
+        problems.take(users.check());
+    }
+}
+
+/// A limit on a route that no service has never counts anything.
+fn limited_routes(gateway: &GatewayConfig, problems: &mut Problems) {
+    let mut known = matchit::Router::new();
+    for (path, item) in Role::ALL
+        .into_iter()
+        .flat_map(|role| role.description().paths.paths)
+    {
+        // Two services with one path would have been found by their tests.
+        let _ = known.insert(path, item);
+    }
+    let of_services = |limit: &&RouteRate| limit.path.starts_with("/api/");
+    for limit in gateway.rate_limit.per_route.iter().filter(of_services) {
+        let served = known
+            .at(&limit.path)
+            .is_ok_and(|found| has(found.value, &limit.method));
+        if !served {
+            problems.add(format!(
+                "gateway.rate_limit.per_route: no service has the route {} {}, so \"{limit}\" limits nothing; see the \
+                 routes with `stoa openapi`",
+                limit.method, limit.path
+            ));
+        }
+    }
+}
+
+fn has(item: &PathItem, method: &Method) -> bool {
+    let operation = match *method {
+        Method::GET => &item.get,
+        Method::POST => &item.post,
+        Method::PUT => &item.put,
+        Method::PATCH => &item.patch,
+        Method::DELETE => &item.delete,
+        _ => return false,
+    };
+    operation.is_some()
+}
+
+/// Browsers drop a cookie with `SameSite=None` that does not come by https.
+fn cookies(settings: &Settings, auth: &AuthConfig) -> Result<(), String> {
+    if auth.cookie_same_site != SameSite::None {
+        return Ok(());
+    }
+    let Ok(server) = settings.section::<ServerConfig>("server") else {
+        return Ok(());
+    };
+    let url = tls::public_url(&server, &server.listen.to_string());
+    if url.starts_with("https://") {
+        return Ok(());
+    }
+    Err(format!(
+        "auth.cookie_same_site is \"none\", and people come by {url}: browsers keep such cookies only over https; set \
+         server.public_url to an https:// address, or cookie_same_site to \"lax\""
+    ))
+}
