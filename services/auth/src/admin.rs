@@ -64,7 +64,7 @@ pub async fn create_admin(
     password::check(&password, &email.key, &config.password, "password")?;
     let hash = Hasher::start(&config.password)
         .map_err(AdminError)?
-        .hash(&password)
+        .hash(&password, None)
         .await?;
 
     let user_id: UserId = Id::new(db.clock());

@@ -83,10 +83,14 @@ pub struct PasswordConfig {
 pub struct RateLimitConfig {
     /// Registrations of one address.
     pub register_per_address: Rate,
+    /// Requests of one address for mails with links, whoever would get them.
+    pub mails_per_address: Rate,
     /// Failed sign-ins from one address.
     pub login_per_address: Rate,
     /// Failed sign-ins to one account, for each network apart.
     pub login_per_account: Rate,
+    /// Wrong passwords of people who are signed in, and wrong codes of the second factor, of one account.
+    pub guesses_per_account: Rate,
 }
 
 impl AuthConfig {

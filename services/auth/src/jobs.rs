@@ -1,19 +1,22 @@
 //! What is done later, and at set times.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use stoa_events::{Done, Job, JobError, JobHandler, Schedule, Work};
+use stoa_audit::{Entry, TxExt as _};
+use stoa_events::{Done, EventId, Job, JobError, JobHandler, Schedule, Work};
 use stoa_kernel::{Timestamp, UserId};
 use stoa_mail::MailError;
 
 use crate::{
     ctx::Ctx,
+    lockout::Source,
     mails::{Content, MailKind, in_words},
     ops::start::rotate_keys,
     store::{
-        accounts, known_networks,
+        accounts::{self, Account},
+        known_networks,
         mail_tokens::{self, Purpose},
         refresh_tokens, revocations, sessions,
     },
@@ -35,6 +38,21 @@ impl Job for SendMail {
     const PRIORITY: i16 = 10;
 }
 
+/// Sends a link that somebody has asked for, to an account, if there is one and it needs the link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SendLink {
+    pub(crate) user_id: UserId,
+    pub(crate) kind: MailKind,
+    /// Where the request came from.
+    pub(crate) address: IpAddr,
+    pub(crate) request_id: String,
+}
+
+impl Job for SendLink {
+    const NAME: &'static str = "auth.send_link";
+    const PRIORITY: i16 = 10;
+}
+
 /// Forgets what has expired.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Purge {}
@@ -53,8 +71,9 @@ impl Job for RotateKeys {
 
 /// The handlers of all jobs.
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
-    let (mail, purging, keys) = (ctx.clone(), ctx.clone(), ctx.clone());
+    let (mail, links, purging, keys) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
     vec![
+        JobHandler::new(move |work: Work<SendLink>| send_link(links.clone(), work)),
         JobHandler::new(move |work: Work<SendMail>| send_mail(mail.clone(), work)),
         JobHandler::new(move |work: Work<Purge>| purge(purging.clone(), work)),
         JobHandler::new(move |work: Work<RotateKeys>| rotate(keys.clone(), work)),
@@ -71,13 +90,62 @@ pub(crate) fn schedules() -> Vec<Schedule> {
 
 async fn send_mail(ctx: Ctx, work: Work<SendMail>) -> Result<Done, JobError> {
     let &SendMail { user_id, kind } = work.payload();
-    let Some(account) = accounts::by_id(&ctx.db, user_id).await? else {
+    if let Some(account) = addressee(&ctx, user_id, kind).await? {
+        send(&ctx, account, kind, work.id()).await?;
+    }
+    work.done().await
+}
+
+/// A mail that is not sent uses no allowance up, and leaves no audit entry.
+async fn send_link(ctx: Ctx, work: Work<SendLink>) -> Result<Done, JobError> {
+    let request = work.payload();
+    let Some(account) = addressee(&ctx, request.user_id, request.kind).await? else {
         return work.done().await;
     };
-    if kind == MailKind::VerifyEmail && account.email_verified_at.is_some() {
+    let source = Source {
+        account: &account.email_key,
+        address: request.address,
+        place: known_networks::place_of(&ctx.db, &account.email_key, request.address).await?,
+    };
+    let Ok(mail) = ctx.lockout.mail(request.kind, &source).await else {
         return work.done().await;
+    };
+    if work.attempt() == 1 {
+        note(&ctx, request).await?;
     }
-    let (link, works_for) = link(&ctx, user_id, kind).await?;
+    if let Err(error) = send(&ctx, account.clone(), request.kind, work.id()).await {
+        mail.release().await;
+        return Err(error);
+    }
+    // It stays counted.
+    drop(mail);
+    work.done().await
+}
+
+async fn note(ctx: &Ctx, request: &SendLink) -> Result<(), JobError> {
+    let action = match request.kind {
+        MailKind::VerifyEmail => "email.verify_requested",
+        _ => "password.reset_requested",
+    };
+    let from = request.address.to_string();
+    let entry = Entry {
+        request_id: Some(&request.request_id),
+        address: Some(&from),
+        ..Entry::new(None, action, "account", Some(request.user_id.uuid()))
+    };
+    let mut tx = ctx.db.begin().await?;
+    tx.audit(&entry).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The account, if it is there and the mail is of use to it.
+async fn addressee(ctx: &Ctx, user: UserId, kind: MailKind) -> Result<Option<Account>, JobError> {
+    let account = accounts::by_id(&ctx.db, user).await?;
+    Ok(account.filter(|account| kind != MailKind::VerifyEmail || account.email_verified_at.is_none()))
+}
+
+async fn send(ctx: &Ctx, account: Account, kind: MailKind, id: EventId) -> Result<(), JobError> {
+    let (link, works_for) = link(ctx, account.id, kind).await?;
     let content = Content {
         product: ctx.config.totp_issuer.clone(),
         email: account.email,
@@ -86,10 +154,10 @@ async fn send_mail(ctx: Ctx, work: Work<SendMail>) -> Result<Done, JobError> {
     };
     let mail = ctx
         .templates
-        .mail(kind, work.id().to_string(), &content)
+        .mail(kind, id.to_string(), &content)
         .map_err(JobError::Fatal)?;
     match ctx.mailer.send(&mail).await {
-        Ok(()) => work.done().await,
+        Ok(()) => Ok(()),
         Err(MailError::Permanent(why)) => Err(JobError::Fatal(why)),
         Err(other) => Err(JobError::Retry(other.to_string())),
     }
@@ -101,7 +169,7 @@ async fn link(ctx: &Ctx, user: UserId, kind: MailKind) -> Result<(String, Durati
     let (purpose, page, works_for) = match kind {
         MailKind::VerifyEmail => (Purpose::Verify, "verify", ctx.config.verify_token_lifetime.0),
         MailKind::ResetPassword => (Purpose::Reset, "reset", ctx.config.reset_token_lifetime.0),
-        MailKind::PasswordChanged => return Ok((String::new(), Duration::ZERO)),
+        _ => return Ok((String::new(), Duration::ZERO)),
     };
     let token = Opaque::new();
     let mut tx = ctx.db.begin().await?;

@@ -14,16 +14,24 @@ pub(crate) enum MailKind {
     ResetPassword,
     /// Their password was changed.
     PasswordChanged,
+    /// Somebody has guessed at their password or their codes too often.
+    GuessesLimited,
 }
 
 impl MailKind {
-    const ALL: [Self; 3] = [Self::VerifyEmail, Self::ResetPassword, Self::PasswordChanged];
+    const ALL: [Self; 4] = [
+        Self::VerifyEmail,
+        Self::ResetPassword,
+        Self::PasswordChanged,
+        Self::GuessesLimited,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::GuessesLimited => "guesses_limited",
         }
     }
 
@@ -41,6 +49,10 @@ impl MailKind {
                 include_str!("../templates/password_changed.txt"),
                 include_str!("../templates/password_changed.html"),
             ],
+            Self::GuessesLimited => [
+                include_str!("../templates/guesses_limited.txt"),
+                include_str!("../templates/guesses_limited.html"),
+            ],
         }
     }
 
@@ -49,6 +61,7 @@ impl MailKind {
             Self::VerifyEmail => format!("Confirm your e-mail address for {product}"),
             Self::ResetPassword => format!("Choose a new password for {product}"),
             Self::PasswordChanged => format!("Your password for {product} was changed"),
+            Self::GuessesLimited => format!("Somebody tries to get into your account at {product}"),
         }
     }
 }

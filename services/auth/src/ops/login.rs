@@ -7,6 +7,7 @@ use crate::{
     ctx::Ctx,
     email::Email,
     error::{EMAIL_NOT_VERIFIED, Error, INVALID_CREDENTIALS, Result, TOTP_REQUIRED, TOTP_WRONG},
+    lockout::Source,
     ops::{
         origin::Origin,
         sessions::{Mode, Opening, SignedIn},
@@ -30,21 +31,19 @@ pub(crate) struct Credentials {
 /// verification of a hash, one audit entry.
 pub(crate) async fn login(ctx: &Ctx, who: Credentials, mode: Mode, origin: &Origin) -> Result<SignedIn> {
     let key = Email::key_of(&who.email);
-    let network = known_networks::fingerprint(&key, origin.address);
     let account = accounts::by_email_key(&ctx.db, &key).await?;
     let account = account.filter(|account| account.disabled_at.is_none());
-    let known = known_networks::is_known(&ctx.db, &network).await?;
+    let source = origin.source(ctx, &key).await?;
     // Should the caller hang up, the attempt is dropped, and so has failed.
-    let attempt = ctx.lockout.attempt(origin.address, &key, known).await?;
+    let attempt = ctx.lockout.sign_in(&source).await?;
     let outcome = async {
-        let proven = prove(ctx, account, &who, origin).await?;
-        open(ctx, proven, &network, mode, origin).await
+        let proven = prove(ctx, account, &who, &source, origin).await?;
+        open(ctx, proven, mode, origin).await
     };
     let outcome = outcome.await;
     match &outcome {
         Ok(_) => attempt.succeed().await,
-        Err(Error::Refused(INVALID_CREDENTIALS)) => drop(attempt),
-        Err(Error::Refused(TOTP_WRONG)) => attempt.wrong_code().await,
+        Err(Error::Refused(INVALID_CREDENTIALS | TOTP_WRONG)) => drop(attempt),
         Err(_) => attempt.release().await,
     }
     let (opening, account) = outcome?;
@@ -62,13 +61,19 @@ struct Proven {
 }
 
 /// Checks password, second factor and address, in this order: what follows the password is told only to those who know it.
-async fn prove(ctx: &Ctx, account: Option<Account>, who: &Credentials, origin: &Origin) -> Result<Proven> {
+async fn prove(
+    ctx: &Ctx,
+    account: Option<Account>,
+    who: &Credentials,
+    source: &Source<'_>,
+    origin: &Origin,
+) -> Result<Proven> {
     let kept = account.as_ref().map(|account| account.password_hash.as_str());
-    let verified = ctx.passwords.verify(&who.password, kept).await?;
+    let verified = ctx.passwords.verify(&who.password, kept, origin.address).await?;
     let Some(account) = account.filter(|_| verified.right) else {
         return refuse(ctx, origin, None, "password", INVALID_CREDENTIALS).await;
     };
-    let code = match totp::check(ctx, account.id, who.totp.as_deref()).await? {
+    let code = match totp::check(ctx, account.id, who.totp.as_deref(), source).await? {
         TotpResult::NotEnrolled => None,
         TotpResult::Accepted(proof) => Some(proof),
         TotpResult::Missing => return Err(TOTP_REQUIRED.into()),
@@ -79,7 +84,7 @@ async fn prove(ctx: &Ctx, account: Option<Account>, who: &Credentials, origin: &
     }
     // Another time will do, should there be no room for it now.
     let upgraded = if verified.outdated {
-        ctx.passwords.hash(&who.password).await.ok()
+        ctx.passwords.hash(&who.password, Some(origin.address)).await.ok()
     } else {
         None
     };
@@ -91,13 +96,7 @@ async fn prove(ctx: &Ctx, account: Option<Account>, who: &Credentials, origin: &
 }
 
 /// Opens the session, with everything that goes with it in one transaction.
-async fn open(
-    ctx: &Ctx,
-    proven: Proven,
-    network: &[u8; 32],
-    mode: Mode,
-    origin: &Origin,
-) -> Result<(Opening, Account)> {
+async fn open(ctx: &Ctx, proven: Proven, mode: Mode, origin: &Origin) -> Result<(Opening, Account)> {
     let Proven {
         account,
         code,
@@ -105,18 +104,18 @@ async fn open(
     } = proven;
     let opening = Opening::new(ctx, mode);
     let mut tx = ctx.db.begin().await?;
+    if !keep(&mut tx, &account, upgraded.as_deref(), origin).await? {
+        tx.rollback().await;
+        return refuse(ctx, origin, None, "password", INVALID_CREDENTIALS).await;
+    }
     if let Some(code) = &code
         && !totp::consume(&mut tx, code).await?
     {
         tx.rollback().await;
         return refuse(ctx, origin, Some(account.id), "totp", TOTP_WRONG).await;
     }
-    if !keep(&mut tx, &account, upgraded.as_deref(), origin).await? {
-        tx.rollback().await;
-        return refuse(ctx, origin, None, "password", INVALID_CREDENTIALS).await;
-    }
     opening.begin(&mut tx, account.id, origin).await?;
-    known_networks::remember(&mut tx, account.id, network).await?;
+    known_networks::remember(&mut tx, account.id, &account.email_key, origin.address).await?;
     tx.commit().await?;
     Ok((opening, account))
 }

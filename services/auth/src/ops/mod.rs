@@ -6,6 +6,7 @@ pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod grants;
+pub(crate) mod guesses;
 pub(crate) mod login;
 pub(crate) mod origin;
 pub(crate) mod password;

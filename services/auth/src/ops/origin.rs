@@ -7,6 +7,8 @@ use stoa_http::RequestInfo;
 use stoa_kernel::UserId;
 use uuid::Uuid;
 
+use crate::{ctx::Ctx, error::Result, lockout::Source, store::known_networks};
+
 /// Longest user agent that is kept, in characters.
 const USER_AGENT: usize = 256;
 
@@ -37,6 +39,15 @@ impl From<&RequestInfo> for Origin {
 }
 
 impl Origin {
+    /// This request as somebody who tries something with an account. `account`: the key of its address.
+    pub(crate) async fn source<'a>(&self, ctx: &Ctx, account: &'a str) -> Result<Source<'a>> {
+        Ok(Source {
+            account,
+            address: self.address,
+            place: known_networks::place_of(&ctx.db, account, self.address).await?,
+        })
+    }
+
     /// An audit entry of what this request did.
     pub(crate) fn entry<'a>(
         &'a self,

@@ -9,10 +9,10 @@ use stoa_kernel::{Id, SessionId, UserId};
 use crate::{
     ctx::Ctx,
     email::Email,
-    error::{Error, LINK_INVALID, Result},
-    jobs::SendMail,
+    error::{LINK_INVALID, Result},
+    jobs::{SendLink, SendMail},
     mails::MailKind,
-    ops::{origin::Origin, sessions::end_all},
+    ops::{origin::Origin, prove_again::prove_password, sessions::end_all},
     password::{self, Password},
     store::{
         accounts,
@@ -33,29 +33,10 @@ pub(crate) async fn change(
         .await?
         .ok_or(codes::UNAUTHENTICATED)?;
     password::check(new, &account.email_key, &ctx.config.password, "new_password")?;
-    // Whoever holds a session may not guess on without end either; their network counts as known.
-    let attempt = ctx
-        .lockout
-        .attempt(origin.address, &account.email_key, true)
-        .await?;
-    let verified = ctx.passwords.verify(current, Some(&account.password_hash)).await;
-    match &verified {
-        Ok(verified) if verified.right => attempt.succeed().await,
-        Ok(_) => drop(attempt),
-        Err(_) => attempt.release().await,
-    }
-    if !verified?.right {
-        let failed = origin.entry(Some(user), "password.change_failed", "account", Some(user.uuid()));
-        let mut tx = ctx.db.begin().await?;
-        tx.audit(&failed).await?;
-        tx.commit().await?;
-        return Err(Error::Field(
-            "current_password",
-            "wrong_password",
-            "This is not the current password".to_owned(),
-        ));
-    }
-    let hash = ctx.passwords.hash(new).await?;
+    let source = origin.source(ctx, &account.email_key).await?;
+    let guess = prove_password(ctx, &account, current, "current_password", &source, origin).await?;
+    guess.succeed().await;
+    let hash = ctx.passwords.hash(new, Some(origin.address)).await?;
 
     let mut tx = ctx.db.begin().await?;
     if !accounts::replace_password(&mut tx, user, &account.password_hash, &hash).await? {
@@ -66,26 +47,19 @@ pub(crate) async fn change(
 }
 
 /// Sends a link to an account, if there is one with this address. For one that has none the same is done: a job is left that
-/// finds nobody.
+/// finds nobody. Whether a mail goes out, and its audit entry, are the job's: so nothing of it shows in the answer or its time.
 pub(crate) async fn send_link(ctx: &Ctx, email: &str, kind: MailKind, origin: &Origin) -> Result<()> {
-    let key = Email::key_of(email);
-    if !ctx.lockout.mail(&key).await {
-        return Ok(());
-    }
-    let account = accounts::by_email_key(&ctx.db, &key).await?;
-    let user_id = account
-        .as_ref()
-        .map_or_else(|| Id::new(&ctx.clock), |account| account.id);
-    let action = match kind {
-        MailKind::VerifyEmail => "email.verify_requested",
-        MailKind::ResetPassword | MailKind::PasswordChanged => "password.reset_requested",
-    };
+    ctx.lockout.mail_request(origin.address).await?;
+    let account = accounts::by_email_key(&ctx.db, &Email::key_of(email)).await?;
     let mut tx = ctx.db.begin().await?;
-    tx.audit(&origin.entry(None, action, "account", account.map(|account| account.id.uuid())))
-        .await?;
-    tx.enqueue(&SendMail { user_id, kind }).await?;
-    tx.commit().await?;
-    Ok(())
+    tx.enqueue(&SendLink {
+        user_id: account.map_or_else(|| Id::new(&ctx.clock), |account| account.id),
+        kind,
+        address: origin.address,
+        request_id: origin.request_id.clone(),
+    })
+    .await?;
+    Ok(tx.commit().await?)
 }
 
 /// Sets a new password by the link of a mail. Every session ends, and the address has shown to be theirs.
@@ -96,7 +70,7 @@ pub(crate) async fn reset(ctx: &Ctx, token: &str, new: &Password, origin: &Origi
         .ok_or(LINK_INVALID)?;
     let account = accounts::by_id(&ctx.db, user).await?.ok_or(LINK_INVALID)?;
     password::check(new, &account.email_key, &ctx.config.password, "new_password")?;
-    let hash = ctx.passwords.hash(new).await?;
+    let hash = ctx.passwords.hash(new, Some(origin.address)).await?;
 
     let mut tx = ctx.db.begin().await?;
     if mail_tokens::take(&mut tx, &link, Purpose::Reset).await? != Some(user) {

@@ -8,7 +8,9 @@ use stoa_kernel::UserId;
 use crate::{
     ctx::Ctx,
     error::{Error, Result, TOTP_REQUIRED},
+    lockout::{Attempt, Source},
     ops::{
+        guesses,
         origin::Origin,
         totp::{self, TotpResult},
     },
@@ -36,8 +38,8 @@ impl ProvenAgain {
     }
 }
 
-/// Checks the password, and the code if the account has a second factor. Failures count as those of a sign-in do, and a wrong
-/// code is told of `field`.
+/// Checks the password, and the code if the account has a second factor. Failures are bounded for the account, wherever they come
+/// from. A wrong code is told of `field`.
 pub(crate) async fn prove_again(
     ctx: &Ctx,
     user: UserId,
@@ -49,47 +51,55 @@ pub(crate) async fn prove_again(
     let account = accounts::by_id(&ctx.db, user)
         .await?
         .ok_or(codes::UNAUTHENTICATED)?;
-    // Whoever holds a session may not guess on without end either; their network counts as known.
-    let attempt = ctx
-        .lockout
-        .attempt(origin.address, &account.email_key, true)
-        .await?;
-    let outcome = async {
-        let verified = ctx
-            .passwords
-            .verify(password, Some(&account.password_hash))
-            .await?;
-        if !verified.right {
-            return Ok(None);
-        }
-        totp::check(ctx, user, code).await.map(Some)
-    };
-    let code = match outcome.await {
-        Ok(Some(TotpResult::NotEnrolled)) => None,
-        Ok(Some(TotpResult::Accepted(proof))) => Some(proof),
-        Ok(Some(TotpResult::Missing)) => {
-            attempt.release().await;
+    let source = origin.source(ctx, &account.email_key).await?;
+    let guess = prove_password(ctx, &account, password, "password", &source, origin).await?;
+    let code = match totp::check(ctx, user, code, &source).await {
+        Ok(TotpResult::NotEnrolled) => None,
+        Ok(TotpResult::Accepted(proof)) => Some(proof),
+        Ok(TotpResult::Missing) => {
+            guess.release().await;
             let message = TOTP_REQUIRED.title.to_owned();
             return Err(Error::Field(field, TOTP_REQUIRED.code, message));
         }
-        Ok(Some(TotpResult::Wrong)) => {
-            attempt.wrong_code().await;
+        Ok(TotpResult::Wrong) => {
+            guesses::wrong(ctx, user, &source, guess).await?;
             note(ctx, user, "totp", origin).await?;
             return Err(totp::wrong(field));
         }
-        Ok(None) => {
-            drop(attempt);
-            note(ctx, user, "password", origin).await?;
-            let message = "This is not the current password".to_owned();
-            return Err(Error::Field("password", "wrong_password", message));
-        }
         Err(error) => {
-            attempt.release().await;
+            guess.release().await;
             return Err(error);
         }
     };
-    attempt.succeed().await;
+    guess.succeed().await;
     Ok(ProvenAgain { account, code, field })
+}
+
+/// Checks the password of somebody who is signed in, perhaps with a session that was stolen. A wrong one is told of `field`. The
+/// caller says how the attempt ended.
+pub(crate) async fn prove_password<'a>(
+    ctx: &'a Ctx,
+    account: &Account,
+    password: &Password,
+    field: &'static str,
+    source: &Source<'_>,
+    origin: &Origin,
+) -> Result<Attempt<'a>> {
+    let guess = guesses::of_password(ctx, account.id, source).await?;
+    let kept = Some(account.password_hash.as_str());
+    match ctx.passwords.verify(password, kept, origin.address).await {
+        Ok(verified) if verified.right => Ok(guess),
+        Ok(_) => {
+            guesses::wrong(ctx, account.id, source, guess).await?;
+            note(ctx, account.id, "password", origin).await?;
+            let message = "This is not the current password".to_owned();
+            Err(Error::Field(field, "wrong_password", message))
+        }
+        Err(error) => {
+            guess.release().await;
+            Err(error)
+        }
+    }
 }
 
 async fn note(ctx: &Ctx, user: UserId, wrong: &str, origin: &Origin) -> Result<()> {

@@ -38,7 +38,7 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
     }
     ctx.lockout.register(origin.address).await?;
     password::check(&new.password, &new.email.key, &ctx.config.password, "password")?;
-    let hash = ctx.passwords.hash(&new.password).await?;
+    let hash = ctx.passwords.hash(&new.password, Some(origin.address)).await?;
 
     let id: UserId = Id::new(&ctx.clock);
     let opening = (!ctx.config.require_verified_email).then(|| Opening::new(ctx, mode));
@@ -64,12 +64,7 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
     .await?;
     if let Some(opening) = &opening {
         opening.begin(&mut tx, id, origin).await?;
-        known_networks::remember(
-            &mut tx,
-            id,
-            &known_networks::fingerprint(&new.email.key, origin.address),
-        )
-        .await?;
+        known_networks::remember(&mut tx, id, &new.email.key, origin.address).await?;
     }
     tx.commit().await?;
     match opening {

@@ -12,6 +12,7 @@ use crate::{
     error::{LAST_ADMIN, NOT_HELD, ROLE_BUILT_IN, ROLE_EXISTS, Result},
     ops::origin::Origin,
     store::{
+        accounts,
         revocations::{RaisedVersion, raise_version},
         roles::{self as store, ADMIN, Role},
     },
@@ -156,7 +157,9 @@ pub(crate) async fn assign(
     let mut tx = ctx.db.begin().await?;
     let role = store::hold(&mut tx, role).await?.ok_or(codes::NOT_FOUND)?;
     must_hold(by, &role.permissions)?;
-    store::access_in(&mut tx, user).await?.ok_or(codes::NOT_FOUND)?;
+    if !accounts::hold(&mut tx, user).await? {
+        return Err(codes::NOT_FOUND.into());
+    }
     if !store::assign(&mut tx, user, &role.name).await? {
         tx.rollback().await;
         return Ok(());
@@ -179,7 +182,7 @@ pub(crate) async fn unassign(
     let mut tx = ctx.db.begin().await?;
     let role = store::hold(&mut tx, role).await?.ok_or(codes::NOT_FOUND)?;
     must_hold(by, &role.permissions)?;
-    if !store::unassign(&mut tx, user, &role.name).await? {
+    if !accounts::hold(&mut tx, user).await? || !store::unassign(&mut tx, user, &role.name).await? {
         return Err(codes::NOT_FOUND.into());
     }
     if role.name == ADMIN && !store::another_admin(&mut tx, user).await? {

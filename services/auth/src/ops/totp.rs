@@ -7,7 +7,9 @@ use stoa_kernel::{UserId, random};
 use crate::{
     ctx::Ctx,
     error::{Error, Result, TOTP_ENABLED, TOTP_NOT_ENABLED, TOTP_WRONG},
+    lockout::Source,
     ops::{
+        guesses,
         origin::Origin,
         prove_again::{ProvenAgain, prove_again},
     },
@@ -44,8 +46,14 @@ enum Code {
     Recovery([u8; 32]),
 }
 
-/// Checks a code of the authenticator app, or a recovery code. Called after the right password only.
-pub(crate) async fn check(ctx: &Ctx, user: UserId, code: Option<&str>) -> Result<TotpResult> {
+/// Checks a code of the authenticator app, or a recovery code. Called after the right password only. A wrong one counts against
+/// the account, wherever it comes from.
+pub(crate) async fn check(
+    ctx: &Ctx,
+    user: UserId,
+    code: Option<&str>,
+    source: &Source<'_>,
+) -> Result<TotpResult> {
     let factor = store::find(&ctx.db, user).await?;
     let Some(factor) = factor.filter(|factor| factor.confirmed_at.is_some()) else {
         return Ok(TotpResult::NotEnrolled);
@@ -54,16 +62,32 @@ pub(crate) async fn check(ctx: &Ctx, user: UserId, code: Option<&str>) -> Result
     if plain.is_empty() {
         return Ok(TotpResult::Missing);
     }
-    let code = if second_factor::is_six_digits(&plain) {
-        step_of(ctx, user, &factor, &plain)?.map(|step| Code::App(factor.secret, step))
-    } else {
-        let hash = second_factor::recovery_hash(user, &plain);
-        let good = store::is_recovery_code(&ctx.db, user, &hash).await?;
-        good.then_some(Code::Recovery(hash))
-    };
-    Ok(code.map_or(TotpResult::Wrong, |code| {
-        TotpResult::Accepted(Proof { user, code })
-    }))
+    let guess = guesses::of_code(ctx, user, source).await?;
+    match right(ctx, user, factor, &plain).await {
+        Ok(Some(code)) => {
+            guess.succeed().await;
+            Ok(TotpResult::Accepted(Proof { user, code }))
+        }
+        Ok(None) => {
+            guesses::wrong(ctx, user, source, guess).await?;
+            Ok(TotpResult::Wrong)
+        }
+        Err(error) => {
+            guess.release().await;
+            Err(error)
+        }
+    }
+}
+
+/// Which code it is, if it is right.
+async fn right(ctx: &Ctx, user: UserId, factor: Factor, plain: &str) -> Result<Option<Code>> {
+    if second_factor::is_six_digits(plain) {
+        let step = step_of(ctx, user, &factor, plain)?;
+        return Ok(step.map(|step| Code::App(factor.secret, step)));
+    }
+    let hash = second_factor::recovery_hash(user, plain);
+    let good = store::is_recovery_code(&ctx.db, user, &hash).await?;
+    Ok(good.then_some(Code::Recovery(hash)))
 }
 
 /// The time step of a code, if it is right and was not used.
@@ -145,20 +169,19 @@ pub(crate) async fn confirm(ctx: &Ctx, user: UserId, code: &str, origin: &Origin
         return Err(TOTP_ENABLED.into());
     }
     let account = accounts::by_id(&ctx.db, user).await?.ok_or(TOTP_NOT_ENABLED)?;
-    let attempt = ctx
-        .lockout
-        .attempt(origin.address, &account.email_key, true)
-        .await?;
+    let source = origin.source(ctx, &account.email_key).await?;
+    let guess = guesses::of_code(ctx, user, &source).await?;
     let step = step_of(ctx, user, &factor, &second_factor::plain(code));
     let Some(step) = step? else {
-        attempt.wrong_code().await;
+        guesses::wrong(ctx, user, &source, guess).await?;
         return Err(wrong("code"));
     };
-    // It says nothing of the password: so nothing is forgiven.
-    attempt.release().await;
+    // It says nothing of other codes: so nothing is forgiven.
+    guess.release().await;
 
     let (codes, hashes) = new_codes(user);
     let mut tx = ctx.db.begin().await?;
+    accounts::hold(&mut tx, user).await?;
     if !store::confirm(&mut tx, user, &factor.secret, step).await? {
         return Err(TOTP_ENABLED.into());
     }

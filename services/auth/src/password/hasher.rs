@@ -1,8 +1,11 @@
 //! Hashing and verifying, for the rest of the service.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{
@@ -13,6 +16,7 @@ use super::{
 use crate::{
     config::PasswordConfig,
     error::{BUSY, Error, Result},
+    lockout::network_of,
 };
 
 /// Hashes and verifies passwords on threads of their own.
@@ -46,12 +50,12 @@ impl Hasher {
         })
     }
 
-    /// The hash to keep of a new password. Never while a transaction is open.
-    pub(crate) async fn hash(&self, password: &Password) -> Result<String> {
+    /// The hash to keep of a new password. Never while a transaction is open. `from`: whom it is done for; networks take turns.
+    pub(crate) async fn hash(&self, password: &Password, from: Option<IpAddr>) -> Result<String> {
         self.count("hash");
         let (password, cost) = (password.clone(), self.cost);
         self.lanes
-            .ask(|answer| Task::Hash {
+            .ask(from.map(network_of), |answer| Task::Hash {
                 password,
                 cost,
                 answer,
@@ -62,12 +66,17 @@ impl Hasher {
 
     /// Whether `kept` is the hash of `password`. Without `kept`, for somebody who has no account, it does the same work and
     /// says no.
-    pub(crate) async fn verify(&self, password: &Password, kept: Option<&str>) -> Result<Verified> {
+    pub(crate) async fn verify(
+        &self,
+        password: &Password,
+        kept: Option<&str>,
+        from: IpAddr,
+    ) -> Result<Verified> {
         self.count("verify");
         let (password, hash) = (password.clone(), kept.unwrap_or(&self.nobodys).to_owned());
         let right = self
             .lanes
-            .ask(|answer| Task::Verify {
+            .ask(Some(network_of(from)), |answer| Task::Verify {
                 password,
                 kept: hash,
                 answer,
@@ -124,9 +133,13 @@ mod tests {
     #[tokio::test]
     async fn nobody_has_no_password() {
         let hasher = hasher(1, 4);
-        let kept = hasher.hash(&Password::new("correct horse")).await.unwrap();
+        let kept = hasher.hash(&Password::new("correct horse"), None).await.unwrap();
         let verify = async |password: &str, kept: Option<&str>| {
-            hasher.verify(&Password::new(password), kept).await.unwrap().right
+            hasher
+                .verify(&Password::new(password), kept, [192, 0, 2, 1].into())
+                .await
+                .unwrap()
+                .right
         };
         assert!(verify("correct horse", Some(&kept)).await);
         assert!(!verify("wrong horse", Some(&kept)).await);
@@ -136,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn more_than_can_wait_are_refused_and_the_others_are_served() {
         let hasher = hasher(1, 2);
-        let all = (0..20).map(|_| async { hasher.hash(&Password::new("correct horse")).await });
+        let all = (0..20).map(|_| async { hasher.hash(&Password::new("correct horse"), None).await });
         let (mut served, mut refused) = (0, 0);
         for result in futures::future::join_all(all).await {
             match result {

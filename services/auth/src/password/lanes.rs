@@ -1,8 +1,8 @@
 //! Threads of their own on which passwords are hashed, a bounded number at a time and behind everything else that runs.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    net::IpAddr,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     phc::{Cost, Memory},
+    queue::{Awaited, Full, Queue},
     secret::Password,
 };
 
@@ -27,23 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_millis(500);
 
-/// Where passwords wait for a lane. The lanes end when the last clone is dropped.
+/// The lanes, and the queue before them. They end when the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct Lanes(Arc<Entrance>);
 
 /// Closes the queue when nobody can enter it any more.
-struct Entrance(Arc<Queue>);
-
-struct Queue {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
-    most: usize,
-}
-
-struct Waiting {
-    tasks: VecDeque<(Instant, Task)>,
-    closed: bool,
-}
+struct Entrance(Arc<Queue<Task>>);
 
 /// Work for a lane. Whoever waits for the answer may have gone: then it is not begun.
 pub(super) enum Task {
@@ -59,6 +49,15 @@ pub(super) enum Task {
     },
 }
 
+impl Awaited for Task {
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Hash { answer, .. } => answer.is_closed(),
+            Self::Verify { answer, .. } => answer.is_closed(),
+        }
+    }
+}
+
 /// Why a task was not done.
 pub(super) enum NotDone {
     /// As many wait as may.
@@ -70,15 +69,7 @@ pub(super) enum NotDone {
 impl Lanes {
     /// Starts `lanes` threads, before which at most `queue` tasks wait.
     pub(super) fn start(lanes: usize, queue: usize) -> Result<Self, String> {
-        let waiting = Mutex::new(Waiting {
-            tasks: VecDeque::new(),
-            closed: false,
-        });
-        let queue = Arc::new(Queue {
-            waiting,
-            changed: Condvar::new(),
-            most: queue,
-        });
+        let queue = Arc::new(Queue::new(queue));
         let begin = |name: String, policy, patience| {
             let queue = Arc::clone(&queue);
             let thread = thread::Builder::new()
@@ -95,66 +86,32 @@ impl Lanes {
         Ok(Self(Arc::new(Entrance(queue))))
     }
 
-    /// Queues a task and waits for its answer.
+    /// Queues a task of somebody from `network` and waits for its answer.
     pub(super) async fn ask<T>(
         &self,
+        network: Option<IpAddr>,
         task: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Task,
     ) -> Result<T, NotDone> {
         let (answer, answered) = oneshot::channel();
-        self.0.0.push(task(answer))?;
-        let ended = |_| NotDone::Failed("a thread for passwords ended at its work".to_owned());
-        answered.await.map_err(ended)?.map_err(NotDone::Failed)
-    }
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, task: Task) -> Result<(), NotDone> {
-        let mut waiting = self.lock();
-        if waiting.tasks.len() >= self.most {
-            return Err(NotDone::Full);
-        }
-        waiting.tasks.push_back((Instant::now(), task));
-        drop(waiting);
-        // All of them: the one for late tasks must not take the only call.
-        self.changed.notify_all();
-        Ok(())
-    }
-
-    /// The oldest task, once it has waited for `patience`; none when the queue is closed.
-    fn pop(&self, patience: Duration) -> Option<Task> {
-        let mut waiting = self.lock();
-        loop {
-            let left = waiting
-                .tasks
-                .front()
-                .map(|(since, _)| patience.saturating_sub(since.elapsed()));
-            waiting = match left {
-                Some(Duration::ZERO) => return waiting.tasks.pop_front().map(|(_, task)| task),
-                _ if waiting.closed => return None,
-                Some(left) => {
-                    self.changed
-                        .wait_timeout(waiting, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-                None => self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
+        self.0
+            .0
+            .push(network, task(answer))
+            .map_err(|Full| NotDone::Full)?;
+        // Dropped unanswered: others needed its place.
+        answered
+            .await
+            .map_err(|_| NotDone::Full)?
+            .map_err(NotDone::Failed)
     }
 }
 
 impl Drop for Entrance {
     fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.changed.notify_all();
+        self.0.close();
     }
 }
 
-fn run(queue: &Queue, policy: NormalThreadSchedulePolicy, patience: Duration) {
+fn run(queue: &Queue<Task>, policy: NormalThreadSchedulePolicy, patience: Duration) {
     step_back(policy);
     let mut memory = Memory::default();
     while let Some(task) = queue.pop(patience) {
@@ -197,9 +154,10 @@ fn processor_time() -> Duration {
 }
 
 fn work(memory: &mut Memory, task: Task) {
+    if task.is_abandoned() {
+        return;
+    }
     match task {
-        Task::Hash { answer, .. } if answer.is_closed() => {}
-        Task::Verify { answer, .. } if answer.is_closed() => {}
         Task::Hash {
             password,
             cost,
@@ -251,7 +209,7 @@ mod tests {
         let password = Password::new("tin roof rusted");
         for _ in 0..50 {
             let hashed = lanes
-                .ask(|answer| Task::Hash {
+                .ask(None, |answer| Task::Hash {
                     password: password.clone(),
                     cost,
                     answer,

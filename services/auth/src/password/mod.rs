@@ -3,6 +3,7 @@
 mod hasher;
 mod lanes;
 mod phc;
+mod queue;
 mod rules;
 mod secret;
 

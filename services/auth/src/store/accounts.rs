@@ -64,6 +64,12 @@ pub(crate) async fn insert(
     .await
 }
 
+/// Locks the account until the end of the transaction, before rows of it are changed; false if there is no such account.
+pub(crate) async fn hold(tx: &mut Tx, id: UserId) -> Result<bool, Error> {
+    let sql = "UPDATE accounts SET access_version = access_version WHERE id = $1";
+    Ok(tx.execute(sql, &[&id]).await? == 1)
+}
+
 /// Whether the account still has the password that was verified, and is not disabled. Holds it fast until the end of the
 /// transaction.
 pub(crate) async fn confirm_password(tx: &mut Tx, id: UserId, verified: &str) -> Result<bool, Error> {

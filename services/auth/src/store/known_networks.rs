@@ -6,31 +6,43 @@ use sha2::{Digest, Sha256};
 use stoa_db::{Db, Error, Tx};
 use stoa_kernel::{Timestamp, UserId};
 
-use crate::lockout::network_of;
+use crate::lockout::{Place, address_of, network_of};
 
-/// What is kept of an account's network. Made of what the caller says, so that one who has no account takes the same way.
-pub(crate) fn fingerprint(account: &str, address: IpAddr) -> [u8; 32] {
-    Sha256::digest(format!("{}\n{account}", network_of(address))).into()
+/// What is kept of an account's network, and of its address. Made of what the caller says, so that one who has no account takes
+/// the same way.
+fn fingerprints(account: &str, address: IpAddr) -> [[u8; 32]; 2] {
+    [
+        Sha256::digest(format!("{}\n{account}", network_of(address))).into(),
+        Sha256::digest(format!("address {}\n{account}", address_of(address))).into(),
+    ]
 }
 
-/// Whether the account has signed in from this network.
-pub(crate) async fn is_known(db: &Db, fingerprint: &[u8; 32]) -> Result<bool, Error> {
-    let found: Option<i64> = db
-        .fetch_optional(
-            "SELECT CAST(1 AS BIGINT) FROM known_networks WHERE network = $1",
-            &[fingerprint],
+/// Whether the account has signed in from this address, or from its network. `account`: the key of its address.
+pub(crate) async fn place_of(db: &Db, account: &str, address: IpAddr) -> Result<Place, Error> {
+    let [of_network, of_address] = fingerprints(account, address);
+    let known: Vec<Vec<u8>> = db
+        .fetch_all(
+            "SELECT network FROM known_networks WHERE network IN ($1, $2)",
+            &[&of_network, &of_address],
         )
         .await?;
-    Ok(found.is_some())
+    Ok(if known.iter().any(|known| *known == of_address) {
+        Place::KnownAddress
+    } else if known.is_empty() {
+        Place::Elsewhere
+    } else {
+        Place::KnownNetwork
+    })
 }
 
-/// Notes that the account has signed in from this network.
-pub(crate) async fn remember(tx: &mut Tx, user: UserId, fingerprint: &[u8; 32]) -> Result<(), Error> {
+/// Notes that the account has signed in from this address.
+pub(crate) async fn remember(tx: &mut Tx, user: UserId, account: &str, address: IpAddr) -> Result<(), Error> {
+    let [of_network, of_address] = fingerprints(account, address);
     let now = tx.clock().now();
     tx.execute(
-        "INSERT INTO known_networks (network, user_id, last_used_at) VALUES ($1, $2, $3) \
+        "INSERT INTO known_networks (network, user_id, last_used_at) VALUES ($1, $3, $4), ($2, $3, $4) \
          ON CONFLICT (network) DO UPDATE SET user_id = excluded.user_id, last_used_at = excluded.last_used_at",
-        &[fingerprint, &user, &now],
+        &[&of_network, &of_address, &user, &now],
     )
     .await
     .map(drop)
@@ -46,10 +58,10 @@ pub(crate) async fn purge(tx: &mut Tx, unused_since: Timestamp) -> Result<(), Er
     .map(drop)
 }
 
-/// When the account last signed in from each of its networks.
+/// When the account last signed in from each of its networks and addresses. A network and its newest address have one time.
 pub(crate) async fn used_at(db: &Db, user: UserId) -> Result<Vec<Timestamp>, Error> {
     db.fetch_all(
-        "SELECT last_used_at FROM known_networks WHERE user_id = $1 ORDER BY last_used_at DESC",
+        "SELECT DISTINCT last_used_at FROM known_networks WHERE user_id = $1 ORDER BY last_used_at DESC",
         &[&user],
     )
     .await

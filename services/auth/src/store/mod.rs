@@ -1,4 +1,19 @@
 //! The only place with SQL.
+//!
+//! # Lock order
+//!
+//! On PostgreSQL a transaction keeps every row that it has changed locked until its end, and two that lock the same rows in
+//! different orders can block each other. So every transaction of this service locks rows in one order, and leaves out what it
+//! does not need:
+//!
+//! 1. `roles`: [`roles::hold`], or a change of the role itself. At most one role.
+//! 2. `accounts`, in the order of their ids: [`accounts::hold`], or a change of the account itself.
+//! 3. Rows of those accounts: `user_roles`, `sessions`, `refresh_tokens`, `mail_tokens`, `totp`, `recovery_codes`, `api_keys`,
+//!    `known_networks`, `grants`. Whoever changes rows of two of these tables holds the account, so that their order does not matter.
+//! 4. What was revoked: `revoked_sessions`, `raised_versions`, and the counter that numbers them.
+//!
+//! An insertion locks the account that its row belongs to against deletion alone. A transaction that changes an account holds
+//! it before it inserts rows of it.
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;

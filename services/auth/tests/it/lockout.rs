@@ -11,6 +11,7 @@ stoa_testkit::app!(
     auth(|config| {
         config.rate_limit.login_per_address = "20/h".parse().unwrap();
         config.rate_limit.login_per_account = "3/h".parse().unwrap();
+        config.rate_limit.guesses_per_account = "off".parse().unwrap();
     })
 );
 
@@ -163,4 +164,143 @@ async fn a_stolen_session_does_not_guess_the_password_without_end(app: App) {
         assert_problem(&change().await, 422, "invalid_input", &["current_password"]);
     }
     assert_problem(&change().await, 429, "rate_limited", &[]);
+}
+
+#[db_test]
+async fn a_neighbour_does_not_lock_the_owner_out_of_a_known_address(app: App) {
+    register(&app, "ada@example.org").await; // from 127.0.0.1
+    for _ in 0..5 {
+        login(&app, "127.0.0.77", "ada@example.org", "wrong").await;
+    }
+    let neighbour = login(&app, "127.0.0.77", "ada@example.org", PASSWORD).await;
+    assert_problem(&neighbour, 429, "rate_limited", &[]);
+    login(&app, "127.0.0.1", "ada@example.org", PASSWORD)
+        .await
+        .expect(200);
+}
+
+/// Guesses, each from another network; how many were evaluated.
+async fn guess(times: u32, one: impl AsyncFn(String) -> Answer) -> usize {
+    let mut evaluated = 0;
+    for n in 0..times {
+        let answer = one(format!("10.{}.{}.1", n / 250, n % 250)).await;
+        match answer.status() {
+            429 => {}
+            422 | 401 => evaluated += 1,
+            other => panic!("{other}"),
+        }
+    }
+    evaluated
+}
+
+async fn warnings(app: &TestApp) -> usize {
+    app.settle().await;
+    let mails = app.mails().await;
+    mails
+        .iter()
+        .filter(|mail| mail.subject.contains("Somebody tries"))
+        .count()
+}
+
+mod daily {
+    use super::*;
+    use crate::totp::{current, enrolled, wrong};
+
+    stoa_testkit::app!(
+        App,
+        auth(|config| config.rate_limit.guesses_per_account = "20/d".parse().unwrap())
+    );
+
+    #[db_test]
+    async fn guesses_with_a_stolen_session_are_bounded_for_the_account_and_told_to_its_owner(app: App) {
+        let ada = register(&app, "ada@example.org").await; // from 127.0.0.1
+        let change = async |from: String| {
+            let body = json!({ "current_password": "wrong", "new_password": "another good one" });
+            let call = app.post("/api/v1/auth/password/change").bearer(&ada.access);
+            call.from_address(&from).json(&body).send().await
+        };
+        let erase = async |from: String| {
+            let call = app.delete("/api/v1/auth/account").bearer(&ada.access);
+            let body = json!({ "password": "wrong" });
+            call.from_address(&from).json(&body).send().await
+        };
+        assert_eq!(guess(15, change).await, 15);
+        assert_eq!(warnings(&app).await, 0);
+        assert_eq!(guess(100, erase).await, 5, "all of them together");
+        assert_eq!(warnings(&app).await, 1);
+        // The owner, at home, is not locked out.
+        let body = json!({ "current_password": PASSWORD, "new_password": "another good one" });
+        let call = app.post("/api/v1/auth/password/change").bearer(&ada.access);
+        call.json(&body).send().await.expect(204);
+    }
+
+    #[db_test]
+    async fn codes_are_guessed_only_so_often_in_a_day_wherever_from(app: App) {
+        let ada = register(&app, "ada@example.org").await; // from 127.0.0.1
+        let (secret, _) = enrolled(&app, &ada).await;
+        let sign_in = async |from: String, code: String| {
+            let body = json!({ "email": "ada@example.org", "password": PASSWORD, "totp": code });
+            let call = app.post("/api/v1/auth/login").from_address(&from);
+            call.json(&body).send().await
+        };
+        let remove = async |from: String| {
+            let body = json!({ "password": PASSWORD, "code": wrong(&app, &secret) });
+            let call = app.delete("/api/v1/auth/totp").bearer(&ada.access);
+            call.from_address(&from).json(&body).send().await
+        };
+        let guesses = guess(15, async |from| sign_in(from, wrong(&app, &secret)).await);
+        assert_eq!(guesses.await, 15);
+        assert_eq!(guess(100, remove).await, 5, "all of them together");
+        assert_eq!(warnings(&app).await, 1);
+        let home = || "127.0.0.1".to_owned();
+        sign_in(home(), current(&app, &secret)).await.expect(200);
+        let guesses = guess(100, async |_| sign_in(home(), wrong(&app, &secret)).await);
+        assert_eq!(guesses.await, 20, "nor without end from home");
+        assert_eq!(warnings(&app).await, 1, "one mail a day is enough");
+    }
+}
+
+mod queue {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    stoa_testkit::app!(
+        App,
+        auth(|config| {
+            config.password.memory_kib = 8192;
+            config.password.iterations = 2;
+            config.password.queue = 64;
+        })
+    );
+
+    #[db_test]
+    async fn a_storm_from_some_networks_does_not_starve_another(app: App) {
+        register(&app, "ada@example.org").await;
+        let answered = AtomicUsize::new(0);
+        let storm = futures::future::join_all((0..600).map(|n| {
+            let (app, answered) = (&app, &answered);
+            async move {
+                let from = format!("10.0.{}.1", n % 15);
+                let answer = login(app, &from, "ada@example.org", "wrong").await;
+                assert!(matches!(answer.status(), 401 | 503), "{}", answer.text());
+                if answer.status() == 401 {
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }));
+        let other = async {
+            // In the midst of it.
+            while answered.load(Ordering::Relaxed) < 2 {
+                tokio::task::yield_now().await;
+            }
+            let before = answered.load(Ordering::Relaxed);
+            login(&app, "192.0.2.1", "ada@example.org", PASSWORD)
+                .await
+                .expect(200);
+            answered.load(Ordering::Relaxed) - before
+        };
+        let (_, overtaken) = futures::future::join(storm, other).await;
+        assert!(overtaken <= 40, "{overtaken} of the storm were answered before");
+    }
 }

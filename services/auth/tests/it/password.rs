@@ -131,7 +131,12 @@ async fn asking_does_not_tell_whether_an_account_exists(app: App) {
         .into_iter()
         .filter(|action| action == "password.reset_requested")
         .count();
-    assert_eq!(requests, 2, "the same is written for both");
+    assert_eq!(
+        requests, 1,
+        "requests for addresses without an account are not kept"
+    );
+    let jobs: i64 = value(&app, "SELECT count(*) FROM jobs WHERE queue = 'auth.send_link'").await;
+    assert_eq!(jobs, 2, "the request itself writes the same for both");
 }
 
 #[db_test]
@@ -184,4 +189,67 @@ async fn of_many_at_once_one_uses_the_link(app: App) {
     let mut statuses = futures::future::join_all(all).await;
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 422, 422, 422, 422, 422]);
+}
+
+#[db_test]
+async fn nobody_uses_up_the_mails_of_somebody_else(app: App) {
+    register(&app, "ada@example.org").await; // from 127.0.0.1
+    let token = mailed_token(&app, "Confirm").await;
+    let verify = json!({ "token": token });
+    app.post("/api/v1/auth/email/verify")
+        .json(&verify)
+        .send()
+        .await
+        .expect(204);
+    let from = async |address: &str, path: &str| {
+        let body = json!({ "email": "ada@example.org" });
+        let call = app.post(&format!("/api/v1/auth/{path}")).from_address(address);
+        call.json(&body).send().await.expect(202);
+    };
+    let sent = async || {
+        app.settle().await;
+        let mails = app.mails().await;
+        mails
+            .iter()
+            .filter(|mail| mail.subject.contains("new password"))
+            .count()
+    };
+    // The address is verified: these send nothing, and so count for nothing.
+    for n in 0..20 {
+        from(&format!("192.0.2.{n}"), "email/verify/resend").await;
+    }
+    for network in 0..40 {
+        from(&format!("10.0.{network}.1"), "password/reset").await;
+    }
+    assert_eq!(
+        sent().await,
+        10,
+        "all networks that are new to the account together"
+    );
+    from("127.0.0.1", "password/reset").await;
+    assert_eq!(sent().await, 11, "the owner at home");
+}
+
+mod limited {
+    use super::*;
+
+    stoa_testkit::app!(
+        App,
+        crate::auth(|config| config.rate_limit.mails_per_address = "3/h".parse().unwrap())
+    );
+
+    #[db_test]
+    async fn one_address_asks_for_mails_only_so_often_whoever_would_get_them(app: App) {
+        for n in 0..3 {
+            ask(&app, &format!("nobody{n}@example.org")).await.expect(202);
+        }
+        assert_problem(&ask(&app, "ada@example.org").await, 429, "rate_limited", &[]);
+        let body = json!({ "email": "ada@example.org" });
+        let resend = app.post("/api/v1/auth/email/verify/resend").json(&body);
+        assert_problem(&resend.send().await, 429, "rate_limited", &[]);
+        app.settle().await;
+        let rows: i64 = value(&app, "SELECT count(*) FROM jobs").await;
+        assert!(rows <= 3, "{rows}");
+        assert_eq!(audited(&app).await, Vec::<String>::new());
+    }
 }

@@ -19,7 +19,7 @@ fn code(app: &TestApp, secret: &str, steps: i64) -> String {
     totp.generate(u64::try_from(at).unwrap()).to_string()
 }
 
-fn wrong(app: &TestApp, secret: &str) -> String {
+pub(crate) fn wrong(app: &TestApp, secret: &str) -> String {
     let right: Vec<_> = (-1..=1).map(|step| code(app, secret, step)).collect();
     (0..)
         .map(|n| format!("{n:06}"))
