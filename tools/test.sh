@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/common.sh
 source tools/postgres.sh
+source tools/parts.sh
 
 scratch=$(mktemp -d)
 chmod 755 "$scratch"
@@ -16,30 +17,31 @@ trap finish EXIT
 # What tests leave in temporary folders goes with the rest; engines that do not run as root have to get there.
 export TMPDIR="$scratch/tmp"
 install --directory --mode=1777 "$TMPDIR"
+PARTS_LOG="$scratch/part.log"
 
-step "formatting and lints"
-make --no-print-directory lint
+install_engines() {
+    local package
+    for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy pebble faketime curl openssl python3-venv; do
+        has_package "$package" || install_package "$package"
+    done
+}
 
-step "engines of the split shape"
-for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy pebble faketime curl openssl python3-venv; do
-    has_package "$package" || install_package "$package"
-done
+on_shape() {
+    STOA_TEST_SHAPE=$1 cargo test --package stoa --locked --test it -- system:: crash::
+}
 
-step "deployment"
-tools/deploy.sh
+part "formatting and lints" make --no-print-directory lint
+part "engines of the split shape" install_engines
+part "deployment" tools/deploy.sh
 
 step "PostgreSQL"
 start_postgres "$scratch/postgres"
 echo "serving at $STOA_TEST_POSTGRES_URL"
 
-step "tests"
 # A broker that stops in the middle of a load is away for as long as a restart of a real one may take.
-STOA_TEST_BROKER_PAUSE=30 cargo test --workspace --locked --no-fail-fast
+part "tests on SQLite and PostgreSQL" env STOA_TEST_BROKER_PAUSE=30 cargo test --workspace --locked --no-fail-fast
+part "the whole system split, on NATS" on_shape nats
+part "the whole system split, on RabbitMQ" on_shape rabbitmq
+part "API fuzzing by schemathesis" env STOA=target/debug/stoa tools/schemathesis.sh "$scratch"
 
-for shape in nats rabbitmq; do
-    step "the whole system split, on $shape"
-    STOA_TEST_SHAPE=$shape cargo test --package stoa --locked --test it -- system:: crash::
-done
-
-step "API fuzzing by schemathesis"
-STOA=target/debug/stoa tools/schemathesis.sh "$scratch"
+parts_end

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -131,8 +131,17 @@ impl Proxy {
 async fn pass(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let back = tokio::spawn(async move {
-        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+    let muted = Arc::new(AtomicBool::new(false));
+    let back = tokio::spawn({
+        let muted = Arc::clone(&muted);
+        async move {
+            let mut buffer = vec![0; 65536];
+            while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+                if muted.load(Ordering::SeqCst) || to_client.write_all(&buffer[..count]).await.is_err() {
+                    return;
+                }
+            }
+        }
     });
     let mut buffer = vec![0; 65536];
     while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
@@ -141,10 +150,10 @@ async fn pass(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
             match cut.load(Ordering::SeqCst) {
                 CUT_BEFORE => break,
                 CUT_AFTER => {
-                    back.abort();
+                    muted.store(true, Ordering::SeqCst);
                     to_server.write_all(sent).await.unwrap();
-                    // Until the server has done it.
-                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    // The server has committed once it answers; the client never hears of it.
+                    back.await.unwrap();
                     return;
                 }
                 _ => {}
