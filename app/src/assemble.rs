@@ -38,7 +38,7 @@ pub(crate) fn edge(
         .transpose()?;
     let mut checks = health::checks(platform, mounted);
     if !roles.has(Role::Auth) {
-        checks.push(health::trust(&outside.trust));
+        checks.extend(health::trust(&outside.trust));
     }
     checks.extend(upstreams.iter().flat_map(Upstreams::checks));
     let parts = PagesParts {

@@ -73,17 +73,31 @@ pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthChec
     checks
 }
 
-/// Whether auth, which runs elsewhere, has told what tokens are to be checked with.
-pub(crate) fn trust(feed: &Arc<TrustFeed>) -> HealthCheck {
-    let feed = Arc::clone(feed);
-    HealthCheck::needed("auth.trust", move || {
-        let (heard, answering) = (feed.has_heard(), feed.is_answering());
+/// What auth tells, with which every process checks tokens: whether it was ever read, without which no token can be checked, and
+/// whether it was read when auth was asked last. Until it is read again, this process goes on with what it knows.
+pub(crate) fn trust(feed: &Arc<TrustFeed>) -> [HealthCheck; 2] {
+    let (heard, followed) = (Arc::clone(feed), Arc::clone(feed));
+    let heard = HealthCheck::needed("auth.trust", move || {
+        let (heard, failure) = (heard.has_heard(), heard.failure());
         async move {
-            match (heard, answering) {
-                (false, _) => Err("auth has not answered yet; see rpc.upstreams.auth".to_owned()),
-                (true, false) => Ok(Detail::default().degraded()),
-                (true, true) => Ok(Detail::default()),
+            match failure {
+                _ if heard => Ok(Detail::default()),
+                None => Err("auth has not answered yet; see rpc.upstreams.auth".to_owned()),
+                Some((why, _)) => Err(format!("auth cannot be read: {why}; see rpc.upstreams.auth")),
             }
         }
-    })
+    });
+    let followed = HealthCheck::helpful("auth.revocations", move || {
+        let failure = followed.failure();
+        async move {
+            let Some((why, since)) = failure else {
+                return Ok(Detail::default());
+            };
+            let seconds = since.as_secs();
+            Err(format!(
+                "what auth revokes has not been read for {seconds} s and is still accepted here: {why}"
+            ))
+        }
+    });
+    [heard, followed]
 }

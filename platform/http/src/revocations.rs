@@ -1,6 +1,7 @@
 //! What was taken back before it expired.
 
 use std::{
+    borrow::Borrow,
     collections::HashMap,
     hash::Hash,
     sync::atomic::{AtomicBool, Ordering},
@@ -50,7 +51,10 @@ impl<K: Hash + Eq, V: Copy + Ord> Until<K, V> {
     }
 
     /// The value, also when its time is over and it was not forgotten yet.
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }

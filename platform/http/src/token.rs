@@ -25,6 +25,9 @@ pub struct Claims {
     pub ver: i64,
     /// Names of roles held.
     pub roles: Vec<String>,
+    /// The version of each of these roles: raised when the role changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub role_vers: Vec<i64>,
     /// What the roles permit.
     pub perms: Vec<String>,
     /// For a token that is kept in a cookie: [`csrf_claim`] of the CSRF token that goes with it. Such a token is

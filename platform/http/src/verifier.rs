@@ -23,6 +23,7 @@ struct Inner {
     cache: TokenCache<Verified>,
     sessions: Until<SessionId, ()>,
     versions: Until<UserId, i64>,
+    roles: Until<String, i64>,
 }
 
 #[derive(Default)]
@@ -39,6 +40,8 @@ pub(crate) struct Verified {
     pub(crate) csrf: Option<String>,
     session: SessionId,
     version: i64,
+    /// The version of each role of the principal.
+    role_versions: Vec<i64>,
     expires: i64,
     epoch: u64,
 }
@@ -54,7 +57,7 @@ pub enum Refused {
     Expired,
     /// Its session was ended.
     Revoked,
-    /// The account's roles have changed since.
+    /// The account's roles, or what one of them permits, have changed since.
     Stale,
     /// It is a cookie's token and came otherwise, or the other way round.
     Misplaced,
@@ -71,6 +74,7 @@ impl Verifier {
             cache: TokenCache::new(),
             sessions: Until::new(),
             versions: Until::new(),
+            roles: Until::new(),
         }))
     }
 
@@ -121,6 +125,13 @@ impl Verifier {
         self.0.versions.raise(user, version, until, self.0.clock.now());
     }
 
+    /// Tokens that name this role in a smaller version are refused as stale: the client refreshes. `until`: when the last of
+    /// them expires.
+    pub fn raise_role(&self, role: &str, version: i64, until: Timestamp) {
+        let now = self.0.clock.now();
+        self.0.roles.raise(role.to_owned(), version, until, now);
+    }
+
     pub(crate) fn check(&self, token: &str) -> Result<Arc<Verified>, Refused> {
         let Inner {
             cache, keys, clock, ..
@@ -141,15 +152,24 @@ impl Verifier {
         if self.0.sessions.get(&verified.session).is_some() {
             return Err(Refused::Revoked);
         }
-        if self
-            .0
-            .versions
-            .get(&verified.principal.user_id)
-            .is_some_and(|needed| verified.version < needed)
-        {
+        if self.is_stale(&verified) {
             return Err(Refused::Stale);
         }
         Ok(verified)
+    }
+
+    /// Whether the account's roles, or one of the roles themselves, have changed since the token was signed.
+    fn is_stale(&self, token: &Verified) -> bool {
+        let raised = self.0.versions.get(&token.principal.user_id);
+        if raised.is_some_and(|needed| token.version < needed) {
+            return true;
+        }
+        // A token of before roles had versions names none.
+        let versions = token.role_versions.iter().copied().chain(std::iter::repeat(0));
+        token.principal.roles.iter().zip(versions).any(|(role, version)| {
+            let raised = self.0.roles.get(role.as_str());
+            raised.is_some_and(|needed| version < needed)
+        })
     }
 
     /// Checks what never changes of a token: form, signature, issuer.
@@ -182,6 +202,7 @@ impl Verified {
             csrf: claims.csrf,
             session: claims.sid,
             version: claims.ver,
+            role_versions: claims.role_vers,
             expires: claims.exp,
             epoch,
         }

@@ -54,6 +54,7 @@ impl Keys {
             exp: now + LIFETIME_SECONDS,
             ver: 0,
             roles: vec!["user".to_owned()],
+            role_vers: Vec::new(),
             perms: permissions
                 .iter()
                 .map(|&permission| permission.to_owned())

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use stoa_audit::{Entry, TxExt as _};
-use stoa_events::{Done, EventId, Job, JobError, JobHandler, Schedule, Work};
+use stoa_events::{Done, EventId, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
 use stoa_kernel::{Timestamp, UserId};
 use stoa_mail::MailError;
 
@@ -13,7 +13,7 @@ use crate::{
     ctx::Ctx,
     lockout::Source,
     mails::{Content, MailKind, in_words},
-    ops::start::rotate_keys,
+    ops::{roles, start::rotate_keys},
     store::{
         accounts::{self, Account},
         known_networks,
@@ -61,6 +61,16 @@ impl Job for Purge {
     const NAME: &'static str = "auth.purge";
 }
 
+/// Takes a role that was removed from those who had it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ClearRole {
+    pub(crate) role: String,
+}
+
+impl Job for ClearRole {
+    const NAME: &'static str = "auth.clear_role";
+}
+
 /// Makes the signing key that is due.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RotateKeys {}
@@ -72,10 +82,12 @@ impl Job for RotateKeys {
 /// The handlers of all jobs.
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     let (mail, links, purging, keys) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
+    let clearing = ctx.clone();
     vec![
         JobHandler::new(move |work: Work<SendLink>| send_link(links.clone(), work)),
         JobHandler::new(move |work: Work<SendMail>| send_mail(mail.clone(), work)),
         JobHandler::new(move |work: Work<Purge>| purge(purging.clone(), work)),
+        JobHandler::new(move |work: Work<ClearRole>| clear_role(clearing.clone(), work)),
         JobHandler::new(move |work: Work<RotateKeys>| rotate(keys.clone(), work)),
     ]
 }
@@ -193,6 +205,16 @@ async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
         now.saturating_sub(KNOWN_NETWORK).unwrap_or(Timestamp::MIN),
     )
     .await?;
+    work.commit(tx).await
+}
+
+async fn clear_role(ctx: Ctx, work: Work<ClearRole>) -> Result<Done, JobError> {
+    let done = roles::clear(&ctx, &work.payload().role).await;
+    if done.map_err(|e| JobError::Retry(e.to_string()))? {
+        return work.done().await;
+    }
+    let mut tx = work.begin().await?;
+    tx.enqueue(work.payload()).await?;
     work.commit(tx).await
 }
 

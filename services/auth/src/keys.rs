@@ -228,6 +228,7 @@ mod tests {
             exp: now + 3600,
             ver: 0,
             roles: Vec::new(),
+            role_vers: Vec::new(),
             perms: Vec::new(),
             csrf: None,
         }

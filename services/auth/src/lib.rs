@@ -50,6 +50,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0011_disable_accounts",
     "0012_number_revocations",
     "0013_create_signing_keys",
+    "0014_raise_roles",
 ];
 
 /// What its endpoints are, for a process that does not run it.

@@ -4,7 +4,7 @@ use stoa_auth_api::{
     DESCRIPTORS,
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, Grant, GrantsRequest, GrantsResponse, KeyPrincipal,
-        PublicKey, RaisedVersion, RevokedSession, TrustRequest, TrustResponse,
+        PublicKey, RaisedRole, RaisedVersion, RevokedSession, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -15,8 +15,8 @@ use uuid::Uuid;
 use crate::{
     ctx::Ctx,
     error::Error,
-    ops::api_keys,
-    store::{grants, revocations},
+    ops::{api_keys, trust},
+    store::grants,
 };
 
 /// The gRPC side of the service.
@@ -62,41 +62,45 @@ impl Access for Rpc {
     }
 
     async fn trust(&self, request: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
-        let (ctx, asked) = (&self.0, request.into_inner().seq);
-        let wrong = |e: stoa_db::Error| failed(&e.into());
-        // The number first: what comes in between is told again, never left out.
-        let seq = revocations::seq(&ctx.db).await.map_err(wrong)?;
-        // A larger one is of a database that is no more, such as before a backup was put back.
-        let since = if asked > seq { 0 } else { asked };
-        let (mut sessions, mut versions) = (Vec::new(), Vec::new());
-        if since != seq {
-            sessions = revocations::sessions(&ctx.db, since).await.map_err(wrong)?;
-            versions = revocations::versions(&ctx.db, since).await.map_err(wrong)?;
-        }
+        let ctx = &self.0;
+        let page = trust::page(ctx, request.into_inner().seq).await;
+        let page = page.map_err(|e| failed(&e))?;
         ctx.keys
             .load(&ctx.db, &ctx.secrets)
             .await
             .map_err(|e| failed(&e))?;
         let keys = ctx.keys.public().into_iter();
         Ok(Response::new(TrustResponse {
-            seq,
+            seq: page.seq,
+            more: page.more,
             keys: keys
                 .map(|key| PublicKey {
                     kid: key.kid,
                     public: key.public.to_vec(),
                 })
                 .collect(),
-            revoked_sessions: sessions
+            revoked_sessions: page
+                .sessions
                 .into_iter()
                 .map(|revoked| RevokedSession {
                     session_id: revoked.session_id.to_string(),
                     until: revoked.until.as_microsecond(),
                 })
                 .collect(),
-            raised_versions: versions
+            raised_versions: page
+                .versions
                 .into_iter()
                 .map(|raised| RaisedVersion {
                     user_id: raised.user_id.to_string(),
+                    version: raised.version,
+                    until: raised.until.as_microsecond(),
+                })
+                .collect(),
+            raised_roles: page
+                .roles
+                .into_iter()
+                .map(|raised| RaisedRole {
+                    role: raised.role,
                     version: raised.version,
                     until: raised.until.as_microsecond(),
                 })

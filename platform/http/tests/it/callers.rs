@@ -112,6 +112,7 @@ impl Ground {
             exp: now + 3600,
             ver: 0,
             roles: Vec::new(),
+            role_vers: Vec::new(),
             perms: permissions.iter().map(|&name| name.to_owned()).collect(),
             csrf: None,
         }

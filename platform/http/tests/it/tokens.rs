@@ -39,6 +39,7 @@ impl Ground {
             exp: now + 3600,
             ver: 3,
             roles: vec!["support".to_owned()],
+            role_vers: Vec::new(),
             perms: vec!["users.read".to_owned()],
             csrf: None,
         }
@@ -142,6 +143,27 @@ fn a_changed_account_needs_a_new_token() {
     assert_eq!(ground.refused(&token), Refused::Stale);
     let newer = ground.signer.sign(&Claims { ver: 4, ..claims });
     assert!(ground.verifier.verify(&newer).is_ok());
+}
+
+#[test]
+fn a_changed_role_needs_a_new_token_of_those_who_have_it_alone() {
+    let ground = ground();
+    let until = ground.clock.after(Duration::from_secs(3600));
+    let of = |roles: &[&str], versions: &[i64]| {
+        ground.signer.sign(&Claims {
+            roles: roles.iter().map(|&role| role.to_owned()).collect(),
+            role_vers: versions.to_vec(),
+            ..ground.claims()
+        })
+    };
+    let (holder, other) = (of(&["support", "user"], &[3, 1]), of(&["user"], &[1]));
+    ground.verifier.raise_role("support", 3, until);
+    assert!(ground.verifier.verify(&holder).is_ok());
+    ground.verifier.raise_role("support", 4, until);
+    assert_eq!(ground.refused(&holder), Refused::Stale);
+    assert!(ground.verifier.verify(&other).is_ok());
+    assert!(ground.verifier.verify(&of(&["support"], &[4])).is_ok());
+    assert_eq!(ground.refused(&of(&["support"], &[])), Refused::Stale);
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Event for SessionRevoked {
     }
 }
 
-/// Somebody's roles, or what a role of theirs permits, have changed: access tokens of a smaller version are stale from now on.
+/// Somebody's roles have changed: their access tokens of a smaller version are stale from now on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccessChanged {
     /// Whose.
@@ -75,5 +75,24 @@ impl Event for AccessChanged {
 
     fn key(&self) -> String {
         format!("user:{}", self.user_id)
+    }
+}
+
+/// A role was changed or removed: access tokens that name it in a smaller version are stale from now on, whoever has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoleChanged {
+    /// Its name.
+    pub role: String,
+    /// Its version in tokens that are signed from now on.
+    pub version: i64,
+    /// When the last of the older tokens expires.
+    pub until: Timestamp,
+}
+
+impl Event for RoleChanged {
+    const NAME: &'static str = "role.changed";
+
+    fn key(&self) -> String {
+        format!("role:{}", self.role)
     }
 }

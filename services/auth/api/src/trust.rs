@@ -1,13 +1,14 @@
-//! Keeps a process's verifier as auth would have it: the keys, and what was taken back.
+//! Keeps a process's verifier as auth would have it: the keys, and what was revoked.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use stoa_http::{Verifier, VerifyingKey};
 use stoa_kernel::Timestamp;
 use stoa_rpc::{Channel, Directory};
@@ -19,9 +20,11 @@ use crate::v1::{TrustRequest, TrustResponse, access_client::AccessClient};
 const EVERY: Duration = Duration::from_millis(300);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is logged that auth still cannot be read.
+const REMIND: Duration = Duration::from_secs(60);
 
-/// Asks auth, about three times a second, for new keys and for what was taken back, and tells the verifier. While auth does
-/// not answer, what was told before holds. Ends when dropped.
+/// Asks auth, about three times a second, for new keys and for what was revoked, and tells the verifier. While auth cannot be
+/// read, what was told before holds. Ends when dropped.
 pub struct TrustFeed {
     task: AbortHandle,
     state: Arc<State>,
@@ -30,11 +33,18 @@ pub struct TrustFeed {
 #[derive(Default)]
 struct State {
     heard: AtomicBool,
-    answering: AtomicBool,
+    /// Why auth could not be read when it was asked last.
+    failure: Mutex<Option<Failing>>,
+}
+
+struct Failing {
+    since: Instant,
+    logged: Instant,
+    why: String,
 }
 
 impl TrustFeed {
-    /// Begins to ask, by way of the directory's auth.
+    /// Starts to ask auth, which the directory names.
     #[must_use]
     pub fn start(verifier: Verifier, directory: &Directory) -> Self {
         let state = Arc::new(State::default());
@@ -51,22 +61,55 @@ impl TrustFeed {
         }
     }
 
-    /// Whether auth has ever answered: before that no token can be checked.
+    /// Whether everything that auth had to tell was read once: before that no token can be checked.
     #[must_use]
     pub fn has_heard(&self) -> bool {
         self.state.heard.load(Ordering::Relaxed)
     }
 
-    /// Whether auth answered when it was asked last.
+    /// Why auth could not be read when it was asked last, and for how long that has been so; none if it was read.
     #[must_use]
-    pub fn is_answering(&self) -> bool {
-        self.state.answering.load(Ordering::Relaxed)
+    pub fn failure(&self) -> Option<(String, Duration)> {
+        let failure = self.state.failure.lock();
+        failure
+            .as_ref()
+            .map(|failing| (failing.why.clone(), failing.since.elapsed()))
     }
 }
 
 impl Drop for TrustFeed {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+impl State {
+    /// Everything was read.
+    fn read(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+        if let Some(failing) = self.failure.lock().take() {
+            tracing::info!(after = ?failing.since.elapsed(), "auth is read again");
+        }
+    }
+
+    /// Logs the first failure, and then one a minute.
+    fn failed(&self, error: &tonic::Status) {
+        let now = Instant::now();
+        let mut failure = self.failure.lock();
+        let failing = failure.get_or_insert_with(|| Failing {
+            since: now,
+            logged: now,
+            why: String::new(),
+        });
+        let first = failing.why.is_empty();
+        failing.why = format!("{:?}: {}", error.code(), error.message());
+        if first || failing.logged + REMIND <= now {
+            failing.logged = now;
+            tracing::error!(
+                %error,
+                "auth cannot be read: sessions that are ended and permissions that are taken away are still accepted here"
+            );
+        }
     }
 }
 
@@ -81,25 +124,24 @@ struct Follower {
 impl Follower {
     async fn follow(mut self, state: Arc<State>) {
         loop {
-            let outcome = self.ask().await;
-            let was = state.answering.swap(outcome.is_ok(), Ordering::Relaxed);
-            match outcome {
-                Ok(()) => state.heard.store(true, Ordering::Relaxed),
-                Err(error) if was => {
-                    tracing::warn!(%error, "auth does not answer; its keys and revocations are those of before");
-                }
-                Err(_) => {}
+            match self.ask().await {
+                Ok(true) => continue,
+                Ok(false) => state.read(),
+                Err(error) => state.failed(&error),
             }
             tokio::time::sleep(EVERY).await;
         }
     }
 
-    async fn ask(&mut self) -> Result<(), tonic::Status> {
+    /// Reads one page; true if there are more.
+    async fn ask(&mut self) -> Result<bool, tonic::Status> {
         let mut request = tonic::Request::new(TrustRequest { seq: self.seq });
         request.set_timeout(PATIENCE);
         let answer = self.auth.trust(request).await?.into_inner();
+        // An answer that leads nowhere is not asked for again at once.
+        let more = answer.more && answer.seq != self.seq;
         self.take(answer);
-        Ok(())
+        Ok(more)
     }
 
     fn take(&mut self, answer: TrustResponse) {
@@ -122,6 +164,9 @@ impl Follower {
             if let Ok(user) = one.user_id.parse() {
                 self.verifier.raise_version(user, one.version, time(one.until));
             }
+        }
+        for one in answer.raised_roles {
+            self.verifier.raise_role(&one.role, one.version, time(one.until));
         }
         self.seq = answer.seq;
     }

@@ -79,9 +79,7 @@ pub(crate) async fn disable(ctx: &Ctx, by: &Principal, user: UserId, origin: &Or
     tx.audit(&origin.entry(Some(by.user_id), "account.disable", "account", Some(user.uuid())))
         .await?;
     let ending = end_all(&mut tx, user, None, Some(by.user_id), origin).await?;
-    tx.commit().await?;
-    ending.committed(ctx);
-    Ok(())
+    ending.commit(ctx, tx).await
 }
 
 /// Somebody may sign in again. Nothing happens if they may.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     ctx::Ctx,
     error::{Error, NOT_HELD, Result, TOO_MANY_KEYS},
-    ops::origin::Origin,
+    ops::{commit::commit_then, origin::Origin},
     permissions,
     store::{
         api_keys::{self as store, ApiKey, ApiKeyId},
@@ -83,9 +83,9 @@ pub(crate) async fn remove(ctx: &Ctx, user: UserId, id: ApiKeyId, origin: &Origi
     };
     tx.audit(&origin.entry(Some(user), "api_key.remove", "api_key", Some(id.uuid())))
         .await?;
-    tx.commit().await?;
-    tell_key_changed(&ctx.cache, &hash).await;
-    Ok(())
+    let cache = ctx.cache.clone();
+    let told = async move { tell_key_changed(&cache, &hash).await };
+    Ok(commit_then(tx, told).await?)
 }
 
 /// Whom a key stands for, and what it may do.

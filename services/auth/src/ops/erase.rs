@@ -31,7 +31,5 @@ pub(crate) async fn erase(
     tx.audit(&origin.entry(Some(user), "account.erase", "account", Some(user.uuid())))
         .await?;
     tx.emit(&UserErased { user_id: user }).await?;
-    tx.commit().await?;
-    ending.committed(ctx);
-    Ok(())
+    ending.commit(ctx, tx).await
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
+pub(crate) mod commit;
 pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod export;
@@ -17,4 +18,5 @@ pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod start;
 pub(crate) mod totp;
+pub(crate) mod trust;
 pub(crate) mod verify_email;

@@ -101,7 +101,5 @@ async fn finish(
         kind: MailKind::PasswordChanged,
     })
     .await?;
-    tx.commit().await?;
-    ending.committed(ctx);
-    Ok(())
+    ending.commit(ctx, tx).await
 }

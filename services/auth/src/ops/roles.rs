@@ -1,7 +1,7 @@
 //! Roles, and who has them.
 
 use stoa_audit::TxExt as _;
-use stoa_auth_api::events::AccessChanged;
+use stoa_auth_api::events::{AccessChanged, RoleChanged};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_http::codes;
@@ -10,13 +10,19 @@ use stoa_kernel::{Permissions, Principal, UserId};
 use crate::{
     ctx::Ctx,
     error::{LAST_ADMIN, NOT_HELD, ROLE_BUILT_IN, ROLE_EXISTS, Result},
-    ops::origin::Origin,
+    jobs::ClearRole,
+    ops::{commit::commit_then, origin::Origin},
     store::{
         accounts,
-        revocations::{RaisedVersion, raise_version},
+        revocations::{RaisedRole, RaisedVersion, raise_role, raise_version},
         roles::{self as store, ADMIN, Role},
     },
 };
+
+/// Holders that a removed role is taken from in one transaction.
+const BATCH: u32 = 1000;
+/// Such transactions in one job.
+const BATCHES: u32 = 100;
 
 /// What a role is to be.
 pub(crate) struct RoleTerms {
@@ -24,35 +30,54 @@ pub(crate) struct RoleTerms {
     pub(crate) permissions: Permissions,
 }
 
-/// Accounts whose access was changed in a transaction, for the verifier to hear of after its commit.
-#[must_use = "the verifier has to hear of it"]
-struct Changed(Vec<RaisedVersion>);
+/// Whose access was changed in a transaction, for the verifier to hear of after its commit.
+#[must_use = "it commits the transaction"]
+enum Changed {
+    Nothing,
+    Account(RaisedVersion),
+    Role(RaisedRole),
+}
 
 impl Changed {
-    /// Notes and tells that access tokens of before are stale.
-    async fn note(ctx: &Ctx, tx: &mut Tx, users: &[UserId]) -> Result<Self> {
+    /// Notes and tells that the access tokens which this account has are stale.
+    async fn account(ctx: &Ctx, tx: &mut Tx, user: UserId) -> Result<Self> {
         let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
-        let mut raised = Vec::with_capacity(users.len());
-        for user in users {
-            let Some(one) = raise_version(tx, *user, until).await? else {
-                continue;
-            };
-            tx.emit(&AccessChanged {
-                user_id: one.user_id,
-                version: one.version,
-                until,
-            })
-            .await?;
-            raised.push(one);
-        }
-        Ok(Self(raised))
+        let Some(raised) = raise_version(tx, user, until).await? else {
+            return Ok(Self::Nothing);
+        };
+        tx.emit(&AccessChanged {
+            user_id: raised.user_id,
+            version: raised.version,
+            until,
+        })
+        .await?;
+        Ok(Self::Account(raised))
     }
 
-    /// From now on this process refuses their access tokens of before; the others hear of it by event.
-    fn committed(self, ctx: &Ctx) {
-        for one in self.0 {
-            ctx.verifier.raise_version(one.user_id, one.version, one.until);
-        }
+    /// Notes and tells that access tokens which name this role in an earlier version are stale. However many have it, this is one row.
+    async fn role(ctx: &Ctx, tx: &mut Tx, name: &str, version: i64) -> Result<Self> {
+        let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
+        let raised = raise_role(tx, name, version, until).await?;
+        tx.emit(&RoleChanged {
+            role: name.to_owned(),
+            version,
+            until,
+        })
+        .await?;
+        Ok(Self::Role(raised))
+    }
+
+    /// Commits. From then on this process refuses stale access tokens; the others hear of it when they ask next.
+    async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
+        let verifier = ctx.verifier.clone();
+        let told = async move {
+            match self {
+                Self::Nothing => {}
+                Self::Account(one) => verifier.raise_version(one.user_id, one.version, one.until),
+                Self::Role(one) => verifier.raise_role(&one.role, one.version, one.until),
+            }
+        };
+        Ok(commit_then(tx, told).await?)
     }
 }
 
@@ -75,17 +100,17 @@ pub(crate) async fn create(
 ) -> Result<Role> {
     must_hold(by, &terms.permissions)?;
     let mut tx = ctx.db.begin().await?;
-    if !store::insert(&mut tx, name, &terms.description, &terms.permissions).await? {
+    let Some(version) = store::insert(&mut tx, name, &terms.description, &terms.permissions).await? else {
         tx.rollback().await;
         return Err(ROLE_EXISTS.into());
-    }
+    };
     note(&mut tx, by, "role.create", None, name, origin).await?;
     tx.commit().await?;
     Ok(Role {
         name: name.to_owned(),
         description: terms.description.clone(),
         built_in: false,
-        version: 1,
+        version,
         permissions: terms.permissions.clone(),
     })
 }
@@ -109,19 +134,18 @@ pub(crate) async fn replace(
         tx.rollback().await;
         return Err(codes::CONFLICT.into());
     }
-    let holders = if role.permissions == terms.permissions {
-        Vec::new()
+    let version = role.version + 1;
+    let changed = if role.permissions == terms.permissions {
+        Changed::Nothing
     } else {
-        store::holders(&mut tx, &role.name).await?
+        Changed::role(ctx, &mut tx, &role.name, version).await?
     };
-    let changed = Changed::note(ctx, &mut tx, &holders).await?;
     note(&mut tx, by, "role.update", None, &role.name, origin).await?;
-    tx.commit().await?;
-    changed.committed(ctx);
+    changed.commit(ctx, tx).await?;
     Ok(Role {
         description: terms.description,
         permissions: terms.permissions,
-        version: role.version + 1,
+        version,
         ..role
     })
 }
@@ -133,17 +157,32 @@ pub(crate) async fn remove(ctx: &Ctx, by: &Principal, role: &Role, origin: &Orig
     }
     must_hold(by, &role.permissions)?;
     let mut tx = ctx.db.begin().await?;
-    store::hold(&mut tx, &role.name).await?;
-    let holders = store::holders(&mut tx, &role.name).await?;
     if !store::remove(&mut tx, &role.name, role.version).await? {
         tx.rollback().await;
         return Err(codes::CONFLICT.into());
     }
-    let changed = Changed::note(ctx, &mut tx, &holders).await?;
+    let changed = Changed::role(ctx, &mut tx, &role.name, role.version + 1).await?;
     note(&mut tx, by, "role.remove", None, &role.name, origin).await?;
-    tx.commit().await?;
-    changed.committed(ctx);
-    Ok(())
+    if !store::clear(&mut tx, &role.name, BATCH).await? {
+        tx.enqueue(&ClearRole {
+            role: role.name.clone(),
+        })
+        .await?;
+    }
+    changed.commit(ctx, tx).await
+}
+
+/// Takes a role that was removed from those who had it, batch after batch. False if there is more to do.
+pub(crate) async fn clear(ctx: &Ctx, role: &str) -> Result<bool> {
+    for _ in 0..BATCHES {
+        let mut tx = ctx.db.begin().await?;
+        let done = store::clear(&mut tx, role, BATCH).await?;
+        tx.commit().await?;
+        if done {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Gives somebody a role; nothing happens if they have it.
@@ -164,11 +203,9 @@ pub(crate) async fn assign(
         tx.rollback().await;
         return Ok(());
     }
-    let changed = Changed::note(ctx, &mut tx, &[user]).await?;
+    let changed = Changed::account(ctx, &mut tx, user).await?;
     note(&mut tx, by, "role.assign", Some(user), &role.name, origin).await?;
-    tx.commit().await?;
-    changed.committed(ctx);
-    Ok(())
+    changed.commit(ctx, tx).await
 }
 
 /// Takes a role from somebody, but not the last administrator's.
@@ -188,11 +225,9 @@ pub(crate) async fn unassign(
     if role.name == ADMIN && !store::another_admin(&mut tx, user).await? {
         return Err(LAST_ADMIN.into());
     }
-    let changed = Changed::note(ctx, &mut tx, &[user]).await?;
+    let changed = Changed::account(ctx, &mut tx, user).await?;
     note(&mut tx, by, "role.unassign", Some(user), &role.name, origin).await?;
-    tx.commit().await?;
-    changed.committed(ctx);
-    Ok(())
+    changed.commit(ctx, tx).await
 }
 
 /// Refuses if `user` is the last administrator who can sign in. It waits for others that ask: so it is asked before anything is

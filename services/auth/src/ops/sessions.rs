@@ -10,7 +10,7 @@ use stoa_kernel::{Id, SessionId, Timestamp, UserId};
 use crate::{
     ctx::Ctx,
     error::Result,
-    ops::origin::Origin,
+    ops::{commit::commit_then, origin::Origin},
     store::{
         accounts::Account,
         refresh_tokens, revocations, roles,
@@ -142,15 +142,19 @@ impl Opening {
 }
 
 /// Sessions that were ended in a transaction, for the verifier to hear of after its commit.
-#[must_use = "the verifier has to hear of it"]
+#[must_use = "it commits the transaction"]
 pub(crate) struct Ending(Vec<Ended>);
 
 impl Ending {
-    /// From now on this process refuses their access tokens; the others hear of it by event.
-    pub(crate) fn committed(self, ctx: &Ctx) {
-        for ended in self.0 {
-            ctx.verifier.revoke_session(ended.id, ended.access_until);
-        }
+    /// Commits. From then on this process refuses their access tokens; the others hear of it when they ask next.
+    pub(crate) async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
+        let verifier = ctx.verifier.clone();
+        let told = async move {
+            for ended in self.0 {
+                verifier.revoke_session(ended.id, ended.access_until);
+            }
+        };
+        Ok(commit_then(tx, told).await?)
     }
 }
 
@@ -162,8 +166,7 @@ pub(crate) async fn end(ctx: &Ctx, user: UserId, session: SessionId, origin: &Or
         return Ok(false);
     };
     let ending = note(&mut tx, user, Some(user), vec![ended], origin).await?;
-    tx.commit().await?;
-    ending.committed(ctx);
+    ending.commit(ctx, tx).await?;
     Ok(true)
 }
 
@@ -180,9 +183,7 @@ pub(crate) async fn end_own(ctx: &Ctx, user: UserId, session: SessionId, origin:
 pub(crate) async fn end_everywhere(ctx: &Ctx, user: UserId, origin: &Origin) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
     let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
-    tx.commit().await?;
-    ending.committed(ctx);
-    Ok(())
+    ending.commit(ctx, tx).await
 }
 
 /// Ends every session of `user` but `spared`, as part of something larger.
@@ -207,8 +208,7 @@ pub(crate) async fn end_family(ctx: &Ctx, user: UserId, session: SessionId, orig
     let reused = origin.entry(None, "session.refresh_reused", "session", Some(session.uuid()));
     tx.audit(&reused).await?;
     let ending = note(&mut tx, user, None, vec![ended], origin).await?;
-    tx.commit().await?;
-    ending.committed(ctx);
+    ending.commit(ctx, tx).await?;
     tracing::warn!(%user, %session, "a refresh token was used twice; its session was ended");
     Ok(())
 }

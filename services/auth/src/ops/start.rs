@@ -7,7 +7,7 @@ use stoa_db::Engine;
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
-    store::revocations,
+    ops::trust,
 };
 
 /// How long a key that signs at once waits for other processes to hear of it. They ask about three times a second.
@@ -20,15 +20,9 @@ pub(crate) async fn start(ctx: Ctx) -> Result<(), String> {
     if unheard && ctx.db.engine() == Engine::Postgres {
         tokio::time::sleep(HEARD).await;
     }
-    let failed = |e: stoa_db::Error| format!("what was revoked cannot be read: {e}");
-    for revoked in revocations::sessions(&ctx.db, 0).await.map_err(failed)? {
-        ctx.verifier.revoke_session(revoked.session_id, revoked.until);
-    }
-    for raised in revocations::versions(&ctx.db, 0).await.map_err(failed)? {
-        ctx.verifier
-            .raise_version(raised.user_id, raised.version, raised.until);
-    }
-    Ok(())
+    trust::load(&ctx)
+        .await
+        .map_err(|e| format!("what was revoked cannot be read: {e}"))
 }
 
 /// Reads the key that secrets are sealed with, and makes it at the first start.

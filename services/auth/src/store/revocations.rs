@@ -1,13 +1,22 @@
-//! What was taken back before it expired: ended sessions, and access versions that were raised.
+//! What was revoked before it expired: ended sessions, raised access versions of accounts, raised versions of roles.
+//!
+//! Other processes ask for it in pages, by number. Numbers are given after the commit, in batches ([`number`]): so nobody who
+//! signs out waits for a counter, and whoever sees a number has been able to see all smaller ones.
 
 use stoa_db::{Db, Error, FromRow, Tx};
 use stoa_kernel::{SessionId, Timestamp, UserId};
+
+/// Rows of each table on one page. A page is some hundred kilobytes, far below the 4 MiB that gRPC takes.
+const PAGE: u32 = 2000;
+/// The number of what has none yet.
+const UNNUMBERED: i64 = 0;
 
 /// A session that was ended while access tokens of it live.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct RevokedSession {
     pub(crate) session_id: SessionId,
     pub(crate) until: Timestamp,
+    seq: i64,
 }
 
 /// An account whose access tokens of a smaller version are stale.
@@ -16,16 +25,16 @@ pub(crate) struct RaisedVersion {
     pub(crate) user_id: UserId,
     pub(crate) version: i64,
     pub(crate) until: Timestamp,
+    seq: i64,
 }
 
-/// The number of what is taken back in `tx`. Whoever has a number holds the counter until the commit, so that a reader who
-/// sees a number has seen all smaller ones. To be taken before the rows of accounts that are changed along with it.
-async fn next_seq(tx: &mut Tx) -> Result<i64, Error> {
-    tx.fetch_one(
-        "UPDATE revocation_counter SET seq = seq + 1 WHERE id = 1 RETURNING seq",
-        &[],
-    )
-    .await
+/// A role that access tokens of a smaller version of it are stale for.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct RaisedRole {
+    pub(crate) role: String,
+    pub(crate) version: i64,
+    pub(crate) until: Timestamp,
+    seq: i64,
 }
 
 /// Notes that `session` was ended.
@@ -35,11 +44,10 @@ pub(crate) async fn revoke_session(
     user: UserId,
     until: Timestamp,
 ) -> Result<(), Error> {
-    let seq = next_seq(tx).await?;
     tx.execute(
         "INSERT INTO revoked_sessions (session_id, user_id, until, seq) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (session_id) DO NOTHING",
-        &[&session, &user, &until, &seq],
+        &[&session, &user, &until, &UNNUMBERED],
     )
     .await
     .map(drop)
@@ -53,7 +61,7 @@ pub(crate) async fn raise_version(
     user: UserId,
     until: Timestamp,
 ) -> Result<Option<RaisedVersion>, Error> {
-    let (seq, now) = (next_seq(tx).await?, tx.clock().now());
+    let now = tx.clock().now();
     let version: Option<i64> = tx
         .fetch_optional(
             "UPDATE accounts SET access_version = access_version + 1, updated_at = $2 WHERE id = $1 RETURNING access_version",
@@ -64,45 +72,146 @@ pub(crate) async fn raise_version(
     tx.execute(
         "INSERT INTO raised_versions (user_id, version, until, seq) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq",
-        &[&user, &version, &until, &seq],
+        &[&user, &version, &until, &UNNUMBERED],
     )
     .await?;
     Ok(Some(RaisedVersion {
         user_id: user,
         version,
         until,
+        seq: UNNUMBERED,
     }))
 }
 
-/// The number of what was taken back last.
-pub(crate) async fn seq(db: &Db) -> Result<i64, Error> {
-    db.fetch_one("SELECT seq FROM revocation_counter WHERE id = 1", &[])
-        .await
+/// Notes that the role has changed and is of `version` now, for all who have it at once. After the commit, tell the verifier.
+pub(crate) async fn raise_role(
+    tx: &mut Tx,
+    role: &str,
+    version: i64,
+    until: Timestamp,
+) -> Result<RaisedRole, Error> {
+    tx.execute(
+        "INSERT INTO raised_roles (role, version, until, seq) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (role) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq",
+        &[&role, &version, &until, &UNNUMBERED],
+    )
+    .await?;
+    Ok(RaisedRole {
+        role: role.to_owned(),
+        version,
+        until,
+        seq: UNNUMBERED,
+    })
 }
 
-/// Ended sessions whose access tokens may still live, of those numbered above `seq`.
-pub(crate) async fn sessions(db: &Db, seq: i64) -> Result<Vec<RevokedSession>, Error> {
-    db.fetch_all(
-        "SELECT session_id, until FROM revoked_sessions WHERE seq > $1 AND until > $2",
-        &[&seq, &db.clock().now()],
-    )
-    .await
+/// Gives numbers to what was committed without, to as many rows of each table as one page has; true if there may be more. The
+/// counter is held until the commit: so numbers are committed in their order.
+pub(crate) async fn number(db: &Db) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM revoked_sessions WHERE seq = 0) \
+               OR EXISTS (SELECT 1 FROM raised_versions WHERE seq = 0) OR EXISTS (SELECT 1 FROM raised_roles WHERE seq = 0)";
+    if !db.fetch_one::<bool>(sql, &[]).await? {
+        return Ok(false);
+    }
+    let page = i64::from(PAGE);
+    let mut tx = db.begin().await?;
+    let end: i64 = tx
+        .fetch_one(
+            "UPDATE revocation_counter SET seq = seq + $1 WHERE id = 1 RETURNING seq",
+            &[&(3 * page)],
+        )
+        .await?;
+    // Each table has a range of its own, of which it may need a part.
+    let ranges = [
+        ("revoked_sessions", "session_id", end - 3 * page),
+        ("raised_versions", "user_id", end - 2 * page),
+        ("raised_roles", "role", end - page),
+    ];
+    let mut more = false;
+    for (table, key, start) in ranges {
+        let sql = format!(
+            "UPDATE {table} SET seq = $1 + batch.place FROM \
+             (SELECT {key} AS name, row_number() OVER (ORDER BY {key}) AS place FROM \
+              (SELECT {key} FROM {table} WHERE seq = 0 LIMIT $2) AS unnumbered) AS batch \
+             WHERE {table}.{key} = batch.name AND {table}.seq = 0"
+        );
+        more |= tx.execute(&sql, &[&start, &PAGE]).await? == u64::from(PAGE);
+    }
+    tx.commit().await?;
+    Ok(more)
 }
 
-/// Raised versions below which access tokens may still live, of those numbered above `seq`.
-pub(crate) async fn versions(db: &Db, seq: i64) -> Result<Vec<RaisedVersion>, Error> {
-    db.fetch_all(
-        "SELECT user_id, version, until FROM raised_versions WHERE seq > $1 AND until > $2",
-        &[&seq, &db.clock().now()],
+/// What was revoked, a part of it.
+#[derive(Default)]
+pub(crate) struct Page {
+    pub(crate) sessions: Vec<RevokedSession>,
+    pub(crate) versions: Vec<RaisedVersion>,
+    pub(crate) roles: Vec<RaisedRole>,
+    /// The number up to which the page tells.
+    pub(crate) seq: i64,
+    /// Whether there is more.
+    pub(crate) more: bool,
+}
+
+impl Page {
+    /// Leaves out what is beyond its end, and what no token can be refused by any more.
+    fn trim(&mut self, now: Timestamp) {
+        let seq = self.seq;
+        self.sessions.retain(|one| one.seq <= seq && one.until > now);
+        self.versions.retain(|one| one.seq <= seq && one.until > now);
+        self.roles.retain(|one| one.seq <= seq && one.until > now);
+    }
+}
+
+/// The numbered rows after `since`, in the order of their numbers. A number that was never given, such as one of before a backup was
+/// restored, counts as none.
+pub(crate) async fn page(db: &Db, since: i64) -> Result<Page, Error> {
+    // First, so that all up to it can be read.
+    let end: i64 = db
+        .fetch_one("SELECT seq FROM revocation_counter WHERE id = 1", &[])
+        .await?;
+    let since = if since > end { 0 } else { since };
+    let mut page = Page {
+        seq: end,
+        ..Page::default()
+    };
+    if since == end {
+        return Ok(page);
+    }
+    page.sessions = rows(db, "session_id, until, seq FROM revoked_sessions", since, end).await?;
+    page.versions = rows(
+        db,
+        "user_id, version, until, seq FROM raised_versions",
+        since,
+        end,
     )
-    .await
+    .await?;
+    page.roles = rows(db, "role, version, until, seq FROM raised_roles", since, end).await?;
+    let ends = [
+        full(&page.sessions, |row| row.seq),
+        full(&page.versions, |row| row.seq),
+        full(&page.roles, |row| row.seq),
+    ];
+    page.seq = ends.into_iter().flatten().min().unwrap_or(end);
+    page.more = page.seq < end;
+    page.trim(db.clock().now());
+    Ok(page)
+}
+
+async fn rows<T: FromRow>(db: &Db, what: &str, since: i64, end: i64) -> Result<Vec<T>, Error> {
+    let sql = format!("SELECT {what} WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3");
+    db.fetch_all(&sql, &[&since, &end, &PAGE]).await
+}
+
+/// The number of the last row of a full page, behind which there may be more.
+fn full<T>(rows: &[T], seq: impl Fn(&T) -> i64) -> Option<i64> {
+    rows.last().filter(|_| rows.len() == PAGE as usize).map(seq)
 }
 
 /// Forgets what no token can be refused by any more.
 pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-    tx.execute("DELETE FROM revoked_sessions WHERE until <= $1", &[&now])
-        .await?;
-    tx.execute("DELETE FROM raised_versions WHERE until <= $1", &[&now])
-        .await
-        .map(drop)
+    for table in ["revoked_sessions", "raised_versions", "raised_roles"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE until <= $1"), &[&now])
+            .await?;
+    }
+    Ok(())
 }

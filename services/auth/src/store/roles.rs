@@ -12,19 +12,22 @@ const USER: &str = "user";
 #[derive(Clone, Debug)]
 pub(crate) struct AccessOf {
     pub(crate) roles: Vec<String>,
+    /// The version of each of the roles.
+    pub(crate) role_versions: Vec<i64>,
     pub(crate) permissions: Permissions,
     pub(crate) version: i64,
 }
 
-/// One statement, so that version and permissions belong together.
-const ACCESS: &str = "SELECT a.access_version, u.role, p.permission FROM accounts a \
-     LEFT JOIN user_roles u ON u.user_id = a.id LEFT JOIN role_permissions p ON p.role = u.role \
-     WHERE a.id = $1 ORDER BY u.role, p.permission";
+/// One statement, so that versions and permissions belong together.
+const ACCESS: &str = "SELECT a.access_version, r.name, r.version, p.permission FROM accounts a \
+     LEFT JOIN user_roles u ON u.user_id = a.id LEFT JOIN roles r ON r.name = u.role AND r.removed_at IS NULL \
+     LEFT JOIN role_permissions p ON p.role = r.name WHERE a.id = $1 ORDER BY r.name, p.permission";
 
 #[derive(FromRow)]
 struct AccessRow {
     access_version: i64,
-    role: Option<String>,
+    name: Option<String>,
+    version: Option<i64>,
     permission: Option<String>,
 }
 
@@ -41,15 +44,17 @@ pub(crate) async fn access_in(tx: &mut Tx, user: UserId) -> Result<Option<Access
 fn gather(rows: Vec<AccessRow>) -> Option<AccessOf> {
     let version = rows.first()?.access_version;
     let mut roles: Vec<String> = Vec::new();
-    let mut permissions = Vec::new();
+    let (mut role_versions, mut permissions) = (Vec::new(), Vec::new());
     for row in rows {
-        if let Some(role) = row.role.filter(|role| roles.last() != Some(role)) {
+        if let Some(role) = row.name.filter(|role| roles.last() != Some(role)) {
             roles.push(role);
+            role_versions.extend(row.version);
         }
         permissions.extend(row.permission);
     }
     Some(AccessOf {
         roles,
+        role_versions,
         permissions: Permissions::new(permissions),
         version,
     })
@@ -72,15 +77,6 @@ pub(crate) async fn unassign(tx: &mut Tx, user: UserId, role: &str) -> Result<bo
     Ok(tx.execute(sql, &[&user, &role]).await? == 1)
 }
 
-/// Who has the role.
-pub(crate) async fn holders(tx: &mut Tx, role: &str) -> Result<Vec<UserId>, Error> {
-    tx.fetch_all(
-        "SELECT user_id FROM user_roles WHERE role = $1 ORDER BY user_id",
-        &[&role],
-    )
-    .await
-}
-
 /// The roles of each of these accounts, in order of their ids.
 pub(crate) async fn of_accounts(db: &Db, users: &[UserId]) -> Result<Vec<(UserId, String)>, Error> {
     if users.is_empty() {
@@ -88,7 +84,8 @@ pub(crate) async fn of_accounts(db: &Db, users: &[UserId]) -> Result<Vec<(UserId
     }
     let places: Vec<String> = (1..=users.len()).map(|n| format!("${n}")).collect();
     let sql = format!(
-        "SELECT user_id, role FROM user_roles WHERE user_id IN ({}) ORDER BY user_id, role",
+        "SELECT u.user_id, u.role FROM user_roles u JOIN roles r ON r.name = u.role AND r.removed_at IS NULL \
+         WHERE u.user_id IN ({}) ORDER BY u.user_id, u.role",
         places.join(", ")
     );
     let params: Vec<&dyn stoa_db::ToValue> = users.iter().map(|user| user as _).collect();
@@ -99,9 +96,9 @@ pub(crate) async fn of_accounts(db: &Db, users: &[UserId]) -> Result<Vec<(UserId
 /// so that the last two cannot both go at once.
 pub(crate) async fn another_admin(tx: &mut Tx, user: UserId) -> Result<bool, Error> {
     hold(tx, ADMIN).await?;
-    let sql = "SELECT count(*) FROM user_roles u JOIN accounts a ON a.id = u.user_id \
-               WHERE u.role = $1 AND u.user_id <> $2 AND a.disabled_at IS NULL";
-    Ok(tx.fetch_one::<i64>(sql, &[&ADMIN, &user]).await? > 0)
+    let sql = "SELECT EXISTS (SELECT 1 FROM user_roles u JOIN accounts a ON a.id = u.user_id \
+               WHERE u.role = $1 AND u.user_id <> $2 AND a.disabled_at IS NULL)";
+    tx.fetch_one(sql, &[&ADMIN, &user]).await
 }
 
 /// One role.
@@ -126,7 +123,8 @@ struct RoleRow {
 /// Roles by name, after `after`.
 pub(crate) async fn list(db: &Db, after: Option<&str>, limit: u32) -> Result<Vec<Role>, Error> {
     let sql = "SELECT r.name, r.description, r.built_in, r.version, p.permission FROM \
-               (SELECT * FROM roles WHERE CAST($1 AS TEXT) IS NULL OR name > $1 ORDER BY name LIMIT $2) r \
+               (SELECT * FROM roles WHERE (CAST($1 AS TEXT) IS NULL OR name > $1) AND removed_at IS NULL \
+                ORDER BY name LIMIT $2) r \
                LEFT JOIN role_permissions p ON p.role = r.name ORDER BY r.name, p.permission";
     let rows: Vec<RoleRow> = db.fetch_all(sql, &[&after, &limit]).await?;
     Ok(rows
@@ -136,7 +134,7 @@ pub(crate) async fn list(db: &Db, after: Option<&str>, limit: u32) -> Result<Vec
 }
 
 const ONE: &str = "SELECT r.name, r.description, r.built_in, r.version, p.permission FROM roles r \
-     LEFT JOIN role_permissions p ON p.role = r.name WHERE r.name = $1";
+     LEFT JOIN role_permissions p ON p.role = r.name WHERE r.name = $1 AND r.removed_at IS NULL";
 
 /// The role of this name.
 pub(crate) async fn find(db: &Db, name: &str) -> Result<Option<Role>, Error> {
@@ -164,20 +162,22 @@ fn role(rows: &[RoleRow]) -> Option<Role> {
     })
 }
 
-/// A role that is new from now on; false if there is one of this name.
+/// Makes a role; returns its version, which is greater than that of every role which had the name before, or none if there is one
+/// of this name, or one that is still being taken from those who had it.
 pub(crate) async fn insert(
     tx: &mut Tx,
     name: &str,
     description: &str,
     permissions: &Permissions,
-) -> Result<bool, Error> {
-    let sql = "INSERT INTO roles (name, description, built_in, version) VALUES ($1, $2, FALSE, 1) \
-               ON CONFLICT (name) DO NOTHING";
-    if tx.execute(sql, &[&name, &description]).await? == 0 {
-        return Ok(false);
+) -> Result<Option<i64>, Error> {
+    let sql = "INSERT INTO roles (name, description, built_in, version) \
+               VALUES ($1, $2, FALSE, COALESCE((SELECT version FROM raised_roles WHERE role = $1), 0) + 1) \
+               ON CONFLICT (name) DO NOTHING RETURNING version";
+    let version: Option<i64> = tx.fetch_optional(sql, &[&name, &description]).await?;
+    if version.is_some() {
+        permit(tx, name, permissions).await?;
     }
-    permit(tx, name, permissions).await?;
-    Ok(true)
+    Ok(version)
 }
 
 /// Changes the role, if it is still of this version.
@@ -188,14 +188,19 @@ pub(crate) async fn update(
     permissions: &Permissions,
 ) -> Result<bool, Error> {
     let sql = "UPDATE roles SET description = $3, version = version + 1 \
-               WHERE name = $1 AND version = $2 AND NOT built_in";
+               WHERE name = $1 AND version = $2 AND NOT built_in AND removed_at IS NULL";
     if tx.execute(sql, &[&name, &version, &description]).await? == 0 {
         return Ok(false);
     }
-    tx.execute("DELETE FROM role_permissions WHERE role = $1", &[&name])
-        .await?;
+    forbid_all(tx, name).await?;
     permit(tx, name, permissions).await?;
     Ok(true)
+}
+
+async fn forbid_all(tx: &mut Tx, role: &str) -> Result<(), Error> {
+    tx.execute("DELETE FROM role_permissions WHERE role = $1", &[&role])
+        .await
+        .map(drop)
 }
 
 async fn permit(tx: &mut Tx, role: &str, permissions: &Permissions) -> Result<(), Error> {
@@ -209,8 +214,31 @@ async fn permit(tx: &mut Tx, role: &str, permissions: &Permissions) -> Result<()
     Ok(())
 }
 
-/// Removes the role, if it is still of this version. Whoever had it has it no more.
+/// Removes the role, if it is still of this version: nobody has it any more. [`clear`] deletes what is left of it.
 pub(crate) async fn remove(tx: &mut Tx, name: &str, version: i64) -> Result<bool, Error> {
-    let sql = "DELETE FROM roles WHERE name = $1 AND version = $2 AND NOT built_in";
-    Ok(tx.execute(sql, &[&name, &version]).await? == 1)
+    let now = tx.clock().now();
+    let sql = "UPDATE roles SET removed_at = $3, version = version + 1 \
+               WHERE name = $1 AND version = $2 AND NOT built_in AND removed_at IS NULL";
+    if tx.execute(sql, &[&name, &version, &now]).await? == 0 {
+        return Ok(false);
+    }
+    forbid_all(tx, name).await?;
+    Ok(true)
+}
+
+/// Takes a role that was removed from at most `limit` of those who had it; once nobody is left, its name is free again. False if
+/// there is more to do.
+pub(crate) async fn clear(tx: &mut Tx, name: &str, limit: u32) -> Result<bool, Error> {
+    let sql = "DELETE FROM user_roles WHERE role = $1 AND user_id IN \
+               (SELECT user_id FROM user_roles WHERE role = $1 LIMIT $2) \
+               AND EXISTS (SELECT 1 FROM roles WHERE name = $1 AND removed_at IS NOT NULL)";
+    if tx.execute(sql, &[&name, &limit]).await? == u64::from(limit) {
+        return Ok(false);
+    }
+    tx.execute(
+        "DELETE FROM roles WHERE name = $1 AND removed_at IS NOT NULL",
+        &[&name],
+    )
+    .await?;
+    Ok(true)
 }

@@ -25,6 +25,7 @@ pub(crate) fn sign(ctx: &Ctx, token: &AccessToken<'_>, access: &AccessOf) -> Res
         exp: token.until.as_second(),
         ver: access.version,
         roles: access.roles.clone(),
+        role_vers: access.role_versions.clone(),
         perms: access.permissions.iter().map(str::to_owned).collect(),
         csrf: token.csrf.map(csrf_claim),
     })

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use stoa_auth_api::events::{AccessChanged, SessionRevoked, UserErased, UserRegistered};
+use stoa_auth_api::events::{AccessChanged, RoleChanged, SessionRevoked, UserErased, UserRegistered};
 use stoa_db::{Engine, db_test};
 use stoa_events::{Event, Subscription, Work};
 use stoa_service::Service;
@@ -62,6 +62,7 @@ fn listener(ears: &Heard) -> Service {
             hear::<UserRegistered>("listener.registered", ears),
             hear::<SessionRevoked>("listener.revoked", ears),
             hear::<AccessChanged>("listener.access", ears),
+            hear::<RoleChanged>("listener.role", ears),
             hear::<UserErased>("listener.erased", ears),
         ],
         jobs: Vec::new(),

@@ -16,6 +16,7 @@ mod pages;
 mod password;
 mod refresh;
 mod register;
+mod role_holders;
 mod roles;
 mod routes;
 mod rpc;
@@ -27,7 +28,7 @@ mod verify_email;
 use serde_json::{Value, json};
 use stoa_audit::Filter;
 use stoa_auth::AuthConfig;
-use stoa_db::FromRow;
+use stoa_db::{Db, FromRow, ToValue};
 use stoa_kernel::{Rate, SessionId, UserId};
 use stoa_testkit::{Answer, Builder, TestApp, settings};
 
@@ -165,4 +166,26 @@ async fn audited(app: &TestApp) -> Vec<String> {
 /// One value that a query finds.
 async fn value<T: FromRow>(app: &TestApp, sql: &str) -> T {
     app.db().fetch_one(sql, &[]).await.unwrap()
+}
+
+/// A value of a row.
+type Cell = Box<dyn ToValue + Send>;
+
+/// Inserts `count` rows into a table, such as `roles (name, version)`, of which `cells` gives one after the other.
+async fn insert_many(db: &Db, into: &str, count: usize, cells: impl Fn() -> Vec<Cell>) {
+    const CHUNK: usize = 500;
+    let mut tx = db.begin().await.unwrap();
+    for start in (0..count).step_by(CHUNK) {
+        let rows: Vec<_> = (start..count.min(start + CHUNK)).map(|_| cells()).collect();
+        let mut places = (1..).map(|n| format!("${n}"));
+        let tuples: Vec<_> = rows
+            .iter()
+            .map(|row| places.by_ref().take(row.len()).collect::<Vec<_>>().join(", "))
+            .map(|row| format!("({row})"))
+            .collect();
+        let params: Vec<&dyn ToValue> = rows.iter().flatten().map(|cell| &**cell as _).collect();
+        let sql = format!("INSERT INTO {into} VALUES {}", tuples.join(", "));
+        tx.execute(&sql, &params).await.unwrap();
+    }
+    tx.commit().await.unwrap();
 }

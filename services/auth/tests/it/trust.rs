@@ -3,20 +3,30 @@
 use std::time::Duration;
 
 use stoa_auth::ISSUER;
-use stoa_auth_api::{TrustFeed, v1::TrustRequest};
-use stoa_db::db_test;
+use stoa_auth_api::{
+    DESCRIPTORS, TrustFeed,
+    v1::{
+        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RevokedSession,
+        TrustRequest, TrustResponse,
+        access_server::{Access, AccessServer},
+    },
+};
+use stoa_db::{Engine, db_test};
 use stoa_http::{Refused, Verifier};
+use stoa_kernel::{Clock, Id, SessionId, UserId};
+use stoa_rpc::{Directory, Server};
 use stoa_testkit::TestApp;
+use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
-    App,
-    admin::{give, root},
-    register,
+    App, Cell,
+    admin::{give, root, sign_in},
+    insert_many, refresh, register,
     rpc::client,
 };
 
 /// A verifier as another process has it, once it has heard of the keys.
-async fn elsewhere(app: &TestApp) -> (Verifier, TrustFeed) {
+pub(crate) async fn elsewhere(app: &TestApp) -> (Verifier, TrustFeed) {
     let verifier = Verifier::new(ISSUER, app.clock().clone());
     let feed = TrustFeed::start(verifier.clone(), &app.env().rpc);
     for _ in 0..500 {
@@ -29,7 +39,7 @@ async fn elsewhere(app: &TestApp) -> (Verifier, TrustFeed) {
 }
 
 /// What the verifier says of a token before long: within a second, on a machine that has nothing else to do.
-async fn before_long(verifier: &Verifier, token: &str) -> Refused {
+pub(crate) async fn before_long(verifier: &Verifier, token: &str) -> Refused {
     for _ in 0..250 {
         if let Err(refused) = verifier.verify(token) {
             return refused;
@@ -44,7 +54,7 @@ async fn what_auth_takes_back_is_refused_elsewhere_within_a_second(app: App) {
     let root = root(&app).await;
     let ada = register(&app, "ada@example.org").await;
     let (verifier, feed) = elsewhere(&app).await;
-    assert!(feed.is_answering());
+    assert!(feed.failure().is_none());
     assert!(verifier.verify(&ada.access).is_ok());
 
     give(&app, &root, ada.id, "admin").await.expect(204);
@@ -88,4 +98,140 @@ async fn only_what_is_new_is_told(app: App) {
         whole.raised_versions, after.raised_versions,
         "a number that is not ours is as good as none"
     );
+}
+
+/// Sessions that were ended a moment ago, and whose access tokens live.
+async fn end_many(app: &TestApp, count: usize) {
+    let until = app.clock().after(Duration::from_secs(3600));
+    let row = || -> Vec<Cell> {
+        let (session, user): (SessionId, UserId) = (Id::new(app.clock()), Id::new(app.clock()));
+        vec![Box::new(session), Box::new(user), Box::new(until)]
+    };
+    insert_many(
+        app.db(),
+        "revoked_sessions (session_id, user_id, until)",
+        count,
+        row,
+    )
+    .await;
+}
+
+#[db_test]
+async fn ninety_thousand_live_revocations_are_told_and_a_logout_is_still_refused_everywhere(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let (early, _feed) = elsewhere(&app).await;
+    end_many(&app, 90_000).await;
+    let (late, _feed) = elsewhere(&app).await;
+    for verifier in [&early, &late] {
+        assert!(verifier.verify(&ada.access).is_ok());
+    }
+    app.post("/api/v1/auth/logout")
+        .bearer(&ada.access)
+        .send()
+        .await
+        .expect(204);
+    for verifier in [&early, &late] {
+        assert_eq!(before_long(verifier, &ada.access).await, Refused::Revoked);
+    }
+}
+
+#[db_test]
+async fn pages_tell_everything_once_and_in_order(app: App) {
+    end_many(&app, 5_000).await;
+    let (mut seq, mut told, mut pages) = (0, std::collections::HashSet::new(), 0);
+    loop {
+        let page = client(&app)
+            .trust(TrustRequest { seq })
+            .await
+            .unwrap()
+            .into_inner();
+        assert!(page.seq >= seq);
+        seq = page.seq;
+        pages += 1;
+        for one in page.revoked_sessions {
+            assert!(told.insert(one.session_id), "told twice");
+        }
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(told.len(), 5_000);
+    assert!(pages > 1);
+}
+
+/// On PostgreSQL; SQLite has one writer, and so nothing to wait for but that.
+#[db_test]
+async fn nobody_who_signs_in_or_out_waits_for_the_counter(app: App) {
+    if app.db().engine() == Engine::Sqlite {
+        return;
+    }
+    let ada = register(&app, "ada@example.org").await;
+    let mut holding = app.db().begin().await.unwrap();
+    holding
+        .execute("UPDATE revocation_counter SET seq = seq WHERE id = 1", &[])
+        .await
+        .unwrap();
+    let ada = crate::SignedIn::of(&refresh(&app, &ada.refresh).await.expect(200));
+    let again = sign_in(&app, "ada@example.org").await;
+    for access in [&ada.access, &again.access] {
+        app.post("/api/v1/auth/logout")
+            .bearer(access)
+            .send()
+            .await
+            .expect(204);
+    }
+    holding.rollback().await;
+}
+
+/// An auth that answers with more than anybody can read.
+struct TooMuch;
+
+#[tonic::async_trait]
+impl Access for TooMuch {
+    async fn grants(&self, _: Request<GrantsRequest>) -> Result<Response<GrantsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn authenticate_key(
+        &self,
+        _: Request<AuthenticateKeyRequest>,
+    ) -> Result<Response<AuthenticateKeyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
+        let one = RevokedSession {
+            session_id: "0".repeat(1 << 20),
+            until: i64::MAX,
+        };
+        Ok(Response::new(TrustResponse {
+            revoked_sessions: vec![one; 5],
+            ..TrustResponse::default()
+        }))
+    }
+}
+
+#[tokio::test]
+async fn a_feed_that_cannot_be_read_says_so() {
+    let directory = Directory::new();
+    let server = Server {
+        routes: Routes::new(AccessServer::new(TooMuch)),
+        descriptors: DESCRIPTORS,
+        names: Vec::new(),
+    };
+    directory.set_local("auth", server);
+    let feed = TrustFeed::start(Verifier::new(ISSUER, Clock::system()), &directory);
+    let failure = async {
+        loop {
+            if let Some((why, _)) = feed.failure() {
+                return why;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let why = tokio::time::timeout(Duration::from_secs(10), failure)
+        .await
+        .unwrap();
+    assert!(why.contains("OutOfRange"), "{why}");
+    assert!(!feed.has_heard());
 }

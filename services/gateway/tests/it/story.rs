@@ -235,6 +235,7 @@ impl Story {
             exp: now + 3600,
             ver: 1,
             roles: Vec::new(),
+            role_vers: Vec::new(),
             perms: permissions.iter().map(|&name| name.to_owned()).collect(),
             csrf: None,
         };
