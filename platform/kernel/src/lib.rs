@@ -7,6 +7,7 @@ mod page;
 mod period;
 pub mod random;
 mod rate;
+pub mod text;
 
 pub use access::{Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, allow};
 pub use clock::Clock;

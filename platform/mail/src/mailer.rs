@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use lettre::message::Mailbox;
 use stoa_kernel::Clock;
 
-use crate::{Mail, MailConfig, MailError, dev, folder::Folder, message, smtp::Smtp};
+use crate::{Address, Mail, MailConfig, MailError, dev, folder::Folder, message, smtp::Smtp};
 
 /// Sends mail. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -58,6 +58,12 @@ impl Mailer {
             Way::Smtp(smtp) => smtp.send(message).await,
             Way::Folder(folder) => folder.store(mail.clone(), time, message.formatted()).await,
         }
+    }
+
+    /// Whether mail to `address` can be sent from here: a mail server may take ASCII alone.
+    #[must_use]
+    pub fn takes(&self, address: &Address) -> bool {
+        self.is_folder() || !address.needs_smtputf8()
     }
 
     /// The mails in the folder, newest first; empty with SMTP.

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use lettre::{
     Message,
+    address::Envelope,
     message::{
         Mailbox, Mailboxes, MultiPart, SinglePart,
         header::{HeaderName, HeaderValue},
@@ -11,7 +12,7 @@ use lettre::{
 };
 use stoa_kernel::Timestamp;
 
-use crate::{Mail, MailError};
+use crate::{Address, Mail, MailError};
 
 /// Puts `mail` in the form that is sent and stored.
 pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Message, MailError> {
@@ -23,7 +24,11 @@ pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Mess
         return Err(refuse("the subject contains control characters"));
     }
     let to = mailbox(&mail.to).ok_or_else(|| refuse("the recipient is not an e-mail address"))?;
+    // Given, for not every address that can be sent to is read again from a header.
+    let envelope = Envelope::new(Some(from.email.clone()), vec![to.email.clone()])
+        .map_err(|e| refuse(&e.to_string()))?;
     let builder = Message::builder()
+        .envelope(envelope)
         .from(from.clone())
         .to(to)
         .subject(&mail.subject)
@@ -53,13 +58,18 @@ pub(crate) fn mailbox(text: &str) -> Option<Mailbox> {
     if text.contains(char::is_control) {
         return None;
     }
+    if let Some(bare) = Address::parse(text.trim()) {
+        return Some(Mailbox::new(None, bare.to_lettre()?));
+    }
     // The parser stops at what it cannot read; nothing may be left over.
     let one = text.parse::<Mailboxes>().ok()?.into_single()?;
     let bare = text.trim_end();
-    bare.strip_suffix('>')
+    let whole = bare
+        .strip_suffix('>')
         .unwrap_or(bare)
-        .ends_with(one.email.as_ref() as &str)
-        .then_some(one)
+        .ends_with(one.email.as_ref() as &str);
+    let address = Address::parse(one.email.as_ref()).filter(|_| whole)?;
+    Some(Mailbox::new(one.name, address.to_lettre()?))
 }
 
 /// Whether `id` can be a file's name and the left side of a Message-ID.

@@ -1,8 +1,9 @@
 //! Codes of authenticator apps (RFC 6238: SHA-1, six digits, thirty seconds), and recovery codes.
 
 use sha2::{Digest, Sha256};
-use stoa_kernel::{Timestamp, UserId, random};
+use stoa_kernel::{Timestamp, UserId, random, text};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 
@@ -38,12 +39,25 @@ pub(crate) fn step_of(code: &str, secret: &[u8], now: Timestamp) -> Option<i64> 
     i64::try_from(step).ok()
 }
 
-/// What somebody typed, without blanks and hyphens.
+/// The zeros of the decimal digits that keyboards of other scripts type; full-width ones are made narrow before.
+const ZEROS: [char; 5] = ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{e50}'];
+
+/// What somebody typed, without blanks and hyphens, in ASCII digits and small letters.
 pub(crate) fn plain(code: &str) -> String {
-    code.chars()
-        .filter(|c| !c.is_whitespace() && *c != '-')
-        .map(|c| c.to_ascii_lowercase())
+    let means_nothing =
+        |c: char| text::is_invisible(c) || matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+    code.nfkc()
+        .filter(|c| !means_nothing(*c))
+        .map(|c| ascii_digit(c).unwrap_or_else(|| c.to_ascii_lowercase()))
         .collect()
+}
+
+fn ascii_digit(c: char) -> Option<char> {
+    let value = ZEROS.iter().find_map(|zero| {
+        let value = u32::from(c).checked_sub(u32::from(*zero))?;
+        (value < 10).then_some(value)
+    });
+    char::from_digit(value?, 10)
 }
 
 /// Whether it looks like a code of an authenticator app.
@@ -126,6 +140,8 @@ mod tests {
         );
         assert!(codes.iter().all(|code| code.len() == 19));
         assert_eq!(plain(" AB12-cd34 "), "ab12cd34");
+        assert_eq!(plain("１２３\u{200b}４５－６"), "123456");
+        assert_eq!(plain("\u{661}\u{662}\u{663}\u{6f4}\u{6f5}\u{966}"), "123450");
         assert!(is_six_digits("012345") && !is_six_digits("01234a") && !is_six_digits("0123456"));
     }
 }

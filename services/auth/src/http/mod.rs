@@ -17,6 +17,7 @@ mod register;
 mod roles;
 mod sessions;
 mod signed_in;
+mod text;
 mod totp;
 mod verify_email;
 

@@ -4,11 +4,15 @@ use axum::{extract::State, response::Response};
 use garde::Validate;
 use http::StatusCode;
 use serde::Deserialize;
-use stoa_http::{Failure, Json, Problems, Query, RequestInfo, Result, field_error};
+use stoa_http::{Failure, Json, Problems, Query, RequestInfo, Result};
+use stoa_kernel::text;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::signed_in::{AuthSession, ModeQuery, answer};
+use super::{
+    signed_in::{AuthSession, ModeQuery, answer},
+    text::is_line,
+};
 use crate::{
     ctx::Ctx,
     email::{Email, is_email},
@@ -44,18 +48,10 @@ pub(super) struct RegisterRequest {
 }
 
 fn is_name(text: &str, (): &()) -> garde::Result {
-    if text.chars().count() > 100 {
-        return Err(field_error("too_long", "The greatest length is 100"));
+    match text.trim() {
+        "" => Ok(()),
+        text => is_line(text, 100),
     }
-    if text.contains(char::is_control) {
-        return Err(field_error("invalid", "Control characters are not accepted"));
-    }
-    Ok(())
-}
-
-fn named(text: Option<String>) -> Option<String> {
-    text.map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty())
 }
 
 /// Make an account.
@@ -73,12 +69,18 @@ async fn create(
     Query(mode): Query<ModeQuery>,
     Json(body): Json<RegisterRequest>,
 ) -> Result<Response> {
-    let not_an_address = || Failure::invalid("email", "format", "Not an e-mail address");
+    let refused = |message| Failure::invalid("email", "format", message);
+    let email = Email::parse(&body.email).ok_or_else(|| refused("Not an e-mail address"))?;
+    if !ctx.mailer.takes(&email.address) {
+        return Err(refused(
+            "Mail to addresses with other letters than a to z before the @ cannot be sent from here",
+        ));
+    }
     let new = NewAccount {
-        email: Email::parse(&body.email).ok_or_else(not_an_address)?,
+        email,
         password: body.password,
-        first_name: named(body.first_name),
-        last_name: named(body.last_name),
+        first_name: body.first_name.as_deref().and_then(text::line),
+        last_name: body.last_name.as_deref().and_then(text::line),
     };
     let signed_in = register::register(&ctx, new, mode.mode, &Origin::from(&info)).await?;
     Ok(answer(StatusCode::CREATED, signed_in, &ctx.config, &info))

@@ -33,7 +33,7 @@ pub(crate) struct Hasher {
 pub(crate) struct Verified {
     /// Whether it is the right one.
     pub(crate) right: bool,
-    /// Whether the kept hash was made otherwise than new ones are.
+    /// Whether the kept hash was made otherwise than new ones are, or of another form of the password.
     pub(crate) outdated: bool,
 }
 
@@ -73,25 +73,20 @@ impl Hasher {
         from: IpAddr,
     ) -> Result<Verified> {
         self.count("verify");
-        let (password, hash) = (password.clone(), kept.unwrap_or(&self.nobodys).to_owned());
-        let right = self
+        let (forms, hash) = (password.forms(), kept.unwrap_or(&self.nobodys).to_owned());
+        let form = self
             .lanes
             .ask(Some(network_of(from)), |answer| Task::Verify {
-                password,
+                forms,
                 kept: hash,
                 answer,
             })
             .await
             .map_err(failed)?;
-        Ok(match kept {
-            Some(kept) => Verified {
-                right,
-                outdated: phc::is_outdated(kept, self.cost),
-            },
-            None => Verified {
-                right: false,
-                outdated: false,
-            },
+        Ok(Verified {
+            right: kept.is_some() && form.is_some(),
+            outdated: form.is_some_and(|place| place > 0)
+                || kept.is_some_and(|kept| phc::is_outdated(kept, self.cost)),
         })
     }
 
@@ -144,6 +139,28 @@ mod tests {
         assert!(verify("correct horse", Some(&kept)).await);
         assert!(!verify("wrong horse", Some(&kept)).await);
         assert!(!verify("correct horse", None).await);
+    }
+
+    #[tokio::test]
+    async fn one_password_however_its_characters_are_written() {
+        let hasher = hasher(1, 4);
+        let verify = async |typed: &str, kept: &str| {
+            let typed = Password::new(typed);
+            let verified = hasher.verify(&typed, Some(kept), [192, 0, 2, 1].into()).await;
+            verified
+                .map(|verified| (verified.right, verified.outdated))
+                .unwrap()
+        };
+        let (composed, decomposed) = ("pass\u{a0}w\u{f6}rter", "pass wo\u{308}rter");
+        let kept = hasher.hash(&Password::new(decomposed), None).await.unwrap();
+        assert_eq!(verify(composed, &kept).await, (true, false));
+        assert_eq!(verify(decomposed, &kept).await, (true, false));
+        assert_eq!(verify("pass worter", &kept).await, (false, false));
+        // Hashes of before are of what was typed.
+        let cost = hasher.cost;
+        let raw = phc::Memory::default().hash("passwo\u{308}rter", cost).unwrap();
+        assert_eq!(verify("passwo\u{308}rter", &raw).await, (true, true));
+        assert_eq!(verify("passw\u{f6}rter", &raw).await, (true, true));
     }
 
     #[tokio::test]

@@ -42,10 +42,11 @@ pub(super) enum Task {
         cost: Cost,
         answer: oneshot::Sender<Result<String, String>>,
     },
+    /// Answered with the place of the form that is right, if one is.
     Verify {
-        password: Password,
+        forms: Vec<Password>,
         kept: String,
-        answer: oneshot::Sender<Result<bool, String>>,
+        answer: oneshot::Sender<Result<Option<usize>, String>>,
     },
 }
 
@@ -164,16 +165,21 @@ fn work(memory: &mut Memory, task: Task) {
             answer,
         } => {
             // Nobody may be waiting any more, which is no fault.
-            let _ = answer.send(memory.hash(password.as_str(), cost));
+            let _ = answer.send(memory.hash(password.canonical().as_str(), cost));
         }
-        Task::Verify {
-            password,
-            kept,
-            answer,
-        } => {
-            let _ = answer.send(memory.verify(password.as_str(), &kept));
+        Task::Verify { forms, kept, answer } => {
+            let _ = answer.send(verify(memory, &forms, &kept));
         }
     }
+}
+
+fn verify(memory: &mut Memory, forms: &[Password], kept: &str) -> Result<Option<usize>, String> {
+    for (place, form) in forms.iter().enumerate() {
+        if memory.verify(form.as_str(), kept)? {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a new password must be like. Length counts; kinds of characters are not asked for (NIST SP 800-63B).
 
+use stoa_kernel::text;
+
 use crate::{
     config::PasswordConfig,
     error::{Error, Result},
@@ -18,6 +20,13 @@ pub(crate) fn check(
     field: &'static str,
 ) -> Result<()> {
     let refuse = |code: &'static str, message: String| Err(Error::Field(field, code, message));
+    let password = password.canonical();
+    if text::is_blank(password.as_str()) {
+        return refuse("blank", "Nothing of the password can be seen".to_owned());
+    }
+    if password.as_str().contains(char::is_control) {
+        return refuse("invalid", "Control characters are not accepted".to_owned());
+    }
     let length = password.as_str().chars().count();
     if length < rules.min_length {
         return refuse(
@@ -28,8 +37,8 @@ pub(crate) fn check(
     if length > rules.max_length {
         return refuse("too_long", format!("The greatest length is {}", rules.max_length));
     }
-    let lower = password.as_str().to_lowercase();
-    if lower.trim() == email.trim().to_lowercase() {
+    let lower = text::lowercase(password.as_str());
+    if lower.trim() == text::lowercase(email.trim()) {
         return refuse(
             "same_as_email",
             "The password must not be the e-mail address".to_owned(),
@@ -69,6 +78,24 @@ mod tests {
         assert_eq!(refusal("ä2345678"), None);
         assert_eq!(refusal("ääääääääääääääää"), None);
         assert_eq!(refusal("12345678901234567"), Some("too_long"));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_refused() {
+        for password in [
+            "        ",
+            "\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}",
+            "\u{3000}\u{a0}      ",
+        ] {
+            assert_eq!(refusal(password), Some("blank"), "{password:?}");
+        }
+        assert_eq!(refusal("1234\u{0}5678"), Some("invalid"));
+        assert_eq!(refusal("e\u{301}e\u{301}e\u{301}e\u{301}1234"), None);
+        assert_eq!(
+            refusal("e\u{301}e\u{301}e\u{301}e\u{301}123"),
+            Some("too_short"),
+            "é is one character"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use garde::Validate;
 use serde::{Deserialize, Deserializer};
 use stoa_http::field_error;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// Longer ones are refused unread: hashing takes time in proportion.
@@ -23,10 +24,38 @@ impl Password {
         &self.0
     }
 
+    /// As it is hashed: RFC 8265, `OpaqueString`. Every space is the same space, and the same text has the same characters.
+    pub(crate) fn canonical(&self) -> Self {
+        let space = |c: char| if is_space(c) { ' ' } else { c };
+        Self::new(self.0.chars().map(space).nfc().collect::<String>())
+    }
+
+    /// The forms to be compared with a kept hash: the canonical one, then those that a hash of earlier days may be of. For text in
+    /// ASCII there is but one.
+    pub(crate) fn forms(&self) -> Vec<Self> {
+        let canonical = self.canonical();
+        if self.0.is_ascii() {
+            return vec![canonical];
+        }
+        let decomposed = Self::new(self.0.nfd().collect::<String>());
+        let mut forms = vec![canonical];
+        for form in [self.clone(), decomposed] {
+            if forms.iter().all(|other| other.as_str() != form.as_str()) {
+                forms.push(form);
+            }
+        }
+        forms
+    }
+
     /// Whether it is short enough to be looked at.
     pub(crate) fn is_bounded(&self) -> bool {
         self.0.chars().nth(MOST_CHARACTERS).is_none()
     }
+}
+
+/// A space that is not the one of ASCII (Unicode's category Zs).
+fn is_space(c: char) -> bool {
+    c.is_whitespace() && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 impl fmt::Debug for Password {

@@ -108,6 +108,16 @@ async fn a_registration_is_told_once_and_a_refused_one_never(app: App) {
 }
 
 #[db_test]
+async fn names_are_told_in_one_form_without_what_cannot_be_seen(app: App) {
+    let body = json!({
+        "email": "ada@example.org", "password": PASSWORD, "first_name": "\u{feff} Jose\u{301}\u{a0}",
+    });
+    let register = app.app.post("/api/v1/auth/register").json(&body);
+    register.send().await.expect(201);
+    assert_eq!(app.heard().await[0].1["first_name"], "Jos\u{e9}");
+}
+
+#[db_test]
 async fn an_ended_session_is_told_with_the_end_of_its_last_token(app: App) {
     let ada = crate::register(&app.app, "ada@example.org").await;
     app.app.clock().advance(std::time::Duration::from_secs(600));
