@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, OnceLock, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use crate::{
     postgres::{Postgres, address::Address},
     reads, sqlite,
     sqlite::Sqlite,
+    testing::Statements,
     value::check,
 };
 
@@ -36,6 +37,16 @@ pub(crate) struct Shared {
     pub(crate) signals: watch::Sender<u64>,
     /// Microseconds in the newest id that [`Tx::new_id`] gave out.
     pub(crate) newest_id: AtomicI64,
+    /// For tests, which look at the plans of all statements.
+    pub(crate) statements: OnceLock<Statements>,
+}
+
+impl Shared {
+    fn note(&self, sql: &str) {
+        if let Some(statements) = self.statements.get() {
+            statements.note(&[], sql);
+        }
+    }
 }
 
 /// Which engine a database is.
@@ -45,6 +56,18 @@ pub enum Engine {
     Sqlite,
     /// A server.
     Postgres,
+}
+
+impl Engine {
+    /// `table`, to be read by this index and no other, for a `FROM`: on SQLite, which would choose otherwise. On PostgreSQL it
+    /// is the table's name alone.
+    #[must_use]
+    pub fn by_index(self, table: &str, index: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{table} INDEXED BY {index}"),
+            Self::Postgres => table.to_owned(),
+        }
+    }
 }
 
 /// How to open a database.
@@ -143,6 +166,7 @@ impl Db {
             clock: options.clock,
             signals: watch::Sender::new(0),
             newest_id: AtomicI64::new(0),
+            statements: OnceLock::new(),
         };
         Ok(Self {
             engine: Arc::new(engine),
@@ -168,6 +192,7 @@ impl Db {
         params: &[&dyn ToValue],
     ) -> Result<Option<T>, Error> {
         check(params)?;
+        self.shared.note(sql);
         match &*self.engine {
             Backend::Sqlite(sqlite) => sqlite.read_one(sql, params).await,
             Backend::Postgres(postgres) => postgres.read_one(sql, params).await,
@@ -180,6 +205,7 @@ impl Db {
     /// What the engine says.
     pub async fn fetch_all<T: FromRow>(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
         check(params)?;
+        self.shared.note(sql);
         match &*self.engine {
             Backend::Sqlite(sqlite) => sqlite.read(sql, params).await,
             Backend::Postgres(postgres) => postgres.read(sql, params).await,
@@ -193,6 +219,7 @@ impl Db {
     pub async fn execute(&self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
         if let Backend::Postgres(postgres) = &*self.engine {
             check(params)?;
+            self.shared.note(sql);
             reads::wrote();
             return postgres.execute(sql, params).await;
         }
@@ -221,14 +248,17 @@ impl Db {
         self.shared.signals.subscribe()
     }
 
-    /// Asks the engine for an answer.
+    /// Asks the engine for an answer, and, where it is a file, whether the disk has room for more.
     ///
     /// # Errors
-    /// When it gives none.
+    /// When it gives none; [`Error::Full`] when there is no room.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.fetch_one::<i64>("SELECT CAST(1 AS BIGINT)", &[])
-            .await
-            .map(drop)
+        let asked = reads::vital(self.fetch_one::<i64>("SELECT CAST(1 AS BIGINT)", &[]));
+        asked.await?;
+        match &*self.engine {
+            Backend::Sqlite(sqlite) => sqlite.has_room().await,
+            Backend::Postgres(_) => Ok(()),
+        }
     }
 
     /// How many connections to this database another process has for `service`; on SQLite, where a lock on the data folder tells

@@ -1,4 +1,4 @@
-//! Which reads may be answered by a replica.
+//! Which reads may be answered by a replica, and which have a connection of their own.
 //!
 //! Only those that somebody has said it of: within a [`scope`], and of what had been committed before a given time. All others, in
 //! jobs, in calls between services, in requests that change something, go to the primary. So nothing that decides by what it
@@ -23,6 +23,7 @@ pub const REMEMBER: Duration = Duration::from_secs(60);
 
 tokio::task_local! {
     static SCOPE: Arc<Scope>;
+    static VITAL: ();
 }
 
 struct Scope {
@@ -39,6 +40,16 @@ pub async fn scope<F: Future>(since: Timestamp, work: F) -> (F::Output, bool) {
     });
     let output = SCOPE.scope(Arc::clone(&scope), work).await;
     (output, scope.wrote.load(Ordering::Relaxed))
+}
+
+/// Runs `work`, whose reads must be answered whatever else is asked: whether this process is well, which sessions were revoked.
+/// On PostgreSQL they have a connection of their own.
+pub async fn vital<F: Future>(work: F) -> F::Output {
+    VITAL.scope((), work).await
+}
+
+pub(crate) fn is_vital() -> bool {
+    VITAL.try_with(|()| ()).is_ok()
 }
 
 /// What a replica must have to answer now; none where only the primary will do.

@@ -18,6 +18,9 @@ pub struct Tx {
     /// A statement has failed, or was dropped before its result was known.
     failed: bool,
     signal: bool,
+    shred: bool,
+    /// For tests: statements that have set how later ones are planned.
+    settings: Vec<String>,
 }
 
 enum Inner {
@@ -32,6 +35,8 @@ impl Tx {
             shared,
             failed: false,
             signal: false,
+            shred: false,
+            settings: Vec::new(),
         }
     }
 
@@ -41,6 +46,8 @@ impl Tx {
             shared,
             failed: false,
             signal: false,
+            shred: false,
+            settings: Vec::new(),
         }
     }
 
@@ -61,7 +68,7 @@ impl Tx {
         sql: &str,
         params: &[&dyn ToValue],
     ) -> Result<Option<T>, Error> {
-        self.ready(params)?;
+        self.ready(sql, params)?;
         let found = match &mut self.inner {
             Inner::Sqlite(tx) => tx.fetch_one(sql, params),
             Inner::Postgres(tx) => tx.fetch_one(sql, params).await,
@@ -78,7 +85,7 @@ impl Tx {
         sql: &str,
         params: &[&dyn ToValue],
     ) -> Result<Vec<T>, Error> {
-        self.ready(params)?;
+        self.ready(sql, params)?;
         let found = match &mut self.inner {
             Inner::Sqlite(tx) => tx.fetch(sql, params),
             Inner::Postgres(tx) => tx.fetch(sql, params).await,
@@ -91,7 +98,7 @@ impl Tx {
     /// # Errors
     /// What the engine says.
     pub async fn execute(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
-        self.ready(params)?;
+        self.ready(sql, params)?;
         let changed = match &mut self.inner {
             Inner::Sqlite(tx) => tx.execute(sql, params),
             Inner::Postgres(tx) => tx.execute(sql, params).await,
@@ -101,7 +108,7 @@ impl Tx {
 
     /// Several statements without parameters: for migrations.
     pub(crate) async fn execute_script(&mut self, sql: &str) -> Result<(), Error> {
-        self.ready(&[])?;
+        self.ready(sql, &[])?;
         let done = match &mut self.inner {
             Inner::Sqlite(tx) => tx.execute_script(sql),
             Inner::Postgres(tx) => tx.execute_script(sql).await,
@@ -120,15 +127,16 @@ impl Tx {
         }
         let signals = self.signal.then(|| self.shared.signals.clone());
         match self.inner {
-            Inner::Sqlite(tx) => tx.commit(signals).await,
+            Inner::Sqlite(tx) => tx.commit(signals, self.shred).await,
             Inner::Postgres(tx) => tx.commit(signals).await,
         }
     }
 
-    /// Takes everything back, and waits until that is done; dropping does the same without waiting.
+    /// Takes everything back, and waits until that is done and, on SQLite, until what it saw of others is durable. Dropping does
+    /// the same without waiting; see [`settled`](crate::settled).
     pub async fn rollback(self) {
         match self.inner {
-            Inner::Sqlite(tx) => drop(tx),
+            Inner::Sqlite(tx) => tx.rollback().await,
             Inner::Postgres(tx) => tx.rollback().await,
         }
     }
@@ -136,6 +144,13 @@ impl Tx {
     /// Wakes those who watch [`Db::signals`](crate::Db::signals) once this transaction has committed.
     pub fn signal(&mut self) {
         self.signal = true;
+    }
+
+    /// Asks that what this transaction deletes is found in no file of the database any more, some seconds after it has committed.
+    /// On SQLite: it is overwritten in any case, but copies stay in the log, and in pages that were split, until the log is
+    /// emptied and the file, if it is no larger than 32 MiB, written anew. On PostgreSQL this is a matter of its vacuum.
+    pub fn shred(&mut self) {
+        self.shred = true;
     }
 
     /// A new id, greater than every one that this database gave out before in this process. On SQLite, where transactions
@@ -176,11 +191,17 @@ impl Tx {
 
     /// Before a statement. Until [`Tx::note`] has seen its result the transaction counts as failed: whoever drops a statement
     /// half-way does not know whether it was done, and must not commit the rest.
-    fn ready(&mut self, params: &[&dyn ToValue]) -> Result<(), Error> {
+    fn ready(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<(), Error> {
         if self.failed {
             return Err(Error::TxFailed);
         }
         self.failed = true;
+        if let Some(statements) = self.shared.statements.get() {
+            statements.note(&self.settings, sql);
+            if params.is_empty() && sql.contains("set_config(") {
+                self.settings.push(sql.to_owned());
+            }
+        }
         check(params)
     }
 

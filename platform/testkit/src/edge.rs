@@ -15,7 +15,7 @@ use http::{HeaderValue, header};
 use stoa_cache::Cache;
 use stoa_http::{
     FailureInfo, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Verifier, admit, idempotent, names,
-    with_request_id,
+    settled, with_request_id,
 };
 use stoa_kernel::random;
 
@@ -86,9 +86,7 @@ async fn enter(State(edge): State<Edge>, request: Request, next: Next) -> Respon
 
 /// Lets what the handler emits belong to the request's trace.
 async fn traced(info: RequestInfo, request: Request, next: Next) -> Response {
-    stoa_events::TRACEPARENT
-        .scope(info.traceparent.clone(), next.run(request))
-        .await
+    settled(stoa_events::TRACEPARENT.scope(info.traceparent.clone(), next.run(request))).await
 }
 
 fn traceparent() -> String {

@@ -3,13 +3,21 @@
 use std::{error::Error as _, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
-use tokio_postgres::{Client, Config, Socket, config::Host, error::SqlState, tls::MakeTlsConnect};
+use tokio::time::timeout;
+use tokio_postgres::{
+    CancelToken, Client, Config, Socket, config::Host, error::SqlState, tls::MakeTlsConnect,
+};
 
-use super::tls::{Tls, TlsOptions};
+use super::{
+    cancel,
+    tls::{Tls, TlsOptions},
+};
 use crate::Error;
 
 /// A server that gives no sign for so long is taken for lost.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long a cancellation may take to be sent.
+const CANCELLING: Duration = Duration::from_secs(5);
 
 /// How to reach one server as one role.
 #[derive(Clone)]
@@ -42,6 +50,28 @@ impl Address {
 
     pub(crate) fn config(&mut self) -> &mut Config {
         &mut self.config
+    }
+
+    /// From now on connections refuse to write.
+    pub(super) fn read_only(&mut self) {
+        let given = self.config.get_options().unwrap_or_default().to_owned();
+        self.config
+            .options(format!("{given} -c default_transaction_read_only=on"));
+    }
+
+    /// Asks the server to end what a connection is doing. Whether it does is not told, nor when.
+    pub(super) async fn cancel(&self, token: CancelToken) {
+        let asked = timeout(CANCELLING, async {
+            match cancel::and_wait(&self.config, &token).await {
+                Ok(true) => Ok(()),
+                _ => token.cancel_query(self.tls.clone()).await,
+            }
+        });
+        match asked.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a statement could not be cancelled"),
+            Err(_) => tracing::warn!("a statement could not be cancelled: the server does not answer"),
+        }
     }
 
     /// The role that logs in.

@@ -1,23 +1,28 @@
-//! PostgreSQL: reads pipelined over a few shared connections, transactions on pooled ones.
+//! PostgreSQL: quick reads pipelined over a few shared connections, slow ones and transactions on pooled ones.
 
 pub(crate) mod address;
+mod cancel;
 pub(crate) mod convert;
+mod lane;
+mod lanes;
+mod lent;
 pub(crate) mod open;
 mod readers;
 mod replica;
-mod shared;
-mod statement;
+pub(crate) mod statement;
 mod tls;
 mod tls_verifier;
 mod tx;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::SignedDuration;
 use tokio::time::timeout;
 
-use self::{address::Address, convert::engine_error, open::Session, readers::Readers, replica::Replica};
+use self::{
+    address::Address, convert::engine_error, lent::Lent, open::Session, readers::Readers, replica::Replica,
+};
 use crate::{DbOptions, Error, FromRow, Row, ToValue, reads, waits::Waits};
 pub(crate) use tx::PostgresTx;
 
@@ -26,6 +31,7 @@ pub(crate) struct Postgres {
     replica: Option<Replica>,
     pool: Pool,
     waits: Waits,
+    address: Arc<Address>,
     session: Session,
     connections: usize,
     wait: Duration,
@@ -45,7 +51,8 @@ impl Postgres {
             replica: replica.transpose()?,
             pool: address.pool(connections)?,
             waits: Waits::new(&options.service),
-            readers: Readers::new(address, &session, connections)?,
+            readers: Readers::new(address.clone(), &session, options)?,
+            address: Arc::new(address),
             session,
             connections,
             wait: options.wait,
@@ -79,9 +86,7 @@ impl Postgres {
         {
             return Ok(rows);
         }
-        timeout(self.wait, self.readers.query(sql, params))
-            .await
-            .map_err(|_| Error::Busy)?
+        self.readers.query(sql, params).await
     }
 
     /// One statement, which to PostgreSQL is a transaction of its own.
@@ -89,7 +94,7 @@ impl Postgres {
         let client = timeout(self.wait, self.client())
             .await
             .map_err(|_| Error::Busy)??;
-        statement::execute_alone(client, &self.session, sql, params).await
+        statement::execute_alone(Lent::new(client, &self.address), &self.session, sql, params).await
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTx, Error> {
@@ -101,12 +106,16 @@ impl Postgres {
     /// Begins on one of the pool's connections. All of them may have been lost while they lay there, and then a new one is made.
     async fn begin_somewhere(&self) -> Result<PostgresTx, Error> {
         for _ in 0..self.connections {
-            match PostgresTx::begin(self.client().await?, &self.session).await {
+            match self.begin_on(self.client().await?).await {
                 Err(Error::Busy) => {}
                 begun => return begun,
             }
         }
-        PostgresTx::begin(self.client().await?, &self.session).await
+        self.begin_on(self.client().await?).await
+    }
+
+    async fn begin_on(&self, client: Object) -> Result<PostgresTx, Error> {
+        PostgresTx::begin(client, &self.session, &self.address).await
     }
 
     /// A connection for a transaction.

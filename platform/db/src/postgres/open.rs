@@ -31,7 +31,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     )))
 }
 
-/// How the connections of a service keep to its schema, to UTC and to its time limit.
+/// How the connections of a service keep to its schema, to UTC, to its time limit and to plans by index.
 #[derive(Clone)]
 pub(super) struct Session {
     /// Behind a pooler that gives a connection for one transaction there is no session: nothing may be set or prepared for
@@ -51,6 +51,11 @@ impl Session {
             ("timezone", "UTC".to_owned()),
             ("statement_timeout", limit.to_string()),
             ("idle_in_transaction_session_timeout", limit.to_string()),
+            // Plans by index whatever the statistics say: a plan that was made while a table was nearly empty, and is kept,
+            // reads the whole of it later on.
+            ("enable_seqscan", "off".to_owned()),
+            // Where no index serves, a plan counts as so costly that it would be compiled each time.
+            ("jit", "off".to_owned()),
         ];
         let config = address.config();
         config.application_name(format!("stoa {}", options.service));

@@ -1,50 +1,200 @@
-//! Connections for reads, apart from those of transactions: a read never waits for one of those to end.
+//! Connections for reads, apart from those of transactions: a read never waits for one of those to end, and a quick one not for
+//! a slow one.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::Pool;
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 
-use super::{address::Address, client, open::Session, shared::Shared, statement};
-use crate::{Error, ToValue};
+use super::{
+    address::Address,
+    client,
+    lane::{PATIENCE, Stopped},
+    lanes::Lanes,
+    lent::Lent,
+    open::Session,
+    statement,
+};
+use crate::{DbOptions, Error, ToValue, reads};
 
-pub(super) enum Readers {
+/// For how long a statement that took long goes where it may take long at once.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// How often a query is tried on connections that turn out to be lost: each of them may be.
+const TRIES: usize = 4;
+/// Such statements kept in mind.
+const MOST_REMEMBERED: usize = 512;
+
+pub(super) struct Readers {
+    quick: Quick,
+    /// For what takes long.
+    slow: Pool,
+    known: Known,
+    address: Arc<Address>,
+    session: Session,
+    /// The longest wait for a connection, and the longest that a quick query is tried.
+    wait: Duration,
+    /// The longest that a slow one is waited for; its server should have ended it before.
+    most: Duration,
+}
+
+enum Quick {
     /// A few connections that all reads share.
-    Shared(Box<Shared>),
+    Lanes(Box<Lanes>),
     /// Behind a pooler: each read is a transaction, for which a connection is its own.
-    Apart { pool: Pool, session: Session },
+    Apart { pool: Pool, vital: Pool },
 }
 
 impl Readers {
-    pub(super) fn new(address: Address, session: &Session, connections: usize) -> Result<Self, Error> {
-        Ok(if session.pooler {
-            Self::Apart {
+    pub(super) fn new(mut address: Address, session: &Session, options: &DbOptions) -> Result<Self, Error> {
+        let connections = options.connections.max(1);
+        if !session.pooler {
+            address.read_only();
+        }
+        let quick = if session.pooler {
+            Quick::Apart {
                 pool: address.pool(connections)?,
-                session: session.clone(),
+                vital: address.pool(1)?,
             }
         } else {
-            Self::Shared(Box::new(Shared::new(address)))
+            Quick::Lanes(Box::new(Lanes::new(Arc::new(address.clone()))))
+        };
+        Ok(Self {
+            quick,
+            slow: address.pool(connections)?,
+            known: Known::default(),
+            address: Arc::new(address),
+            session: session.clone(),
+            wait: options.wait,
+            most: options.wait + options.statement_timeout,
         })
     }
 
     /// Runs a query, again if the connection turns out to be lost: a read may be repeated.
     pub(super) async fn query(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<Row>, Error> {
-        match self {
-            Self::Shared(shared) => shared.query(sql, params).await,
-            Self::Apart { pool, session } => {
-                for _ in 0..pool.status().max_size {
-                    match statement::read_alone(client(pool).await?, session, sql, params).await {
-                        Err(Error::Busy) => {}
-                        found => return found,
-                    }
+        let quick = timeout(self.wait, self.try_quick(sql, params)).await;
+        if let Some(rows) = quick.map_err(|_| Error::Busy)?? {
+            return Ok(rows);
+        }
+        let begun = Instant::now();
+        let found = timeout(self.most, self.query_in(&self.slow, sql, params)).await;
+        if begun.elapsed() > PATIENCE {
+            self.known.add(sql);
+        }
+        found.map_err(|_| Error::Busy)?
+    }
+
+    /// None where it has to be run as one that takes long.
+    async fn try_quick(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Option<Vec<Row>>, Error> {
+        for _ in 0..TRIES {
+            if self.known.contains(sql) {
+                break;
+            }
+            match self.query_quick(sql, params).await {
+                Ok(rows) => return Ok(Some(rows)),
+                Err(Stopped::Failed(error)) => return Err(error),
+                Err(Stopped::Slow) => self.known.add(sql),
+                Err(Stopped::Again) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn query_quick(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<Row>, Stopped> {
+        let vital = reads::is_vital();
+        match &self.quick {
+            Quick::Lanes(lanes) => lanes.query(sql, params, vital).await,
+            Quick::Apart { pool, vital: apart } => {
+                let pool = if vital { apart } else { pool };
+                let client = client(pool).await.map_err(Stopped::Failed)?;
+                match timeout(
+                    PATIENCE,
+                    self.query_on(Lent::new(client, &self.address), sql, params),
+                )
+                .await
+                {
+                    Ok(Ok(rows)) => Ok(rows),
+                    Ok(Err(Error::Busy)) => Err(Stopped::Again),
+                    Ok(Err(error)) => Err(Stopped::Failed(error)),
+                    Err(_) => Err(Stopped::Slow),
                 }
-                statement::read_alone(client(pool).await?, session, sql, params).await
             }
         }
     }
 
-    pub(super) fn close(&self) {
-        match self {
-            Self::Shared(shared) => shared.close(),
-            Self::Apart { pool, .. } => pool.close(),
+    async fn query_in(&self, pool: &Pool, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<Row>, Error> {
+        // All of them may have been lost while they lay there.
+        for attempt in 0.. {
+            let client = timeout(self.wait, client(pool))
+                .await
+                .map_err(|_| Error::Busy)??;
+            match self.query_on(Lent::new(client, &self.address), sql, params).await {
+                Err(Error::Busy) if attempt < pool.status().max_size => {}
+                found => return found,
+            }
         }
+        Err(Error::Busy)
+    }
+
+    /// Whoever leaves before it is answered has it cancelled.
+    async fn query_on(&self, lent: Lent, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<Row>, Error> {
+        let found = if self.session.pooler {
+            statement::read_alone(lent.client()?, &self.session, sql, params).await
+        } else {
+            statement::query(lent.client()?, &self.session, sql, params).await
+        };
+        lent.give_back();
+        found
+    }
+
+    pub(super) fn close(&self) {
+        self.slow.close();
+        match &self.quick {
+            Quick::Lanes(lanes) => lanes.close(),
+            Quick::Apart { pool, vital } => {
+                pool.close();
+                vital.close();
+            }
+        }
+    }
+}
+
+/// Statements that took long lately.
+#[derive(Default)]
+struct Known {
+    since: Mutex<HashMap<String, Instant>>,
+    /// So that nobody locks where there are none.
+    count: AtomicUsize,
+}
+
+impl Known {
+    fn contains(&self, sql: &str) -> bool {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut all = self.since.lock();
+        let is_known = all.get(sql).is_some_and(|since| since.elapsed() < REMEMBERED);
+        if !is_known {
+            all.remove(sql);
+            self.count.store(all.len(), Ordering::Relaxed);
+        }
+        is_known
+    }
+
+    fn add(&self, sql: &str) {
+        let mut all = self.since.lock();
+        if all.len() >= MOST_REMEMBERED {
+            all.clear();
+        }
+        all.insert(sql.to_owned(), Instant::now());
+        self.count.store(all.len(), Ordering::Relaxed);
     }
 }

@@ -42,7 +42,7 @@ impl Replica {
             pending: None,
         };
         Ok(Self {
-            readers: Readers::new(address, &session, options.connections.max(1))?,
+            readers: Readers::new(address, &session, options)?,
             clock: options.clock.clone(),
             wait: options.wait,
             covered,

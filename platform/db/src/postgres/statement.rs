@@ -9,6 +9,7 @@ use tokio_postgres::{
 
 use super::{
     convert::{bind, engine_error, is_lost},
+    lent::Lent,
     open::Session,
 };
 use crate::{Error, ToValue};
@@ -65,22 +66,23 @@ pub(super) async fn execute(
 
 /// Outside of a transaction: done once the server says so, and open when it could not say.
 pub(super) async fn execute_alone(
-    client: Object,
+    lent: Lent,
     session: &Session,
     sql: &str,
     params: &[&dyn ToValue],
 ) -> Result<u64, Error> {
+    let client = lent.client()?;
     let done = if session.pooler {
         check_unnamed(sql, params.len())?;
         // All sent at once. Where the statement fails, COMMIT rolls back.
         let (begun, done, committed) = join!(
             client.batch_execute(session.begin()),
-            execute_unnamed(&client, sql, params),
+            execute_unnamed(client, sql, params),
             client.batch_execute("COMMIT"),
         );
         begun.and(done).and_then(|count| committed.map(|()| count))
     } else {
-        let statement = prepare(&client, sql, params.len()).await?;
+        let statement = prepare(client, sql, params.len()).await?;
         let bound = bind(params);
         let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|one| one as _).collect();
         client.execute(&statement, &bound).await
@@ -89,10 +91,12 @@ pub(super) async fn execute_alone(
         if is_lost(&e) {
             Error::Unknown
         } else {
-            failed(&client, sql, &e)
+            failed(client, sql, &e)
         }
     });
-    if matches!(result, Err(Error::ReadOnly(_))) {
+    if let Some(client) = lent.give_back()
+        && matches!(result, Err(Error::ReadOnly(_)))
+    {
         forget(client);
     }
     result
@@ -100,7 +104,7 @@ pub(super) async fn execute_alone(
 
 /// A read behind a pooler, sent at once with the beginning and the end of its transaction.
 pub(super) async fn read_alone(
-    client: Object,
+    client: &Object,
     session: &Session,
     sql: &str,
     params: &[&dyn ToValue],
@@ -162,7 +166,7 @@ fn counted(wanted: usize, given: usize) -> Result<(), Error> {
 }
 
 /// The highest `$n` outside of quotes and comments.
-fn highest_parameter(sql: &str) -> usize {
+pub(crate) fn highest_parameter(sql: &str) -> usize {
     let (mut highest, mut rest) = (0, sql.bytes().peekable());
     while let Some(byte) = rest.next() {
         match byte {

@@ -1,11 +1,15 @@
 //! One transaction on PostgreSQL.
 
+use std::sync::Arc;
+
 use deadpool_postgres::Object;
 use futures::FutureExt;
 use tokio::sync::watch;
 
 use super::{
+    address::Address,
     convert::{engine_error, is_lost},
+    lent::leave,
     open::Session,
     statement,
 };
@@ -15,19 +19,27 @@ pub(crate) struct PostgresTx {
     /// While the transaction is open.
     client: Option<Object>,
     session: Session,
+    address: Arc<Address>,
+    /// Something was sent that is not answered yet.
+    is_waiting: bool,
 }
 
 impl PostgresTx {
-    pub(super) async fn begin(client: Object, session: &Session) -> Result<Self, Error> {
+    pub(super) async fn begin(
+        client: Object,
+        session: &Session,
+        address: &Arc<Address>,
+    ) -> Result<Self, Error> {
         // Made first: if this is cancelled, what was sent is rolled back as in any other.
-        let tx = Self {
+        let mut tx = Self {
             client: Some(client),
             session: session.clone(),
+            address: Arc::clone(address),
+            is_waiting: true,
         };
-        tx.client()?
-            .batch_execute(session.begin())
-            .await
-            .map_err(|e| engine_error(&e))?;
+        let begun = tx.client()?.batch_execute(session.begin()).await;
+        tx.is_waiting = false;
+        begun.map_err(|e| engine_error(&e))?;
         Ok(tx)
     }
 
@@ -56,17 +68,20 @@ impl PostgresTx {
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
+        self.is_waiting = true;
         let done = statement::execute(self.client()?, &self.session, sql, params).await;
         self.look(done)
     }
 
     async fn rows(&mut self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<tokio_postgres::Row>, Error> {
+        self.is_waiting = true;
         let found = statement::query(self.client()?, &self.session, sql, params).await;
         self.look(found)
     }
 
     /// A server that takes no writes is a primary no more: its connection is not used again.
     fn look<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        self.is_waiting = false;
         if matches!(result, Err(Error::ReadOnly(_)))
             && let Some(client) = self.client.take()
         {
@@ -76,10 +91,10 @@ impl PostgresTx {
     }
 
     pub(crate) async fn execute_script(&mut self, sql: &str) -> Result<(), Error> {
-        self.client()?
-            .batch_execute(sql)
-            .await
-            .map_err(|e| engine_error(&e))
+        self.is_waiting = true;
+        let done = self.client()?.batch_execute(sql).await;
+        self.is_waiting = false;
+        done.map_err(|e| engine_error(&e))
     }
 
     pub(crate) async fn commit(mut self, signals: Option<watch::Sender<u64>>) -> Result<(), Error> {
@@ -113,7 +128,12 @@ impl PostgresTx {
 
 impl Drop for PostgresTx {
     fn drop(&mut self) {
-        if let Some(client) = self.client.take() {
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        if self.is_waiting {
+            leave(client, &self.address);
+        } else {
             // Polled once it is sent, and a connection does what it is sent in order: so the next who is given this one
             // begins after the end of what was dropped here.
             let _ = client.batch_execute("ROLLBACK").now_or_never();

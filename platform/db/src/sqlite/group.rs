@@ -16,11 +16,15 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// When the log grows beyond so many bytes it is emptied, although writers then wait for the reads that are under way. Otherwise
 /// it begins anew only in a moment when nobody reads from it, and on a busy day that may never come.
 const LARGEST_LOG: u64 = 64 << 20;
-/// The longest that emptying the log waits for reads.
+/// The longest that emptying such a log waits for reads.
 const READS_END: Duration = Duration::from_secs(1);
+/// The longest that emptying any other waits for them.
+const MOMENT: Duration = Duration::from_millis(20);
+/// The largest file that is written anew to remove what was deleted. It takes a second for about 200 MiB, and as much memory.
+const SHREDDED: i64 = 32 << 20;
 
 /// Tells a member how its group ended.
-pub(super) type Outcome = oneshot::Receiver<Result<(), Error>>;
+pub(crate) type Outcome = oneshot::Receiver<Result<(), Error>>;
 
 pub(super) struct Group {
     connection: Connection,
@@ -34,6 +38,8 @@ pub(super) struct Group {
     log: PathBuf,
     /// Size at which the log is emptied.
     empty_at: u64,
+    /// A member has deleted what must not stay in the files. Until they are shredded.
+    pub(super) shred: bool,
 }
 
 struct Member {
@@ -53,6 +59,7 @@ impl Group {
             turns: 0,
             log,
             empty_at: LARGEST_LOG,
+            shred: false,
         }
     }
 
@@ -85,6 +92,18 @@ impl Group {
         }
         self.turns += 1;
         run(&self.connection, "SAVEPOINT member")
+    }
+
+    /// Whether somebody else's work is in the group, which is seen and not on the disk yet.
+    pub(super) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// How the group will have ended, for somebody who has seen its work and adds none.
+    pub(super) fn watch(&mut self) -> Outcome {
+        let (told, outcome) = oneshot::channel();
+        self.members.push(Member { told, signals: None });
+        outcome
     }
 
     /// Makes the savepoint's work the group's.
@@ -132,7 +151,7 @@ impl Group {
         let size = fs::metadata(&self.log).map_or(0, |log| log.len());
         if size > self.empty_at {
             // A reader that does not end must not stop every commit: then it is tried again when as much has been added.
-            self.empty_at = if self.readers.without_snapshots(|| self.empty_log()) {
+            self.empty_at = if self.readers.without_snapshots(|| self.empty_log(READS_END)) {
                 LARGEST_LOG
             } else {
                 size + LARGEST_LOG
@@ -140,8 +159,39 @@ impl Group {
         }
     }
 
-    fn empty_log(&self) -> bool {
-        let emptied = self.connection.busy_timeout(READS_END).and_then(|()| {
+    /// Removes from the files what was deleted: the log keeps it until it is emptied, and so do copies that were left in the slack
+    /// of pages when these were split. False if reads stood in the way, or something else: it may be tried again.
+    pub(super) fn tidy(&mut self) -> bool {
+        if self.open {
+            return false;
+        }
+        if self.shred && self.is_small() {
+            // With temp_store = MEMORY, so that nothing is written to a third file.
+            if let Err(error) = self.connection.execute_batch("VACUUM") {
+                tracing::warn!(%error, "what was deleted could not be removed from the file; trying again");
+                return false;
+            }
+            self.readers.committed();
+        }
+        let emptied = self.readers.without_snapshots(|| self.empty_log(MOMENT));
+        if emptied {
+            self.shred = false;
+            self.empty_at = LARGEST_LOG;
+        }
+        emptied
+    }
+
+    fn is_small(&self) -> bool {
+        let pragma = |name: &str| {
+            self.connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+        };
+        let size = pragma("page_count").and_then(|count| Ok(count * pragma("page_size")?));
+        size.is_ok_and(|size| size <= SHREDDED)
+    }
+
+    fn empty_log(&self, wait: Duration) -> bool {
+        let emptied = self.connection.busy_timeout(wait).and_then(|()| {
             self.connection
                 .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
         });

@@ -4,6 +4,8 @@ pub(crate) mod convert;
 mod group;
 mod open;
 mod readers;
+mod room;
+mod statistics;
 mod tx;
 mod writer;
 
@@ -11,8 +13,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use rusqlite::Connection;
 
-use self::{convert::engine_error, readers::Readers, writer::Writer};
+use self::{convert::engine_error, readers::Readers, room::Room, writer::Writer};
 use crate::{DbOptions, Error, FromRow, Row, ToValue, waits::Waits};
+pub(crate) use group::Outcome;
 pub(crate) use open::path_of;
 pub(crate) use tx::SqliteTx;
 
@@ -20,6 +23,7 @@ pub(crate) struct Sqlite {
     readers: Arc<Readers>,
     writer: Writer,
     wait: Duration,
+    room: Arc<Room>,
 }
 
 impl Sqlite {
@@ -33,6 +37,7 @@ impl Sqlite {
             writer: Writer::new(writer, Arc::clone(&readers), Waits::new(&options.service))?,
             readers,
             wait: options.wait,
+            room: Arc::new(Room::beside(path)),
         })
     }
 
@@ -55,6 +60,13 @@ impl Sqlite {
     pub(crate) async fn begin(&self) -> Result<SqliteTx, Error> {
         be_fair().await;
         SqliteTx::begin(self.writer.turn(self.wait).await?, self.wait).await
+    }
+
+    /// Whether there is room to write.
+    pub(crate) async fn has_room(&self) -> Result<(), Error> {
+        let room = Arc::clone(&self.room);
+        let looked = tokio::task::spawn_blocking(move || room.look()).await;
+        looked.unwrap_or_else(|e| Err(Error::Engine(e.to_string())))
     }
 
     pub(crate) async fn close(&self) {

@@ -10,7 +10,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::convert::engine_error;
+use super::{convert::engine_error, statistics};
 use crate::{DbOptions, Error};
 
 /// Prepared statements kept by each connection.
@@ -46,9 +46,13 @@ pub(super) fn writer(path: &Path, options: &DbOptions) -> Result<Connection, Err
     writer
         .execute_batch(&format!(
             "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; \
-             PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; {pages}"
+             PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; {pages}"
         ))
         .map_err(|e| opened(path, e))?;
+    if let Err(error) = statistics::disable(&writer) {
+        // A file that cannot be written to is still read from.
+        tracing::warn!(file = %path.display(), %error, "statistics could not be kept from SQLite's planner");
+    }
     // From here on a busy file is waited for without holding up a thread.
     writer.busy_timeout(Duration::ZERO).map_err(engine_error)?;
     Ok(writer)

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{convert::engine_error, execute, query, query_one, writer::Turn};
-use crate::{Error, FromRow, ToValue};
+use super::{Outcome, convert::engine_error, execute, query, query_one, writer::Turn};
+use crate::{Error, FromRow, ToValue, settle};
 
 pub(crate) struct SqliteTx {
     /// While the savepoint is open.
     turn: Option<Turn>,
     /// What went wrong last.
     failure: Option<Error>,
+    /// A statement was run.
+    asked: bool,
 }
 
 impl SqliteTx {
@@ -20,6 +22,7 @@ impl SqliteTx {
         Ok(Self {
             turn: Some(turn),
             failure: None,
+            asked: false,
         })
     }
 
@@ -44,25 +47,42 @@ impl SqliteTx {
     }
 
     fn run<T>(&mut self, work: impl FnOnce(&rusqlite::Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.asked = true;
         let group = self.turn.as_mut().ok_or(Error::TxFailed)?.group()?;
         work(group.connection()).inspect_err(|error| self.failure = Some(error.clone()))
     }
 
     /// Returns once the group that holds this transaction is on the disk.
-    pub(crate) async fn commit(mut self, signals: Option<watch::Sender<u64>>) -> Result<(), Error> {
-        let outcome = self.turn.take().ok_or(Error::TxFailed)?.join(signals)?;
-        outcome
-            .await
-            .unwrap_or_else(|_| Err(Error::Engine("the writer ended before the commit".to_owned())))
+    pub(crate) async fn commit(
+        mut self,
+        signals: Option<watch::Sender<u64>>,
+        shred: bool,
+    ) -> Result<(), Error> {
+        let outcome = self.turn.take().ok_or(Error::TxFailed)?.join(signals, shred)?;
+        settle::wait(outcome).await
+    }
+
+    /// Returns once it is taken back, and what it saw of others is on the disk or taken back as well.
+    pub(crate) async fn rollback(mut self) {
+        if let Some(seen) = self.take_back() {
+            // Whoever's work it was is told.
+            let _ = settle::wait(seen).await;
+        }
+    }
+
+    /// Takes the savepoint back and passes the turn on. Returns how what it saw of others will have ended.
+    fn take_back(&mut self) -> Option<Outcome> {
+        let mut turn = self.turn.take()?;
+        let group = turn.group().ok()?;
+        group.take_back(self.failure.take());
+        (self.asked && group.has_members()).then(|| group.watch())
     }
 }
 
 impl Drop for SqliteTx {
     fn drop(&mut self) {
-        if let Some(mut turn) = self.turn.take()
-            && let Ok(group) = turn.group()
-        {
-            group.take_back(self.failure.take());
+        if let Some(seen) = self.take_back() {
+            settle::note(seen);
         }
     }
 }

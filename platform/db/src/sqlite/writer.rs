@@ -7,9 +7,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, Weak,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -21,6 +24,9 @@ use super::{
     readers::Readers,
 };
 use crate::{Error, waits::Waits};
+
+/// How often the files are tidied, as long as something is written.
+const TIDY: Duration = Duration::from_secs(10);
 
 /// Hands out turns.
 #[derive(Clone)]
@@ -65,15 +71,7 @@ impl Writer {
         let shared = Arc::downgrade(&writer.0);
         let thread = thread::Builder::new()
             .name("sqlite-commit".to_owned())
-            .spawn(move || {
-                while let Ok(mut group) = receiver.recv() {
-                    group.commit();
-                    match shared.upgrade() {
-                        Some(shared) => Self(shared).next(group),
-                        None => break,
-                    }
-                }
-            });
+            .spawn(move || commit_groups(&receiver, &shared));
         *writer.0.thread.lock() =
             Some(thread.map_err(|e| Error::Open(format!("no thread for commits: {e}")))?);
         Ok(writer)
@@ -167,7 +165,7 @@ impl Writer {
                 // What fails here is made good by the next who opens the file.
                 let _ = group
                     .connection()
-                    .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+                    .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
             });
             let _ = closing.await;
         }
@@ -176,6 +174,44 @@ impl Writer {
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+    }
+}
+
+/// The committer's work: commits groups, and in between, so that what was deleted does not stay there, tidies the files.
+fn commit_groups(receiver: &mpsc::Receiver<Group>, shared: &Weak<Shared>) {
+    let mut tidied = Instant::now();
+    // What an earlier process left in the log counts, too.
+    let mut written = true;
+    loop {
+        let received = if written {
+            receiver.recv_timeout(TIDY.saturating_sub(tidied.elapsed()))
+        } else {
+            receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let committed = match received {
+            Ok(mut group) => {
+                group.commit();
+                written = true;
+                Some(group)
+            }
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let Some(writer) = shared.upgrade().map(Writer) else {
+            return;
+        };
+        // If it is somebody's turn, the group is soon here.
+        let Some(mut group) = committed.or_else(|| writer.0.line.lock().idle.take()) else {
+            tidied = Instant::now();
+            continue;
+        };
+        if tidied.elapsed() >= TIDY {
+            let shredded = group.shred;
+            // Once more after it was shredded: jobs and events that name what was deleted go soon after it.
+            written = !group.tidy() || shredded;
+            tidied = Instant::now();
+        }
+        writer.next(group);
     }
 }
 
@@ -189,8 +225,10 @@ impl Turn {
     }
 
     /// Keeps the savepoint's work in the group, passes the turn on, and returns how the group will have ended.
-    pub(super) fn join(mut self, signals: Option<watch::Sender<u64>>) -> Result<Outcome, Error> {
-        self.group()?.keep(signals)
+    pub(super) fn join(mut self, signals: Option<watch::Sender<u64>>, shred: bool) -> Result<Outcome, Error> {
+        let group = self.group()?;
+        group.shred |= shred;
+        group.keep(signals)
     }
 }
 

@@ -163,3 +163,129 @@ async fn connections_that_were_lost_are_made_anew() {
     assert_eq!(ids(&db).await, [0, 1, 2]);
     place.remove().await;
 }
+
+/// A database whose statements on the server can be told from those of other tests, and another to look at them.
+async fn watched(place: &Place) -> (Db, Db, String) {
+    let service = format!("watched_{}", u32::from_be_bytes(stoa_kernel::random::bytes()));
+    let db = Db::open(place.options(&service)).await.unwrap();
+    db.execute(TABLE, &[]).await.unwrap();
+    let server = Db::open(place.options("server")).await.unwrap();
+    (db, server, format!("stoa {service}"))
+}
+
+/// How many of its statements contain `part` and are being carried out.
+async fn active(server: &Db, name: &str, part: &str) -> i64 {
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = $1 AND state = 'active' AND query LIKE $2";
+    server
+        .fetch_one(sql, &[&name, &format!("%{part}%")])
+        .await
+        .unwrap()
+}
+
+async fn until_active(server: &Db, name: &str, part: &str, wanted: impl Fn(i64) -> bool) {
+    for _ in 0..200 {
+        if wanted(active(server, name, part).await) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{part}: {} active", active(server, name, part).await);
+}
+
+const SLOW: &str = "SELECT CAST(pg_sleep(20) AS TEXT)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_reads_hold_up_no_quick_one() {
+    let place = Place::new(Engine::Postgres);
+    let (db, server, name) = watched(&place).await;
+    let slow: Vec<_> = (0..12)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.fetch_one::<()>(SLOW, &[]).await })
+        })
+        .collect();
+    // As many as may be slow at once; the rest waits.
+    until_active(&server, &name, "pg_sleep", |count| count >= 3).await;
+    for _ in 0..100 {
+        let quick = tokio::time::timeout(Duration::from_secs(2), ids(&db));
+        assert!(quick.await.is_ok(), "a quick read waits for a slow one");
+        let ping = tokio::time::timeout(Duration::from_secs(2), db.ping());
+        assert!(ping.await.unwrap().is_ok());
+    }
+    for task in &slow {
+        task.abort();
+    }
+    until_active(&server, &name, "pg_sleep", |count| count == 0).await;
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_of_a_locked_table_hold_up_nobody_else() {
+    let place = Place::new(Engine::Postgres);
+    let (db, server, name) = watched(&place).await;
+    db.execute("CREATE TABLE others (id BIGINT PRIMARY KEY)", &[])
+        .await
+        .unwrap();
+    // Prepared before, as it is while a service runs.
+    ids(&db).await;
+    let mut locked = db.begin().await.unwrap();
+    locked.execute("LOCK TABLE things", &[]).await.unwrap();
+    let waiting: Vec<_> = (0..40)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { ids(&db).await })
+        })
+        .collect();
+    until_active(&server, &name, "FROM things", |count| count >= 2).await;
+    for _ in 0..50 {
+        let other = db.fetch_all::<i64>("SELECT id FROM others", &[]);
+        let other = tokio::time::timeout(Duration::from_secs(2), other);
+        assert!(other.await.unwrap().unwrap().is_empty());
+    }
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    locked.rollback().await;
+    for task in waiting {
+        assert!(task.await.unwrap().is_empty());
+    }
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_cancels_what_was_asked() {
+    let place = Place::new(Engine::Postgres);
+    let (db, server, name) = watched(&place).await;
+    let read = tokio::spawn({
+        let db = db.clone();
+        async move { db.fetch_one::<()>(SLOW, &[]).await }
+    });
+    let in_transaction = tokio::spawn({
+        let db = db.clone();
+        async move {
+            let mut tx = db.begin().await.unwrap();
+            tx.execute("INSERT INTO things (id, n) VALUES (1, 0)", &[])
+                .await
+                .unwrap();
+            tx.fetch_one::<()>("SELECT CAST(pg_sleep(21) AS TEXT)", &[]).await
+        }
+    });
+    let alone = tokio::spawn({
+        let db = db.clone();
+        async move {
+            let sql = "INSERT INTO things (id, n) SELECT 2, 0 WHERE CAST(pg_sleep(22) AS TEXT) IS NOT NULL";
+            db.execute(sql, &[]).await
+        }
+    });
+    until_active(&server, &name, "pg_sleep", |count| count == 3).await;
+    read.abort();
+    in_transaction.abort();
+    alone.abort();
+    until_active(&server, &name, "pg_sleep", |count| count == 0).await;
+    // All connections can be had, and nothing was kept.
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(db.begin().await.unwrap());
+    }
+    drop(all);
+    assert!(ids(&db).await.is_empty());
+    place.remove().await;
+}

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use stoa_db::{Db, DbOptions, Engine, Error, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, Error, settled, testing::Place};
 
 async fn open(place: &Place) -> Db {
     let db = Db::open(place.options("test")).await.unwrap();
@@ -345,4 +345,63 @@ fn what_another_program_commits_is_seen_soon_and_ones_own_at_once() {
         other.close().await;
         place.remove().await;
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_seen_what_is_not_on_the_disk_yet_waits_for_it_also_without_a_commit() {
+    let place = Place::new(Engine::Sqlite);
+    let db = Db::open(place.options("test")).await.unwrap();
+    db.execute("CREATE TABLE seen (id BIGINT PRIMARY KEY)", &[])
+        .await
+        .unwrap();
+    let mut first = db.begin().await.unwrap();
+    first
+        .execute("INSERT INTO seen (id) VALUES (1)", &[])
+        .await
+        .unwrap();
+    // Each finds the row of the first in the open group, and ends in another way.
+    let looks = [Ending::Dropped, Ending::RolledBack, Ending::Committed].map(|ending| {
+        let db = db.clone();
+        tokio::spawn(settled(async move {
+            let mut tx = db.begin().await.unwrap();
+            let found = tx.fetch_one::<i64>("SELECT id FROM seen", &[]).await;
+            match ending {
+                Ending::Dropped => drop(tx),
+                Ending::RolledBack => tx.rollback().await,
+                Ending::Committed => tx.commit().await.unwrap(),
+            }
+            found.unwrap()
+        }))
+    });
+    // All of them stand in line before the first ends, and the last comes after them: until it ends, the group stays open.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let last = tokio::spawn({
+        let db = db.clone();
+        async move { db.begin().await.unwrap() }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!last.is_finished());
+    let committed = tokio::spawn(first.commit());
+    let last = last.await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!committed.is_finished());
+    for look in &looks {
+        assert!(
+            !look.is_finished(),
+            "it answered before the group was on the disk"
+        );
+    }
+    last.commit().await.unwrap();
+    committed.await.unwrap().unwrap();
+    for look in looks {
+        assert_eq!(look.await.unwrap().unwrap(), 1);
+    }
+    db.close().await;
+    place.remove().await;
+}
+
+enum Ending {
+    Dropped,
+    RolledBack,
+    Committed,
 }

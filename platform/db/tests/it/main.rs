@@ -5,10 +5,12 @@
 mod child;
 mod connections;
 mod disk;
+mod erasure;
 mod groups;
 mod migrations;
 mod opening;
 mod outages;
+mod plans;
 mod pooler;
 mod replicas;
 mod tls;

@@ -28,6 +28,7 @@ pub(crate) async fn erase(
     proven.hold(&mut tx).await?;
     let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
     accounts::remove(&mut tx, user).await?;
+    tx.shred();
     tx.audit(&origin.entry(Some(user), "account.erase", "account", Some(user.uuid())))
         .await?;
     tx.emit(&UserErased { user_id: user }).await?;

@@ -39,7 +39,7 @@ use stoa_cache::{Cache, LimitKey, Limiter};
 use stoa_events::TRACEPARENT;
 use stoa_http::{
     Failure, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Result, Verifier, admit, codes,
-    idempotent, names,
+    idempotent, names, settled,
 };
 use stoa_kernel::{Clock, Principal};
 use stoa_rpc::deadline;
@@ -341,12 +341,15 @@ impl Inner {
             self.repeatable.clone().oneshot(request).await
         } else {
             let traceparent = exchange.info.traceparent.clone();
-            TRACEPARENT
-                .scope(traceparent, self.router.clone().oneshot(request))
-                .await
+            let answer = self.router.clone().oneshot(request).map(infallible);
+            return settled(TRACEPARENT.scope(traceparent, answer)).await;
         };
-        answer.unwrap_or_else(|never| match never {})
+        infallible(answer)
     }
+}
+
+fn infallible(answer: std::result::Result<Response, Infallible>) -> Response {
+    answer.unwrap_or_else(|never| match never {})
 }
 
 /// When the answer to a request has to be there, for the task that it is moved to.
@@ -356,7 +359,7 @@ struct End(Instant);
 /// Lets what the request causes know its trace, and its calls when they have to end.
 async fn traced(info: RequestInfo, request: Request, next: Next) -> Response {
     let end = request.extensions().get::<End>().copied();
-    let answer = TRACEPARENT.scope(info.traceparent.clone(), next.run(request));
+    let answer = settled(TRACEPARENT.scope(info.traceparent.clone(), next.run(request)));
     match end {
         Some(End(end)) => deadline::until(end.into(), answer).await,
         None => answer.await,

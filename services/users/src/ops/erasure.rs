@@ -28,6 +28,7 @@ pub(crate) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(
     store::profiles::delete(tx, user).await?;
     store::preferences::delete_all(tx, user).await?;
     store::activity::delete_all(tx, user).await?;
+    tx.shred();
     tx.enqueue(&ForgetObjects { user_id: user }).await?;
     tx.emit(&ProfileErased { user_id: user }).await?;
     audit_of_stoa(tx, "profile.erase", user, json!({})).await?;

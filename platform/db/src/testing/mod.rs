@@ -6,6 +6,8 @@
     reason = "only tests use it"
 )]
 
+mod plans;
+
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
     path::PathBuf,
@@ -16,6 +18,7 @@ use stoa_kernel::{Clock, random};
 use tokio_postgres::{NoTls, types::Type};
 
 use crate::{Db, DbOptions, Engine};
+pub use plans::{Statements, Waste, analyze};
 
 /// What a [`db_test`](crate::db_test) can be handed: made before the test, taken down after it.
 pub trait DbTest: Sized {
