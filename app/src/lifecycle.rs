@@ -6,7 +6,7 @@ use stoa_audit::Sealer;
 use stoa_auth_api::TrustFeed;
 use stoa_config::Settings;
 use stoa_db::Engine;
-use stoa_events::{Registered, Worker, WorkerOptions};
+use stoa_events::{Isolation, Registered, Worker, WorkerOptions};
 use stoa_gateway::{Draining, ServerOptions};
 use stoa_telemetry::{AccessLog, TelemetryConfig};
 use stoa_tls::Mutual;
@@ -109,7 +109,10 @@ impl Background {
             keep_done: config.keep_done.0,
             poll: config.poll.0,
             lease: config.lease.0,
+            deadline: config.deadline.0,
             sole: false,
+            // All workers of the process share it.
+            isolation: Isolation::default(),
         };
         let wants: Vec<_> = Role::with_database()
             .map(|role| (role.name(), role.wants()))

@@ -56,6 +56,7 @@ pub(crate) struct EventsConfig {
     pub(crate) keep_done: Period,
     pub(crate) poll: Period,
     pub(crate) lease: Period,
+    pub(crate) deadline: Period,
 }
 
 /// What the command line says about settings; each flag outranks file and environment.

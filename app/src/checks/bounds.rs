@@ -36,7 +36,8 @@ const NUMBERS: [(&str, i64, i64); 9] = [
     ("users.avatar_max_bytes", 1, 1024 * 1024 * 1024),
 ];
 /// The least of lengths of time that not just any will do for.
-const PERIODS: [(&str, Duration); 8] = [
+const PERIODS: [(&str, Duration); 9] = [
+    ("events.deadline", Duration::from_secs(1)),
     ("events.lease", Duration::from_secs(1)),
     ("events.poll", Duration::from_millis(10)),
     ("gateway.upstream.check_every", Duration::from_millis(10)),

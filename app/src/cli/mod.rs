@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod doctor;
 mod health;
+mod jobs;
 mod migrate;
 mod moving;
 mod provision;
@@ -49,6 +50,9 @@ enum Command {
     /// Check the audit logs
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// List, replay or drop jobs that failed for good
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
     /// Look at settings, folder, certificates, every engine and every neighbour, and say what is wrong
     Doctor(doctor::Doctor),
     /// Ask a serving stoa whether it is ready; exit code 1 if it is not
@@ -66,6 +70,7 @@ impl Cli {
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,
             Command::Audit(command) => command.run(&self.settings).await,
+            Command::Jobs(command) => command.run(&self.settings).await,
             Command::Doctor(command) => command.run(&self.settings).await,
             Command::Health(command) => command.run(&self.settings),
         }

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicI64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -246,6 +249,11 @@ impl Db {
     #[must_use]
     pub fn signals(&self) -> watch::Receiver<u64> {
         self.shared.signals.subscribe()
+    }
+
+    /// Has [`Tx::new_id`] give out ids of later microseconds than this one alone.
+    pub fn ids_after(&self, microsecond: i64) {
+        self.shared.newest_id.fetch_max(microsecond, Ordering::Relaxed);
     }
 
     /// Asks the engine for an answer, and, where it is a file, whether the disk has room for more.

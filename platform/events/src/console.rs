@@ -1,10 +1,13 @@
-//! What an operator looks at.
+//! What an operator looks at, and what they can do about it.
 
 use serde::Serialize;
 use stoa_db::{Db, Error, FromRow};
 use stoa_kernel::Timestamp;
 
-use crate::EventId;
+use crate::{EventId, aside};
+
+/// Most of each that is counted: a count must not cost more the more there is.
+const MOST_COUNTED: i64 = 100_000;
 
 /// Work that failed for good.
 #[derive(Clone, Debug, Serialize, FromRow)]
@@ -23,7 +26,7 @@ pub struct DeadLetter {
     pub finished_at: Option<Timestamp>,
 }
 
-/// Counts for health and metrics.
+/// Counts for health and metrics; of each, 100,000 at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromRow)]
 pub struct QueueStats {
     /// Events that not every subscriber has yet.
@@ -36,28 +39,43 @@ pub struct QueueStats {
     pub dead: i64,
 }
 
-/// Dead letters, oldest first.
+/// Dead letters, oldest first; of one queue, or of all.
 ///
 /// # Errors
 /// What the database says.
-pub async fn dead_letters(db: &Db, limit: u32) -> Result<Vec<DeadLetter>, Error> {
-    let sql = "SELECT id, queue, key, attempts, last_error, finished_at FROM jobs WHERE state = 'dead' ORDER BY id LIMIT $1";
-    db.fetch_all(sql, &[&limit]).await
+pub async fn dead_letters(db: &Db, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, Error> {
+    let sql = "SELECT id, queue, key, attempts, last_error, finished_at FROM jobs \
+        WHERE state = 'dead' AND (CAST($1 AS TEXT) IS NULL OR queue = $1) ORDER BY finished_at, id LIMIT $2";
+    db.fetch_all(sql, &[&queue, &limit]).await
 }
 
-/// Puts a dead letter back in its queue, with its attempts at 0. False if there is none such.
+/// Puts a dead letter back in its queue, with its attempts at 0; an event that the bus had refused, in the outbox. False if there
+/// is none such, or if it is no work at all: a message that was no event.
 ///
 /// # Errors
 /// What the database says.
 pub async fn replay(db: &Db, queue: &str, id: EventId) -> Result<bool, Error> {
-    let sql = "UPDATE jobs SET state = 'ready', attempts = 0, run_at = $3, finished_at = NULL \
-        WHERE queue = $1 AND id = $2 AND state = 'dead'";
     let mut tx = db.begin().await?;
-    let now = tx.clock().now();
-    let changed = tx.execute(sql, &[&queue, &id, &now]).await?;
+    let replayed = if aside::is_aside(queue) {
+        aside::replay(&mut tx, queue, id).await?
+    } else {
+        let sql = "UPDATE jobs SET state = 'ready', attempts = 0, crashes = 0, run_at = $3, finished_at = NULL \
+            WHERE queue = $1 AND id = $2 AND state = 'dead'";
+        let now = tx.clock().now();
+        tx.execute(sql, &[&queue, &id, &now]).await? == 1
+    };
     tx.signal();
     tx.commit().await?;
-    Ok(changed == 1)
+    Ok(replayed)
+}
+
+/// Deletes a dead letter. False if there is none such.
+///
+/// # Errors
+/// What the database says.
+pub async fn discard(db: &Db, queue: &str, id: EventId) -> Result<bool, Error> {
+    let sql = "DELETE FROM jobs WHERE queue = $1 AND id = $2 AND state = 'dead'";
+    Ok(db.execute(sql, &[&queue, &id]).await? == 1)
 }
 
 /// How much is waiting.
@@ -65,9 +83,11 @@ pub async fn replay(db: &Db, queue: &str, id: EventId) -> Result<bool, Error> {
 /// # Errors
 /// What the database says.
 pub async fn stats(db: &Db) -> Result<QueueStats, Error> {
-    let sql = "SELECT (SELECT COUNT(*) FROM outbox) AS outbox, \
-        (SELECT COUNT(*) FROM jobs WHERE state = 'ready') AS ready, \
+    let sql = "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS o) AS outbox, \
+        (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'ready' LIMIT $1) AS r) \
+        + (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT $1) AS w) \
+        + (SELECT COUNT(*) FROM jobs WHERE state = 'suspect') AS ready, \
         (SELECT COUNT(*) FROM jobs WHERE state = 'running') AS running, \
-        (SELECT COUNT(*) FROM jobs WHERE state = 'dead') AS dead";
-    db.fetch_one(sql, &[]).await
+        (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'dead' LIMIT $1) AS d) AS dead";
+    db.fetch_one(sql, &[&MOST_COUNTED]).await
 }

@@ -1,27 +1,23 @@
-//! Claims what is ready and runs it.
+//! Claims what is ready and has it run.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures::FutureExt;
 use stoa_db::{Db, Error};
-use stoa_kernel::Timestamp;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    Done, JobError, TRACEPARENT,
-    handler::{Handler, Held},
+    handler::Handler,
+    isolation::Isolation,
+    runner::Runner,
+    shares::Shares,
     store::{self, Claimed},
+    watch::Watch,
 };
 
 /// How long a claim waits for more room than a little: many small claims cost more than one large.
 const GATHER: Duration = Duration::from_millis(2);
-/// Attempts beyond a handler's own that may end with the death of the process.
-const DEATHS: u32 = 16;
-/// The longest error that is kept.
-const MOST_ERROR: usize = 2000;
 
 pub(crate) struct Dispatcher {
     pub(crate) db: Db,
@@ -30,59 +26,120 @@ pub(crate) struct Dispatcher {
     pub(crate) concurrency: usize,
     pub(crate) poll: Duration,
     pub(crate) lease: Duration,
+    pub(crate) deadline: Duration,
+    pub(crate) isolation: Isolation,
     pub(crate) stop: CancellationToken,
+}
+
+/// What runs, and what is known of the rest.
+struct State {
+    /// Each returns its queue.
+    tasks: JoinSet<&'static str>,
+    shares: Shares,
+    watch: Watch,
+    /// The task that runs jobs alone, while there is one.
+    alone: JoinSet<()>,
 }
 
 impl Dispatcher {
     /// Runs until it is told to stop, then until what it runs has ended.
     pub(crate) async fn run(self) {
-        let dispatcher = Arc::new(self);
-        let mut signals = dispatcher.db.signals();
-        let mut running = JoinSet::new();
-        while !dispatcher.stop.is_cancelled() {
+        // A process claims what it has handlers for. The rest waits for one that has.
+        if self.handlers.is_empty() {
+            return;
+        }
+        let runner = Arc::new(Runner {
+            db: self.db.clone(),
+            worker: self.worker,
+            handlers: self.handlers.clone(),
+            lease: self.lease,
+            deadline: self.deadline,
+            isolation: self.isolation.clone(),
+            stop: self.stop.clone(),
+        });
+        let mut state = State {
+            tasks: JoinSet::new(),
+            shares: Shares::new(self.handlers.keys().copied(), self.concurrency),
+            watch: Watch::new(self.lease),
+            alone: JoinSet::new(),
+        };
+        let mut signals = self.db.signals();
+        while !self.stop.is_cancelled() {
             signals.mark_unchanged();
-            let claimed = match dispatcher.claim(running.len()).await {
+            let claimed = match self.turn(&mut state, &runner).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    tracing::warn!(service = dispatcher.db.service(), %error, "jobs could not be claimed; trying again");
+                    tracing::warn!(service = self.db.service(), %error, "jobs could not be claimed; trying again");
                     Vec::new()
                 }
             };
             let some = !claimed.is_empty();
-            // What is due and was not claimed waits for another of its key: for its end, or for its time.
-            let blocked = !some;
-            for line in lines(claimed) {
-                running.spawn(Arc::clone(&dispatcher).run_line(line));
+            for (queue, line) in self.lines(claimed) {
+                state.shares.begun(queue);
+                state.tasks.spawn(Arc::clone(&runner).run_line(queue, line));
             }
-            if some && running.len() < dispatcher.concurrency / 2 {
+            if some && state.shares.running() < self.concurrency / 2 {
                 continue;
             }
-            dispatcher.wait(&mut running, &mut signals, blocked).await;
+            self.wait(&mut state, &mut signals).await;
         }
-        while running.join_next().await.is_some() {}
+        while state.tasks.join_next().await.is_some() {}
+        while state.alone.join_next().await.is_some() {}
     }
 
-    async fn claim(&self, running: usize) -> Result<Vec<Claimed>, Error> {
-        store::release_all(&self.db, false).await?;
-        if !store::is_due(&self.db).await? {
+    /// Looks after what died and what has waited, and claims what there is room for.
+    async fn turn(&self, state: &mut State, runner: &Arc<Runner>) -> Result<Vec<Claimed>, Error> {
+        if state.watch.is_due() {
+            state.watch.look(&self.db).await?;
+            store::recall_far_retries(&self.db, self.longest_pause()).await?;
+            self.run_suspects(state, runner).await?;
+        }
+        if self.until_next().await?.is_some_and(|until| until.is_zero()) {
+            store::promote(&self.db).await?;
+        }
+        let room = state.shares.room();
+        if room.shares.is_empty() {
             return Ok(Vec::new());
         }
-        store::claim(
-            &self.db,
-            self.worker,
-            self.lease,
-            self.concurrency.saturating_sub(running),
-        )
-        .await
+        let queues: Vec<_> = room.shares.iter().map(|share| share.queue).collect();
+        let due = store::due_queues(&self.db, &queues).await?;
+        let shares: Vec<_> = room
+            .shares
+            .into_iter()
+            .filter(|share| due.iter().any(|queue| queue == share.queue))
+            .collect();
+        if shares.is_empty() {
+            return Ok(Vec::new());
+        }
+        store::claim(&self.db, self.worker, self.lease, &shares, room.most).await
+    }
+
+    /// Of all handlers, with some for the difference of two clocks.
+    fn longest_pause(&self) -> Duration {
+        let longest = self.handlers.values().map(|handler| handler.retry.max).max();
+        longest.unwrap_or_default() + Duration::from_secs(3600)
+    }
+
+    /// Begins to run, one after the other, the jobs that are to run alone.
+    async fn run_suspects(&self, state: &mut State, runner: &Arc<Runner>) -> Result<(), Error> {
+        while state.alone.try_join_next().is_some() {}
+        if !state.alone.is_empty() {
+            return Ok(());
+        }
+        let queues: Vec<_> = self.handlers.keys().copied().collect();
+        let suspects = store::suspects(&self.db, &queues).await?;
+        if !suspects.is_empty() {
+            state.alone.spawn(Arc::clone(runner).run_alone(suspects));
+        }
+        Ok(())
     }
 
     /// Until there is room and something may be ready.
-    async fn wait(&self, running: &mut JoinSet<()>, signals: &mut watch::Receiver<u64>, blocked: bool) {
-        let full = running.len() >= self.concurrency;
-        let pause = if full {
-            self.poll
-        } else {
-            self.until_next(blocked).await
+    async fn wait(&self, state: &mut State, signals: &mut watch::Receiver<u64>) {
+        let full = state.shares.room().shares.is_empty();
+        let pause = match self.until_next().await {
+            Ok(Some(until)) => until.clamp(Duration::from_millis(1), self.poll),
+            _ => self.poll,
         };
         let signal = async {
             if full || signals.changed().await.is_err() {
@@ -92,178 +149,61 @@ impl Dispatcher {
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = signal => {}
-            () = tokio::time::sleep(pause), if !full => {}
-            Some(_) = running.join_next() => gather(running, self.concurrency / 2).await,
-        }
-    }
-
-    /// Until the next job is due, at most `poll`.
-    async fn until_next(&self, blocked: bool) -> Duration {
-        let Ok(Some(next)) = store::next_run_at(&self.db).await else {
-            return self.poll;
-        };
-        match Duration::try_from(next.duration_since(self.db.clock().now())) {
-            Ok(until) if !until.is_zero() => until.min(self.poll),
-            _ if blocked => self.poll,
-            _ => Duration::from_millis(1),
-        }
-    }
-
-    /// Runs the jobs of one key in order. When one fails, those behind it are given back: it is to run before them.
-    async fn run_line(self: Arc<Self>, line: Vec<Claimed>) {
-        let line: Vec<_> = line.into_iter().map(Arc::new).collect();
-        let mut left = line.as_slice();
-        let mut renewed = Instant::now();
-        while let [job, behind @ ..] = left {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            let over = self.run_one(job, left, &mut renewed).await;
-            left = behind;
-            if !over {
-                break;
-            }
-        }
-        for job in left {
-            self.give_back(job).await;
-        }
-    }
-
-    async fn give_back(&self, job: &Claimed) {
-        if let Err(error) = store::release(&self.db, job, self.worker).await {
-            tracing::warn!(queue = job.queue, id = %job.id, %error, "a job could not be given back; its lease will run out");
-        }
-    }
-
-    /// True if the job is over and the next of its key may run. `held` is the job and those behind it, `renewed` when their
-    /// leases were.
-    async fn run_one(&self, job: &Arc<Claimed>, held: &[Arc<Claimed>], renewed: &mut Instant) -> bool {
-        let Some(handler) = self.handlers.get(job.queue.as_str()) else {
-            // It may be a newer program's: tried again for a while, so that an older one does not bury it.
-            return self
-                .failed(
-                    job,
-                    None,
-                    &JobError::Retry("this program has no handler of that name".to_owned()),
-                )
-                .await;
-        };
-        if job.attempts > handler.retry.attempts + DEATHS {
-            let died = JobError::Fatal("the process died each time while it ran".to_owned());
-            return self.failed(job, Some(handler), &died).await;
-        }
-        let begun = Instant::now();
-        let outcome = self.keep(held, renewed, self.attempt(handler, job)).await;
-        metrics::histogram!("stoa_job_seconds", "queue" => handler.queue)
-            .record(begun.elapsed().as_secs_f64());
-        match outcome {
-            Ok(Done { .. }) => {
-                count(handler.queue, "done");
-                true
-            }
-            Err(JobError::Lost) => {
-                count(handler.queue, "lost");
-                false
-            }
-            Err(error) => self.failed(job, Some(handler), &error).await,
-        }
-    }
-
-    /// Runs one attempt, and renews the leases of what is held meanwhile: also those of the jobs behind it, which wait as long.
-    async fn keep<T>(&self, held: &[Arc<Claimed>], renewed: &mut Instant, run: impl Future<Output = T>) -> T {
-        let mut run = std::pin::pin!(run);
-        loop {
-            tokio::select! {
-                biased;
-                outcome = &mut run => return outcome,
-                () = tokio::time::sleep_until(*renewed + self.lease / 3) => {
-                    *renewed = Instant::now();
-                    if let Err(error) = store::renew(&self.db, held, self.worker, self.lease).await {
-                        tracing::warn!(service = self.db.service(), %error, "leases could not be renewed");
-                    }
-                }
+            () = tokio::time::sleep(pause) => {}
+            Some(ended) = state.tasks.join_next() => {
+                state.ended(ended);
+                state.gather(self.concurrency / 2).await;
             }
         }
     }
 
-    /// One attempt, its panics caught.
-    async fn attempt(&self, handler: &Handler, job: &Arc<Claimed>) -> Result<Done, JobError> {
-        let held = Held {
-            db: self.db.clone(),
-            worker: self.worker,
-            job: Arc::clone(job),
-        };
-        let span = tracing::debug_span!("job", queue = handler.queue, id = %job.id, attempt = job.attempts);
-        let run = AssertUnwindSafe((handler.run)(held))
-            .catch_unwind()
-            .instrument(span);
-        let traceparent = job.traceparent.clone();
-        let outcome = match traceparent {
-            Some(traceparent) => TRACEPARENT.scope(traceparent, run).await,
-            None => run.await,
-        };
-        outcome.unwrap_or_else(|panic| Err(JobError::Retry(format!("panicked: {}", words(&*panic)))))
+    /// Until the next waiting job is due: zero if one is.
+    async fn until_next(&self) -> Result<Option<Duration>, Error> {
+        let now = self.db.clock().now();
+        let next = store::next_run_at(&self.db).await?;
+        Ok(next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default()))
     }
 
-    /// Notes a failed attempt. True if it was the last one.
-    async fn failed(&self, job: &Claimed, handler: Option<&Handler>, error: &JobError) -> bool {
-        let retry = handler.map(|handler| handler.retry).unwrap_or_default();
-        let last = matches!(error, JobError::Fatal(_)) || job.attempts >= retry.attempts;
-        let again: Option<Timestamp> = (!last).then(|| self.db.clock().after(retry.pause(job.attempts)));
-        let mut text = error.to_string();
-        text.retain(|c| c != '\0');
-        text.truncate(text.floor_char_boundary(MOST_ERROR));
-        let queue = handler.map_or("unknown", |handler| handler.queue);
-        if last {
-            tracing::error!(queue = job.queue, id = %job.id, attempts = job.attempts, error = text, "a job failed for good");
-            count(queue, "dead");
-        } else {
-            tracing::warn!(queue = job.queue, id = %job.id, attempt = job.attempts, error = text, "a job failed and will run again");
-            count(queue, "failed");
+    /// Jobs of one queue and key in one line, in order; each without a key in a line of its own.
+    fn lines(&self, claimed: Vec<Claimed>) -> Vec<(&'static str, Vec<Claimed>)> {
+        let mut lines: Vec<(&'static str, Vec<Claimed>)> = Vec::with_capacity(claimed.len());
+        let mut by_key: HashMap<(&'static str, String), usize> = HashMap::new();
+        for job in claimed {
+            let Some((queue, _)) = self.handlers.get_key_value(job.queue.as_str()) else {
+                continue; // only what has a handler is claimed
+            };
+            let at = match job.key.clone() {
+                Some(key) => *by_key.entry((queue, key)).or_insert(lines.len()),
+                None => lines.len(),
+            };
+            match lines.get_mut(at) {
+                Some((_, line)) => line.push(job),
+                None => lines.push((queue, vec![job])),
+            }
         }
-        if let Err(error) = store::fail(&self.db, job, self.worker, &text, again).await {
-            tracing::warn!(queue = job.queue, id = %job.id, %error, "a failed job could not be noted; its lease will run out");
-            return false;
-        }
-        last
+        lines
     }
 }
 
-/// Waits a moment for more to end, so that the next claim finds room for many.
-async fn gather(running: &mut JoinSet<()>, least_room: usize) {
-    let deadline = Instant::now() + GATHER;
-    while running.len() > least_room
-        && tokio::time::timeout_at(deadline, running.join_next())
-            .await
-            .is_ok_and(|ended| ended.is_some())
-    {}
-    while running.try_join_next().is_some() {}
-}
-
-/// Jobs of one queue and key in one line, in order; each without a key in a line of its own.
-fn lines(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
-    let mut lines: Vec<Vec<Claimed>> = Vec::with_capacity(claimed.len());
-    let mut by_key: HashMap<(String, String), usize> = HashMap::new();
-    for job in claimed {
-        let Some(key) = job.key.clone() else {
-            lines.push(vec![job]);
-            continue;
-        };
-        let at = *by_key.entry((job.queue.clone(), key)).or_insert(lines.len());
-        match lines.get_mut(at) {
-            Some(line) => line.push(job),
-            None => lines.push(vec![job]),
+impl State {
+    fn ended(&mut self, task: Result<&'static str, tokio::task::JoinError>) {
+        match task {
+            Ok(queue) => self.shares.ended(queue),
+            // Handlers' panics are caught: only an abort ends a task so, and then the dispatcher ends too.
+            Err(error) => tracing::error!(%error, "a worker ended before its time"),
         }
     }
-    lines
-}
 
-fn words(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without words")
-}
-
-fn count(queue: &'static str, outcome: &'static str) {
-    metrics::counter!("stoa_jobs_total", "queue" => queue, "outcome" => outcome).increment(1);
+    /// Waits a moment for more to end, so that the next claim finds room for many.
+    async fn gather(&mut self, least_room: usize) {
+        let deadline = Instant::now() + GATHER;
+        while self.tasks.len() > least_room
+            && let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await
+        {
+            self.ended(ended);
+        }
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.ended(ended);
+        }
+    }
 }

@@ -38,6 +38,10 @@ pub enum JobError {
     /// Can never work: to the dead letters at once.
     #[error("{0}")]
     Fatal(String),
+    /// Can never work, and by no fault of this installation: such as a recipient that does not exist. To the dead letters at
+    /// once, without an alarm.
+    #[error("{0}")]
+    Refused(String),
     /// The lease was over and another worker has it; nothing is left to do here.
     #[error("another worker holds the work")]
     Lost,
@@ -103,7 +107,7 @@ impl<T> Work<T> {
 
     /// 1 for the first.
     pub fn attempt(&self) -> u32 {
-        self.held.job.attempts
+        self.held.job.attempts + 1
     }
 
     /// The transaction for the effects.
@@ -169,6 +173,8 @@ type Run = Arc<dyn Fn(Held) -> BoxFuture<'static, Result<Done, JobError>> + Send
 pub(crate) struct Handler {
     pub(crate) queue: &'static str,
     pub(crate) retry: Retry,
+    /// Where it is other than the worker's.
+    pub(crate) deadline: Option<Duration>,
     pub(crate) run: Run,
 }
 
@@ -186,6 +192,7 @@ where
     Handler {
         queue,
         retry: Retry::default(),
+        deadline: None,
         run,
     }
 }
@@ -225,6 +232,13 @@ impl Subscription {
         self
     }
 
+    /// How long one attempt may take, where it is other than the worker's.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.handler.deadline = Some(deadline);
+        self
+    }
+
     /// Higher runs first.
     #[must_use]
     pub fn priority(mut self, priority: i16) -> Self {
@@ -249,6 +263,13 @@ impl JobHandler {
         Self {
             handler: self::handler(J::NAME, handler),
         }
+    }
+
+    /// How long one attempt may take, where it is other than the worker's.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.handler.deadline = Some(deadline);
+        self
     }
 
     /// Other than the default retries.

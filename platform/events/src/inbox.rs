@@ -1,20 +1,14 @@
 //! What a service has subscribed to, and the rows that arrivals become.
 
-use std::{borrow::Cow, collections::HashMap, hash::Hash};
+use std::{borrow::Cow, collections::HashMap};
 
-use siphasher::sip128::{Hasher128, SipHasher13};
-use stoa_db::{Db, Error, Tx};
-use stoa_kernel::{Id, Timestamp};
+use stoa_db::{Db, Error};
+use stoa_kernel::Timestamp;
 
 use crate::{
     EventId, Subscription,
-    store::{self, NewJob, OutboxRow, insert_jobs},
+    store::{NewJob, OutboxRow, insert_jobs},
 };
-
-/// The queue of what arrived and is no event.
-const UNREADABLE: &str = "bus.unreadable";
-/// How much of it is kept.
-const MOST_KEPT: usize = 64 * 1024;
 
 /// An event that has arrived.
 pub(crate) struct Arrival<'a> {
@@ -87,6 +81,7 @@ impl Inbox {
                 source: &arrival.source,
                 time: arrival.time,
                 traceparent: arrival.traceparent.as_deref(),
+                waits: false,
                 run_at: now,
             }));
         }
@@ -116,16 +111,6 @@ impl Inbox {
         tx.signal();
         tx.commit().await
     }
-}
-
-/// Keeps what is no event as a dead letter, with the reason. It is known again by its bytes.
-pub(crate) async fn bury(tx: &mut Tx, body: &[u8], reason: &str) -> Result<(), Error> {
-    let mut hasher = SipHasher13::new();
-    body.hash(&mut hasher);
-    let id = uuid::Builder::from_custom_bytes(hasher.finish128().as_bytes()).into_uuid();
-    let mut text = String::from_utf8_lossy(body).replace('\0', "\u{fffd}");
-    text.truncate(text.floor_char_boundary(MOST_KEPT));
-    store::insert_dead(tx, UNREADABLE, Id::from_uuid(id), None, &text, "bus", reason).await
 }
 
 /// One step for tests: hands events to the subscriptions of one database.

@@ -6,9 +6,9 @@ use stoa_db::{Db, Error};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Bus, Subscription,
+    Bus, Subscription, aside,
     bus::{Arrivals, BusError, Delivery, Position, envelope},
-    inbox::{Arrival, Inbox, bury},
+    inbox::{Arrival, Inbox},
     lease::Fence,
     pause,
     store::insert_jobs,
@@ -147,7 +147,7 @@ impl Rows<'_> {
                     reason,
                     "a message is no event and was put aside"
                 );
-                bury(&mut tx, &message.body, &reason).await?;
+                aside::bury(&mut tx, &message.body, &reason).await?;
             }
         }
         if let Some(position) = &self.position {

@@ -7,12 +7,15 @@
 //! Events and jobs of one key run in the order of their commits, one at a time, for each subscription. One that fails for
 //! good becomes a dead letter and no longer holds up those behind it.
 
+mod aside;
 mod bus;
 mod console;
 mod dispatcher;
 mod handler;
+mod ids;
 mod inbox;
 mod intake;
+mod isolation;
 mod lease;
 mod measured;
 mod model;
@@ -20,13 +23,17 @@ mod outbox;
 mod pause;
 mod purge;
 mod relay;
+mod runner;
 mod schedule;
+mod shares;
 mod store;
+mod watch;
 mod worker;
 
 pub use bus::{Bus, BusConfig, BusError, BusKind};
-pub use console::{DeadLetter, QueueStats, dead_letters, replay, stats};
+pub use console::{DeadLetter, QueueStats, dead_letters, discard, replay, stats};
 pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};
+pub use isolation::Isolation;
 pub use model::{Event, EventId, Job};
 pub use outbox::{TRACEPARENT, TxExt};
 pub use schedule::Schedule;
@@ -35,7 +42,8 @@ pub use worker::{Registered, Worker, WorkerOptions};
 use stoa_db::Migration;
 
 /// The tables of this crate, applied to each service's database as the set "events".
-pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_events", "0002_create_leases"];
+pub const MIGRATIONS: &[Migration] =
+    stoa_db::migrations!["0001_create_events", "0002_create_leases", "0003_wait_apart"];
 
 /// Single steps of the machinery, so that tests can stop between any two of them.
 #[doc(hidden)]
@@ -45,6 +53,6 @@ pub mod steps {
         inbox::deliver_to,
         intake::take_in,
         relay::{forget, hand_on, outgoing},
-        store::{Claimed, OutboxRow, claim, release_all},
+        store::{Claimed, OutboxRow, Share, claim, release_all},
     };
 }

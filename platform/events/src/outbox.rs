@@ -45,28 +45,33 @@ impl TxExt for Tx {
     }
 
     async fn enqueue<J: Job>(&mut self, job: &J) -> Result<EventId, Error> {
-        let now = self.clock().now();
-        self.enqueue_at(job, now).await
+        enqueue(self, job, None).await
     }
 
     async fn enqueue_at<J: Job>(&mut self, job: &J, at: Timestamp) -> Result<EventId, Error> {
-        let (id, payload, key) = (self.new_id(), json(job)?, job.key());
-        let (source, now, traceparent) = (self.service().to_owned(), self.clock().now(), traceparent());
-        let row = NewJob {
-            queue: J::NAME,
-            id,
-            key: key.as_deref(),
-            priority: J::PRIORITY,
-            payload: &payload,
-            source: &source,
-            time: now,
-            traceparent: traceparent.as_deref(),
-            run_at: at,
-        };
-        insert_jobs(self, &[row]).await?;
-        self.signal();
-        Ok(id)
+        enqueue(self, job, Some(at).filter(|at| *at > self.clock().now())).await
     }
+}
+
+/// Ready at once, or to wait until `at`.
+async fn enqueue<J: Job>(tx: &mut Tx, job: &J, at: Option<Timestamp>) -> Result<EventId, Error> {
+    let (id, payload, key) = (tx.new_id(), json(job)?, job.key());
+    let (source, now, traceparent) = (tx.service().to_owned(), tx.clock().now(), traceparent());
+    let row = NewJob {
+        queue: J::NAME,
+        id,
+        key: key.as_deref(),
+        priority: J::PRIORITY,
+        payload: &payload,
+        source: &source,
+        time: now,
+        traceparent: traceparent.as_deref(),
+        waits: at.is_some(),
+        run_at: at.unwrap_or(now),
+    };
+    insert_jobs(tx, &[row]).await?;
+    tx.signal();
+    Ok(id)
 }
 
 fn traceparent() -> Option<String> {

@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use stoa_db::{Db, Error};
+use stoa_db::{Db, Error, Tx};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Bus,
+    Bus, aside,
     bus::{BusError, Publisher, Refused},
-    pause,
+    ids, pause,
     store::{self, OutboxRow},
 };
 
 /// Events handed on at once, at most.
 const BATCH: u32 = 512;
-
-/// Where an event goes that the bus will never take.
-const REFUSED: &str = "bus.refused";
 
 /// Hands on what is in the outbox, whenever a transaction has signalled, and at least every `poll`.
 pub(crate) async fn run(db: Db, bus: Bus, poll: Duration, stop: CancellationToken) {
@@ -30,11 +27,13 @@ pub(crate) async fn run(db: Db, bus: Bus, poll: Duration, stop: CancellationToke
         let pause = match relay(&db, &mut publisher).await {
             Ok(more) => {
                 failures = 0;
+                bus.set_behind(db.service(), false);
                 if more { Duration::ZERO } else { poll }
             }
             Err(error) => {
                 tracing::warn!(service = db.service(), %error, "the outbox could not be handed on; trying again");
                 failures += 1;
+                bus.set_behind(db.service(), true);
                 pause::after(failures)
             }
         };
@@ -89,25 +88,15 @@ fn tell_lag(db: &Db, oldest: Option<&OutboxRow>) {
 
 /// Forgets the events; those that the bus will never take stay as dead letters, with the reason, and hold up nobody.
 async fn put_aside(db: &Db, events: &[OutboxRow], refused: &[Refused]) -> Result<(), Error> {
-    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     let mut tx = db.begin().await?;
     for (id, reason) in refused {
         if let Some(event) = events.iter().find(|event| event.id == *id) {
             let reason = format!("{} cannot be handed on: {reason}", event.name);
             tracing::error!(service = db.service(), id = %id, reason, "an event was put aside");
-            store::insert_dead(
-                &mut tx,
-                REFUSED,
-                *id,
-                Some(&event.key),
-                &event.data,
-                db.service(),
-                &reason,
-            )
-            .await?;
+            aside::refuse(&mut tx, event, &reason).await?;
         }
     }
-    store::delete_outbox(&mut tx, &ids).await?;
+    delete(&mut tx, events).await?;
     tx.commit().await
 }
 
@@ -132,8 +121,13 @@ pub async fn hand_on(db: &Db, bus: &Bus, events: &[OutboxRow]) -> Result<(), Bus
 /// # Errors
 /// What the database says.
 pub async fn forget(db: &Db, events: &[OutboxRow]) -> Result<(), Error> {
-    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     let mut tx = db.begin().await?;
-    store::delete_outbox(&mut tx, &ids).await?;
+    delete(&mut tx, events).await?;
     tx.commit().await
+}
+
+async fn delete(tx: &mut Tx, events: &[OutboxRow]) -> Result<(), Error> {
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    store::delete_outbox(tx, &ids).await?;
+    ids::note(tx, &ids).await
 }

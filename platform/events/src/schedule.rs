@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use croner::Cron;
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, tz::TimeZone};
 use stoa_db::{Db, Error};
 use stoa_kernel::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,9 @@ use crate::{
     EventId, Job,
     store::{NewJob, insert_jobs},
 };
+
+/// How far the clocks of two machines may be apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
 
 /// A job enqueued at each time of a cron expression: UTC, five fields, or six with seconds first. Times that passed while
 /// no process ran are made up for by one job.
@@ -68,13 +71,16 @@ impl Schedule {
     /// Enqueues the job if it is due and nobody else has.
     async fn tick(&self, db: &Db) -> Result<(), Error> {
         let now = db.clock().now();
-        let sql = "SELECT next_at FROM schedules WHERE name = $1 AND next_at <= $2";
-        let Some(due) = db.fetch_optional::<Timestamp>(sql, &[&self.name, &now]).await? else {
+        let sql = "SELECT next_at FROM schedules WHERE name = $1";
+        let Some(due) = db.fetch_optional::<Timestamp>(sql, &[&self.name]).await? else {
             return Ok(());
         };
         let Some(next) = self.after(now) else {
             return Ok(());
         };
+        if due > now {
+            return self.clamp(db, now, due, next).await;
+        }
         let mut tx = db.begin().await?;
         let moved = "UPDATE schedules SET next_at = $3 WHERE name = $1 AND next_at = $2";
         if tx.execute(moved, &[&self.name, &due, &next]).await? == 1 {
@@ -89,12 +95,28 @@ impl Schedule {
                 source: &source,
                 time: now,
                 traceparent: None,
+                waits: false,
                 run_at: now,
             };
             insert_jobs(&mut tx, &[job]).await?;
             tx.signal();
         }
         tx.commit().await
+    }
+
+    /// Brings back what is due later than it can be: a clock was ahead when it was moved on. A clock that is ahead a little, as that
+    /// of another machine may be, must not have a time come twice.
+    async fn clamp(&self, db: &Db, now: Timestamp, due: Timestamp, next: Timestamp) -> Result<(), Error> {
+        let latest = now
+            .saturating_add(CLOCKS_APART)
+            .ok()
+            .and_then(|now| self.after(now));
+        if latest.is_none_or(|latest| due <= latest) {
+            return Ok(());
+        }
+        tracing::warn!(schedule = self.name, %due, %next, "a schedule was due too late, because a clock had been ahead; it was brought back");
+        let sql = "UPDATE schedules SET next_at = $3 WHERE name = $1 AND next_at = $2";
+        db.execute(sql, &[&self.name, &due, &next]).await.map(drop)
     }
 }
 

@@ -1,6 +1,10 @@
 //! One service's part of the machinery: relay, dispatcher, schedules, purge.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use stoa_db::{Db, Engine, Error};
 use tokio::task::JoinHandle;
@@ -8,21 +12,33 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Bus, JobHandler, Schedule, Subscription, dispatcher::Dispatcher, handler::Handler, inbox::Inbox, intake,
-    lease, measured, purge, relay, schedule, store,
+    Bus, JobHandler, Schedule, Subscription,
+    dispatcher::Dispatcher,
+    handler::Handler,
+    ids,
+    inbox::Inbox,
+    intake,
+    isolation::Isolation,
+    lease, measured,
+    purge::{self, Retention},
+    relay, schedule, store,
 };
 
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// Handlers that run at once.
+    /// Handlers that run at once. Besides, each queue has an eighth of it for itself.
     pub concurrency: usize,
     /// How long done work is remembered, and with it that its event arrived.
     pub keep_done: Duration,
     /// The longest time between two looks at the tables, should a wake-up be missed.
     pub poll: Duration,
-    /// How long a claim holds unless renewed.
+    /// How long a claim holds unless renewed, by the clocks of those who wait for it.
     pub lease: Duration,
+    /// How long one attempt may take, where its handler says nothing else.
+    pub deadline: Duration,
+    /// Shared by the workers of one process.
+    pub isolation: Isolation,
     /// Whether no other process works on this database, so that claims found at the start are left over from a crash.
     pub sole: bool,
 }
@@ -34,6 +50,8 @@ impl Default for WorkerOptions {
             keep_done: Duration::from_secs(7 * 24 * 3600),
             poll: Duration::from_secs(1),
             lease: Duration::from_secs(60),
+            deadline: Duration::from_secs(60),
+            isolation: Isolation::default(),
             sole: false,
         }
     }
@@ -55,6 +73,8 @@ pub struct Registered {
     /// What is taken in from a bus outside of this process.
     inbox: Option<Arc<Inbox>>,
     handlers: HashMap<&'static str, Handler>,
+    /// The queues of the service's own jobs.
+    own: HashSet<&'static str>,
     schedules: Vec<Schedule>,
     options: WorkerOptions,
 }
@@ -68,11 +88,20 @@ impl Registered {
             bus,
             inbox,
             handlers,
+            own,
             schedules,
             options,
         } = self;
         let id = stoa_kernel::Id::<()>::new(db.clock()).uuid();
         let stop = CancellationToken::new();
+        // A file has one process.
+        let alone = options.sole || db.engine() == Engine::Sqlite;
+        let retention = Retention {
+            jobs: own,
+            keep_done: options.keep_done,
+            within_process: alone && bus.is_local(),
+            bus: bus.clone(),
+        };
         let dispatcher = Dispatcher {
             db: db.clone(),
             worker: id,
@@ -80,10 +109,10 @@ impl Registered {
             concurrency: options.concurrency.max(1),
             poll: options.poll,
             lease: options.lease,
+            deadline: options.deadline,
+            isolation: options.isolation,
             stop: stop.clone(),
         };
-        // A file has one process.
-        let alone = options.sole || db.engine() == Engine::Sqlite;
         let mut tasks = vec![
             tokio::spawn(relay_while_held(
                 db.clone(),
@@ -94,7 +123,7 @@ impl Registered {
             )),
             tokio::spawn(dispatcher.run()),
             tokio::spawn(schedule::run(db.clone(), schedules, options.poll, stop.clone())),
-            tokio::spawn(purge::run(db.clone(), options.keep_done, stop.clone())),
+            tokio::spawn(purge::run(db.clone(), retention, stop.clone())),
             tokio::spawn(measured::run(db.clone(), stop.clone())),
         ];
         if let Some(inbox) = inbox {
@@ -118,7 +147,10 @@ impl Worker {
         schedules: Vec<Schedule>,
         options: WorkerOptions,
     ) -> Result<Registered, Error> {
-        store::release_all(&db, options.sole).await?;
+        if options.sole {
+            store::release_all(&db).await?;
+        }
+        ids::go_on(&db, &jobs).await?;
         schedule::register(&db, &schedules).await?;
         bus.subscribe(&db, &subscriptions).await;
         let inbox =
@@ -127,6 +159,7 @@ impl Worker {
             db,
             bus,
             inbox,
+            own: jobs.iter().map(|job| job.handler.queue).collect(),
             handlers: handlers(subscriptions, jobs),
             schedules,
             options,

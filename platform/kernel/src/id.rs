@@ -40,6 +40,15 @@ impl<T> Id<T> {
         Self::from_uuid(uuid::Builder::from_unix_timestamp_millis(micros / 1000, &rest).into_uuid())
     }
 
+    /// The time that it sorts by, in microseconds since 1970: an id of a later microsecond sorts behind it.
+    #[must_use]
+    pub fn microsecond(self) -> i64 {
+        let bits = self.0.as_u128();
+        let millis = i64::try_from(bits >> 80).unwrap_or(0);
+        let fraction = i64::try_from((bits >> 64) & 0xfff).unwrap_or(0);
+        millis * 1000 + (fraction * 1000 + 4095) / 4096
+    }
+
     /// The id with these bits.
     #[must_use]
     pub const fn from_uuid(uuid: Uuid) -> Self {
@@ -142,6 +151,14 @@ mod tests {
         assert!(ids.iter().all(|id| id.uuid().get_version_num() == 7));
         let (seconds, _) = ids[99].uuid().get_timestamp().unwrap().to_unix();
         assert!(seconds.abs_diff(u64::try_from(clock.now().as_second()).unwrap()) <= 1);
+    }
+
+    #[test]
+    fn an_id_tells_its_microsecond() {
+        let start = 1_800_000_000_000_000;
+        for micros in start..start + 2000 {
+            assert_eq!(UserId::at_microsecond(micros).microsecond(), micros);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use stoa_kernel::Period;
 
 use crate::{message, smtp::Smtp};
 
@@ -17,6 +18,8 @@ pub struct MailConfig {
     pub folder: PathBuf,
     /// Sender of every mail, such as `Stoa <stoa@localhost>`.
     pub from: String,
+    /// How long each step of sending may take: connecting and the greeting, each command; three times as long for the mail itself.
+    pub timeout: Period,
 }
 
 impl MailConfig {
@@ -29,7 +32,7 @@ impl MailConfig {
         if self.url.is_empty() {
             return Ok(());
         }
-        Smtp::new(&self.url).map(drop)
+        Smtp::new(&self.url, self.timeout.0).map(drop)
     }
 }
 
@@ -51,7 +54,10 @@ pub struct Mail {
 /// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// Sending it again would fail again: the address, the content, or the server's final word.
+    /// There is no such recipient, or the recipient takes no mail: nothing that we could mend.
+    #[error("the recipient was refused: {0}")]
+    Refused(String),
+    /// Sending it again would fail again: the content, or the server's final word.
     #[error("the mail server refused it for good: {0}")]
     Permanent(String),
     /// Sending it again later may work.

@@ -37,7 +37,7 @@ impl Mailer {
                 own.clone()
             })?)
         } else {
-            Way::Smtp(Box::new(Smtp::new(&config.url)?))
+            Way::Smtp(Box::new(Smtp::new(&config.url, config.timeout.0)?))
         };
         Ok(Self(Arc::new(Inner {
             from,
@@ -50,7 +50,7 @@ impl Mailer {
     /// same Message-ID.
     ///
     /// # Errors
-    /// [`MailError::Permanent`] when the mail can never be sent, [`MailError::Transient`] when it may be later.
+    /// [`MailError::Refused`] when the recipient takes no mail, [`MailError::Permanent`] when it can never be sent otherwise, [`MailError::Transient`] when it may be later.
     pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let time = self.0.clock.now();
         let message = message::build(mail, &self.0.from, time)?;

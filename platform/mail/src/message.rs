@@ -23,7 +23,7 @@ pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Mess
     if mail.subject.contains(char::is_control) {
         return Err(refuse("the subject contains control characters"));
     }
-    let to = mailbox(&mail.to).ok_or_else(|| refuse("the recipient is not an e-mail address"))?;
+    let to = mailbox(&mail.to).ok_or_else(|| MailError::Refused("it is not an e-mail address".to_owned()))?;
     // Given, for not every address that can be sent to is read again from a header.
     let envelope = Envelope::new(Some(from.email.clone()), vec![to.email.clone()])
         .map_err(|e| refuse(&e.to_string()))?;

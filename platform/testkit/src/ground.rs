@@ -35,6 +35,7 @@ impl Ground {
             folder: "".into(),
             url: String::new(),
             from: "Stoa <stoa@localhost>".to_owned(),
+            timeout: stoa_kernel::Period(Duration::from_secs(30)),
         };
         Self {
             cache: Cache::local(8 * 1024 * 1024),
@@ -92,6 +93,7 @@ pub(crate) async fn start_worker(db: &Db, bus: &Bus, work: Work) -> Worker {
         poll: Duration::from_millis(100),
         lease: Duration::from_secs(60),
         sole: true,
+        ..WorkerOptions::default()
     };
     Worker::start(
         db.clone(),

@@ -26,6 +26,11 @@ use crate::{
 /// How long a network is remembered from which an account has not signed in any more.
 const KNOWN_NETWORK: SignedDuration = SignedDuration::from_hours(180 * 24);
 
+/// How long may take what goes through whole tables.
+const LONG: Duration = Duration::from_secs(600);
+/// How long sending one mail may take: longer than all steps of SMTP together, by `mail.timeout` as it is by default.
+const MAIL: Duration = Duration::from_secs(300);
+
 /// Sends a mail to an account, if there is one. The link is made when it runs: a job's row holds no secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SendMail {
@@ -84,10 +89,10 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     let (mail, links, purging, keys) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
     let clearing = ctx.clone();
     vec![
-        JobHandler::new(move |work: Work<SendLink>| send_link(links.clone(), work)),
-        JobHandler::new(move |work: Work<SendMail>| send_mail(mail.clone(), work)),
-        JobHandler::new(move |work: Work<Purge>| purge(purging.clone(), work)),
-        JobHandler::new(move |work: Work<ClearRole>| clear_role(clearing.clone(), work)),
+        JobHandler::new(move |work: Work<SendLink>| send_link(links.clone(), work)).deadline(MAIL),
+        JobHandler::new(move |work: Work<SendMail>| send_mail(mail.clone(), work)).deadline(MAIL),
+        JobHandler::new(move |work: Work<Purge>| purge(purging.clone(), work)).deadline(LONG),
+        JobHandler::new(move |work: Work<ClearRole>| clear_role(clearing.clone(), work)).deadline(LONG),
         JobHandler::new(move |work: Work<RotateKeys>| rotate(keys.clone(), work)),
     ]
 }
@@ -170,6 +175,7 @@ async fn send(ctx: &Ctx, account: Account, kind: MailKind, id: EventId) -> Resul
         .map_err(JobError::Fatal)?;
     match ctx.mailer.send(&mail).await {
         Ok(()) => Ok(()),
+        Err(MailError::Refused(why)) => Err(JobError::Refused(why)),
         Err(MailError::Permanent(why)) => Err(JobError::Fatal(why)),
         Err(other) => Err(JobError::Retry(other.to_string())),
     }

@@ -1,10 +1,15 @@
 //! What users does later, and at set times.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use stoa_events::{Done, Job, JobError, JobHandler, Schedule, Work};
 use stoa_kernel::UserId;
 
 use crate::{ctx::Ctx, ops};
+
+/// How long may take what goes through whole tables or folders.
+const LONG: Duration = Duration::from_secs(600);
 
 /// Deletes the bytes of an avatar that no profile names any more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,9 +49,9 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     let (removing, forgetting, sweeping, purging) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
     vec![
         JobHandler::new(move |work| remove_avatar(removing.clone(), work)),
-        JobHandler::new(move |work| forget_objects(forgetting.clone(), work)),
-        JobHandler::new(move |work| sweep_avatars(sweeping.clone(), work)),
-        JobHandler::new(move |work| purge_activity(purging.clone(), work)),
+        JobHandler::new(move |work| forget_objects(forgetting.clone(), work)).deadline(LONG),
+        JobHandler::new(move |work| sweep_avatars(sweeping.clone(), work)).deadline(LONG),
+        JobHandler::new(move |work| purge_activity(purging.clone(), work)).deadline(LONG),
     ]
 }
 

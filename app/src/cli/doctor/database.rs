@@ -1,6 +1,6 @@
 //! The services' databases.
 
-use std::path::Path;
+use std::{fmt::Write, path::Path};
 
 use stoa_config::Settings;
 use stoa_db::{Db, Migration, transfer};
@@ -46,18 +46,20 @@ async fn ask(db: &Db, name: &str) -> Result<String, Error> {
         ));
     }
     let queue = stoa_events::stats(db).await?;
-    if queue.dead > 0 {
-        return Err(format!(
-            "answers, but {} of its jobs failed for good (dead letters)",
-            queue.dead
-        )
-        .into());
-    }
-    Ok(format!(
+    let mut found = format!(
         "{server}answers; {} events to hand on, {} jobs to do",
         queue.outbox,
         queue.ready + queue.running
-    ))
+    );
+    if queue.dead > 0 {
+        // They hold nothing up.
+        let _ = write!(
+            found,
+            ", {} that failed for good: see `stoa jobs dead --service {name}`",
+            queue.dead
+        );
+    }
+    Ok(found)
 }
 
 /// As `mount::migration_sets`, of a service that is not made.

@@ -1,30 +1,51 @@
 //! The bus inside one process.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use stoa_db::{Db, Error};
 
 use crate::{Subscription, inbox::Inbox, store::OutboxRow};
 
 /// Accepts events, once the database of every subscriber has them.
 #[derive(Clone, Default)]
-pub(crate) struct LocalBus(Arc<RwLock<Vec<Arc<Inbox>>>>);
+pub(crate) struct LocalBus(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    subscribers: RwLock<Vec<Arc<Inbox>>>,
+    /// The services whose outbox may hold events that some subscribers have already: they come again to all.
+    behind: Mutex<HashSet<String>>,
+}
 
 impl LocalBus {
     /// From now on `db` is given the events of these subscriptions; the ones it had before no longer count.
     pub(super) fn subscribe(&self, db: &Db, subscriptions: &[Subscription]) {
-        let mut subscribers = self.0.write();
+        self.set_behind(db.service(), true);
+        let mut subscribers = self.0.subscribers.write();
         subscribers.retain(|there| there.db().service() != db.service());
         if !subscriptions.is_empty() {
             subscribers.push(Arc::new(Inbox::new(db, subscriptions)));
         }
     }
 
+    pub(super) fn set_behind(&self, service: &str, behind: bool) {
+        let mut all = self.0.behind.lock();
+        if behind {
+            all.insert(service.to_owned());
+        } else if !all.is_empty() {
+            all.remove(service);
+        }
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        !self.0.behind.lock().is_empty()
+    }
+
     /// Hands events on, in this order. Returns once every subscriber has them for good. When one cannot take them the others
     /// still get theirs, and it is an error: to be called again with the same events, which changes nothing where they are.
     pub(super) async fn publish(&self, source: &str, events: &[OutboxRow]) -> Result<(), Error> {
-        let subscribers = self.0.read().clone();
+        let subscribers = self.0.subscribers.read().clone();
         let mut outcome = Ok(());
         for subscriber in subscribers {
             if let Err(error) = subscriber.take(source, events).await {

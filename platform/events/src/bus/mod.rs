@@ -143,6 +143,18 @@ impl Bus {
         matches!(self.0, Engine::Local(_))
     }
 
+    /// Says whether this service's outbox may hold events that some subscribers have already.
+    pub(crate) fn set_behind(&self, service: &str, behind: bool) {
+        if let Engine::Local(local) = &self.0 {
+            local.set_behind(service, behind);
+        }
+    }
+
+    /// Whether events may come again to subscribers that have them; known of the bus inside this process alone.
+    pub(crate) fn is_behind(&self) -> bool {
+        matches!(&self.0, Engine::Local(local) if local.is_behind())
+    }
+
     /// From now on what these subscriptions want is kept for `db`.
     pub(crate) async fn subscribe(&self, db: &Db, subscriptions: &[Subscription]) {
         if let Engine::Local(local) = &self.0 {

@@ -49,7 +49,11 @@ async fn relay(pair: &Pair, delivers: bool, forgets: bool) {
 /// Claims all, runs some in order, and stops as if dead.
 async fn work(pair: &Pair, runs: usize) {
     let worker = stoa_kernel::Id::<()>::new(&pair.clock).uuid();
-    let claimed = steps::claim(&pair.sink, worker, Duration::from_secs(60), 16)
+    let shares = [steps::Share {
+        queue: "sink.write_down",
+        most: 16,
+    }];
+    let claimed = steps::claim(&pair.sink, worker, Duration::from_secs(60), &shares, 16)
         .await
         .unwrap();
     for job in claimed.into_iter().take(runs) {
@@ -79,7 +83,7 @@ async fn play(pair: &Pair, steps: &[Step]) -> i64 {
             Step::Relay { delivers, forgets } => relay(pair, delivers, forgets).await,
             Step::Work { runs } => work(pair, runs).await,
             Step::Restart => {
-                steps::release_all(&pair.sink, true).await.unwrap();
+                steps::release_all(&pair.sink).await.unwrap();
             }
         }
     }

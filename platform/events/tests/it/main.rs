@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
+mod backlog;
 mod bus_conformance;
+mod clocks;
+mod console;
 mod crashes;
+mod dead_processes;
 mod delivery;
 mod failures;
 mod one_at_a_time;
@@ -12,3 +16,4 @@ mod pair;
 mod plans;
 mod restart;
 mod schedules;
+mod silent;

@@ -82,7 +82,7 @@ async fn a_dead_letter_that_is_put_back_waits_for_what_runs_of_its_key(pair: Pai
     let source = pair.start_source().await;
     pair.emit(1, 0).await;
     pair.settle(&source, &sink).await;
-    let dead = dead_letters(&pair.sink, 10).await.unwrap().remove(0);
+    let dead = dead_letters(&pair.sink, None, 10).await.unwrap().remove(0);
     pair.emit(1, 1).await;
     while running.load(Ordering::SeqCst) == 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -52,6 +52,8 @@ pub(crate) struct Pair {
     pub(crate) sink: Db,
     pub(crate) bus: Bus,
     pub(crate) clock: Clock,
+    /// How to open the databases once more.
+    places: [DbOptions; 2],
 }
 
 impl DbTest for Pair {
@@ -82,6 +84,7 @@ impl DbTest for Pair {
             sink,
             bus: Bus::local(),
             clock,
+            places: [place.options("source"), place.options("sink")],
         };
         (pair.clone(), (pair, place))
     }
@@ -145,6 +148,37 @@ impl Pair {
         .unwrap()
     }
 
+    /// The databases once more, as a process has them whose clock is ahead by this.
+    pub(crate) async fn ahead(&self, by: Duration) -> Self {
+        let clock = Clock::adjustable();
+        clock.advance(by);
+        let open = async |options: &DbOptions| {
+            let options = DbOptions {
+                clock: clock.clone(),
+                ..options.clone()
+            };
+            Db::open(options).await.unwrap()
+        };
+        Self {
+            source: open(&self.places[0]).await,
+            sink: open(&self.places[1]).await,
+            bus: Bus::local(),
+            clock: clock.clone(),
+            places: self.places.clone(),
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        self.source.close().await;
+        self.sink.close().await;
+    }
+
+    pub(crate) async fn enqueue(&self, job: &impl Job) {
+        let mut tx = self.sink.begin().await.unwrap();
+        tx.enqueue(job).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Until everything that was told has been done.
     pub(crate) async fn settle(&self, source: &Worker, sink: &Worker) {
         tokio::time::timeout(Duration::from_secs(30), async {
@@ -174,4 +208,24 @@ pub(crate) async fn write_down(work: Work<ThingMade>) -> Result<stoa_events::Don
 pub(crate) async fn record(tx: &mut stoa_db::Tx, key: i64, number: i64) -> Result<(), stoa_db::Error> {
     let sql = "INSERT INTO effects (position, key, number) SELECT COALESCE(MAX(position), 0) + 1, $1, $2 FROM effects";
     tx.execute(sql, &[&key, &number]).await.map(drop)
+}
+
+/// Waits for a condition, not for a time.
+pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    for _ in 0..2000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}: not within 20 s");
+}
+
+/// Writes the number of each note down.
+pub(crate) fn notes() -> JobHandler {
+    JobHandler::new(|work: Work<Note>| async move {
+        let mut tx = work.begin().await?;
+        record(&mut tx, 0, work.payload().number).await?;
+        work.commit(tx).await
+    })
 }

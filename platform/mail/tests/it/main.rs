@@ -6,6 +6,9 @@ mod pages;
 mod peer;
 mod smtp;
 
+use std::time::Duration;
+
+use stoa_kernel::Period;
 use stoa_mail::{Mail, MailConfig, Mailer};
 use tempfile::TempDir;
 
@@ -20,6 +23,7 @@ fn config(url: &str) -> MailConfig {
         folder: "".into(),
         url: url.to_owned(),
         from: "Stoa <stoa@example.com>".to_owned(),
+        timeout: Period(Duration::from_secs(20)),
     }
 }
 

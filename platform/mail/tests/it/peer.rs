@@ -10,12 +10,24 @@ use tokio::{
 
 /// What the server says to the recipient: "250 fine", "550 no such mailbox".
 pub(crate) async fn start(to_recipient: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    start_with(to_recipient, "").await
+}
+
+/// One that says nothing any more from this step on: "220" is the greeting, "." the end of the mail.
+pub(crate) async fn start_silent_at(step: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    start_with("250 fine", step).await
+}
+
+async fn start_with(
+    to_recipient: &'static str,
+    silent_at: &'static str,
+) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, received) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(talk(stream, to_recipient, sender.clone()));
+            tokio::spawn(talk(stream, to_recipient, silent_at, sender.clone()));
         }
     });
     (address, received)
@@ -25,13 +37,21 @@ pub(crate) async fn start(to_recipient: &'static str) -> (SocketAddr, mpsc::Unbo
 async fn talk(
     stream: TcpStream,
     to_recipient: &'static str,
+    silent_at: &'static str,
     received: mpsc::UnboundedSender<String>,
 ) -> Option<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     let mut recipient = String::new();
+    let silence = async |step: &str| {
+        if step == silent_at {
+            std::future::pending::<()>().await;
+        }
+    };
+    silence("220").await;
     write.write_all(b"220 peer ESMTP\r\n").await.ok()?;
     while let Some(line) = lines.next_line().await.ok()? {
+        silence(line.split([' ', ':']).next()?).await;
         let answer = match line.split([' ', ':']).next()? {
             "EHLO" => "250-peer\r\n250 8BITMIME",
             "RCPT" => {
@@ -47,6 +67,7 @@ async fn talk(
                         line => mail += &format!("{}\n", line.strip_prefix('.').unwrap_or(line)),
                     }
                 }
+                silence(".").await;
                 received.send(mail).ok()?;
                 "250 taken"
             }

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use stoa_kernel::Period;
 use stoa_mail::{MailError, Mailer};
 
 use crate::{config, mail, peer};
@@ -32,12 +35,37 @@ async fn a_mail_arrives_whole() {
 }
 
 #[tokio::test]
-async fn a_refused_recipient_is_for_good() {
-    let (mailer, _received) = mailer("550 5.1.1 no such mailbox").await;
-    let Err(MailError::Permanent(why)) = mailer.send(&mail("one")).await else {
+async fn a_refused_recipient_is_for_good_and_the_address_is_not_repeated() {
+    let (mailer, _received) = mailer("550 5.1.1 <ada@example.com> no such mailbox").await;
+    let Err(MailError::Refused(why)) = mailer.send(&mail("one")).await else {
         panic!("not refused for good")
     };
-    assert!(why.contains("no such mailbox"), "{why}");
+    assert!(why.contains("no such mailbox") && !why.contains("ada"), "{why}");
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_take_our_mail_is_no_refused_recipient() {
+    let (mailer, _received) = mailer("554 5.7.1 relay access denied").await;
+    assert!(matches!(
+        mailer.send(&mail("one")).await,
+        Err(MailError::Permanent(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_not_waited_for_at_any_step() {
+    for step in ["220", "EHLO", "MAIL", "RCPT", "DATA", "."] {
+        let (address, _received) = peer::start_silent_at(step).await;
+        let mut config = config(&format!("smtp://{address}?tls=none"));
+        config.timeout = Period(Duration::from_millis(100));
+        let mailer = Mailer::new(&config, "unused".into()).unwrap();
+        let letter = mail("one");
+        let sent = tokio::time::timeout(Duration::from_secs(20), mailer.send(&letter)).await;
+        let Ok(Err(MailError::Transient(why))) = sent else {
+            panic!("{step}: {sent:?}")
+        };
+        assert!(why.contains("did not answer"), "{step}: {why}");
+    }
 }
 
 #[tokio::test]

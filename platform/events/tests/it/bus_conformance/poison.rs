@@ -7,7 +7,7 @@ use lapin::{
     options::{BasicGetOptions, BasicPublishOptions},
 };
 use serde::{Deserialize, Serialize};
-use stoa_events::{Event, TxExt, dead_letters};
+use stoa_events::{Event, TxExt, dead_letters, replay};
 
 use super::ground::{Broker, Ground, all_once_in_order, emit_many, made, until};
 
@@ -62,7 +62,7 @@ async fn a_message_that_is_no_event_is_put_aside_and_holds_up_nothing(ground: Ar
     emit_many(&source, 10, 10).await;
     let _sink = ground.start(&sink, &ground.bus().await, made()).await;
     all_once_in_order(&sink, 20).await;
-    let mut reasons: Vec<_> = dead_letters(&sink, 10)
+    let mut reasons: Vec<_> = dead_letters(&sink, None, 10)
         .await
         .unwrap()
         .into_iter()
@@ -117,12 +117,22 @@ async fn an_event_too_large_for_the_broker_is_put_aside_and_holds_up_nothing(gro
     emit_many(&source, 0, 10).await;
     let _source = ground.start(&source, &ground.bus().await, vec![]).await;
     all_once_in_order(&sink, 10).await;
-    let dead = dead_letters(&source, 10).await.unwrap();
+    let dead = dead_letters(&source, None, 10).await.unwrap();
     assert_eq!(dead.len(), 1);
     let reason = dead[0].last_error.clone().unwrap();
     assert!(
         reason.contains("thing.grown") && reason.contains("max_payload"),
         "{reason}"
+    );
+    // It can be told again, whole: such as once the broker takes more.
+    assert!(replay(&source, &dead[0].queue, dead[0].id).await.unwrap());
+    until("it is put aside once more", async || {
+        dead_letters(&source, None, 10).await.unwrap().len() == 1
+    })
+    .await;
+    assert_eq!(
+        dead_letters(&source, None, 10).await.unwrap()[0].last_error,
+        Some(reason)
     );
 }
 

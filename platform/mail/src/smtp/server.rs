@@ -1,0 +1,134 @@
+//! Where the mail server is, and how to speak to it.
+
+use std::time::Duration;
+
+use lettre::transport::smtp::{authentication::Credentials, client::TlsParameters, extension::ClientId};
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::MailError;
+
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) tls: Tls,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) hello: ClientId,
+    /// How long each step may take.
+    pub(super) timeout: Duration,
+}
+
+/// How the connection is encrypted.
+pub(super) enum Tls {
+    /// Not at all.
+    None,
+    /// From the beginning.
+    Wrapper(TlsParameters),
+    /// By STARTTLS. A server that does not offer it is sent nothing.
+    Required(TlsParameters),
+}
+
+impl Server {
+    /// Encryption is the rule: without `?tls=none`, `smtp` means STARTTLS.
+    pub(super) fn read(text: &str, timeout: Duration) -> Result<Self, MailError> {
+        let url = Url::parse(text).map_err(|_| {
+            config("mail.url is not a URL; write smtp://user:password@host:587 or smtps://user:password@host:465")
+        })?;
+        let host = url
+            .host_str()
+            .map(|host| host.trim_matches(['[', ']']).to_owned())
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| config("mail.url names no host; write smtp://user:password@host:587"))?;
+        let encrypted = || TlsParameters::new(host.clone()).map_err(|_| config("mail.url cannot be used"));
+        let (port, tls) = match (url.scheme(), url.query()) {
+            ("smtp", None) => (587, Tls::Required(encrypted()?)),
+            ("smtp", Some("tls=none")) => (25, Tls::None),
+            ("smtps", None) => (465, Tls::Wrapper(encrypted()?)),
+            ("smtp" | "smtps", Some(_)) => {
+                return Err(config(
+                    "mail.url may end in ?tls=none after smtp://, and in nothing else",
+                ));
+            }
+            _ => return Err(config("mail.url must begin with smtp:// or smtps://")),
+        };
+        let name = url.path().trim_matches('/');
+        Ok(Self {
+            port: url.port().unwrap_or(port),
+            tls,
+            credentials: credentials(&url)?,
+            hello: if name.is_empty() {
+                ClientId::default()
+            } else {
+                ClientId::Domain(name.to_owned())
+            },
+            timeout,
+            host,
+        })
+    }
+}
+
+fn credentials(url: &Url) -> Result<Option<Credentials>, MailError> {
+    let decoded = |text: &str| {
+        let text = percent_decode_str(text).decode_utf8();
+        text.map(std::borrow::Cow::into_owned)
+            .map_err(|_| config("the user or password in mail.url is not UTF-8"))
+    };
+    let Some(password) = url.password() else {
+        return Ok(None);
+    };
+    Ok(Some(Credentials::new(
+        decoded(url.username())?,
+        decoded(password)?,
+    )))
+}
+
+fn config(message: &str) -> MailError {
+    MailError::Config(message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<Server, MailError> {
+        Server::read(url, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn encryption_is_the_rule() {
+        let server = read("smtp://u:p%40@a").unwrap();
+        assert!(matches!(server.tls, Tls::Required(_)));
+        assert_eq!((server.host.as_str(), server.port), ("a", 587));
+        assert_eq!(
+            server.credentials,
+            Some(Credentials::new("u".to_owned(), "p@".to_owned()))
+        );
+        let server = read("smtp://[::1]?tls=none").unwrap();
+        assert!(matches!(server.tls, Tls::None));
+        assert_eq!((server.host.as_str(), server.port), ("::1", 25));
+        assert!(server.credentials.is_none());
+        let server = read("smtps://u:p@a:4650").unwrap();
+        assert!(matches!(server.tls, Tls::Wrapper(_)));
+        assert_eq!(server.port, 4650);
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_without_repeating_its_password() {
+        for url in [
+            "a",
+            "http://u:secret@a",
+            "smtp://",
+            "smtp://u:secret@a?x=1",
+            "smtps://u:secret@a?tls=none",
+            "smtp://u:secret@a:x",
+        ] {
+            let Err(MailError::Config(message)) = read(url).map(|_| ()) else {
+                panic!("{url} was accepted")
+            };
+            assert!(
+                message.starts_with("mail.url") && !message.contains("secret"),
+                "{message}"
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One conversation with a mail server. Each step of it has a time limit: a server that accepts and then says nothing holds
+//! nobody up for long.
+
+use std::{error::Error as _, time::Duration};
+
+use lettre::{
+    address::Envelope,
+    transport::smtp::{
+        Error,
+        authentication::DEFAULT_MECHANISMS,
+        client::AsyncSmtpConnection,
+        commands::{Data, Mail, Noop, Rcpt},
+        extension::{Extension, MailBodyParameter, MailParameter},
+    },
+};
+
+use super::server::{Server, Tls};
+use crate::MailError;
+
+/// How many times longer than other steps the mail itself may take: the server looks at it before it answers.
+const CONTENT: u32 = 3;
+/// The server does not know us, or not without encryption: a mistake in the settings, not in the mail.
+const NOT_LET_IN: [u16; 4] = [530, 534, 535, 538];
+
+pub(super) struct Session {
+    connection: AsyncSmtpConnection,
+    timeout: Duration,
+}
+
+/// Why a step failed.
+enum Failure {
+    /// It took too long.
+    Silent(&'static str, Duration),
+    Smtp(Error),
+}
+
+async fn step<T>(
+    what: &'static str,
+    timeout: Duration,
+    run: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(timeout, run).await {
+        Ok(outcome) => outcome.map_err(Failure::Smtp),
+        Err(_) => Err(Failure::Silent(what, timeout)),
+    }
+}
+
+impl Session {
+    /// Connects, encrypts and signs in.
+    pub(super) async fn open(server: &Server) -> Result<Self, MailError> {
+        let timeout = server.timeout;
+        let wrapper = match &server.tls {
+            Tls::Wrapper(tls) => Some(tls.clone()),
+            Tls::None | Tls::Required(_) => None,
+        };
+        let address = (server.host.as_str(), server.port);
+        let connecting =
+            AsyncSmtpConnection::connect_tokio1(address, Some(timeout), &server.hello, wrapper, None);
+        let mut connection = step("the greeting", timeout, connecting).await?;
+        if let Tls::Required(tls) = &server.tls {
+            let encrypting = connection.starttls(tls.clone(), &server.hello);
+            step("STARTTLS", timeout, encrypting).await?;
+        }
+        if let Some(credentials) = &server.credentials {
+            let signing_in = connection.auth(DEFAULT_MECHANISMS, credentials);
+            step("AUTH", timeout, signing_in).await?;
+        }
+        Ok(Self { connection, timeout })
+    }
+
+    /// Whether the server is still there.
+    pub(super) async fn answers(&mut self) -> bool {
+        step("NOOP", self.timeout, self.connection.command(Noop))
+            .await
+            .is_ok()
+    }
+
+    pub(super) async fn send(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<(), MailError> {
+        let options = self.options(envelope, mail)?;
+        let from = Mail::new(envelope.from().cloned(), options);
+        step("MAIL FROM", self.timeout, self.connection.command(from)).await?;
+        for recipient in envelope.to() {
+            let recipient = Rcpt::new(recipient.clone(), Vec::new());
+            step("RCPT TO", self.timeout, self.connection.command(recipient))
+                .await
+                .map_err(Failure::of_recipient)?;
+        }
+        step("DATA", self.timeout, self.connection.command(Data)).await?;
+        step("the mail", self.timeout * CONTENT, self.connection.message(mail)).await?;
+        Ok(())
+    }
+
+    /// What the server must be able to do for this mail.
+    fn options(&self, envelope: &Envelope, mail: &[u8]) -> Result<Vec<MailParameter>, MailError> {
+        let offers = |extension| self.connection.server_info().supports_feature(extension);
+        let mut options = Vec::new();
+        let mut addresses = envelope.to().iter().chain(envelope.from());
+        if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
+            if !offers(Extension::SmtpUtfEight) {
+                return Err(MailError::Refused(
+                    "the mail server does not take addresses that are not ASCII (SMTPUTF8)".to_owned(),
+                ));
+            }
+            options.push(MailParameter::SmtpUtfEight);
+        }
+        if !mail.is_ascii() {
+            if !offers(Extension::EightBitMime) {
+                return Err(MailError::Permanent(
+                    "the mail server takes ASCII alone (no 8BITMIME)".to_owned(),
+                ));
+            }
+            options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        Ok(options)
+    }
+}
+
+impl Failure {
+    /// Of the step that names the recipient: whether it is their address that was refused, or we.
+    fn of_recipient(self) -> MailError {
+        match &self {
+            Self::Smtp(error) if error.is_permanent() => {
+                let code = error.status().map_or(0, u16::from);
+                let said = error.source().map(ToString::to_string).unwrap_or_default();
+                if is_about_recipient(code, &said) {
+                    MailError::Refused(words(error))
+                } else {
+                    self.into()
+                }
+            }
+            _ => self.into(),
+        }
+    }
+}
+
+impl From<Failure> for MailError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Silent(what, timeout) => Self::Transient(format!(
+                "the mail server did not answer within {} s: {what}",
+                timeout.as_secs_f64()
+            )),
+            Failure::Smtp(error) => {
+                let let_in = !error
+                    .status()
+                    .is_some_and(|code| NOT_LET_IN.contains(&code.into()));
+                if error.is_permanent() && let_in {
+                    Self::Permanent(words(&error))
+                } else {
+                    Self::Transient(words(&error))
+                }
+            }
+        }
+    }
+}
+
+/// By the enhanced status code (RFC 3463) if there is one: 5.1 is an address, 5.2 a mailbox; 5.7, that we may not, is a mistake in
+/// the settings.
+fn is_about_recipient(code: u16, said: &str) -> bool {
+    let enhanced = said.split_whitespace().next().unwrap_or_default();
+    if enhanced.starts_with("5.") {
+        return enhanced.starts_with("5.1.") || enhanced.starts_with("5.2.");
+    }
+    matches!(code, 550 | 551 | 553) && !said.to_lowercase().contains("relay")
+}
+
+/// What went wrong, without the addresses that servers repeat: it is kept longer than the account may be.
+fn words(error: &Error) -> String {
+    let said = error.to_string();
+    let words = said
+        .split_whitespace()
+        .map(|word| if word.contains('@') { "(address)" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_recipient_is_told_from_a_relay_that_does_not_know_us() {
+        for (code, said) in [
+            (550, "5.1.1 no such mailbox"),
+            (552, "5.2.2 mailbox full"),
+            (550, "user unknown"),
+            (553, ""),
+        ] {
+            assert!(is_about_recipient(code, said), "{code} {said}");
+        }
+        for (code, said) in [
+            (554, "5.7.1 Relay access denied"),
+            (550, "5.7.26 unauthenticated sender"),
+            (550, "Relay not permitted"),
+            (554, "no"),
+        ] {
+            assert!(!is_about_recipient(code, said), "{code} {said}");
+        }
+    }
+}
