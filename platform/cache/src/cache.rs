@@ -95,6 +95,12 @@ impl Cache {
         self.redis.is_some()
     }
 
+    /// Most that the values kept in this process take up in all, in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.local.values.max_bytes()
+    }
+
     /// The part of it that is in this process, and that no server can take away: itself, if nobody shares it.
     #[must_use]
     pub fn here(&self) -> Self {

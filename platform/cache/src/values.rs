@@ -49,6 +49,10 @@ impl Values {
         }
     }
 
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<Bytes> {
         let entry = self.entries.get(key)?;
         self.is_good(&entry).then_some(entry.value)

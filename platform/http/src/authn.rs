@@ -117,6 +117,14 @@ fn by_cookie_only(headers: &HeaderMap) -> bool {
     !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(names::API_KEY_HEADER)
 }
 
+/// The text of the API key that a request came with, whichever header it stands in.
+pub(crate) fn presented_key(headers: &HeaderMap) -> Option<&str> {
+    match headers.get(header::AUTHORIZATION) {
+        Some(value) => value.to_str().ok().and_then(bearer),
+        None => headers.get(names::API_KEY_HEADER)?.to_str().ok(),
+    }
+}
+
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, credentials) = value.split_once(' ')?;
     scheme

@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::{Failure, Result, codes};
 
@@ -32,9 +32,24 @@ impl<S: Send + Sync> FromRequest<S> for Upload {
     }
 }
 
-/// Reads the whole body; 413 when it is larger than the limit that axum's `DefaultBodyLimit` sets.
+/// Reads the whole body; 413 when it is larger than the limit that axum's `DefaultBodyLimit` sets, 415 when it is compressed.
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    refuse_encoded(request.headers())?;
     Bytes::from_request(request, state).await.map_err(refusal)
+}
+
+/// Refuses a body that is compressed: its size is not what it says.
+///
+/// # Errors
+/// 415 with `Accept-Encoding: identity`.
+pub fn refuse_encoded(headers: &HeaderMap) -> Result<()> {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    Err(Failure::new(codes::UNSUPPORTED_MEDIA_TYPE)
+        .detail("Compressed bodies are not accepted; send it as it is.")
+        .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
 }
 
 fn refusal(rejection: BytesRejection) -> Failure {

@@ -4,12 +4,11 @@ use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use stoa_kernel::{Principal, PrincipalKind, Resource, SessionId, allow};
+use stoa_kernel::{Principal, SessionId};
 
 use crate::{
     Failure, Result,
-    authn::{Refusal, unauthenticated},
-    codes,
+    guard::{Guard, pass},
 };
 
 /// The signed-in caller: a person or a key. Refuses with 401. `Option<Caller>` is none for an anonymous one.
@@ -44,23 +43,11 @@ pub struct Own<P>(pub Arc<Principal>, PhantomData<P>);
 #[derive(Clone, Debug)]
 pub struct Person(pub Arc<Principal>, pub SessionId);
 
-fn caller(parts: &Parts) -> Result<Arc<Principal>> {
-    if let Some(principal) = parts.extensions.get::<Arc<Principal>>() {
-        return Ok(Arc::clone(principal));
-    }
-    let refusal = parts.extensions.get::<Refusal>();
-    Err(refusal.map_or_else(unauthenticated, |refusal| Failure::clone(&refusal.0)))
-}
-
-fn forbidden(permission: &str) -> Failure {
-    Failure::new(codes::FORBIDDEN).detail(format!("This needs the permission {permission}."))
-}
-
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        caller(parts).map(Self)
+        pass(parts, Guard::SignedIn).map(Self)
     }
 }
 
@@ -76,11 +63,7 @@ impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Permit<P> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let principal = caller(parts)?;
-        let noun = P::NAME.split_once('.').map_or(P::NAME, |(noun, _)| noun);
-        if !allow(&principal, P::NAME, &Resource::all(noun), &[]).allowed {
-            return Err(forbidden(P::NAME));
-        }
+        let principal = pass(parts, Guard::Permission(P::NAME.into()))?;
         Ok(Self(principal, PhantomData))
     }
 }
@@ -89,10 +72,7 @@ impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Own<P> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let principal = caller(parts)?;
-        if !principal.in_scope(P::NAME) {
-            return Err(forbidden(P::NAME));
-        }
+        let principal = pass(parts, Guard::Scope(P::NAME.into()))?;
         Ok(Self(principal, PhantomData))
     }
 }
@@ -101,11 +81,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Person {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let principal = caller(parts)?;
-        match (principal.kind, principal.session_id) {
-            (PrincipalKind::User, Some(session)) => Ok(Self(principal, session)),
-            _ => Err(Failure::new(codes::FORBIDDEN).detail("An API key cannot do this; sign in.")),
-        }
+        let principal = pass(parts, Guard::Person)?;
+        let session = principal
+            .session_id
+            .ok_or_else(|| Failure::internal("a person without a session"))?;
+        Ok(Self(principal, session))
     }
 }
 

@@ -10,6 +10,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{Code, FieldError, Problem, codes};
 
+/// Wrong fields that a problem lists at most.
+const MAX_ERRORS: usize = 100;
+/// Longest name of a field that a problem repeats, in bytes.
+const MAX_FIELD: usize = 128;
+/// Longest text about one failure, in bytes.
+const MAX_MESSAGE: usize = 512;
+
 /// What handlers return.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -53,11 +60,12 @@ impl Failure {
     /// Says what is particular to this one. The caller sees it.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.problem.detail = Some(detail.into());
+        self.problem.detail = Some(cut(detail.into(), MAX_MESSAGE));
         self
     }
 
-    /// Adds a wrong field.
+    /// Adds a wrong field. Names and messages may repeat what the caller sent, so they are cut to a short length, and no more
+    /// than [`MAX_ERRORS`] fields are listed.
     #[must_use]
     pub fn field(
         mut self,
@@ -65,11 +73,13 @@ impl Failure {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
-        self.problem.errors.push(FieldError {
-            field: field.into(),
-            code: code.into(),
-            message: message.into(),
-        });
+        if self.problem.errors.len() < MAX_ERRORS {
+            self.problem.errors.push(FieldError {
+                field: cut(field.into(), MAX_FIELD),
+                code: code.into(),
+                message: cut(message.into(), MAX_MESSAGE),
+            });
+        }
         self
     }
 
@@ -116,6 +126,15 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
+}
+
+/// The text, up to `max` bytes and a sign that more was there.
+fn cut(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max));
+        text.push('\u{2026}');
+    }
+    text
 }
 
 impl IntoResponse for Failure {

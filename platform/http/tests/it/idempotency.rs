@@ -151,13 +151,14 @@ async fn the_same_again_gets_the_same_answer_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_repeated_with_the_new_requests_id() {
+async fn a_refusal_is_not_kept_and_its_key_may_be_used_with_what_was_put_right() {
     let ground = ground();
-    let first = ground.send("k", "refuse").await;
-    let again = ground.send("k", "refuse").await;
-    assert_eq!((code(&again), ground.calls()), ((422, "invalid_input"), 1));
-    assert_eq!(again.body, first.body);
-    assert_eq!(again.body["request_id"], "r-2");
+    for call in 1..=2 {
+        let refused = ground.send("k", "refuse").await;
+        assert_eq!((code(&refused), ground.calls()), ((422, "invalid_input"), call));
+        assert_eq!(refused.header("idempotency-replayed"), "");
+    }
+    assert_eq!(ground.send("k", "right").await.body, json!({"call": 3}));
 }
 
 #[tokio::test]
@@ -243,7 +244,13 @@ async fn who_hangs_up_and_asks_again_gets_what_was_begun() {
 
 #[tokio::test]
 async fn what_did_not_work_may_be_tried_again() {
-    for (body, status) in [("fail", 500), ("panic", 500), ("busy", 429), ("large", 200)] {
+    for (body, status) in [
+        ("fail", 500),
+        ("panic", 500),
+        ("busy", 429),
+        ("refuse", 422),
+        ("large", 200),
+    ] {
         let ground = ground();
         for call in 1..=2 {
             let answer = ground.send("k", body).await;

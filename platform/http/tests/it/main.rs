@@ -6,6 +6,7 @@ mod conditional;
 mod describing;
 mod failing;
 mod idempotency;
+mod idempotency_credentials;
 mod idempotency_shared;
 mod input;
 mod own_writes;

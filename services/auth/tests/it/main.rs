@@ -9,6 +9,7 @@ mod cookies;
 mod events;
 mod explain;
 mod grants;
+mod idempotency;
 mod keys;
 mod lockout;
 mod login;
