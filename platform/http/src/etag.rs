@@ -58,14 +58,18 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// The version that a tag names; none for a weak one, which never matches here, and for one that is not ours.
+/// The version that a tag names; none for one that is not ours.
+///
+/// A weak tag counts as the strong one: whoever compresses an answer on its way, the edge or a proxy, makes its tag weak, and ours
+/// name the version of a thing, not the bytes of one answer.
 fn version(tag: &str) -> Result<Option<i64>> {
-    let strong = tag.strip_prefix("W/").unwrap_or(tag);
-    let inner = strong
+    let inner = tag
+        .strip_prefix("W/")
+        .unwrap_or(tag)
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .ok_or_else(malformed)?;
-    Ok(inner.parse().ok().filter(|_| strong.len() == tag.len()))
+    Ok(inner.parse().ok())
 }
 
 fn malformed() -> Failure {

@@ -42,6 +42,8 @@ where
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Failure::new(codes::MALFORMED).detail(format!("The body is not UTF-8: {error}.")))?;
+    // RFC 8259, 8.1: what begins with a byte order mark may be read nonetheless.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     refuse_nul(text)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer);

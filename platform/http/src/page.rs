@@ -12,7 +12,7 @@ use crate::{Failure, Result};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// `next_cursor` of the page before; absent for the first.
+    /// `next_cursor` of the page before; absent or empty for the first.
     #[garde(skip)]
     pub cursor: Option<String>,
     /// Items of a page at most, 1 to 100; 20 if absent.
@@ -33,7 +33,8 @@ impl PageQuery {
     /// # Errors
     /// 422 naming `cursor` when it was not given out by a list of such positions.
     pub fn position<P: DeserializeOwned>(&self) -> Result<Option<P>> {
-        let position = self.cursor.as_deref().map(Cursor::decode).transpose();
+        let given = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
+        let position = given.map(Cursor::decode).transpose();
         position.map_err(|error| Failure::invalid("cursor", "invalid", error.to_string()))
     }
 }

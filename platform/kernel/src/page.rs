@@ -8,6 +8,8 @@ pub const DEFAULT_LIMIT: u32 = 20;
 /// Items of a page at most.
 pub const MAX_LIMIT: u32 = 100;
 
+const NUL: &[u8] = b"\\u0000";
+
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Page<T> {
@@ -60,9 +62,13 @@ impl Cursor {
     /// Reads a position back.
     ///
     /// # Errors
-    /// When the text was not made by [`Cursor::encode`] for the same type.
+    /// When the text was not made by [`Cursor::encode`] for the same type, or holds U+0000, which no database takes.
     pub fn decode<P: DeserializeOwned>(text: &str) -> Result<P, CursorError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
+        // In JSON it can only be written as an escape.
+        if bytes.windows(NUL.len()).any(|window| window == NUL) {
+            return Err(CursorError);
+        }
         serde_json::from_slice(&bytes).map_err(|_| CursorError)
     }
 }
@@ -130,6 +136,12 @@ mod tests {
         assert!(Cursor::decode::<u32>(&cursor).is_err());
         for text in ["", "?", "e30=", "ä", "bm8"] {
             assert!(Cursor::decode::<(String, u32)>(text).is_err(), "{text}");
+        }
+        for text in ["\0", "a\0b"] {
+            assert!(
+                Cursor::decode::<String>(&Cursor::encode(&text)).is_err(),
+                "{text:?}"
+            );
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::{Error, ToValue, ValueRef, value::micros};
 /// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
 const EPOCH: i64 = 946_684_800_000_000;
 
+/// The earliest time that PostgreSQL knows, in microseconds before 2000.
+const EARLIEST: i64 = -211_813_488_000_000_000;
+
 type Boxed = Box<dyn StdError + Sync + Send>;
 
 /// A parameter, written as the type that the statement wants.
@@ -67,7 +70,7 @@ impl ToSql for Bound<'_> {
             ValueRef::Uuid(uuid) => return uuid.to_sql(only(ty, &[Type::UUID], "a UUID")?, out),
             ValueRef::Time(time) => {
                 only(ty, &[Type::TIMESTAMPTZ], "a time")?;
-                out.put_i64(micros(time) - EPOCH);
+                out.put_i64((micros(time) - EPOCH).max(EARLIEST));
             }
         }
         Ok(IsNull::No)

@@ -364,7 +364,11 @@ async fn pages_are_bounded_and_cursors_checked() {
     assert_eq!(wrong(&get(&router(), "/pages?limit=101").await).0, "limit");
     assert_eq!(wrong(&get(&router(), "/pages?limit=0").await).0, "limit");
     let other = Cursor::encode(&"text");
-    for cursor in ["", "!", other.as_str()] {
+    assert_eq!(
+        get(&router(), "/pages?cursor=&limit=5").await.body,
+        json!([5, null])
+    );
+    for cursor in ["!", other.as_str()] {
         assert_eq!(
             wrong(&get(&router(), &format!("/pages?cursor={cursor}")).await).0,
             "cursor"

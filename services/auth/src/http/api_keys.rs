@@ -89,6 +89,7 @@ pub(super) struct CreateApiKeyRequest {
     scopes: Vec<String>,
     /// From when on it is good no more; never, if absent.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "stoa_http::time::optional")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
 }

@@ -181,6 +181,11 @@ async fn lists_are_filtered_by_time_and_picture(app: App) {
         .expect(200);
     assert_eq!(names(&app, &[("created_after", &between)]).await, ["Grace"]);
     assert_eq!(names(&app, &[("created_before", &between)]).await, ["Ada"]);
+    let always = [
+        ("created_after", "0000-01-01T00:00:00Z"),
+        ("created_before", "9999-12-31T23:59:59Z"),
+    ];
+    assert_eq!(names(&app, &always).await.len(), 2);
     assert_eq!(names(&app, &[("has_avatar", "true")]).await, ["Ada"]);
     assert_eq!(names(&app, &[("has_avatar", "false")]).await, ["Grace"]);
     assert_eq!(
