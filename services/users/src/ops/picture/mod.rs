@@ -14,15 +14,10 @@ use crate::error::Error;
 /// Bytes of a pixel at most, in any format that we read.
 const PIXEL_BYTES: u64 = 8;
 
-/// The format of a media type; none if such pictures are not accepted.
-pub(crate) fn format_of(media_type: &str) -> Option<ImageFormat> {
-    match media_type {
-        "image/png" => Some(ImageFormat::Png),
-        "image/jpeg" => Some(ImageFormat::Jpeg),
-        "image/webp" => Some(ImageFormat::WebP),
-        "image/gif" => Some(ImageFormat::Gif),
-        _ => None,
-    }
+/// Whether pictures of this format are accepted.
+pub(crate) fn is_accepted(format: ImageFormat) -> bool {
+    use ImageFormat::{Gif, Jpeg, Png, WebP};
+    matches!(format, Png | Jpeg | WebP | Gif)
 }
 
 /// The picture as a square PNG of `size` pixels a side: its middle, upright, the first frame if it moves. Whatever else
