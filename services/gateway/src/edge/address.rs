@@ -45,7 +45,13 @@ impl Proxies {
             return source;
         }
         if let Some(scheme) = headers.get(FORWARDED_PROTO) {
-            source.secure = scheme.as_bytes().eq_ignore_ascii_case(b"https");
+            // Each proxy may add its own; the first is how the caller came.
+            let first = scheme
+                .as_bytes()
+                .split(|byte| *byte == b',')
+                .next()
+                .unwrap_or_default();
+            source.secure = first.trim_ascii().eq_ignore_ascii_case(b"https");
         }
         let lines = headers.get_all(FORWARDED_FOR).into_iter().rev();
         for hop in lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(',')) {
@@ -136,6 +142,19 @@ mod tests {
         let headers = HeaderMap::from_iter([(FORWARDED_PROTO, HeaderValue::from_static("https"))]);
         assert!(proxies.source("10.0.0.1".parse().unwrap(), &headers).secure);
         assert!(!proxies.source("127.0.0.1".parse().unwrap(), &headers).secure);
+        for (line, secure) in [
+            ("https,http", true),
+            ("HTTPS , http", true),
+            ("http,https", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(FORWARDED_PROTO, HeaderValue::from_static(line))]);
+            assert_eq!(
+                proxies.source("10.0.0.1".parse().unwrap(), &headers).secure,
+                secure,
+                "{line}"
+            );
+        }
         let public = Proxies::new(Vec::new(), "https://example.com");
         assert!(
             public

@@ -11,7 +11,7 @@ use async_compression::{
 };
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
@@ -29,31 +29,25 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// The best that the caller takes: the one it prefers, else the smaller.
+    /// The best that the caller takes: the one it prefers, else the smaller. None where it takes none, or prefers the answer as it is.
     pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let (mut brotli, mut gzip, mut others) = (None, None, None);
+        let mut asked = Qualities::default();
         let lines = headers
             .get_all(header::ACCEPT_ENCODING)
             .iter()
             .filter_map(|line| line.to_str().ok());
         for entry in lines.flat_map(|line| line.split(',')) {
-            let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-            let quality = parameters
-                .trim()
-                .strip_prefix("q=")
-                .map_or(1.0, |q| q.parse().unwrap_or(0.0));
-            match name.trim() {
-                "br" => brotli = Some(quality),
-                "gzip" | "x-gzip" => gzip = Some(quality),
-                "*" => others = Some(quality),
-                _ => {}
-            }
+            asked.note(entry);
         }
-        let (brotli, gzip) = (brotli.or(others).unwrap_or(0.0), gzip.or(others).unwrap_or(0.0));
-        if brotli > 0.0 && brotli >= gzip {
-            return Some(Self::Brotli);
-        }
-        (gzip > 0.0).then_some(Self::Gzip)
+        let of = |named: Option<f32>| named.or(asked.others).unwrap_or(0.0);
+        let (brotli, gzip) = (of(asked.brotli), of(asked.gzip));
+        let (best, quality) = if brotli >= gzip {
+            (Self::Brotli, brotli)
+        } else {
+            (Self::Gzip, gzip)
+        };
+        // As it is, an answer is welcome also where that is not said, and last then.
+        (quality > 0.0 && quality >= asked.identity.unwrap_or(0.0)).then_some(best)
     }
 
     const fn name(self) -> HeaderValue {
@@ -64,25 +58,89 @@ impl Encoding {
     }
 }
 
-/// Whether the answer gets smaller by it: its size is known and not small, and its media type is text of some kind.
-pub(super) fn worthwhile(response: &Response, method: &Method, from: u64) -> bool {
-    if response
-        .body()
-        .size_hint()
-        .exact()
-        .is_none_or(|size| size < from.max(1))
-    {
+/// How much a caller likes each encoding, 0 to 1; none where it does not say.
+#[derive(Default)]
+struct Qualities {
+    brotli: Option<f32>,
+    gzip: Option<f32>,
+    identity: Option<f32>,
+    others: Option<f32>,
+}
+
+impl Qualities {
+    /// Reads an entry such as `gzip;q=0.5`. Names are of any case.
+    fn note(&mut self, entry: &str) {
+        let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
+        let name = name.trim();
+        let named = |known: &str| name.eq_ignore_ascii_case(known);
+        let place = if named("br") {
+            &mut self.brotli
+        } else if named("gzip") || named("x-gzip") {
+            &mut self.gzip
+        } else if named("identity") {
+            &mut self.identity
+        } else if named("*") {
+            &mut self.others
+        } else {
+            return;
+        };
+        *place = Some(quality(parameters));
+    }
+}
+
+/// 1 where none is given, 0 for one that cannot be read.
+fn quality(parameters: &str) -> f32 {
+    let mut pairs = parameters.split(';').filter_map(|pair| pair.split_once('='));
+    let given = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+    given.map_or(1.0, |(_, value)| {
+        let value = value.trim().parse().ok();
+        value.filter(|value| (0.0..=1.0).contains(value)).unwrap_or(0.0)
+    })
+}
+
+/// Whether the answer gets smaller by it: its size is known and not small, and its media type is text of some kind. Of an answer to
+/// HEAD that is told as of the one to GET.
+fn worthwhile(response: &Response, method: &Method, from: u64) -> bool {
+    let headers = response.headers();
+    let announced = || headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    let size = match response.body().size_hint().exact() {
+        Some(0) if *method == Method::HEAD => announced(),
+        size => size,
+    };
+    if size.is_none_or(|size| size < from.max(1)) {
         return false;
     }
-    let headers = response.headers();
     let media_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    *method != Method::HEAD
-        && compressible(media_type)
+    compressible(media_type)
         && !headers.contains_key(header::CONTENT_ENCODING)
         && !headers.contains_key(header::CONTENT_RANGE)
+}
+
+/// The answer as the caller takes it: smaller, if that is worth it. HEAD and 304 tell what GET and 200 would.
+pub(super) fn fit(
+    mut response: Response,
+    method: &Method,
+    encoding: Option<Encoding>,
+    from: u64,
+) -> Response {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        vary(response.headers_mut());
+        if encoding.is_some() {
+            weaken(response.headers_mut());
+        }
+        return response;
+    }
+    if !worthwhile(&response, method, from) {
+        return response;
+    }
+    vary(response.headers_mut());
+    match encoding {
+        Some(encoding) => compress(response, method, encoding),
+        None => response,
+    }
 }
 
 fn compressible(media_type: &str) -> bool {
@@ -97,18 +155,37 @@ fn compressible(media_type: &str) -> bool {
 }
 
 /// Says that what is answered depends on what the caller takes.
-pub(super) fn vary(headers: &mut HeaderMap) {
+fn vary(headers: &mut HeaderMap) {
     headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
 }
 
-/// The same answer, encoded. Its entity tag stays: ours name the version of the thing, not the bytes of one answer, and
-/// a caller gives them back in `If-Match`.
-pub(super) fn compress(response: Response, encoding: Encoding) -> Response {
+/// Makes the entity tag a weak one: it names the same thing, in other bytes. `If-Match` takes it nonetheless.
+fn weaken(headers: &mut HeaderMap) {
+    let Some(tag) = headers
+        .get(header::ETAG)
+        .filter(|tag| !tag.as_bytes().starts_with(b"W/"))
+    else {
+        return;
+    };
+    if let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()) {
+        headers.insert(header::ETAG, weak);
+    }
+}
+
+/// The same answer, encoded.
+fn compress(response: Response, method: &Method, encoding: Encoding) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::ACCEPT_RANGES);
     parts.headers.insert(header::CONTENT_ENCODING, encoding.name());
-    Response::from_parts(parts, Body::new(Compressed::new(body, encoding)))
+    weaken(&mut parts.headers);
+    let body = if *method == Method::HEAD {
+        // Its length is not known before it is encoded, so HEAD tells none, as GET does.
+        Body::empty()
+    } else {
+        Body::new(Compressed::new(body, encoding))
+    };
+    Response::from_parts(parts, body)
 }
 
 /// A body on its way through an encoder that writes into memory.
@@ -232,7 +309,26 @@ mod tests {
         assert_eq!(accepted("gzip"), Some(Encoding::Gzip));
         assert_eq!(accepted("*"), Some(Encoding::Brotli));
         assert_eq!(accepted("br;q=0, *"), Some(Encoding::Gzip));
-        for none in ["", "identity", "deflate, zstd", "br;q=0, gzip;q=0", "br;q=wrong"] {
+        assert_eq!(accepted("GZIP"), Some(Encoding::Gzip));
+        assert_eq!(accepted("X-Gzip ; Q = 0.5 , Br;q=0.2"), Some(Encoding::Gzip));
+        assert_eq!(accepted("gzip;level=9;q=0.1"), Some(Encoding::Gzip));
+        assert_eq!(accepted("identity;q=0.5, gzip;q=0.8"), Some(Encoding::Gzip));
+        assert_eq!(accepted("gzip, identity"), Some(Encoding::Gzip));
+        assert_eq!(accepted("identity;q=0, gzip;q=0.001"), Some(Encoding::Gzip));
+        for none in [
+            "",
+            "identity",
+            "deflate, zstd",
+            "br;q=0, gzip;q=0",
+            "br;q=wrong",
+            "gzip;Q=0",
+            "GZIP;q=0.000",
+            "gzip; q=0",
+            "gzip;q=inf",
+            "*;q=0",
+            "identity, gzip;q=0.5",
+            "identity;q=0.9, *;q=0.1",
+        ] {
             assert_eq!(accepted(none), None, "{none}");
         }
     }

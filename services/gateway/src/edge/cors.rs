@@ -8,10 +8,10 @@ use crate::{CorsConfig, Origin, codes::ORIGIN_NOT_ALLOWED};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, idempotency-key, if-match, if-none-match, traceparent, x-api-key, x-csrf-token, x-request-id",
+    "authorization, baggage, content-type, idempotency-key, if-match, if-none-match, traceparent, tracestate, x-api-key, x-csrf-token, x-request-id",
 );
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
-    "etag, idempotency-replayed, link, location, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id",
+    "content-disposition, etag, idempotency-replayed, link, location, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id",
 );
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const ANY: HeaderValue = HeaderValue::from_static("*");

@@ -218,12 +218,7 @@ impl Edge {
         if !edge.behind_gateway {
             shape::headers(response.headers_mut(), &exchange);
             edge.cors.sign(response.headers_mut(), origin);
-            if compress::worthwhile(&response, &exchange.method, edge.config.compress_from) {
-                compress::vary(response.headers_mut());
-                if let Some(encoding) = encoding {
-                    response = compress::compress(response, encoding);
-                }
-            }
+            response = compress::fit(response, &exchange.method, encoding, edge.config.compress_from);
         }
         span.record("http.response.status_code", response.status().as_u16());
         exchange.end(response.status(), response.body().size_hint().exact());
@@ -295,6 +290,9 @@ impl Inner {
         {
             return Ok(answer);
         }
+        if let Some(Refused(failure)) = parts.extensions.remove() {
+            return Err(failure);
+        }
         // A gRPC stream has no length; its messages have their limits where they are read.
         let endless = exchange.route.remote.as_ref().is_some_and(|remote| remote.grpc);
         let body = limits::limit_body(body, if endless { u64::MAX } else { self.config.max_body })?;
@@ -351,6 +349,10 @@ impl Inner {
 fn infallible(answer: std::result::Result<Response, Infallible>) -> Response {
     answer.unwrap_or_else(|never| match never {})
 }
+
+/// In a request's extensions: why the server has it refused.
+#[derive(Clone)]
+pub(crate) struct Refused(pub(crate) Failure);
 
 /// When the answer to a request has to be there, for the task that it is moved to.
 #[derive(Clone, Copy)]

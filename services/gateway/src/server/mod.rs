@@ -1,6 +1,8 @@
 //! The listener: connections, their limits, and how they come to an end.
 
 mod activity;
+mod bare;
+mod host;
 mod redirect;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -24,8 +26,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::activity::Activity;
 pub use self::redirect::{Answers, redirect};
+use self::{activity::Activity, bare::Worded};
 use crate::{Edge, threads::Threads};
 
 /// How a listener treats connections. The defaults fit a public one.
@@ -226,13 +228,14 @@ impl Server {
     ) {
         let activity = Activity::default();
         let (edge, active) = (self.edge.clone(), activity.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            host::check(&mut request);
             let (edge, busy) = (edge.clone(), active.busy());
             async move { Ok::<_, std::convert::Infallible>(busy.until_sent(edge.handle(peer, request).await)) }
         });
         let connection = self
             .builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service);
+            .serve_connection_with_upgrades(TokioIo::new(Worded::new(stream)), service);
         let connection = pin!(watcher.watch(connection));
         tokio::select! {
             biased;

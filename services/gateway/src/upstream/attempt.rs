@@ -102,6 +102,7 @@ async fn http1(
 ) -> Result<Response, Miss> {
     *request.version_mut() = Version::HTTP_11;
     *request.uri_mut() = headers::origin_form(std::mem::take(request.uri_mut()));
+    headers::name_host(request.headers_mut(), &replica.authority);
     for _ in 0..STALE {
         let Some(mut wire) = replica.take() else { break };
         if !wire::is_free(&mut wire).await {

@@ -111,6 +111,15 @@ pub(super) fn origin_form(uri: Uri) -> Uri {
     path.map_or_else(Uri::default, Uri::from)
 }
 
+/// A caller of HTTP/1.0 need not name a host; on HTTP/1.1 there has to be one.
+pub(super) fn name_host(headers: &mut HeaderMap, replica: &Authority) {
+    if !headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::try_from(replica.as_str())
+    {
+        headers.insert(header::HOST, host);
+    }
+}
+
 /// The target of a request on an HTTP/2 connection.
 pub(super) fn absolute_form(uri: Uri, headers: &HeaderMap, replica: &Authority) -> Uri {
     let host = headers

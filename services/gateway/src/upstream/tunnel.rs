@@ -54,6 +54,7 @@ impl Service {
                 return Err(Refused::nobody(&self.name));
             };
             let flight = replica.fly();
+            headers::name_host(request.headers_mut(), &replica.authority);
             let miss = match self.switch(&replica, request).await {
                 Ok(answer) => return Ok(self.tie(answer, caller, flight).await),
                 Err(miss) => miss,

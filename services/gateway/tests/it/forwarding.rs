@@ -384,7 +384,10 @@ async fn connections_for_twenty_requests(threads: usize) -> usize {
     let mut clients = [client(gateway.address).await, client(gateway.address).await];
     for _ in 0..10 {
         for client in &mut clients {
-            let request = http::Request::get("/plain").body(Body::empty()).unwrap();
+            let request = http::Request::get("/plain")
+                .header("host", "x")
+                .body(Body::empty())
+                .unwrap();
             assert_eq!(
                 read(client.send_request(request).await.unwrap()).await.status,
                 200

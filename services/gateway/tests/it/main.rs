@@ -11,6 +11,7 @@ mod edge;
 mod errors;
 mod forwarding;
 mod grpc;
+mod heads;
 mod limits;
 mod log;
 mod measured;

@@ -113,6 +113,7 @@ async fn a_draining_replica_finishes_what_it_has_and_gets_nothing_new() {
             tokio::spawn(async move {
                 let mut client = crate::split::client(address).await;
                 let request = http::Request::get("/anything/slow")
+                    .header("host", "x")
                     .body(axum::body::Body::empty())
                     .unwrap();
                 crate::split::read(client.send_request(request).await.unwrap())

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::story::{Story, story};
 
-struct Served {
+pub(crate) struct Served {
     address: SocketAddr,
     stop: CancellationToken,
     server: JoinHandle<()>,
@@ -39,7 +39,7 @@ async fn serve_as(story: Story, options: ServerOptions, grace: Duration) -> Serv
     }
 }
 
-async fn usual(settings: &str) -> Served {
+pub(crate) async fn usual(settings: &str) -> Served {
     serve(story(settings), ServerLimits::default(), Duration::from_secs(5)).await
 }
 
@@ -49,7 +49,7 @@ impl Served {
     }
 
     /// Sends bytes on a connection of its own and reads until the server closes it.
-    async fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
         // The server may have refused and closed before it has read all.
         let _ = stream.write_all(bytes).await;
@@ -292,17 +292,16 @@ async fn other_forms_of_address_are_never_a_fault_of_ours() {
 #[tokio::test]
 async fn a_head_of_any_size_is_refused_without_harm() {
     let served = usual("").await;
-    for (size, problem) in [(20_000, true), (1_000_000, false)] {
+    for size in [20_000, 1_000_000] {
         let head = format!(
             "GET /plain HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-much: {}\r\n\r\n",
             "x".repeat(size)
         );
         let answer = served.raw(head.as_bytes()).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 431 ") || answer.is_empty() && !problem,
-            "{size}: {answer}"
-        );
-        assert_eq!(answer.contains("header_too_large"), problem);
+        // Who still sends when it is refused may find the connection gone.
+        let gone = answer.is_empty() && size > 20_000;
+        let problem = answer.starts_with("HTTP/1.1 431 ") && answer.contains("header_too_large");
+        assert!(problem || gone, "{size}: {answer}");
     }
     assert!(
         served

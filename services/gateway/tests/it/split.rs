@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -89,10 +89,10 @@ impl Process {
         body: impl Into<Body>,
     ) -> Response<hyper::body::Incoming> {
         let mut client = client(self.address).await;
-        client
-            .send_request(request.body(body.into()).unwrap())
-            .await
-            .unwrap()
+        let mut request = request.body(body.into()).unwrap();
+        let host = || HeaderValue::try_from(self.address.to_string()).unwrap();
+        request.headers_mut().entry(header::HOST).or_insert_with(host);
+        client.send_request(request).await.unwrap()
     }
 }
 

@@ -151,6 +151,15 @@ fn product() -> Router {
         )
         .route("/long", get(async || Json(json!({"text": "word ".repeat(1000)}))))
         .route(
+            "/tagged",
+            get(async || {
+                (
+                    [(header::ETAG, "\"7\"")],
+                    Json(json!({"text": "word ".repeat(1000)})),
+                )
+            }),
+        )
+        .route(
             "/image",
             get(async || ([(header::CONTENT_TYPE, "image/png")], vec![7_u8; 4096])),
         )
