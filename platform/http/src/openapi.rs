@@ -6,6 +6,8 @@
 //! - with `extensions(("x-permission" = json!("users.read")))` besides: whoever holds that permission.
 //! - with `extensions(("x-scope" = json!("profile.write")))`: an API key needs this scope, a person nothing.
 
+mod complete;
+
 use std::collections::BTreeMap;
 
 use http::Method;
@@ -69,7 +71,7 @@ fn response_name(status: u16) -> String {
 }
 
 /// Adds to a description what all services refer to: the problem's schema and responses, and the security schemes.
-/// Every operation can be refused by the edge, and says so. Beside bearer tokens, whatever is open to them is open to cookies and API keys.
+/// Every operation can be refused by the edge, and says so, and takes the headers of all. Beside bearer tokens, whatever is open to them is open to cookies and API keys.
 pub struct Shared;
 
 impl Modify for Shared {
@@ -99,7 +101,7 @@ impl Modify for Shared {
         let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(names::API_KEY_HEADER)));
         components.add_security_scheme(API_KEY, key);
         let bearer = SecurityRequirement::new::<_, [&str; 0], _>(BEARER, []);
-        for operation in openapi.paths.paths.values_mut().flat_map(operations_mut) {
+        for (_, operation) in openapi.paths.paths.values_mut().flat_map(operations_mut) {
             for status in EDGE {
                 let refusal = || Ref::from_response_name(response_name(*status)).into();
                 operation
@@ -121,10 +123,11 @@ impl Modify for Shared {
                 }
             }
         }
+        complete::complete(openapi);
     }
 }
 
-fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     let PathItem {
         get,
         put,
@@ -135,9 +138,17 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         patch,
         ..
     } = item;
-    [get, put, post, delete, options, head, patch]
-        .into_iter()
-        .filter_map(Option::as_mut)
+    [
+        (Method::GET, get),
+        (Method::PUT, put),
+        (Method::POST, post),
+        (Method::DELETE, delete),
+        (Method::OPTIONS, options),
+        (Method::HEAD, head),
+        (Method::PATCH, patch),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// Who may call a route.

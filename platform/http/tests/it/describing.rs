@@ -60,6 +60,50 @@ fn every_route_tells_who_may_call_it() {
 }
 
 #[test]
+fn every_response_is_described_and_every_schema_used() {
+    let document = serde_json::to_value(description()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let told = response.get("$ref").or(response.get("description"));
+                assert!(told.is_some_and(|told| told != ""), "{path} {status}");
+            }
+        }
+    }
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(
+            references.contains(&format!("#/components/schemas/{name}")),
+            "{name}"
+        );
+    }
+    assert_eq!(document["servers"][0]["url"], "/");
+}
+
+#[test]
+fn headers_of_all_are_described_where_they_count() {
+    let document = serde_json::to_value(description()).unwrap();
+    let headers = |path: &str, method: &str| {
+        let parameters = document["paths"][path][method]["parameters"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let named = parameters
+            .iter()
+            .filter_map(|parameter| parameter["$ref"].as_str()?.rsplit('/').next());
+        named.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(headers("/mine/{id}", "post"), ["CsrfToken", "IdempotencyKey"]);
+    assert_eq!(headers("/open", "delete"), ["CsrfToken"]);
+    assert_eq!(headers("/open", "get"), [""; 0]);
+    let parameters = &document["components"]["parameters"];
+    assert_eq!(parameters["CsrfToken"]["name"], "x-csrf-token");
+    assert_eq!(parameters["IdempotencyKey"]["name"], "Idempotency-Key");
+    assert_eq!(parameters["IdempotencyKey"]["in"], "header");
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     let document = serde_json::to_value(description()).unwrap();
     let mut references = Vec::new();

@@ -41,7 +41,9 @@ pub(super) struct RefreshRequest {
 /// refresh_reused`. In mode `cookie` no body is read: the token is in its cookie, and the header `x-csrf-token` is needed.
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tags = ["auth"], operation_id = "auth_refresh",
-    security(()), params(ModeQuery), request_body = RefreshRequest,
+    security(()),
+    params(ModeQuery, ("x-csrf-token" = Option<String>, Header, description = "In mode `cookie`: the value of the cookie `stoa_csrf`.")),
+    request_body(content = Option<RefreshRequest>, description = "In mode `bearer`; in mode `cookie` none is needed."),
     responses((status = 200, body = AuthSession), Problems)
 )]
 async fn create(

@@ -110,7 +110,7 @@ pub(super) struct ConfirmTotpRequest {
 #[derive(Serialize, ToSchema)]
 pub(super) struct AuthRecoveryCodes {
     /// Each is good once, in place of a code. They are shown only now.
-    #[schema(min_items = 10, max_items = 10, example = json!(["1a2b-3c4d-5e6f-7g8h"]))]
+    #[schema(min_items = 10, max_items = 10, example = json!(vec!["1a2b-3c4d-5e6f-7g8h"; 10]))]
     recovery_codes: Vec<String>,
 }
 
