@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod checks;
 mod cli;
 mod crash;
