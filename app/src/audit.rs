@@ -32,7 +32,11 @@ impl AuditConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.own_secret()?;
         if !self.heads_mail.is_empty() && Address::parse(&self.heads_mail).is_none() {
-            return Err(format!("audit.heads_mail is '{}', which is not an e-mail address", self.heads_mail).into());
+            return Err(format!(
+                "audit.heads_mail is '{}', which is not an e-mail address",
+                self.heads_mail
+            )
+            .into());
         }
         if self.heads_file.is_dir() {
             return Err(format!(

@@ -13,6 +13,7 @@ mod audit;
 mod checks;
 mod cli;
 mod crash;
+mod erasure;
 mod looking;
 mod metrics;
 mod moving;

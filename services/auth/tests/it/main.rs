@@ -14,6 +14,7 @@ mod lockout;
 mod login;
 mod pages;
 mod password;
+mod purge;
 mod refresh;
 mod register;
 mod role_holders;
