@@ -35,7 +35,7 @@ pub(crate) const COLUMNS: &str =
     "id, at, actor, action, resource_kind, resource_id, detail, request_id, address, seq, hash";
 
 /// The end of the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct Head {
     pub(crate) seq: i64,
     pub(crate) hash: Vec<u8>,
@@ -128,15 +128,10 @@ pub(crate) async fn sealed(db: &Db, from: i64, most: u32) -> Result<Vec<Row>, Er
 
 /// The head; the beginning while nothing was sealed.
 pub(crate) async fn head(db: &Db) -> Result<Head, Error> {
-    let row: Option<(i64, Vec<u8>, Option<String>, Option<Vec<u8>>)> = db
+    let head = db
         .fetch_optional("SELECT seq, hash, key_id, mac FROM audit_head WHERE id = 1", &[])
         .await?;
-    Ok(row.map_or(Head::beginning(), |(seq, hash, key_id, mac)| Head {
-        seq,
-        hash,
-        key_id,
-        mac,
-    }))
+    Ok(head.unwrap_or_else(Head::beginning))
 }
 
 /// The head in tables from before heads were signed.

@@ -63,12 +63,8 @@ async fn sealing_keeps_up_with_many_writers(log: Log) {
     let sealer = log.sealer();
     let begun = std::time::Instant::now();
     write_from_many(&log, 64, 150).await;
-    let (wrote, behind) = (begun.elapsed(), log.count("seq IS NULL").await);
+    let wrote = begun.elapsed();
     log.settle().await;
-    println!(
-        "wrote in {wrote:?}, {behind} of 9600 unsealed then, none after {:?}",
-        begun.elapsed()
-    );
     sealer.stop().await;
     assert!(begun.elapsed() < wrote * 2 + Duration::from_secs(1));
     assert!(log.verify().await.broken_at.is_none());
@@ -76,7 +72,7 @@ async fn sealing_keeps_up_with_many_writers(log: Log) {
 
 /// A backlog, such as a crash of the sealer leaves, goes in batches that grow.
 #[db_test]
-async fn a_backlog_is_sealed_quickly(log: Log) {
+async fn a_backlog_of_many_batches_is_sealed(log: Log) {
     let mut tx = log.db.begin().await.unwrap();
     for _ in 0..20_000 {
         tx.audit(&Entry::new(None, "thing.change", "thing", None))
@@ -84,9 +80,7 @@ async fn a_backlog_is_sealed_quickly(log: Log) {
             .unwrap();
     }
     tx.commit().await.unwrap();
-    let begun = std::time::Instant::now();
     log.sealer().stop().await;
-    println!("20000 entries sealed in {:?}", begun.elapsed());
     assert_eq!(log.count("seq IS NULL").await, 0);
 }
 

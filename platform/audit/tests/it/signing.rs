@@ -36,7 +36,7 @@ impl Log {
     }
 
     /// The tables and what is in them as before heads were signed.
-    async fn from_before_the_key(&self) {
+    async fn lose_its_signature(&self) {
         self.execute("UPDATE audit_head SET key_id = NULL, mac = NULL")
             .await;
     }
@@ -102,7 +102,7 @@ async fn a_chain_that_was_computed_anew_is_found_out(log: Log) {
 #[db_test]
 async fn a_log_from_before_the_key_verifies_and_is_signed_in_the_open(log: Log) {
     log.sealed(3).await;
-    log.from_before_the_key().await;
+    log.lose_its_signature().await;
     let found = log.verify().await;
     assert!(found.broken_at.is_none() && !found.signed, "{found:?}");
     log.sealer().stop().await;
@@ -201,7 +201,7 @@ async fn a_log_whose_signature_was_taken_away_is_not_taken_for_an_old_one(log: L
     let file = file(&folder);
     log.sealed(4).await;
     Sealer::start(log.db.clone(), sealing(&file)).stop().await;
-    log.from_before_the_key().await;
+    log.lose_its_signature().await;
     let found = log.compared(&key(), &file.read().unwrap()).await;
     assert!(found.broken_at.unwrap().why.contains("not signed any more"));
     log.write(5).await;
