@@ -32,10 +32,13 @@ REDIS_PASSWORD=$(secret)
 S3_PASSWORD=$(secret)
 GRAFANA_PASSWORD=$(secret)
 STOA_AUTH_SECRET=$(head -c 32 /dev/urandom | base64)
+STOA_AUDIT_SECRET=$(head -c 32 /dev/urandom | base64)
 ENV
     echo "made deploy/.env with the secrets; Grafana's password for 'admin' is in it"
 }
 
 [ -f "$env_file" ] || make_env
+# Not in files that were made before it was needed.
+grep -q '^STOA_AUDIT_SECRET=' "$env_file" || echo "STOA_AUDIT_SECRET=$(head -c 32 /dev/urandom | base64)" >>"$env_file"
 [ $# -gt 0 ] || set -- up --build --wait
 exec ${DOCKER_COMPOSE:-docker compose} --env-file "$env_file" --file compose.yaml "$@"

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use stoa_audit::Sealer;
+use stoa_audit::{Sealer, Sealing};
 use stoa_auth_api::TrustFeed;
 use stoa_config::Settings;
 use stoa_db::Engine;
@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    assemble, banner, checks,
+    assemble, audit, banner, checks,
     data_dir::DataDir,
     mount::{self, Error, Mounted, Platform},
     roles::{Role, Roles},
@@ -47,7 +47,8 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     rpc.connect(&platform.rpc, roles)?;
     let mut mounted = mount::services(&platform, settings, roles, data_dir.path()).await?;
     mount::migrate(&mounted).await?;
-    let background = Background::start(settings, &platform, &mut mounted).await?;
+    let sealing = audit::sealing(settings, &platform, data_dir.path()).await?;
+    let background = Background::start(settings, &platform, &mut mounted, sealing).await?;
 
     let outside = Outside {
         trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
@@ -102,7 +103,12 @@ struct Background {
 impl Background {
     /// Runs what services do before their first request, then starts their workers, once every subscriber is on the bus:
     /// what an outbox kept from before a crash must find them all.
-    async fn start(settings: &Settings, platform: &Platform, mounted: &mut [Mounted]) -> Result<Self, Error> {
+    async fn start(
+        settings: &Settings,
+        platform: &Platform,
+        mounted: &mut [Mounted],
+        sealing: Sealing,
+    ) -> Result<Self, Error> {
         let config: EventsConfig = settings.section("events")?;
         let options = WorkerOptions {
             concurrency: config.concurrency,
@@ -120,6 +126,7 @@ impl Background {
         let (mut workers, mut sealers) = (Vec::new(), Vec::new());
         for one in mounted {
             let service = &mut one.service;
+            stoa_audit::check_key(&one.db, &sealing.key).await?;
             if let Some(start) = service.start.take() {
                 start()
                     .await
@@ -140,7 +147,7 @@ impl Background {
                 },
             );
             workers.push(worker.await?);
-            sealers.push(Sealer::start(one.db.clone()));
+            sealers.push(Sealer::start(one.db.clone(), sealing.clone()));
         }
         Ok(Self {
             workers: workers.into_iter().map(Registered::start).collect(),

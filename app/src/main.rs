@@ -1,6 +1,7 @@
 //! `stoa`: one roof for the whole backend of a product.
 
 mod assemble;
+mod audit;
 mod banner;
 mod checks;
 mod cli;

@@ -18,7 +18,7 @@ pub(crate) fn schema() -> Result<Schema, ConfigError> {
         .per_service("database", services())
         .per_service("bus", services())
         .per_service("cache", services())
-        .per_service("objects", services()))
+        .per_service("objects", services().chain(["audit"])))
 }
 
 /// Variables that begin so are no settings: those of tests, and the flags of commands.
@@ -47,6 +47,18 @@ pub(crate) struct TlsConfig {
     pub(crate) redirect_listen: String,
     pub(crate) peers_only: bool,
     pub(crate) acme: stoa_acme::AcmeConfig,
+}
+
+/// Section `[audit]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuditConfig {
+    pub(crate) secret: String,
+    pub(crate) keep: Period,
+    pub(crate) heads_file: PathBuf,
+    pub(crate) heads_every: Period,
+    pub(crate) heads_objects: bool,
+    pub(crate) heads_mail: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -84,6 +84,8 @@ DASHBOARDS = {
             ("Dead letters kept", "short", 8, gauge("stoa_jobs_dead", "service", how="max"), "Until somebody plays them again or throws them away."),
             ("Outbox", "short", 8, gauge("stoa_outbox_events", "service", how="max"), "Events not yet with the bus."),
             ("Oldest in the outbox", "s", 24, gauge("stoa_outbox_lag_seconds", "service", how="max"), "How far effects lag behind commits."),
+            ("Audit entries unsealed", "short", 12, gauge("stoa_audit_unsealed", "service", how="max"), "Not in the hash chain yet, counted up to 100,000."),
+            ("Oldest unsealed audit entry", "s", 12, gauge("stoa_audit_unsealed_age_seconds", "service", how="max"), "Above a second or two sealing does not keep up."),
         ],
     ),
     "database": (

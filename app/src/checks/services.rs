@@ -12,7 +12,7 @@ use super::Problems;
 use crate::{
     mount,
     roles::{Role, Roles},
-    settings::{EventsConfig, ServerConfig},
+    settings::{AuditConfig, EventsConfig, ServerConfig},
     tls,
 };
 
@@ -28,6 +28,9 @@ pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems)
     if let Some(auth) = problems.take(settings.section::<AuthConfig>("auth")) {
         problems.take(auth.check());
         problems.take(cookies(settings, &auth));
+    }
+    if let Some(audit) = problems.take(settings.section::<AuditConfig>("audit")) {
+        problems.take(audit.check());
     }
     if let Some(users) = problems.take(settings.section::<UsersConfig>("users")) {
         problems.take(users.check());

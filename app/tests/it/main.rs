@@ -9,9 +9,11 @@
 )]
 
 mod architecture;
+mod audit;
 mod checks;
 mod cli;
 mod crash;
+mod erasure;
 mod looking;
 mod metrics;
 mod moving;

@@ -4,23 +4,38 @@
 //! the entries that have none, in order of id, a sequence number and a hash over the entry and the hash before it, a batch
 //! in a transaction. So no request waits for another's hash. [`verify`] recomputes them all.
 //!
-//! What the chain shows: a sealed entry that was changed, removed, moved or put in, and a log whose end was cut off while
-//! its head was left. What it cannot show: changes made before an entry was sealed, and a chain computed anew from some
-//! point on together with its head. Against the latter keep the head that [`verify`] returns somewhere else.
+//! The end of the chain, its head, is signed with a key that is not in the database ([`AuditKey`]), and kept outside of it
+//! ([`HeadRecord`]). Before anything is sealed the head's signature is looked at, so that a forged one is never signed.
+//!
+//! What this shows, without the key in the attacker's hands: an entry that was changed, removed, moved or put in after it was
+//! sealed, a log that was cut off, and one that was computed anew as a whole. What it cannot show: changes made before an entry
+//! was sealed, a fraction of a second after its commit; and, against somebody who has kept an old state of the tables, a log
+//! that was put back to that state, unless a newer head is kept where they cannot write. Who has the key can forge everything
+//! that no such head tells of.
 
 mod chain;
 mod entry;
+mod guard;
+mod key;
 mod list;
+mod measured;
+mod record;
 mod sealer;
+mod settings;
 mod store;
+mod trim;
 mod verify;
 
 pub use entry::{Entry, EntryTag, TxExt};
+pub use guard::{anchor, check_key};
+pub use key::AuditKey;
 pub use list::{Filter, Record, list};
+pub use record::{HeadFile, HeadRecord, read_records};
 pub use sealer::Sealer;
-pub use verify::{BrokenAt, Verification, verify};
+pub use settings::{Keeper, Sealing};
+pub use verify::{Against, BrokenAt, Verification, verify};
 
 use stoa_db::Migration;
 
 /// The tables of this crate, applied to each service's database as the set "audit".
-pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_audit"];
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_audit", "0002_sign_heads"];

@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use stoa_db::{Db, Error};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::{self, Hash},
+    guard::Guard,
+    measured,
+    settings::Sealing,
     store::{self, Head, Row, Seal},
+    trim,
 };
 
-/// Entries of one transaction, at most. On SQLite all other writers wait behind it, so it must be short.
+/// Entries of one transaction, at first, and at most while there is more to do than that. On SQLite all other writers wait
+/// behind it, so it must be short: about ten milliseconds at most.
 const BATCH: u32 = 256;
+const LARGEST_BATCH: u32 = 2048;
 /// Between two rounds: what was written meanwhile is sealed together.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest time between two looks, should a wake-up be missed, and the pause after a failure.
@@ -22,48 +28,54 @@ const POLL: Duration = Duration::from_secs(5);
 /// Dropped without [`Sealer::stop`], it ends where it stands, as in a crash: the next one goes on from there.
 pub struct Sealer {
     stop: CancellationToken,
-    task: Option<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Sealer {
     /// Starts, with what was left unsealed.
     #[must_use]
-    pub fn start(db: Db) -> Self {
+    pub fn start(db: Db, sealing: Sealing) -> Self {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run(db, stop.clone()));
-        Self {
-            stop,
-            task: Some(task),
+        let mut tasks = vec![
+            tokio::spawn(run(db.clone(), sealing.clone(), stop.clone())),
+            tokio::spawn(measured::run(db.clone(), stop.clone())),
+        ];
+        if sealing.keep.is_some() {
+            tasks.push(tokio::spawn(trim::run(db, sealing, stop.clone())));
         }
+        Self { stop, tasks }
     }
 
     /// Seals what is there and ends.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Some(task) = self.task.take() {
+        for task in &mut self.tasks {
             // It fails only by a panic, which was logged when it happened.
             let _ = task.await;
         }
+        self.tasks.clear();
     }
 }
 
 impl Drop for Sealer {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
+        for task in &self.tasks {
             task.abort();
         }
     }
 }
 
-async fn run(db: Db, stop: CancellationToken) {
+async fn run(db: Db, sealing: Sealing, stop: CancellationToken) {
     let mut signals = db.signals();
+    let mut guard = Guard::new(&db, sealing);
     loop {
         let last = stop.is_cancelled();
         signals.mark_unchanged();
-        let sealed = seal_all(&db).await;
+        let sealed = seal_all(&db, &mut guard).await;
         if let Err(error) = &sealed {
             tracing::warn!(service = db.service(), %error, "audit entries could not be sealed; trying again");
         }
+        guard.record(&db, last).await;
         if last {
             return;
         }
@@ -89,34 +101,44 @@ async fn wait(signals: &mut watch::Receiver<u64>, failed: bool, stop: &Cancellat
     }
 }
 
-/// Seals until nothing is left.
-async fn seal_all(db: &Db) -> Result<(), Error> {
-    while seal_batch(db).await? {
+/// Seals until nothing is left, or until the log turns out to have been tampered with.
+async fn seal_all(db: &Db, guard: &mut Guard) -> Result<(), Error> {
+    let (begun, mut batch, mut sealed) = (Instant::now(), BATCH, 0);
+    while guard.admits(db).await? {
+        let found = seal_batch(db, guard, batch).await?;
+        sealed += found;
+        if found < batch {
+            break;
+        }
+        batch = (batch * 2).min(LARGEST_BATCH);
         // Others write in between.
         tokio::task::yield_now().await;
+    }
+    if sealed > LARGEST_BATCH {
+        tracing::debug!(service = db.service(), sealed, took = ?begun.elapsed(), "sealed many audit entries");
     }
     Ok(())
 }
 
-/// Seals the oldest entries; true if there may be more. Two may do it at once, in two processes: one moves the head, and
+/// Seals the oldest entries, and says how many were found. Two may do it at once, in two processes: one moves the head, and
 /// the other begins again behind it. On PostgreSQL an entry may be committed after one with a greater id was sealed; then
 /// its place is behind that one.
-async fn seal_batch(db: &Db) -> Result<bool, Error> {
+async fn seal_batch(db: &Db, guard: &mut Guard, most: u32) -> Result<u32, Error> {
     // First the head: if it still stands there when it is moved, nobody has sealed anything since.
-    let head = store::head(db).await?;
-    let rows = store::unsealed(db, BATCH).await?;
-    if rows.is_empty() {
-        return Ok(false);
-    }
+    let head = guard.head().clone();
+    let rows = store::unsealed(db, most).await?;
     let seals = places(&head, &rows)?;
-    let Some(end) = seals.last() else { return Ok(false) };
+    let Some(end) = seals.last() else { return Ok(0) };
+    let signature = guard.sign(end.seq, &end.hash);
     let mut tx = db.begin().await?;
-    if store::move_head(&mut tx, &head, end).await? && store::seal(&mut tx, &seals).await? {
+    if store::move_head(&mut tx, &head, end, &signature).await? && store::seal(&mut tx, &seals).await? {
         tx.commit().await?;
-        return Ok(rows.len() == BATCH as usize);
+        guard.sealed(end, signature);
+        return Ok(u32::try_from(rows.len()).unwrap_or(most));
     }
+    // Somebody else has sealed them; the next look shows the head where it stands now.
     tx.rollback().await;
-    Ok(true)
+    Ok(most)
 }
 
 fn places(head: &Head, rows: &[Row]) -> Result<Vec<Seal>, Error> {

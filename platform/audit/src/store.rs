@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use stoa_db::{Db, Error, FromRow, ToValue, Tx};
+use stoa_db::{Db, Engine, Error, FromRow, ToValue, Tx};
 use stoa_kernel::{Id, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -11,8 +11,8 @@ use crate::{
     chain::{BEGINNING, Hash},
 };
 
-/// Entries of one UPDATE while sealing; few statements on PostgreSQL, and short ones on both.
-const SEAL_ROWS: usize = 16;
+/// Entries of one UPDATE while sealing on PostgreSQL, where each statement is a journey. On SQLite one by one is quickest.
+const SEAL_ROWS: usize = 32;
 
 /// An entry as it is kept.
 #[derive(Clone, Debug, FromRow)]
@@ -35,10 +35,27 @@ pub(crate) const COLUMNS: &str =
     "id, at, actor, action, resource_kind, resource_id, detail, request_id, address, seq, hash";
 
 /// The end of the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct Head {
     pub(crate) seq: i64,
     pub(crate) hash: Vec<u8>,
+    /// Which key it is signed with; none in a log from before there was a key, and before anything was sealed.
+    pub(crate) key_id: Option<String>,
+    pub(crate) mac: Option<Vec<u8>>,
+}
+
+/// Where a trimmed chain begins: behind the entry with this number and hash.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Cut {
+    pub(crate) seq: i64,
+    pub(crate) hash: Vec<u8>,
+    pub(crate) mac: Vec<u8>,
+}
+
+/// Who signed, and what.
+pub(crate) struct Signature {
+    pub(crate) key_id: String,
+    pub(crate) mac: Vec<u8>,
 }
 
 /// A place in the chain for an entry.
@@ -73,11 +90,25 @@ pub(crate) async fn insert(
 
 /// The oldest entries that are not sealed.
 pub(crate) async fn unsealed(db: &Db, most: u32) -> Result<Vec<Row>, Error> {
-    db.fetch_all(
-        &format!("SELECT {COLUMNS} FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1"),
-        &[&most],
-    )
-    .await
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1");
+    if db.engine() == Engine::Sqlite {
+        return db.fetch_all(&sql, &[&most]).await;
+    }
+    let mut tx = db.begin().await?;
+    by_index(&mut tx).await?;
+    let rows = tx.fetch_all(&sql, &[&most]).await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+/// Has PostgreSQL read by the index in this transaction, whatever the table was like when a plan was first made: it may have been
+/// empty.
+async fn by_index(tx: &mut Tx) -> Result<(), Error> {
+    let sql = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), \
+        set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true)";
+    tx.fetch_optional::<(String, String, String)>(sql, &[])
+        .await
+        .map(drop)
 }
 
 /// How many entries are not sealed, and how many of them were written before `time`.
@@ -97,39 +128,112 @@ pub(crate) async fn sealed(db: &Db, from: i64, most: u32) -> Result<Vec<Row>, Er
 
 /// The head; the beginning while nothing was sealed.
 pub(crate) async fn head(db: &Db) -> Result<Head, Error> {
+    let head = db
+        .fetch_optional("SELECT seq, hash, key_id, mac FROM audit_head WHERE id = 1", &[])
+        .await?;
+    Ok(head.unwrap_or_else(Head::beginning))
+}
+
+/// The head in tables from before heads were signed.
+pub(crate) async fn unsigned_head(db: &Db) -> Result<Head, Error> {
     let row: Option<(i64, Vec<u8>)> = db
         .fetch_optional("SELECT seq, hash FROM audit_head WHERE id = 1", &[])
         .await?;
-    Ok(row.map_or(
-        Head {
+    Ok(row.map_or(Head::beginning(), |(seq, hash)| Head {
+        seq,
+        hash,
+        ..Head::beginning()
+    }))
+}
+
+impl Head {
+    pub(crate) fn beginning() -> Self {
+        Self {
             seq: 0,
             hash: BEGINNING.to_vec(),
-        },
-        |(seq, hash)| Head { seq, hash },
-    ))
+            key_id: None,
+            mac: None,
+        }
+    }
 }
 
 /// Moves the head from `from` to `to`; false if it stands elsewhere by now.
-pub(crate) async fn move_head(tx: &mut Tx, from: &Head, to: &Seal) -> Result<bool, Error> {
+pub(crate) async fn move_head(tx: &mut Tx, from: &Head, to: &Seal, by: &Signature) -> Result<bool, Error> {
     let changed = if from.seq == 0 {
-        let sql = "INSERT INTO audit_head (id, seq, hash) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
-        tx.execute(sql, &[&to.seq, &to.hash]).await?
+        let sql = "INSERT INTO audit_head (id, seq, hash, key_id, mac) VALUES (1, $1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
+        tx.execute(sql, &[&to.seq, &to.hash, &by.key_id, &by.mac]).await?
     } else {
-        let sql = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1 AND seq = $3 AND hash = $4";
-        tx.execute(sql, &[&to.seq, &to.hash, &from.seq, &from.hash])
-            .await?
+        let sql = "UPDATE audit_head SET seq = $1, hash = $2, key_id = $3, mac = $4 WHERE id = 1 AND seq = $5 AND hash = $6";
+        let params: [&dyn ToValue; 6] = [&to.seq, &to.hash, &by.key_id, &by.mac, &from.seq, &from.hash];
+        tx.execute(sql, &params).await?
     };
     Ok(changed == 1)
 }
 
+/// Signs the head where it stands; false if it stands elsewhere by now.
+pub(crate) async fn sign_head(tx: &mut Tx, head: &Head, by: &Signature) -> Result<bool, Error> {
+    let sql = "UPDATE audit_head SET key_id = $1, mac = $2 WHERE id = 1 AND seq = $3 AND hash = $4";
+    let params: [&dyn ToValue; 4] = [&by.key_id, &by.mac, &head.seq, &head.hash];
+    Ok(tx.execute(sql, &params).await? == 1)
+}
+
+/// The hash of the sealed entry with this number.
+pub(crate) async fn hash_at(db: &Db, seq: i64) -> Result<Option<Vec<u8>>, Error> {
+    db.fetch_optional(
+        "SELECT hash FROM audit WHERE seq = $1 AND hash IS NOT NULL",
+        &[&seq],
+    )
+    .await
+}
+
+/// Where the chain begins, if its oldest entries were deleted.
+pub(crate) async fn cut(db: &Db) -> Result<Option<Cut>, Error> {
+    db.fetch_optional("SELECT seq, hash, mac FROM audit_cut WHERE id = 1", &[])
+        .await
+}
+
+/// Moves the cut from number `from`; false if it stands elsewhere by now.
+pub(crate) async fn move_cut(tx: &mut Tx, from: i64, to: &Cut) -> Result<bool, Error> {
+    let sql = "INSERT INTO audit_cut (id, seq, hash, mac) VALUES (1, $1, $2, $3) \
+        ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac WHERE audit_cut.seq = $4";
+    let params: [&dyn ToValue; 4] = [&to.seq, &to.hash, &to.mac, &from];
+    Ok(tx.execute(sql, &params).await? == 1)
+}
+
+/// Deletes the sealed entries up to number `seq`.
+pub(crate) async fn delete_through(tx: &mut Tx, seq: i64) -> Result<u64, Error> {
+    tx.execute("DELETE FROM audit WHERE seq <= $1", &[&seq]).await
+}
+
+/// How many entries are not sealed, counted up to `most`, and when the oldest of them was written.
+pub(crate) async fn waiting(db: &Db, most: i64) -> Result<(i64, Option<Timestamp>), Error> {
+    let count =
+        "SELECT COUNT(*) FROM (SELECT id FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1) AS waiting";
+    let oldest = "SELECT at FROM audit WHERE seq IS NULL ORDER BY id LIMIT 1";
+    Ok((
+        db.fetch_one(count, &[&most]).await?,
+        db.fetch_optional(oldest, &[]).await?,
+    ))
+}
+
 /// Gives entries their places; false if one of them is gone or has a place.
 pub(crate) async fn seal(tx: &mut Tx, seals: &[Seal]) -> Result<bool, Error> {
-    for chunk in seals.chunks(SEAL_ROWS) {
+    let rows = match tx.engine() {
+        Engine::Sqlite => 1,
+        Engine::Postgres => SEAL_ROWS,
+    };
+    if tx.engine() == Engine::Postgres {
+        by_index(tx).await?;
+    }
+    let whole = seal_sql(rows);
+    for chunk in seals.chunks(rows) {
         let params: Vec<&dyn ToValue> = chunk
             .iter()
             .flat_map(|one| [&one.id as &dyn ToValue, &one.seq, &one.hash])
             .collect();
-        if tx.execute(&seal_sql(chunk.len()), &params).await? != chunk.len() as u64 {
+        let shorter = (chunk.len() < rows).then(|| seal_sql(chunk.len()));
+        let sql = shorter.as_ref().unwrap_or(&whole);
+        if tx.execute(sql, &params).await? != chunk.len() as u64 {
             return Ok(false);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     cmp::Reverse,
+    ffi::OsStr,
     fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -9,18 +10,23 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Timestamp, random};
 
-use crate::{Mail, MailError, message::is_id};
+use crate::{
+    Mail, MailError,
+    message::{is_id, mailbox},
+};
 
 /// Mails that are kept.
 const KEEP: usize = 500;
 /// Mails between two looks for old ones.
 const PRUNE_EVERY: usize = 50;
+/// A file that is not finished by then never will be.
+const UNFINISHED: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub(crate) struct Folder(Arc<Inner>);
@@ -96,6 +102,25 @@ impl Folder {
             .await
     }
 
+    /// Deletes the mails to whom `theirs` names by their bare address, and what a crash left half-written.
+    pub(crate) async fn forget(
+        &self,
+        theirs: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<(), MailError> {
+        self.blocking(move |inner| {
+            for (path, _) in inner.records()? {
+                let stored = read(&path);
+                let to = stored.and_then(|stored| mailbox(&stored.mail.to));
+                if to.is_some_and(|to| theirs(to.email.as_ref())) {
+                    remove(&path)?;
+                    remove(&path.with_extension("eml"))?;
+                }
+            }
+            inner.remove_unfinished()
+        })
+        .await
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
@@ -133,6 +158,25 @@ impl Inner {
         Ok(records)
     }
 
+    /// Removes files that no mail in the mailbox has, once nobody can still be writing them.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)?.flatten() {
+            let path = entry.path();
+            let extension = path.extension().and_then(OsStr::to_str);
+            let unfinished = match extension {
+                Some("eml") => !path.with_extension("json").exists(),
+                Some("tmp") => true,
+                _ => false,
+            };
+            let written = entry.metadata().and_then(|found| found.modified());
+            let age = written.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            if unfinished && age > UNFINISHED {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes all but the newest.
     fn prune(&self) -> io::Result<()> {
         let mut records = self.records()?;
@@ -143,6 +187,14 @@ impl Inner {
             let _ = fs::remove_file(path.with_extension("eml"));
         }
         Ok(())
+    }
+}
+
+/// Gone already is as good.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
 }
 

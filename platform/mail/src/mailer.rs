@@ -82,6 +82,17 @@ impl Mailer {
         }
     }
 
+    /// Deletes the mails to whom `theirs` names by their bare address from the folder. With SMTP there is nothing to delete.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a file not be deleted.
+    pub async fn forget(&self, theirs: impl Fn(&str) -> bool + Send + 'static) -> Result<(), MailError> {
+        match &self.0.way {
+            Way::Smtp(_) => Ok(()),
+            Way::Folder(folder) => folder.forget(theirs).await,
+        }
+    }
+
     /// `/dev/mail` and `/dev/mail/{id}`: pages over the folder mailbox, to callers on this machine only. None with SMTP.
     ///
     /// The server must put axum's `ConnectInfo<SocketAddr>` into requests; without it every caller is refused.

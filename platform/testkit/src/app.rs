@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use stoa_audit::Sealer;
+use stoa_audit::{AuditKey, Sealer, Sealing};
 use stoa_cache::Cache;
 use stoa_db::{Db, Engine, testing::Place};
 use stoa_events::{Event, EventId, TxExt, Worker};
@@ -138,7 +138,10 @@ impl TestApp {
                 schedules,
             };
             workers.push(start_worker(&env.db, &ground.bus, work).await);
-            sealers.push(Sealer::start(env.db.clone()));
+            sealers.push(Sealer::start(
+                env.db.clone(),
+                Sealing::new(AuditKey::new(b"of tests")),
+            ));
             starts.extend(start);
             let (routes, described) = routes.split_for_parts();
             openapi.merge(described);

@@ -27,6 +27,8 @@ pub struct AuthConfig {
     pub reset_token_lifetime: Period,
     /// How long the link that verifies an address works.
     pub verify_token_lifetime: Period,
+    /// How long a network is remembered from which an account has not signed in any more.
+    pub known_networks_keep: Period,
     /// `SameSite` of the session cookies.
     pub cookie_same_site: SameSite,
     /// Name shown in authenticator apps.

@@ -2,29 +2,26 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_events::{Done, EventId, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
-use stoa_kernel::{Timestamp, UserId};
+use stoa_kernel::UserId;
 use stoa_mail::MailError;
 
 use crate::{
     ctx::Ctx,
+    email::Email,
     lockout::Source,
     mails::{Content, MailKind, in_words},
-    ops::{roles, start::rotate_keys},
+    ops::{self, roles, start::rotate_keys},
     store::{
         accounts::{self, Account},
         known_networks,
         mail_tokens::{self, Purpose},
-        refresh_tokens, revocations, sessions,
     },
     tokens::Opaque,
 };
-
-/// How long a network is remembered from which an account has not signed in any more.
-const KNOWN_NETWORK: SignedDuration = SignedDuration::from_hours(180 * 24);
 
 /// How long may take what goes through whole tables.
 const LONG: Duration = Duration::from_secs(600);
@@ -62,6 +59,22 @@ impl Job for SendLink {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Purge {}
 
+/// Deletes the mails that were sent to somebody, where mails are kept in a folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ForgetMails {
+    /// Whom, by [`recipient`]: a job's row holds no address.
+    pub(crate) recipient: String,
+}
+
+/// What tells whom a mail is to, without saying it.
+pub(crate) fn recipient(address: &str) -> String {
+    hex::encode(Sha256::digest(Email::key_of(address)))
+}
+
+impl Job for ForgetMails {
+    const NAME: &'static str = "auth.forget_mails";
+}
+
 impl Job for Purge {
     const NAME: &'static str = "auth.purge";
 }
@@ -87,12 +100,13 @@ impl Job for RotateKeys {
 /// The handlers of all jobs.
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     let (mail, links, purging, keys) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
-    let clearing = ctx.clone();
+    let (clearing, forgetting) = (ctx.clone(), ctx.clone());
     vec![
         JobHandler::new(move |work: Work<SendLink>| send_link(links.clone(), work)).deadline(MAIL),
         JobHandler::new(move |work: Work<SendMail>| send_mail(mail.clone(), work)).deadline(MAIL),
-        JobHandler::new(move |work: Work<Purge>| purge(purging.clone(), work)).deadline(LONG),
+        JobHandler::new(move |work: Work<Purge>| purge(purging.clone(), work)),
         JobHandler::new(move |work: Work<ClearRole>| clear_role(clearing.clone(), work)).deadline(LONG),
+        JobHandler::new(move |work: Work<ForgetMails>| forget_mails(forgetting.clone(), work)),
         JobHandler::new(move |work: Work<RotateKeys>| rotate(keys.clone(), work)),
     ]
 }
@@ -100,7 +114,7 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
 /// When jobs run by themselves.
 pub(crate) fn schedules() -> Vec<Schedule> {
     vec![
-        Schedule::new("auth.purge_daily", "17 3 * * *", Purge {}),
+        Schedule::new("auth.purge_hourly", "17 * * * *", Purge {}),
         Schedule::new("auth.rotate_keys_hourly", "7 * * * *", RotateKeys {}),
     ]
 }
@@ -174,7 +188,7 @@ async fn send(ctx: &Ctx, account: Account, kind: MailKind, id: EventId) -> Resul
         .mail(kind, id.to_string(), &content)
         .map_err(JobError::Fatal)?;
     match ctx.mailer.send(&mail).await {
-        Ok(()) => Ok(()),
+        Ok(()) => forget_if_erased(ctx, account.id, &mail.to).await,
         Err(MailError::Refused(why)) => Err(JobError::Refused(why)),
         Err(MailError::Permanent(why)) => Err(JobError::Fatal(why)),
         Err(other) => Err(JobError::Retry(other.to_string())),
@@ -200,18 +214,31 @@ async fn link(ctx: &Ctx, user: UserId, kind: MailKind) -> Result<(String, Durati
 }
 
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
-    let now = ctx.clock.now();
+    let all = ops::purge::purge(&ctx).await?;
     let mut tx = work.begin().await?;
-    sessions::purge(&mut tx, now).await?;
-    refresh_tokens::purge(&mut tx, now).await?;
-    mail_tokens::purge(&mut tx, now).await?;
-    revocations::purge(&mut tx, now).await?;
-    known_networks::purge(
-        &mut tx,
-        now.saturating_sub(KNOWN_NETWORK).unwrap_or(Timestamp::MIN),
-    )
-    .await?;
+    if !all {
+        tx.enqueue(&Purge {}).await?;
+    }
     work.commit(tx).await
+}
+
+/// Erased while a mail to them was being written: it goes as well.
+async fn forget_if_erased(ctx: &Ctx, user: UserId, address: &str) -> Result<(), JobError> {
+    if !ctx.mailer.is_folder() || accounts::by_id(&ctx.db, user).await?.is_some() {
+        return Ok(());
+    }
+    forget(ctx, recipient(address)).await
+}
+
+async fn forget(ctx: &Ctx, theirs: String) -> Result<(), JobError> {
+    let forgotten = ctx.mailer.forget(move |address| recipient(address) == theirs);
+    forgotten.await.map_err(|e| JobError::Retry(e.to_string()))
+}
+
+/// Deletes the mails to somebody who was erased, where mails are kept in a folder.
+async fn forget_mails(ctx: Ctx, work: Work<ForgetMails>) -> Result<Done, JobError> {
+    forget(&ctx, work.payload().recipient.clone()).await?;
+    work.done().await
 }
 
 async fn clear_role(ctx: Ctx, work: Work<ClearRole>) -> Result<Done, JobError> {

@@ -20,9 +20,12 @@ mod secrets;
 mod store;
 mod tokens;
 
+use std::path::Path;
+
 use stoa_db::{Migration, migrations};
 use stoa_service::{Env, Service};
 use utoipa::openapi::OpenApi;
+use zeroize::Zeroizing;
 
 pub use admin::{Admin, AdminError, create_admin};
 pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, SameSite};
@@ -52,6 +55,23 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0013_create_signing_keys",
     "0014_raise_roles",
 ];
+
+/// The secret that others are made of: `auth.secret`, or the file `keys/secrets.key` in the data folder. Where there is no such
+/// file it is made or, without `make`, none.
+///
+/// # Errors
+/// When it cannot be read or made.
+pub fn root_secret(
+    config: &AuthConfig,
+    data_dir: &Path,
+    make: bool,
+) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    let folder = data_dir.join("keys");
+    let secrets = secrets::Secrets::new(folder.clone(), &config.secret)?;
+    secrets
+        .root(make)
+        .map_err(|e| format!("{}: {e}", folder.join("secrets.key").display()))
+}
 
 /// What its endpoints are, for a process that does not run it.
 #[must_use]

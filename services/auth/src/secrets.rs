@@ -44,6 +44,18 @@ impl Secrets {
         })
     }
 
+    /// The key itself, for keys of other purposes to be made of. Where it would be in the folder and is not there, it is made or,
+    /// without `make`, none. Blocks: one small file.
+    pub(crate) fn root(&self, make: bool) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        if self.given.is_some() {
+            return Ok(self.given.clone());
+        }
+        if !make && !self.folder.join("secrets.key").is_file() {
+            return Ok(None);
+        }
+        self.read_or_make().map(Some)
+    }
+
     /// Reads the key, and makes it where there is none. Blocks: one small file.
     pub(crate) fn load(&self) -> Result<()> {
         let read = || {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stoa_audit::Against;
 use stoa_db::{Db, transfer};
 
 use super::Sets;
@@ -140,8 +141,8 @@ impl Moving {
             }
         }
         let (there, here) = (
-            stoa_audit::verify(&self.source, |_| {}).await?,
-            stoa_audit::verify(&self.target, |_| {}).await?,
+            stoa_audit::verify(&self.source, Against::default(), |_| {}).await?,
+            stoa_audit::verify(&self.target, Against::default(), |_| {}).await?,
         );
         if let Some(broken) = &here.broken_at {
             // As it came: it was not the move that broke it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stoa_audit::{Entry, MIGRATIONS, Sealer, TxExt, Verification, verify};
+use stoa_audit::{Against, AuditKey, Entry, MIGRATIONS, Sealer, Sealing, TxExt, Verification, verify};
 use stoa_db::{
     Db, Engine,
     testing::{DbTest, Place},
@@ -34,7 +34,16 @@ pub(crate) fn user(number: u128) -> UserId {
     UserId::from_uuid(Uuid::from_u128(number))
 }
 
+/// The key of these tests.
+pub(crate) fn key() -> AuditKey {
+    AuditKey::new(&[7; 32])
+}
+
 impl Log {
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer::start(self.db.clone(), Sealing::new(key()))
+    }
+
     /// One entry with something in every column.
     pub(crate) async fn write(&self, number: u128) {
         let entry = Entry {
@@ -59,7 +68,7 @@ impl Log {
         for number in 1..=entries {
             self.write(number).await;
         }
-        Sealer::start(self.db.clone()).stop().await;
+        self.sealer().stop().await;
         let found = self.verify().await;
         assert!(found.broken_at.is_none(), "{found:?}");
         assert_eq!(
@@ -69,7 +78,11 @@ impl Log {
     }
 
     pub(crate) async fn verify(&self) -> Verification {
-        verify(&self.db, |_| {}).await.unwrap()
+        let against = Against {
+            key: Some(&key()),
+            records: &[],
+        };
+        verify(&self.db, against, |_| {}).await.unwrap()
     }
 
     pub(crate) async fn count(&self, condition: &str) -> i64 {

@@ -5,4 +5,5 @@
 mod listing;
 mod log;
 mod sealing;
+mod signing;
 mod tampering;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use stoa_audit::{Entry, Sealer, TxExt};
+use stoa_audit::{Against, Entry, Sealer, Sealing, TxExt};
 use stoa_db::{Db, db_test};
 
-use crate::log::Log;
+use crate::log::{Log, key};
 
 #[db_test]
 async fn an_entry_is_kept_only_with_its_transaction(log: Log) {
@@ -19,7 +19,7 @@ async fn an_entry_is_kept_only_with_its_transaction(log: Log) {
 
 #[db_test]
 async fn entries_are_sealed_soon_after_their_commit_in_the_order_of_their_ids(log: Log) {
-    let sealer = Sealer::start(log.db.clone());
+    let sealer = log.sealer();
     for number in 0..5 {
         log.write(number).await;
     }
@@ -37,7 +37,7 @@ async fn entries_are_sealed_soon_after_their_commit_in_the_order_of_their_ids(lo
 
 #[db_test]
 async fn a_sealer_that_stops_leaves_nothing_unsealed(log: Log) {
-    let sealer = Sealer::start(log.db.clone());
+    let sealer = log.sealer();
     tokio::time::sleep(Duration::from_millis(20)).await;
     for number in 0..3 {
         log.write(number).await;
@@ -48,7 +48,7 @@ async fn a_sealer_that_stops_leaves_nothing_unsealed(log: Log) {
 
 #[db_test]
 async fn many_writers_and_more_than_one_batch_make_one_whole_chain(log: Log) {
-    let sealer = Sealer::start(log.db.clone());
+    let sealer = log.sealer();
     write_from_many(&log, 16, 80).await;
     log.settle().await;
     sealer.stop().await;
@@ -57,13 +57,36 @@ async fn many_writers_and_more_than_one_batch_make_one_whole_chain(log: Log) {
     assert_eq!((found.entries, found.unsealed, found.overdue), (16 * 80, 0, 0));
 }
 
+/// What is measured is in what proportion: how fast a machine writes differs, and so does how fast it seals.
+#[db_test]
+async fn sealing_keeps_up_with_many_writers(log: Log) {
+    let sealer = log.sealer();
+    let begun = std::time::Instant::now();
+    write_from_many(&log, 64, 150).await;
+    let wrote = begun.elapsed();
+    log.settle().await;
+    sealer.stop().await;
+    assert!(begun.elapsed() < wrote * 2 + Duration::from_secs(1));
+    assert!(log.verify().await.broken_at.is_none());
+}
+
+/// A backlog, such as a crash of the sealer leaves, goes in batches that grow.
+#[db_test]
+async fn a_backlog_of_many_batches_is_sealed(log: Log) {
+    let mut tx = log.db.begin().await.unwrap();
+    for _ in 0..20_000 {
+        tx.audit(&Entry::new(None, "thing.change", "thing", None))
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+    log.sealer().stop().await;
+    assert_eq!(log.count("seq IS NULL").await, 0);
+}
+
 #[db_test]
 async fn two_sealers_do_not_spoil_each_others_work(log: Log) {
-    let sealers = [
-        Sealer::start(log.db.clone()),
-        Sealer::start(log.db.clone()),
-        Sealer::start(log.db.clone()),
-    ];
+    let sealers = [log.sealer(), log.sealer(), log.sealer()];
     for _ in 0..4 {
         write_from_many(&log, 8, 20).await;
         tokio::time::sleep(Duration::from_millis(150)).await;
@@ -84,14 +107,14 @@ async fn a_sealer_that_is_killed_at_any_point_spoils_nothing(log: Log) {
         tokio::spawn(async move { write_from_many(&log, 8, 150).await })
     };
     for round in 0..60_u64 {
-        let sealer = Sealer::start(log.db.clone());
+        let sealer = log.sealer();
         tokio::time::sleep(Duration::from_micros(200 + round * 97 % 3000)).await;
         drop(sealer);
         let found = log.verify().await;
         assert!(found.broken_at.is_none(), "round {round}: {found:?}");
     }
     writer.await.unwrap();
-    Sealer::start(log.db.clone()).stop().await;
+    log.sealer().stop().await;
     let found = log.verify().await;
     assert!(found.broken_at.is_none(), "{found:?}");
     assert_eq!((found.entries, found.unsealed), (8 * 150, 0));
@@ -99,7 +122,7 @@ async fn a_sealer_that_is_killed_at_any_point_spoils_nothing(log: Log) {
 
 #[db_test]
 async fn the_log_verifies_while_it_is_written(log: Log) {
-    let sealer = Sealer::start(log.db.clone());
+    let sealer = log.sealer();
     let writer = {
         let log = log.clone();
         tokio::spawn(async move {
@@ -127,7 +150,7 @@ async fn an_entry_that_comes_late_is_sealed_behind_what_was_before_it(log: Log) 
     log.sealed(3).await;
     let late = "INSERT INTO audit (id, at, action, resource_kind, detail) SELECT $1, at, action, resource_kind, detail FROM audit WHERE seq = 1";
     log.db.execute(late, &[&uuid::Uuid::from_u128(7)]).await.unwrap();
-    Sealer::start(log.db.clone()).stop().await;
+    log.sealer().stop().await;
     let seq: i64 = log
         .db
         .fetch_one(
@@ -155,9 +178,11 @@ async fn entries_that_nobody_seals_are_told_of(log: Log) {
 #[db_test]
 async fn an_empty_log_is_whole(db: Db) {
     db.migrate("audit", stoa_audit::MIGRATIONS).await.unwrap();
-    Sealer::start(db.clone()).stop().await;
+    Sealer::start(db.clone(), Sealing::new(key())).stop().await;
     let mut told = Vec::new();
-    let found = stoa_audit::verify(&db, |done| told.push(done)).await.unwrap();
+    let found = stoa_audit::verify(&db, Against::default(), |done| told.push(done))
+        .await
+        .unwrap();
     assert!(found.broken_at.is_none());
     assert_eq!(
         (found.entries, found.unsealed, found.service.as_str()),

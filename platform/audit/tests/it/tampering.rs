@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stoa_audit::{Entry, Sealer, TxExt, verify};
+use stoa_audit::{Against, Entry, TxExt, verify};
 use stoa_db::{Engine, db_test, testing::run};
 use uuid::Uuid;
 
@@ -123,7 +123,7 @@ async fn an_entry_taken_out_of_the_chain_is_found_also_when_it_is_sealed_again(l
     )
     .await;
     assert_eq!(log.broken_at("missing").await, 2);
-    Sealer::start(log.db.clone()).stop().await;
+    log.sealer().stop().await;
     assert_eq!(log.count("seq = 5").await, 1);
     assert_eq!(log.broken_at("missing").await, 2);
 }
@@ -181,7 +181,7 @@ async fn a_head_that_does_not_fit_is_found(log: Log) {
     assert_eq!(log.broken_at("head does not count").await, 1);
     // Nor is anything sealed onto a chain without a head.
     log.write(4).await;
-    Sealer::start(log.db.clone()).stop().await;
+    log.sealer().stop().await;
     assert_eq!(log.count("seq IS NULL").await, 1);
 }
 
@@ -194,9 +194,11 @@ async fn a_log_of_several_pages_is_verified_to_its_end(log: Log) {
             .unwrap();
     }
     tx.commit().await.unwrap();
-    Sealer::start(log.db.clone()).stop().await;
+    log.sealer().stop().await;
     let mut told = Vec::new();
-    let found = verify(&log.db, |done| told.push(done)).await.unwrap();
+    let found = verify(&log.db, Against::default(), |done| told.push(done))
+        .await
+        .unwrap();
     assert!(found.broken_at.is_none(), "{found:?}");
     assert_eq!(told, [1000, 2000, 2345]);
     log.tamper(1, "UPDATE audit SET action = 'thing.forged' WHERE seq = 2345")

@@ -8,6 +8,7 @@ use stoa_kernel::UserId;
 use crate::{
     ctx::Ctx,
     error::Result,
+    jobs::{ForgetMails, recipient},
     ops::{origin::Origin, prove_again::prove_again, roles::keep_an_admin, sessions::end_all},
     password::Password,
     store::accounts,
@@ -29,6 +30,10 @@ pub(crate) async fn erase(
     let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
     accounts::remove(&mut tx, user).await?;
     tx.shred();
+    tx.enqueue(&ForgetMails {
+        recipient: recipient(&proven.account.email),
+    })
+    .await?;
     tx.audit(&origin.entry(Some(user), "account.erase", "account", Some(user.uuid())))
         .await?;
     tx.emit(&UserErased { user_id: user }).await?;

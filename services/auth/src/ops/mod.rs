@@ -12,6 +12,7 @@ pub(crate) mod login;
 pub(crate) mod origin;
 pub(crate) mod password;
 pub(crate) mod prove_again;
+pub(crate) mod purge;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod roles;

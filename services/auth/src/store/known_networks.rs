@@ -48,16 +48,6 @@ pub(crate) async fn remember(tx: &mut Tx, user: UserId, account: &str, address: 
     .map(drop)
 }
 
-/// Forgets networks that were not used since.
-pub(crate) async fn purge(tx: &mut Tx, unused_since: Timestamp) -> Result<(), Error> {
-    tx.execute(
-        "DELETE FROM known_networks WHERE last_used_at < $1",
-        &[&unused_since],
-    )
-    .await
-    .map(drop)
-}
-
 /// When the account last signed in from each of its networks and addresses. A network and its newest address have one time.
 pub(crate) async fn used_at(db: &Db, user: UserId) -> Result<Vec<Timestamp>, Error> {
     db.fetch_all(

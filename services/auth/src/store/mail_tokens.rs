@@ -61,13 +61,6 @@ pub(crate) async fn remove_all(tx: &mut Tx, user: UserId, purpose: Purpose) -> R
     .map(drop)
 }
 
-/// Forgets links that have expired.
-pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-    tx.execute("DELETE FROM mail_tokens WHERE expires_at <= $1", &[&now])
-        .await
-        .map(drop)
-}
-
 /// What an account's links are for, and until when they work.
 pub(crate) async fn list(db: &Db, user: UserId) -> Result<Vec<(String, Timestamp)>, Error> {
     let sql = "SELECT purpose, expires_at FROM mail_tokens WHERE user_id = $1 AND expires_at > $2 ORDER BY expires_at";

@@ -17,6 +17,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
+pub(crate) mod expired;
 pub(crate) mod grants;
 pub(crate) mod known_networks;
 pub(crate) mod mail_tokens;

@@ -47,10 +47,3 @@ pub(crate) async fn take(tx: &mut Tx, hash: &[u8; 32]) -> Result<bool, Error> {
         "UPDATE refresh_tokens SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
     Ok(tx.execute(sql, &[hash, &now]).await? == 1)
 }
-
-/// Forgets tokens that have expired.
-pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-    tx.execute("DELETE FROM refresh_tokens WHERE expires_at <= $1", &[&now])
-        .await
-        .map(drop)
-}

@@ -206,12 +206,3 @@ async fn rows<T: FromRow>(db: &Db, what: &str, since: i64, end: i64) -> Result<V
 fn full<T>(rows: &[T], seq: impl Fn(&T) -> i64) -> Option<i64> {
     rows.last().filter(|_| rows.len() == PAGE as usize).map(seq)
 }
-
-/// Forgets what no token can be refused by any more.
-pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-    for table in ["revoked_sessions", "raised_versions", "raised_roles"] {
-        tx.execute(&format!("DELETE FROM {table} WHERE until <= $1"), &[&now])
-            .await?;
-    }
-    Ok(())
-}

@@ -97,10 +97,3 @@ pub(crate) async fn end_all(
                RETURNING id, access_until";
     tx.fetch_all(sql, &[&user, &spared]).await
 }
-
-/// Forgets sessions that have expired.
-pub(crate) async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-    tx.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now])
-        .await
-        .map(drop)
-}

@@ -15,6 +15,7 @@ mod lockout;
 mod login;
 mod pages;
 mod password;
+mod purge;
 mod refresh;
 mod register;
 mod role_holders;

@@ -1,0 +1,132 @@
+//! After an erasure nothing of a person is left on the disk but what the README lists.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::stoa::{PASSWORD, Stoa, folder, token};
+
+const EMAIL: &str = "Hypatia.Of.Alexandria@example.com";
+/// All that only this person can have brought in, in lower case.
+const TRACES: [&str; 6] = [
+    "hypatia.of.alexandria",
+    "hypatiaxyz",
+    "alexandrinaxyz",
+    "astrolabe-xyz",
+    "stargazer-agent-xyz",
+    "observatory-key-xyz",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_an_erased_person_is_left_on_the_disk() {
+    let (_scratch, data_dir) = folder();
+    let stoa = Stoa::serve(&data_dir);
+    // Somebody else, before and after, so that pages are shared.
+    stoa.register("before@example.com").await;
+    let token = leave_traces(&stoa).await;
+    stoa.register("after@example.com").await;
+    until("their mails and profile are written", || {
+        let found = traces(&data_dir);
+        found
+            .iter()
+            .any(|(file, _)| file.starts_with(data_dir.join("mail")))
+    })
+    .await;
+    assert!(!traces(&data_dir).is_empty());
+
+    let erased = stoa
+        .request(Method::DELETE, "/api/v1/auth/account")
+        .bearer_auth(&token)
+        .json(&json!({ "password": PASSWORD }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(erased.status(), 204);
+    until("all of it is gone while Stoa runs", || {
+        traces(&data_dir).is_empty()
+    })
+    .await;
+    assert!(stoa.terminate().success());
+    assert_eq!(traces(&data_dir), []);
+
+    // Others are as they were.
+    let stoa = Stoa::serve(&data_dir);
+    stoa.login("after@example.com").await;
+    assert_eq!(traces(&data_dir), []);
+}
+
+/// A person with a profile, preferences, a key, sessions and mails. Returns an access token.
+async fn leave_traces(stoa: &Stoa) -> String {
+    let registered = stoa
+        .request(Method::POST, "/api/v1/auth/register")
+        .header("user-agent", "stargazer-agent-xyz")
+        .header("idempotency-key", "hypatia-registers")
+        .json(&json!({
+            "email": EMAIL, "password": PASSWORD, "first_name": "Hypatiaxyz", "last_name": "Alexandrinaxyz",
+        }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(registered.status(), 201);
+    let answer: serde_json::Value = registered.json().await.unwrap();
+    let token = token(&answer).to_owned();
+    let put = stoa
+        .request(Method::PUT, "/api/v1/users/me/preferences/instrument")
+        .bearer_auth(&token)
+        .json(&json!({ "value": "astrolabe-xyz" }))
+        .send()
+        .await
+        .unwrap();
+    assert!(put.status().is_success(), "{}", put.text().await.unwrap());
+    for path in ["/api/v1/auth/password/reset", "/api/v1/auth/email/verify/resend"] {
+        let asked = stoa.post(path, json!({ "email": EMAIL })).await;
+        assert!(
+            asked.status().is_success(),
+            "{path}: {}",
+            asked.text().await.unwrap()
+        );
+    }
+    let refused = stoa
+        .post(
+            "/api/v1/auth/login",
+            json!({ "email": EMAIL, "password": "not the right one" }),
+        )
+        .await;
+    assert_eq!(refused.status(), 401);
+    token
+}
+
+/// The files in which something of the person stands, and what.
+fn traces(folder: &Path) -> Vec<(PathBuf, &'static str)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(traces(&path));
+            continue;
+        }
+        // It may go meanwhile.
+        let bytes = fs::read(&path).unwrap_or_default().to_ascii_lowercase();
+        let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
+        let has = |trace: &&&str| {
+            let trace = trace.as_bytes();
+            bytes.windows(trace.len()).any(|window| window == trace)
+                || name.as_bytes().windows(trace.len()).any(|window| window == trace)
+        };
+        found.extend(TRACES.iter().filter(has).map(|trace| (path.clone(), *trace)));
+    }
+    found
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
