@@ -24,7 +24,7 @@ use stoa_db::{Migration, migrations};
 use stoa_service::{Env, Service};
 use utoipa::openapi::OpenApi;
 
-pub use admin::{Admin, AdminError, create_admin};
+pub use admin::{Admin, AdminError, Existing, create_admin};
 pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, SameSite};
 use ctx::Ctx;
 pub use error::CODES;
@@ -51,6 +51,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0012_number_revocations",
     "0013_create_signing_keys",
     "0014_raise_roles",
+    "0015_find_grants_by_giver",
 ];
 
 /// What its endpoints are, for a process that does not run it.

@@ -4,15 +4,20 @@ use stoa_audit::TxExt as _;
 use stoa_auth_api::events::SessionRevoked;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_http::codes;
+use stoa_http::{Verifier, codes};
 use stoa_kernel::{Id, SessionId, Timestamp, UserId};
 
 use crate::{
     ctx::Ctx,
     error::Result,
-    ops::{commit::commit_then, origin::Origin},
+    ops::{
+        commit::commit_then,
+        credentials::{ApiKeys, Case},
+        notices::Notices,
+        origin::Origin,
+    },
     store::{
-        accounts::Account,
+        accounts::{self, Account},
         refresh_tokens, revocations, roles,
         roles::AccessOf,
         sessions::{self, Ended, NewSession},
@@ -149,12 +154,14 @@ impl Ending {
     /// Commits. From then on this process refuses their access tokens; the others hear of it when they ask next.
     pub(crate) async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
         let verifier = ctx.verifier.clone();
-        let told = async move {
-            for ended in self.0 {
-                verifier.revoke_session(ended.id, ended.access_until);
-            }
-        };
-        Ok(commit_then(tx, told).await?)
+        Ok(commit_then(tx, async move { self.tell(&verifier) }).await?)
+    }
+
+    /// To be done after the commit.
+    pub(crate) fn tell(&self, verifier: &Verifier) {
+        for ended in &self.0 {
+            verifier.revoke_session(ended.id, ended.access_until);
+        }
     }
 }
 
@@ -179,11 +186,21 @@ pub(crate) async fn end_own(ctx: &Ctx, user: UserId, session: SessionId, origin:
     }
 }
 
-/// Ends every session of `user`.
-pub(crate) async fn end_everywhere(ctx: &Ctx, user: UserId, origin: &Origin) -> Result<()> {
+/// Ends every session of `user`, and the API keys if they wish.
+pub(crate) async fn end_everywhere(ctx: &Ctx, user: UserId, keys: ApiKeys, origin: &Origin) -> Result<()> {
+    let account = accounts::by_id(&ctx.db, user)
+        .await?
+        .ok_or(codes::UNAUTHENTICATED)?;
+    let case = Case {
+        user,
+        actor: Some(user),
+        origin,
+        notices: Notices::to(ctx, &account).await,
+    };
     let mut tx = ctx.db.begin().await?;
-    let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
-    ending.commit(ctx, tx).await
+    accounts::hold(&mut tx, user).await?;
+    let ended = case.end(&mut tx, None, keys).await?;
+    ended.commit(ctx, tx).await
 }
 
 /// Ends every session of `user` but `spared`, as part of something larger.

@@ -55,6 +55,12 @@ pub(crate) async fn remove(tx: &mut Tx, id: GrantId) -> Result<Option<GrantRow>,
     .await
 }
 
+/// Takes back everything that `user` has granted.
+pub(crate) async fn remove_given_by(tx: &mut Tx, user: UserId) -> Result<Vec<GrantId>, Error> {
+    tx.fetch_all("DELETE FROM grants WHERE granted_by = $1 RETURNING id", &[&user])
+        .await
+}
+
 /// Which grants [`list`] returns: those that fit all that is set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {

@@ -48,6 +48,13 @@ pub(crate) async fn remember(tx: &mut Tx, user: UserId, account: &str, address: 
     .map(drop)
 }
 
+/// Forgets every network of the account.
+pub(crate) async fn remove_all(tx: &mut Tx, user: UserId) -> Result<(), Error> {
+    tx.execute("DELETE FROM known_networks WHERE user_id = $1", &[&user])
+        .await
+        .map(drop)
+}
+
 /// Forgets networks that were not used since.
 pub(crate) async fn purge(tx: &mut Tx, unused_since: Timestamp) -> Result<(), Error> {
     tx.execute(

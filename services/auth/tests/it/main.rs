@@ -21,6 +21,7 @@ mod roles;
 mod routes;
 mod rpc;
 mod sessions;
+mod takeover;
 mod text;
 mod totp;
 mod trust;
