@@ -32,7 +32,7 @@ pub use authn::{KeyAnswer, KeyAuthority, Presented, admit, authenticate, present
 pub use body::Upload;
 pub use caller::{Caller, Own, Permission, Permit, Person};
 pub use codes::Code;
-pub use cookies::cookie;
+pub use cookies::{cookie, session_cookie, session_cookie_name};
 pub use etag::{IfMatch, etag};
 pub use failure::{Failure, FailureInfo, Result, method_not_allowed, not_found, with_request_id};
 pub use idempotency::{Idempotency, idempotent};

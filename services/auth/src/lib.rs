@@ -52,6 +52,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0013_create_signing_keys",
     "0014_raise_roles",
     "0015_find_grants_by_giver",
+    "0016_answer_refresh_once_more",
+    "0017_count_unsent_mails",
 ];
 
 /// What its endpoints are, for a process that does not run it.

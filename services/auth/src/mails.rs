@@ -84,8 +84,14 @@ const SOURCES: [(&str, &str); 10] = [
         "reset_password.html",
         include_str!("../templates/reset_password.html"),
     ),
-    ("guesses_limited.txt", include_str!("../templates/guesses_limited.txt")),
-    ("guesses_limited.html", include_str!("../templates/guesses_limited.html")),
+    (
+        "guesses_limited.txt",
+        include_str!("../templates/guesses_limited.txt"),
+    ),
+    (
+        "guesses_limited.html",
+        include_str!("../templates/guesses_limited.html"),
+    ),
     ("notice.txt", include_str!("../templates/notice.txt")),
     ("notice.html", include_str!("../templates/notice.html")),
 ];

@@ -7,7 +7,7 @@ use axum::{
 use garde::Validate;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, cookie, names};
+use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, names, session_cookie};
 use stoa_kernel::{Page, SessionId, Timestamp};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -123,7 +123,7 @@ async fn end(
 /// 204; and a browser's cookies go with its session.
 pub(super) fn gone(ctx: &Ctx, info: &RequestInfo, headers: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
-    if cookie(headers, names::ACCESS_COOKIE).is_some() {
+    if session_cookie(headers, names::ACCESS_COOKIE, info.secure).is_some() {
         cookies::clear(response.headers_mut(), &ctx.config, info.secure);
     }
     response

@@ -4,13 +4,13 @@ use stoa_audit::TxExt as _;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_http::codes;
-use stoa_kernel::{Id, SessionId, UserId};
+use stoa_kernel::{SessionId, UserId};
 
 use crate::{
     ctx::Ctx,
     email::Email,
     error::{LINK_INVALID, Result},
-    jobs::SendLink,
+    jobs::{self, SendLink},
     mails::MailKind,
     ops::{
         credentials::{ApiKeys, Case, Ended},
@@ -23,6 +23,7 @@ use crate::{
         accounts::{self, Account},
         known_networks,
         mail_tokens::{self, Purpose},
+        unsent_mails,
     },
     tokens::hash_of,
 };
@@ -61,19 +62,24 @@ pub(crate) async fn change(
     finish(ctx, tx, &account, ended, origin).await
 }
 
-/// Sends a link to an account, if there is one with this address. For one that has none the same is done: a job is left that
-/// finds nobody. Whether a mail goes out, and its audit entry, are the job's: so nothing of it shows in the answer or its time.
+/// Sends a link to an account, if there is one with this address that needs it. For one that does not, as much is written, but into
+/// counters that do not grow. Whether a mail goes out, and its audit entry, are the job's: so nothing of it shows in the answer or its time.
 pub(crate) async fn send_link(ctx: &Ctx, email: &str, kind: MailKind, origin: &Origin) -> Result<()> {
     ctx.lockout.mail_request(origin.address).await?;
     let account = accounts::by_email_key(&ctx.db, &Email::key_of(email)).await?;
     let mut tx = ctx.db.begin().await?;
-    tx.enqueue(&SendLink {
-        user_id: account.map_or_else(|| Id::new(&ctx.clock), |account| account.id),
-        kind,
-        address: origin.address,
-        request_id: origin.request_id.clone(),
-    })
-    .await?;
+    match account.filter(|account| jobs::is_of_use(kind, account)) {
+        Some(account) => {
+            let link = SendLink {
+                user_id: account.id,
+                kind,
+                address: origin.address,
+                request_id: origin.request_id.clone(),
+            };
+            tx.enqueue(&link).await?;
+        }
+        None => unsent_mails::count(&mut tx).await?,
+    }
     Ok(tx.commit().await?)
 }
 

@@ -105,20 +105,36 @@ impl Opening {
         }
     }
 
-    /// Writes a new session and its first refresh token.
-    pub(crate) async fn begin(&self, tx: &mut Tx, user: UserId, origin: &Origin) -> Result<()> {
+    /// Writes a new session and its first refresh token, and ends those that are too many beside it.
+    pub(crate) async fn begin(
+        &self,
+        ctx: &Ctx,
+        tx: &mut Tx,
+        user: UserId,
+        origin: &Origin,
+    ) -> Result<Ending> {
         sessions::insert(tx, &self.row(user, origin)).await?;
-        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at).await?;
+        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at, None).await?;
         let entry = origin.entry(Some(user), "session.create", "session", Some(self.id.uuid()));
-        Ok(tx.audit(&entry).await?)
+        tx.audit(&entry).await?;
+        let ended = sessions::end_oldest(tx, user, self.id, ctx.config.sessions_max).await?;
+        note(tx, user, Some(user), ended, origin).await
     }
 
-    /// Writes the next refresh token of a session; false if the session was ended.
-    pub(crate) async fn go_on(&self, tx: &mut Tx, user: UserId, origin: &Origin) -> Result<bool> {
+    /// Writes the next refresh token of a session, given for `before`; false if the session was ended.
+    pub(crate) async fn go_on(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        before: &[u8; 32],
+        origin: &Origin,
+    ) -> Result<bool> {
         if !sessions::touch(tx, &self.row(user, origin)).await? {
             return Ok(false);
         }
-        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at).await?;
+        let (hash, until) = (&self.refresh.hash, self.expires_at);
+        refresh_tokens::insert(tx, hash, self.id, user, until, Some(before)).await?;
+        refresh_tokens::keep_newest(tx, self.id).await?;
         Ok(true)
     }
 

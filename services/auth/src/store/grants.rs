@@ -46,6 +46,12 @@ pub(crate) async fn insert(tx: &mut Tx, grant: &GrantRow) -> Result<bool, Error>
     Ok(inserted == 1)
 }
 
+/// How much `user` was granted.
+pub(crate) async fn count(tx: &mut Tx, user: UserId) -> Result<i64, Error> {
+    tx.fetch_one("SELECT count(*) FROM grants WHERE user_id = $1", &[&user])
+        .await
+}
+
 /// Takes a grant back; it is returned if there was one.
 pub(crate) async fn remove(tx: &mut Tx, id: GrantId) -> Result<Option<GrantRow>, Error> {
     tx.fetch_optional(

@@ -70,9 +70,9 @@ async fn all_that_is_held_is_taken_along(app: App) {
         .map(|entry| text(&entry["action"]))
         .collect();
     let expected = [
-        "api_key.create",
         "totp.enable",
         "totp.begin",
+        "api_key.create",
         "session.create",
         "account.create",
     ];

@@ -9,6 +9,7 @@ mod cookies;
 mod events;
 mod explain;
 mod grants;
+mod growth;
 mod keys;
 mod lockout;
 mod login;
