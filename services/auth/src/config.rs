@@ -30,6 +30,10 @@ pub struct AuthConfig {
     pub refresh_leeway: Period,
     /// Sessions that one account may have.
     pub sessions_max: u32,
+    /// Who issues access tokens, and whom they are meant for. Empty: the public address.
+    pub issuer: String,
+    /// Issuers whose access tokens are accepted as well.
+    pub former_issuers: Vec<String>,
     /// How long a key signs.
     pub signing_key_lifetime: Period,
     /// How long the link to a new password works.
@@ -125,6 +129,15 @@ impl AuthConfig {
         }
         if self.refresh_leeway.0 > LONGEST_LEEWAY {
             return Err("auth.refresh_leeway must be at most 1m".to_owned());
+        }
+        for (name, issuer) in std::iter::once(("issuer", &self.issuer)).chain(
+            self.former_issuers
+                .iter()
+                .map(|issuer| ("former_issuers", issuer)),
+        ) {
+            if issuer.contains(char::is_whitespace) {
+                return Err(format!("auth.{name} is '{issuer}': an issuer has no blanks"));
+            }
         }
         if self.sessions_max == 0 {
             return Err("auth.sessions_max must be at least 1".to_owned());

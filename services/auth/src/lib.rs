@@ -29,9 +29,6 @@ pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, Same
 use ctx::Ctx;
 pub use error::CODES;
 
-/// Who issues our access tokens: the claim `iss`.
-pub const ISSUER: &str = "stoa";
-
 /// The pages that links in mails lead to.
 pub const PAGES: &[&str] = &["/auth/verify", "/auth/reset"];
 
