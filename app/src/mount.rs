@@ -7,7 +7,7 @@ use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, DbOptions, Migration, transfer};
 use stoa_events::{Bus, BusConfig};
 use stoa_gateway::GatewayConfig;
-use stoa_http::Verifier;
+use stoa_http::{FORMER_ISSUER, Verifier};
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
 use stoa_objects::{Objects, ObjectsConfig};
@@ -72,7 +72,7 @@ impl Platform {
             cache: Cache::local(1024 * 1024),
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: Mailer::new(&mail, data_dir.join("mail"))?,
-            verifier: Verifier::new(stoa_auth::ISSUER, clock.clone()),
+            verifier: Verifier::new(FORMER_ISSUER, clock.clone()),
             rpc: Directory::new(),
             bus: Bus::local(),
             public_url: tls::public_url(server, listening),

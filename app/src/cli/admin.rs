@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Subcommand;
+use stoa_auth::{AdminError, Existing, create_admin};
 use stoa_kernel::random;
 
 use super::say;
@@ -17,20 +18,24 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
-    /// Make an account with the role admin, or give the role to an account that exists
+    /// Make an account with the role admin
     ///
     /// May run beside a serving stoa. The password is read from the first line of standard input; on a terminal, and with
-    /// nothing typed, one is made and printed once. An account that exists keeps its password.
+    /// nothing typed, one is made and printed once. An address that has an account already is refused, for anybody may have
+    /// registered it; with --take-over the account becomes yours.
     Create {
         /// E-mail address of the account
         #[arg(long)]
         email: String,
+        /// Take over the account if there is one: set its password, and end its sessions, API keys and second factor
+        #[arg(long)]
+        take_over: bool,
     },
 }
 
 impl AdminCommand {
     pub(crate) async fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
-        let Self::Create { email } = self;
+        let Self::Create { email, take_over } = self;
         let settings = args.load(Vec::new())?;
         let server: ServerConfig = settings.section("server")?;
         let data_dir = server.data_dir.clone();
@@ -44,17 +49,31 @@ impl AdminCommand {
             .first()
             .map(|one| one.db.clone())
             .ok_or("auth is not mounted")?;
-        let admin = stoa_auth::create_admin(&db, &settings.section("auth")?, &email, &password).await?;
+        let existing = if take_over {
+            Existing::TakeOver
+        } else {
+            Existing::Refuse
+        };
+        let admin = create_admin(&db, &settings.section("auth")?, &email, &password, existing).await;
         db.close().await;
-        match (admin.created, made) {
-            (true, true) => say(format!(
-                "{email} is an administrator. Password, shown once: {password}"
-            )),
-            (true, false) => say(format!("{email} is an administrator.")),
-            (false, _) => say(format!(
-                "{email} had an account and is an administrator now; the password is unchanged."
-            )),
-        }
+        let admin = admin.map_err(|error| match error {
+            AdminError::HasAccount => format!(
+                "{error}: use --take-over to set its password, end its sessions, API keys and second factor, and make it an \
+                 administrator; to leave them as they are, let an administrator give it the role"
+            ),
+            _ => error.to_string(),
+        })?;
+        let taken = if admin.created {
+            ""
+        } else {
+            " The account was taken over: its sessions, API keys and second factor have ended."
+        };
+        let shown = if made {
+            format!(" Password, shown once: {password}")
+        } else {
+            String::new()
+        };
+        say(format!("{email} is an administrator.{taken}{shown}"));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,8 +9,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn create_admin(data_dir: &Path, email: &str, password: &str) -> std::process::Output {
+    create_admin_with(data_dir, email, password, &[])
+}
+
+fn create_admin_with(data_dir: &Path, email: &str, password: &str, flags: &[&str]) -> std::process::Output {
     let mut child = command(data_dir)
         .args(["admin", "create", "--email", email])
+        .args(flags)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -40,10 +45,42 @@ async fn an_administrator_is_made_beside_a_serving_stoa() {
 
     let somebody = stoa.register("somebody@example.com").await;
     assert_eq!(stoa.get("/api/v1/users", token(&somebody)).await.status(), 403);
-    let promoted = create_admin(&data_dir, "somebody@example.com", "");
-    assert!(promoted.status.success(), "{}", text(&promoted.stderr));
-    let again = stoa.login("somebody@example.com").await;
-    assert_eq!(stoa.get("/api/v1/users", token(&again)).await.status(), 200);
+    let refused = create_admin(&data_dir, "somebody@example.com", "another good one\n");
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("has an account already") && said.contains("--take-over"),
+        "{said}"
+    );
+    assert_eq!(stoa.get("/api/v1/users", token(&somebody)).await.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_taken_over_is_heard_of_by_a_serving_stoa_within_a_second() {
+    let (_scratch, data_dir) = folder();
+    let stoa = Stoa::serve(&data_dir);
+    let squatter = stoa.register("root@example.com").await;
+    let taken = create_admin_with(
+        &data_dir,
+        "root@example.com",
+        "another good one\n",
+        &["--take-over"],
+    );
+    assert!(taken.status.success(), "{}", text(&taken.stderr));
+    for tries in 0.. {
+        let answer = stoa.get("/api/v1/auth/me", token(&squatter)).await;
+        if answer.status() == 401 {
+            break;
+        }
+        assert!(tries < 100, "the session of before still works");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let body = serde_json::json!({ "email": "root@example.com", "password": "another good one" });
+    let call = stoa
+        .request(reqwest::Method::POST, "/api/v1/auth/login")
+        .json(&body);
+    let admin: serde_json::Value = call.send().await.unwrap().json().await.unwrap();
+    assert_eq!(stoa.get("/api/v1/users", token(&admin)).await.status(), 200);
 }
 
 #[test]

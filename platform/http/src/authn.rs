@@ -6,7 +6,9 @@ use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use stoa_kernel::Principal;
 use subtle::ConstantTimeEq;
 
-use crate::{Code, Failure, Refused, Result, Verifier, codes, cookie, names, token::csrf_claim};
+use crate::{
+    Code, Failure, Refused, RequestInfo, Result, Verifier, codes, names, session_cookie, token::csrf_claim,
+};
 
 /// How the edge turns an API key into a principal; set by the composition root (auth's rpc). Answers are cached by the
 /// implementation. None: there is no such key.
@@ -34,11 +36,16 @@ pub enum Presented<'a> {
 pub(crate) struct Refusal(pub(crate) Arc<Failure>);
 
 /// Reads and checks a request's credentials, as far as no other service has to be asked. For a token that was seen
-/// before it allocates nothing. `Authorization` counts before `x-api-key`, and that before the cookie.
+/// before it allocates nothing. `secure`: whether the request came by https. `Authorization` counts before `x-api-key`, and that before the cookie.
 ///
 /// # Errors
 /// 401 for a bad or expired token, 403 for a cookie without its CSRF token on an unsafe method.
-pub fn present<'a>(headers: &'a HeaderMap, method: &Method, verifier: &Verifier) -> Result<Presented<'a>> {
+pub fn present<'a>(
+    headers: &'a HeaderMap,
+    method: &Method,
+    secure: bool,
+    verifier: &Verifier,
+) -> Result<Presented<'a>> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let credentials = value
             .to_str()
@@ -62,8 +69,8 @@ pub fn present<'a>(headers: &'a HeaderMap, method: &Method, verifier: &Verifier)
             .map(Presented::Key)
             .ok_or_else(|| invalid(codes::UNAUTHENTICATED));
     }
-    match cookie(headers, names::ACCESS_COOKIE) {
-        Some(token) => by_cookie(token, headers, method, verifier).map(Presented::Principal),
+    match session_cookie(headers, names::ACCESS_COOKIE, secure) {
+        Some(token) => by_cookie(token, headers, method, secure, verifier).map(Presented::Principal),
         None => Ok(Presented::Nothing),
     }
 }
@@ -75,10 +82,11 @@ pub fn present<'a>(headers: &'a HeaderMap, method: &Method, verifier: &Verifier)
 pub async fn authenticate(
     headers: &HeaderMap,
     method: &Method,
+    secure: bool,
     verifier: &Verifier,
     keys: Option<&dyn KeyAuthority>,
 ) -> Result<Option<Arc<Principal>>> {
-    match present(headers, method, verifier)? {
+    match present(headers, method, secure, verifier)? {
         Presented::Nothing => Ok(None),
         Presented::Principal(principal) => Ok(Some(principal)),
         Presented::Key(key) => {
@@ -92,7 +100,7 @@ pub async fn authenticate(
 }
 
 /// [`authenticate`]s a request and puts `Arc<Principal>` into its extensions, where [`Caller`](crate::Caller) and its
-/// like look for it.
+/// like look for it. Whether it came by https says its [`RequestInfo`].
 ///
 /// A browser sends its cookie along whether it is wanted or not; so a bad cookie fails the request only where somebody
 /// signed in is asked for, and one can still sign in again. Other bad credentials fail at once.
@@ -100,7 +108,9 @@ pub async fn authenticate(
 /// # Errors
 /// As [`authenticate`], for tokens and keys.
 pub async fn admit(parts: &mut Parts, verifier: &Verifier, keys: Option<&dyn KeyAuthority>) -> Result<()> {
-    match authenticate(&parts.headers, &parts.method, verifier, keys).await {
+    let info = parts.extensions.get::<RequestInfo>();
+    let secure = info.is_some_and(|info| info.secure);
+    match authenticate(&parts.headers, &parts.method, secure, verifier, keys).await {
         Ok(None) => {}
         Ok(Some(principal)) => {
             parts.extensions.insert(principal);
@@ -136,6 +146,7 @@ fn by_cookie(
     token: &str,
     headers: &HeaderMap,
     method: &Method,
+    secure: bool,
     verifier: &Verifier,
 ) -> Result<Arc<Principal>> {
     let verified = verifier.check(token).map_err(refused)?;
@@ -144,18 +155,18 @@ fn by_cookie(
         .as_deref()
         .ok_or_else(|| refused(Refused::Misplaced))?;
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe && !proves_origin(headers, claim) {
+    if !safe && !proves_origin(headers, secure, claim) {
         return Err(Failure::new(codes::CSRF));
     }
     Ok(Arc::clone(&verified.principal))
 }
 
 /// Whether the header repeats the CSRF cookie, and that is the token that goes with the session.
-fn proves_origin(headers: &HeaderMap, claim: &str) -> bool {
+fn proves_origin(headers: &HeaderMap, secure: bool, claim: &str) -> bool {
     let header = headers
         .get(names::CSRF_HEADER)
         .and_then(|value| value.to_str().ok());
-    let (Some(header), Some(cookie)) = (header, cookie(headers, names::CSRF_COOKIE)) else {
+    let (Some(header), Some(cookie)) = (header, session_cookie(headers, names::CSRF_COOKIE, secure)) else {
         return false;
     };
     let same = header.as_bytes().ct_eq(cookie.as_bytes());

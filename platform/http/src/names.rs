@@ -1,6 +1,7 @@
 //! Names of cookies, headers and prefixes that auth and the edge share.
 
-/// Cookie that holds the access token in cookie mode.
+/// Cookie that holds the access token in cookie mode. Over https it has the prefix `__Host-`, as [`CSRF_COOKIE`] has, and
+/// [`REFRESH_COOKIE`] `__Secure-`; see [`session_cookie`](crate::session_cookie).
 pub const ACCESS_COOKIE: &str = "stoa_access";
 /// Cookie that holds the refresh token in cookie mode.
 pub const REFRESH_COOKIE: &str = "stoa_refresh";

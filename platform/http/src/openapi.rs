@@ -95,7 +95,8 @@ impl Modify for Shared {
         components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         let cookie = ApiKeyValue::with_description(
             names::ACCESS_COOKIE,
-            "Unsafe methods need the header x-csrf-token with the value of the cookie stoa_csrf as well.",
+            "Unsafe methods need the header x-csrf-token with the value of the cookie stoa_csrf as well. Over https the cookies \
+             are named __Host-stoa_access and __Host-stoa_csrf.",
         );
         components.add_security_scheme(COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(names::API_KEY_HEADER)));

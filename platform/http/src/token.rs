@@ -13,6 +13,9 @@ use stoa_kernel::{SessionId, UserId};
 pub struct Claims {
     /// Who issued it.
     pub iss: String,
+    /// Whom it is meant for: the installation that issued it. None in tokens of [`FORMER_ISSUER`](crate::FORMER_ISSUER).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
     /// Whose it is.
     pub sub: UserId,
     /// The sign-in that it belongs to.

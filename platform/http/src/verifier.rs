@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use stoa_kernel::{Clock, Permissions, Principal, PrincipalKind, SessionId, Timestamp, UserId};
 
 use crate::{
+    issuers::Issuers,
     revocations::Until,
     token::{Claims, Parsed, VerifyingKey},
     token_cache::TokenCache,
@@ -17,7 +18,6 @@ use crate::{
 pub struct Verifier(Arc<Inner>);
 
 struct Inner {
-    issuer: String,
     clock: Clock,
     keys: ArcSwap<KeySet>,
     cache: TokenCache<Verified>,
@@ -31,6 +31,7 @@ struct KeySet {
     /// Grows with each new set: a cached token counts only under the set that it was checked with.
     epoch: u64,
     keys: HashMap<String, ed25519_dalek::VerifyingKey>,
+    issuers: Issuers,
 }
 
 /// A token whose signature and issuer were found good.
@@ -49,7 +50,7 @@ pub(crate) struct Verified {
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It is no token of ours: its form, algorithm, claims or issuer are not.
+    /// It is no token of ours: its form, algorithm, claims, issuer or audience are not.
     Malformed,
     /// No key of ours signed it.
     BadSignature,
@@ -64,13 +65,15 @@ pub enum Refused {
 }
 
 impl Verifier {
-    /// Accepts tokens of this issuer, once there are keys.
+    /// Accepts tokens of this issuer, once there are keys, until others are [set](Self::set_issuers).
     #[must_use]
     pub fn new(issuer: &str, clock: Clock) -> Self {
         Self(Arc::new(Inner {
-            issuer: issuer.to_owned(),
             clock,
-            keys: ArcSwap::default(),
+            keys: ArcSwap::from_pointee(KeySet {
+                issuers: Issuers::new(vec![issuer.to_owned()]),
+                ..KeySet::default()
+            }),
             cache: TokenCache::new(),
             sessions: Until::new(),
             versions: Until::new(),
@@ -98,6 +101,16 @@ impl Verifier {
         self.0.keys.rcu(|before| KeySet {
             epoch: before.epoch + 1,
             keys: keys.clone(),
+            issuers: before.issuers.clone(),
+        });
+    }
+
+    /// Replaces the issuers whose tokens are accepted.
+    pub fn set_issuers(&self, names: &[String]) {
+        self.0.keys.rcu(|before| KeySet {
+            epoch: before.epoch + 1,
+            keys: before.keys.clone(),
+            issuers: Issuers::new(names.to_vec()),
         });
     }
 
@@ -172,7 +185,7 @@ impl Verifier {
         })
     }
 
-    /// Checks what never changes of a token: form, signature, issuer.
+    /// Checks what never changes of a token: form, signature, issuer, audience.
     fn open(&self, token: &str) -> Result<Verified, Refused> {
         let parsed = Parsed::of(token).ok_or(Refused::Malformed)?;
         let keys = self.0.keys.load();
@@ -181,7 +194,7 @@ impl Verifier {
             .map_err(|_| Refused::BadSignature)?;
         let claims = parsed
             .claims()
-            .filter(|claims| claims.iss == self.0.issuer)
+            .filter(|claims| keys.issuers.accept(claims))
             .ok_or(Refused::Malformed)?;
         Ok(Verified::new(claims, keys.epoch))
     }

@@ -103,6 +103,11 @@ impl Call {
         self.header(edge::ADDRESS, address)
     }
 
+    /// As if by https. Only the test's own edge believes it.
+    pub fn by_https(self) -> Self {
+        self.header(edge::SECURE, "yes")
+    }
+
     /// With a JSON body.
     pub fn json<T: Serialize + ?Sized>(self, body: &T) -> Self {
         Self(self.0.json(body))

@@ -21,6 +21,8 @@ use stoa_kernel::random;
 
 /// Header by which a test calls from another address.
 pub(crate) const ADDRESS: &str = "x-test-address";
+/// Header by which a test calls as if by https.
+pub(crate) const SECURE: &str = "x-test-secure";
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 #[derive(Clone)]
@@ -63,7 +65,7 @@ async fn enter(State(edge): State<Edge>, request: Request, next: Next) -> Respon
         traceparent: header("traceparent").unwrap_or_else(traceparent),
         address: told.or(peer).unwrap_or(IpAddr::from([127, 0, 0, 1])),
         user_agent: header(header::USER_AGENT.as_str()),
-        secure: false,
+        secure: parts.headers.contains_key(SECURE),
     };
     parts.extensions.insert(RequestInfo(Arc::new(facts)));
     let response = match admit(&mut parts, &edge.verifier, Some(&*edge.keys)).await {

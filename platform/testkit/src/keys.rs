@@ -48,6 +48,7 @@ impl Keys {
         let now = self.clock.now().as_second();
         Claims {
             iss: ISSUER.to_owned(),
+            aud: Some(ISSUER.to_owned()),
             sub: user,
             sid: session,
             iat: now,

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Period, Rate};
 
 use crate::{password::Cost, secrets::Secrets};
+
+/// Longest time for which a used refresh token may be answered once more.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(60);
 
 /// The section `auth` of the settings; `stoa.default.toml` explains each key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +26,14 @@ pub struct AuthConfig {
     pub access_token_lifetime: Period,
     /// Lifetime of a refresh token.
     pub refresh_token_lifetime: Period,
+    /// How long a refresh token that was just used is answered once more.
+    pub refresh_leeway: Period,
+    /// Sessions that one account may have.
+    pub sessions_max: u32,
+    /// Who issues access tokens, and whom they are meant for. Empty: the public address.
+    pub issuer: String,
+    /// Issuers whose access tokens are accepted as well.
+    pub former_issuers: Vec<String>,
     /// How long a key signs.
     pub signing_key_lifetime: Period,
     /// How long the link to a new password works.
@@ -115,6 +128,21 @@ impl AuthConfig {
                 "auth.access_token_lifetime must be at least 1s and at most auth.refresh_token_lifetime"
                     .to_owned(),
             );
+        }
+        if self.refresh_leeway.0 > LONGEST_LEEWAY {
+            return Err("auth.refresh_leeway must be at most 1m".to_owned());
+        }
+        for (name, issuer) in std::iter::once(("issuer", &self.issuer)).chain(
+            self.former_issuers
+                .iter()
+                .map(|issuer| ("former_issuers", issuer)),
+        ) {
+            if issuer.contains(char::is_whitespace) {
+                return Err(format!("auth.{name} is '{issuer}': an issuer has no blanks"));
+            }
+        }
+        if self.sessions_max == 0 {
+            return Err("auth.sessions_max must be at least 1".to_owned());
         }
         if self.signing_key_lifetime <= self.access_token_lifetime {
             return Err(

@@ -57,6 +57,21 @@ impl Ctx {
     }
 }
 
+impl Ctx {
+    /// Issuers whose access tokens are accepted; the first is the one that issues.
+    pub(crate) fn issuers(&self) -> Vec<String> {
+        let own = match self.config.issuer.as_str() {
+            "" => &self.public_url,
+            set => set,
+        };
+        let former = self.config.former_issuers.iter();
+        std::iter::once(own)
+            .chain(former.map(String::as_str))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
 impl Deref for Ctx {
     type Target = Shared;
 

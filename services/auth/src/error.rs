@@ -111,6 +111,12 @@ pub(crate) const GRANT_EXISTS: Code = Code {
     status: 409,
     title: "This was granted already",
 };
+/// More grants than one may have.
+pub(crate) const TOO_MANY_GRANTS: Code = Code {
+    code: "too_many_grants",
+    status: 409,
+    title: "This account was granted as much as one account can be; give it a role instead",
+};
 /// More API keys than one may have.
 pub(crate) const TOO_MANY_KEYS: Code = Code {
     code: "too_many_api_keys",
@@ -137,6 +143,7 @@ pub const CODES: &[Code] = &[
     ROLE_BUILT_IN,
     LAST_ADMIN,
     GRANT_EXISTS,
+    TOO_MANY_GRANTS,
     TOO_MANY_KEYS,
 ];
 

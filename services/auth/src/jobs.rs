@@ -172,7 +172,12 @@ async fn note(ctx: &Ctx, request: &SendLink) -> Result<(), JobError> {
 /// The account, if it is there and the mail is of use to it.
 async fn addressee(ctx: &Ctx, user: UserId, kind: MailKind) -> Result<Option<Account>, JobError> {
     let account = accounts::by_id(&ctx.db, user).await?;
-    Ok(account.filter(|account| kind != MailKind::VerifyEmail || account.email_verified_at.is_none()))
+    Ok(account.filter(|account| is_of_use(kind, account)))
+}
+
+/// Whether a mail of this kind is of use to the account.
+pub(crate) fn is_of_use(kind: MailKind, account: &Account) -> bool {
+    kind != MailKind::VerifyEmail || account.email_verified_at.is_none()
 }
 
 async fn send(ctx: &Ctx, account: Account, kind: MailKind, id: EventId) -> Result<(), JobError> {

@@ -222,6 +222,7 @@ mod tests {
         let now = clock.now().as_second();
         Claims {
             iss: "stoa".to_owned(),
+            aud: Some("stoa".to_owned()),
             sub: stoa_kernel::Id::new(clock),
             sid: stoa_kernel::Id::new(clock),
             iat: now,

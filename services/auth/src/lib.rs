@@ -27,13 +27,10 @@ use stoa_service::{Env, Service};
 use utoipa::openapi::OpenApi;
 use zeroize::Zeroizing;
 
-pub use admin::{Admin, AdminError, create_admin};
+pub use admin::{Admin, AdminError, Existing, create_admin};
 pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, SameSite};
 use ctx::Ctx;
 pub use error::CODES;
-
-/// Who issues our access tokens: the claim `iss`.
-pub const ISSUER: &str = "stoa";
 
 /// The pages that links in mails lead to.
 pub const PAGES: &[&str] = &["/auth/verify", "/auth/reset"];
@@ -54,6 +51,9 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0012_number_revocations",
     "0013_create_signing_keys",
     "0014_raise_roles",
+    "0015_find_grants_by_giver",
+    "0016_answer_refresh_once_more",
+    "0017_count_unsent_mails",
 ];
 
 /// The secret that others are made of: `auth.secret`, or the file `keys/secrets.key` in the data folder. Where there is no such

@@ -16,43 +16,26 @@ pub(crate) enum MailKind {
     PasswordChanged,
     /// Somebody has guessed at their password or their codes too often.
     GuessesLimited,
+    /// An API key was made.
+    ApiKeyCreated,
+    /// All API keys were removed.
+    ApiKeysEnded,
+    /// A second factor was set up.
+    TotpEnabled,
+    /// The second factor was removed.
+    TotpDisabled,
+    /// Recovery codes were made in the place of those of before.
+    RecoveryCodesRenewed,
 }
 
 impl MailKind {
-    const ALL: [Self; 4] = [
-        Self::VerifyEmail,
-        Self::ResetPassword,
-        Self::PasswordChanged,
-        Self::GuessesLimited,
-    ];
-
-    fn name(self) -> &'static str {
+    /// The name of its templates: all mails that only tell what happened have the same.
+    fn template(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
-            Self::PasswordChanged => "password_changed",
             Self::GuessesLimited => "guesses_limited",
-        }
-    }
-
-    fn sources(self) -> [&'static str; 2] {
-        match self {
-            Self::VerifyEmail => [
-                include_str!("../templates/verify_email.txt"),
-                include_str!("../templates/verify_email.html"),
-            ],
-            Self::ResetPassword => [
-                include_str!("../templates/reset_password.txt"),
-                include_str!("../templates/reset_password.html"),
-            ],
-            Self::PasswordChanged => [
-                include_str!("../templates/password_changed.txt"),
-                include_str!("../templates/password_changed.html"),
-            ],
-            Self::GuessesLimited => [
-                include_str!("../templates/guesses_limited.txt"),
-                include_str!("../templates/guesses_limited.html"),
-            ],
+            _ => "notice",
         }
     }
 
@@ -62,9 +45,56 @@ impl MailKind {
             Self::ResetPassword => format!("Choose a new password for {product}"),
             Self::PasswordChanged => format!("Your password for {product} was changed"),
             Self::GuessesLimited => format!("Somebody tries to get into your account at {product}"),
+            Self::ApiKeyCreated => format!("An API key was made for {product}"),
+            Self::ApiKeysEnded => format!("Your API keys for {product} were removed"),
+            Self::TotpEnabled => format!("A second factor was set up for {product}"),
+            Self::TotpDisabled => format!("Your second factor for {product} was removed"),
+            Self::RecoveryCodesRenewed => format!("New recovery codes were made for {product}"),
+        }
+    }
+
+    /// What happened, for a mail that only tells that.
+    fn event(self) -> &'static str {
+        match self {
+            Self::VerifyEmail | Self::ResetPassword | Self::GuessesLimited => "",
+            Self::PasswordChanged => "The password was changed",
+            Self::ApiKeyCreated => "An API key was made",
+            Self::ApiKeysEnded => "All API keys were removed",
+            Self::TotpEnabled => "A second factor was set up, and signing in now asks for its code",
+            Self::TotpDisabled => "The second factor was removed, and signing in asks for no code any more",
+            Self::RecoveryCodesRenewed => "New recovery codes were made, and the old ones no longer work",
         }
     }
 }
+
+/// Templates by their names.
+const SOURCES: [(&str, &str); 10] = [
+    ("layout.html", include_str!("../templates/layout.html")),
+    ("page.html", include_str!("../templates/page.html")),
+    ("verify_email.txt", include_str!("../templates/verify_email.txt")),
+    (
+        "verify_email.html",
+        include_str!("../templates/verify_email.html"),
+    ),
+    (
+        "reset_password.txt",
+        include_str!("../templates/reset_password.txt"),
+    ),
+    (
+        "reset_password.html",
+        include_str!("../templates/reset_password.html"),
+    ),
+    (
+        "guesses_limited.txt",
+        include_str!("../templates/guesses_limited.txt"),
+    ),
+    (
+        "guesses_limited.html",
+        include_str!("../templates/guesses_limited.html"),
+    ),
+    ("notice.txt", include_str!("../templates/notice.txt")),
+    ("notice.html", include_str!("../templates/notice.html")),
+];
 
 /// What a mail says beside its fixed words.
 #[derive(Clone, Debug)]
@@ -94,17 +124,9 @@ impl Templates {
         });
         env.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         let broken = |e: minijinja::Error| format!("a mail template is broken: {e}");
-        env.add_template("layout.html", include_str!("../templates/layout.html"))
-            .map_err(broken)?;
-        for kind in MailKind::ALL {
-            let [text, html] = kind.sources();
-            env.add_template_owned(format!("{}.txt", kind.name()), text)
-                .map_err(broken)?;
-            env.add_template_owned(format!("{}.html", kind.name()), html)
-                .map_err(broken)?;
+        for (name, source) in SOURCES {
+            env.add_template(name, source).map_err(broken)?;
         }
-        env.add_template("page.html", include_str!("../templates/page.html"))
-            .map_err(broken)?;
         Ok(Self(env))
     }
 
@@ -112,14 +134,14 @@ impl Templates {
     pub(crate) fn mail(&self, kind: MailKind, id: String, content: &Content) -> Result<Mail, String> {
         let subject = kind.subject(&content.product);
         let render = |kind_of: &str| {
-            let template = self.0.get_template(&format!("{}.{kind_of}", kind.name()))?;
+            let template = self.0.get_template(&format!("{}.{kind_of}", kind.template()))?;
             let Content {
                 product,
                 email,
                 link,
                 works_for,
             } = content;
-            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for })
+            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for, event => kind.event() })
         };
         let failed = |e: minijinja::Error| format!("a mail cannot be written: {e}");
         let (text, html) = (render("txt").map_err(failed)?, render("html").map_err(failed)?);
@@ -161,6 +183,18 @@ mod tests {
 
     use super::*;
 
+    const ALL: [MailKind; 9] = [
+        MailKind::VerifyEmail,
+        MailKind::ResetPassword,
+        MailKind::PasswordChanged,
+        MailKind::GuessesLimited,
+        MailKind::ApiKeyCreated,
+        MailKind::ApiKeysEnded,
+        MailKind::TotpEnabled,
+        MailKind::TotpDisabled,
+        MailKind::RecoveryCodesRenewed,
+    ];
+
     fn mail(kind: MailKind, email: &str) -> Mail {
         let content = Content {
             product: "Stoa".to_owned(),
@@ -176,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_mails_say() {
-        for kind in MailKind::ALL {
+        for kind in ALL {
             let mail = mail(kind, "ada@example.org");
             let shown = format!(
                 "To: {}\nSubject: {}\n\n{}\n----\n{}",
@@ -185,7 +219,8 @@ mod tests {
                 mail.text,
                 mail.html.unwrap()
             );
-            insta::assert_snapshot!(kind.name(), shown);
+            let name = serde_json::to_value(kind).unwrap();
+            insta::assert_snapshot!(name.as_str().unwrap(), shown);
         }
     }
 

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     ctx::Ctx,
     error::{Error, Result},
-    ops::{origin::Origin, password, verify_email},
+    ops::{credentials::ApiKeys, origin::Origin, password, verify_email},
     password::Password,
 };
 
@@ -56,7 +56,8 @@ async fn ask_reset(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Respons
 async fn reset(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
     let (token, new) = (field(&body, "token"), Password::new(field(&body, "new_password")));
     let done = if new.is_bounded() {
-        password::reset(&ctx, &token, &new, &Origin::from(&info)).await
+        let keys = ApiKeys::end_if(field(&body, "keep_api_keys").is_empty());
+        password::reset(&ctx, &token, &new, keys, &Origin::from(&info)).await
     } else {
         Err(Error::Field(
             "new_password",

@@ -71,6 +71,7 @@ impl Access for Rpc {
             .map_err(|e| failed(&e))?;
         let keys = ctx.keys.public().into_iter();
         Ok(Response::new(TrustResponse {
+            issuers: ctx.issuers(),
             seq: page.seq,
             more: page.more,
             keys: keys

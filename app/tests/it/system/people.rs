@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{System, email};
-use crate::stoa::{Caller, token};
+use crate::stoa::{Caller, PASSWORD, token};
 
 /// Sends `body` with a token, expects `status`, and returns the answer's JSON.
 async fn send(stoa: &Caller, method: Method, path: &str, token: &str, body: Value, status: u16) -> Value {
@@ -69,7 +69,7 @@ async fn a_request_with_an_idempotency_key_is_done_once() {
             .request(Method::POST, "/api/v1/auth/api-keys")
             .bearer_auth(token(&ada))
             .header("idempotency-key", "once")
-            .json(&json!({"name": "mine", "scopes": ["profile.read"]}));
+            .json(&json!({"name": "mine", "scopes": ["profile.read"], "password": PASSWORD}));
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::CREATED);
         answer.json::<Value>().await.unwrap()["id"].clone()
@@ -86,7 +86,7 @@ async fn a_request_with_an_idempotency_key_is_done_once() {
 async fn an_api_key_works_until_it_is_removed_and_a_second_longer_at_most() {
     let stoa = System::start().await;
     let ada = stoa.register(&email("ada")).await;
-    let terms = json!({"name": "mine", "scopes": ["profile.read"]});
+    let terms = json!({"name": "mine", "scopes": ["profile.read"], "password": PASSWORD});
     let key = send(
         &stoa,
         Method::POST,
@@ -140,7 +140,7 @@ async fn an_erased_person_is_forgotten_by_all_services() {
     let gone = stoa
         .request(Method::DELETE, "/api/v1/auth/account")
         .bearer_auth(token(&registered))
-        .json(&json!({"password": crate::stoa::PASSWORD}))
+        .json(&json!({"password": PASSWORD}))
         .send()
         .await
         .unwrap();

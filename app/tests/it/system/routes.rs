@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{System, email};
 use crate::{
     openapi::operations,
-    stoa::{Caller, token},
+    stoa::{Caller, PASSWORD, token},
 };
 
 /// One operation of the document.
@@ -136,7 +136,7 @@ async fn nobody_reaches_what_is_somebody_elses() {
     let key: Value = stoa
         .request(Method::POST, "/api/v1/auth/api-keys")
         .bearer_auth(token(&ada))
-        .json(&json!({"name": "mine", "scopes": ["profile.read"]}))
+        .json(&json!({"name": "mine", "scopes": ["profile.read"], "password": PASSWORD}))
         .send()
         .await
         .unwrap()

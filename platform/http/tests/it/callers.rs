@@ -106,6 +106,7 @@ impl Ground {
         let now = self.clock.now().as_second();
         Claims {
             iss: "stoa".to_owned(),
+            aud: Some("stoa".to_owned()),
             sub: Id::new(&self.clock),
             sid: Id::new(&self.clock),
             iat: now,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
-use stoa_http::{Claims, Refused, TokenSigner, Verifier, VerifyingKey};
+use stoa_http::{Claims, FORMER_ISSUER, Refused, TokenSigner, Verifier, VerifyingKey};
 use stoa_kernel::{Clock, Id, PrincipalKind};
 
 const SEED: [u8; 32] = [7; 32];
@@ -33,6 +33,7 @@ impl Ground {
         let now = self.clock.now().as_second();
         Claims {
             iss: "https://stoa.example".to_owned(),
+            aud: Some("https://stoa.example".to_owned()),
             sub: Id::new(&self.clock),
             sid: Id::new(&self.clock),
             iat: now,
@@ -86,6 +87,7 @@ fn other_implementations_read_our_tokens_and_we_read_theirs() {
     let claims = ground.claims();
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&["https://stoa.example"]);
+    validation.set_audience(&["https://stoa.example"]);
     let public = DecodingKey::from_ed_der(&ground.signer.verifying_key().public);
     let read = jsonwebtoken::decode::<Claims>(ground.signer.sign(&claims), &public, &validation).unwrap();
     assert_eq!(
@@ -244,6 +246,12 @@ fn forged_tokens_are_refused() {
             forge(&good, &with("iss", json!("https://evil.example")), &SEED),
             Malformed,
         ),
+        (
+            "another audience",
+            forge(&good, &with("aud", json!("https://other.example")), &SEED),
+            Malformed,
+        ),
+        ("no audience", forge(&good, &without("aud"), &SEED), Malformed),
         ("no expiry", forge(&good, &without("exp"), &SEED), Malformed),
         (
             "expiry in words",
@@ -317,4 +325,24 @@ fn keys_that_are_not_sound_are_left_out() {
     zeros[0] = 1;
     let forged = format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(zeros));
     assert_eq!(ground.refused(&forged), Refused::BadSignature);
+}
+
+#[test]
+fn tokens_of_before_issuers_had_addresses_are_accepted_while_they_are_named() {
+    let ground = ground();
+    let token = ground.signer.sign(&Claims {
+        iss: FORMER_ISSUER.to_owned(),
+        aud: None,
+        ..ground.claims()
+    });
+    assert_eq!(ground.refused(&token), Refused::Malformed);
+    let names = ["https://stoa.example", FORMER_ISSUER].map(str::to_owned);
+    ground.verifier.set_issuers(&names);
+    assert!(ground.verifier.verify(&token).is_ok());
+    ground.verifier.set_issuers(&names[..1]);
+    assert_eq!(
+        ground.refused(&token),
+        Refused::Malformed,
+        "also one that was seen before"
+    );
 }

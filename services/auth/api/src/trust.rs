@@ -53,6 +53,7 @@ impl TrustFeed {
             verifier,
             seq: 0,
             keys: Vec::new(),
+            issuers: Vec::new(),
         };
         let task = tokio::spawn(follower.follow(Arc::clone(&state)));
         Self {
@@ -119,6 +120,7 @@ struct Follower {
     seq: i64,
     /// Names of the keys that the verifier has.
     keys: Vec<String>,
+    issuers: Vec<String>,
 }
 
 impl Follower {
@@ -153,6 +155,10 @@ impl Follower {
             });
             self.verifier.set_keys(keys.collect());
             self.keys = names;
+        }
+        if !answer.issuers.is_empty() && answer.issuers != self.issuers {
+            self.verifier.set_issuers(&answer.issuers);
+            self.issuers = answer.issuers;
         }
         let time = |micros| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX);
         for one in answer.revoked_sessions {

@@ -15,6 +15,7 @@ use crate::{
         api_keys::{self as ops, NewKey},
         origin::Origin,
     },
+    password::Password,
     permissions::is_scope,
     store::api_keys::{self as store, ApiKey, ApiKeyId},
 };
@@ -76,9 +77,9 @@ async fn list(
 }
 
 /// What a key is to be.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "backup script", "scopes": ["profile.read"], "expires_at": null}))]
+#[schema(example = json!({"name": "backup script", "scopes": ["profile.read"], "expires_at": null, "password": "tin roof rusted"}))]
 pub(super) struct CreateApiKeyRequest {
     #[garde(length(chars, min = 1, max = 100))]
     #[schema(min_length = 1, max_length = 100)]
@@ -92,6 +93,14 @@ pub(super) struct CreateApiKeyRequest {
     #[serde(default, deserialize_with = "stoa_http::time::optional")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// Yours, once more: a stolen session must not make a key.
+    #[garde(dive)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
+    password: Password,
+    /// The code of the authenticator app, or a recovery code, if the account asks for one.
+    #[garde(inner(length(chars, max = 64)))]
+    #[schema(max_length = 64)]
+    totp: Option<String>,
 }
 
 /// A new API key.
@@ -109,7 +118,7 @@ pub(super) struct AuthNewApiKey {
 /// Make an API key.
 ///
 /// Sent as `Authorization: Bearer …` or in `x-api-key`, it acts on your behalf within its scopes: on your own things, and on others'
-/// where your roles or grants permit it when it is used. `403 permission_not_held`: a scope names what you may not do yourself. `409
+/// where your roles or grants permit it when it is used. You are told by mail. `403 permission_not_held`: a scope names what you may not do yourself. `409
 /// too_many_api_keys`: you have a hundred.
 #[utoipa::path(
     post, path = "/api/v1/auth/api-keys", tags = ["auth"], operation_id = "auth_create_api_key",
@@ -127,7 +136,9 @@ async fn create(
         scopes: body.scopes,
         expires_at: body.expires_at,
     };
-    let (made, key) = ops::create(&ctx, person.user_id, new, &Origin::from(&info)).await?;
+    let (password, code) = (&body.password, body.totp.as_deref());
+    let made = ops::create(&ctx, person.user_id, new, password, code, &Origin::from(&info)).await;
+    let (made, key) = made?;
     let answer = AuthNewApiKey {
         key,
         described: made.into(),

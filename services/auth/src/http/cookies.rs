@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use stoa_http::names::{ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE};
+use stoa_http::{
+    names::{ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE},
+    session_cookie_name,
+};
 
 use crate::{
     config::{AuthConfig, SameSite},
@@ -14,7 +17,7 @@ use crate::{
 const REFRESH_PATH: &str = "/api/v1/auth";
 
 struct Cookie<'a> {
-    name: &'a str,
+    name: &'static str,
     value: &'a str,
     lifetime: Duration,
     path: &'a str,
@@ -31,7 +34,7 @@ impl Cookie<'_> {
         };
         let mut line = format!(
             "{}={}; Max-Age={}; Path={}; SameSite={same_site}",
-            self.name,
+            session_cookie_name(self.name, secure),
             self.value,
             self.lifetime.as_secs(),
             self.path
@@ -141,9 +144,9 @@ mod tests {
         assert_eq!(
             lines(true, SameSite::Lax),
             [
-                "stoa_access=a; Max-Age=3600; Path=/; SameSite=Lax; HttpOnly; Secure",
-                "stoa_refresh=r; Max-Age=604800; Path=/api/v1/auth; SameSite=Strict; HttpOnly; Secure",
-                "stoa_csrf=c; Max-Age=604800; Path=/; SameSite=Lax; Secure",
+                "__Host-stoa_access=a; Max-Age=3600; Path=/; SameSite=Lax; HttpOnly; Secure",
+                "__Secure-stoa_refresh=r; Max-Age=604800; Path=/api/v1/auth; SameSite=Strict; HttpOnly; Secure",
+                "__Host-stoa_csrf=c; Max-Age=604800; Path=/; SameSite=Lax; Secure",
             ]
         );
     }
@@ -153,7 +156,7 @@ mod tests {
         assert!(
             lines(false, SameSite::None)
                 .iter()
-                .all(|line| !line.contains("Secure"))
+                .all(|line| line.starts_with("stoa_") && !line.contains("Secure"))
         );
     }
 }

@@ -3,12 +3,13 @@
 use axum::extract::State;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Caller, Failure, Json, Permission, Problems, Result, codes, permission};
+use stoa_http::{Failure, Json, Own, Permission, Problems, Result, codes, permission};
 use stoa_kernel::{Reason, Resource, UserId, allow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+use super::me::AccountRead;
 use crate::{
     ctx::Ctx,
     ops::explain::{self as ops, Via},
@@ -92,12 +93,12 @@ impl From<Via> for AuthVia {
 /// says the question.
 #[utoipa::path(
     post, path = "/api/v1/auth/explain", tags = ["auth"], operation_id = "auth_explain",
-    security(("bearer" = [])), request_body = ExplainRequest,
+    security(("bearer" = [])), extensions(("x-scope" = json!("account.read"))), request_body = ExplainRequest,
     responses((status = 200, body = AuthExplanation), Problems)
 )]
 async fn explain(
     State(ctx): State<Ctx>,
-    caller: Caller,
+    caller: Own<AccountRead>,
     Json(body): Json<ExplainRequest>,
 ) -> Result<Json<AuthExplanation>> {
     let user = body.user_id.unwrap_or(caller.user_id);

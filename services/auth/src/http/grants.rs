@@ -136,7 +136,8 @@ pub(super) struct CreateGrantRequest {
 
 /// Grant a permission on one thing.
 ///
-/// It holds at once. `403 permission_not_held`: you cannot give what you do not hold. `409 grant_exists`: it was given before.
+/// It holds at once. `403 permission_not_held`: you cannot give what you do not hold. `409 grant_exists`: it was given before. `409
+/// too_many_grants`: the account has a thousand.
 #[utoipa::path(
     post, path = "/api/v1/auth/grants", tags = ["auth"], operation_id = "auth_create_grant",
     security(("bearer" = [])), extensions(("x-permission" = json!("grants.write"))), request_body = CreateGrantRequest,

@@ -38,14 +38,19 @@ async fn create(
     caller: Result<Caller>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (user, session) = session_of(&ctx, caller, &headers).await?;
+    let (user, session) = session_of(&ctx, caller, &headers, info.secure).await?;
     sessions::end(&ctx, user, session, &Origin::from(&info)).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     cookies::clear(response.headers_mut(), &ctx.config, info.secure);
     Ok(response)
 }
 
-async fn session_of(ctx: &Ctx, caller: Result<Caller>, headers: &HeaderMap) -> Result<(UserId, SessionId)> {
+async fn session_of(
+    ctx: &Ctx,
+    caller: Result<Caller>,
+    headers: &HeaderMap,
+    secure: bool,
+) -> Result<(UserId, SessionId)> {
     let refusal = match caller {
         Ok(Caller(principal)) => {
             let no_session = || Failure::new(codes::FORBIDDEN).detail("An API key has no session to end.");
@@ -53,7 +58,7 @@ async fn session_of(ctx: &Ctx, caller: Result<Caller>, headers: &HeaderMap) -> R
         }
         Err(refusal) => refusal,
     };
-    let Some(presented @ Presented::Cookie(..)) = from_cookie(headers) else {
+    let Some(presented @ Presented::Cookie(..)) = from_cookie(headers, secure) else {
         return Err(refusal);
     };
     let Presented::Cookie(token, _) = &presented else {

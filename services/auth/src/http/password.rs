@@ -12,7 +12,7 @@ use crate::{
     ctx::Ctx,
     email::is_email,
     mails::MailKind,
-    ops::{origin::Origin, password as ops},
+    ops::{credentials::ApiKeys, origin::Origin, password as ops},
     password::Password,
 };
 
@@ -33,11 +33,15 @@ pub(super) struct ChangePasswordRequest {
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     new_password: Password,
+    /// Whether your API keys end as well: do so if somebody else may have used your account.
+    #[serde(default)]
+    #[garde(skip)]
+    end_api_keys: bool,
 }
 
 /// Change your password.
 ///
-/// Ends all of your other sessions. A wrong current password is a wrong field, `422` with `wrong_password`, and counts as a failed
+/// Ends all of your other sessions, and your API keys if you wish. You are told by mail. A wrong current password is a wrong field, `422` with `wrong_password`, and counts as a failed
 /// sign-in.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/change", tags = ["auth"], operation_id = "auth_change_password",
@@ -56,6 +60,7 @@ async fn change(
         who,
         &body.current_password,
         &body.new_password,
+        ApiKeys::end_if(body.end_api_keys),
         &Origin::from(&info),
     )
     .await?;
@@ -100,11 +105,16 @@ pub(super) struct ConfirmResetRequest {
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     new_password: Password,
+    /// Whether API keys go on working. They end if the address was not verified before: somebody else may have made them.
+    #[serde(default)]
+    #[garde(skip)]
+    keep_api_keys: bool,
 }
 
 /// Choose a new password by the link of a mail.
 ///
-/// The link works once. Ends all sessions of the account.
+/// The link works once. Ends all sessions of the account, and its API keys unless you wish to keep them; and if the address was
+/// not verified before, everything that was set up for the account, the second factor too.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/reset/confirm", tags = ["auth"], operation_id = "auth_confirm_reset_password",
     security(()), request_body = ConfirmResetRequest,
@@ -115,6 +125,7 @@ async fn confirm_reset(
     info: RequestInfo,
     Json(body): Json<ConfirmResetRequest>,
 ) -> Result<StatusCode> {
-    ops::reset(&ctx, &body.token, &body.new_password, &Origin::from(&info)).await?;
+    let keys = ApiKeys::end_if(!body.keep_api_keys);
+    ops::reset(&ctx, &body.token, &body.new_password, keys, &Origin::from(&info)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use axum::{
 use garde::Validate;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use stoa_http::{Json, Problems, Query, RequestInfo, Result, cookie, names};
+use stoa_http::{Json, Problems, Query, RequestInfo, Result, names, session_cookie};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -37,8 +37,8 @@ pub(super) struct RefreshRequest {
 
 /// Get new tokens.
 ///
-/// A refresh token is good once. If one comes a second time, its session ends, for it may have been stolen: `401
-/// refresh_reused`. In mode `cookie` no body is read: the token is in its cookie, and the header `x-csrf-token` is needed.
+/// A refresh token is good once. If one comes again, its session ends, for it may have been stolen: `401 refresh_reused`. Only
+/// within seconds of its use, for two tabs that come at once or an answer that was lost, it is answered once more. In mode `cookie` no body is read: the token is in its cookie, and the header `x-csrf-token` is needed.
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tags = ["auth"], operation_id = "auth_refresh",
     security(()),
@@ -57,15 +57,15 @@ async fn create(
             let Json(body) = Json::<RefreshRequest>::from_request(request, &()).await?;
             Presented::Bearer(body.refresh_token)
         }
-        Mode::Cookie => from_cookie(request.headers()).ok_or(Error::Refused(REFRESH_INVALID))?,
+        Mode::Cookie => from_cookie(request.headers(), info.secure).ok_or(Error::Refused(REFRESH_INVALID))?,
     };
     let signed_in = refresh::refresh(&ctx, presented, &Origin::from(&info)).await?;
     Ok(answer(StatusCode::OK, signed_in, &ctx.config, &info))
 }
 
 /// What a browser presents, if it has a session.
-pub(super) fn from_cookie(headers: &HeaderMap) -> Option<Presented> {
-    let token = cookie(headers, names::REFRESH_COOKIE)?.to_owned();
+pub(super) fn from_cookie(headers: &HeaderMap, secure: bool) -> Option<Presented> {
+    let token = session_cookie(headers, names::REFRESH_COOKIE, secure)?.to_owned();
     let csrf = headers
         .get(names::CSRF_HEADER)
         .and_then(|value| value.to_str().ok())

@@ -217,7 +217,7 @@ async fn remove(
 /// Give somebody a role.
 ///
 /// It holds at once: their access tokens of before are refused as `token_stale`. `403 permission_not_held`: you must hold all that
-/// the role gives.
+/// the role gives, and all that they may do.
 #[utoipa::path(
     put, path = "/api/v1/auth/users/{id}/roles/{role}", tags = ["auth"], operation_id = "auth_assign_role",
     security(("bearer" = [])), extensions(("x-permission" = json!("roles.assign"))),
@@ -236,7 +236,7 @@ async fn assign(
 
 /// Take a role from somebody.
 ///
-/// It holds at once. `403 permission_not_held`: you must hold all that the role gives. `409 last_admin`: nobody else is an administrator.
+/// It holds at once. `403 permission_not_held`: you must hold all that the role gives, and all that they may do. `409 last_admin`: nobody else is an administrator.
 #[utoipa::path(
     delete, path = "/api/v1/auth/users/{id}/roles/{role}", tags = ["auth"], operation_id = "auth_unassign_role",
     security(("bearer" = [])), extensions(("x-permission" = json!("roles.assign"))),

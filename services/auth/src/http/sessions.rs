@@ -4,9 +4,10 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use garde::Validate;
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
-use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, cookie, names};
+use serde::{Deserialize, Serialize};
+use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, names, session_cookie};
 use stoa_kernel::{Page, SessionId, Timestamp};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -14,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::cookies;
 use crate::{
     ctx::Ctx,
-    ops::{origin::Origin, sessions as ops},
+    ops::{credentials::ApiKeys, origin::Origin, sessions as ops},
     store::sessions,
 };
 
@@ -67,20 +68,34 @@ async fn list(
     Ok(Json(page))
 }
 
+/// What ends beside sessions.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EndSessionsQuery {
+    /// Whether your API keys end as well.
+    #[serde(default)]
+    #[garde(skip)]
+    #[param(required = false)]
+    end_api_keys: bool,
+}
+
 /// Sign out everywhere.
 ///
-/// Ends all of your sessions, this one as well.
+/// Ends all of your sessions, this one as well, and your API keys if you wish.
 #[utoipa::path(
     delete, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_end_sessions",
-    security(("bearer" = [])), responses((status = 204, description = "All sessions have ended"), Problems)
+    security(("bearer" = [])), params(EndSessionsQuery), responses((status = 204, description = "All sessions have ended"), Problems)
 )]
 async fn end_all(
     State(ctx): State<Ctx>,
     info: RequestInfo,
     person: Person,
+    Query(query): Query<EndSessionsQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    ops::end_everywhere(&ctx, person.user_id, &Origin::from(&info)).await?;
+    let keys = ApiKeys::end_if(query.end_api_keys);
+    ops::end_everywhere(&ctx, person.user_id, keys, &Origin::from(&info)).await?;
     Ok(gone(&ctx, &info, &headers))
 }
 
@@ -108,7 +123,7 @@ async fn end(
 /// 204; and a browser's cookies go with its session.
 pub(super) fn gone(ctx: &Ctx, info: &RequestInfo, headers: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
-    if cookie(headers, names::ACCESS_COOKIE).is_some() {
+    if session_cookie(headers, names::ACCESS_COOKIE, info.secure).is_some() {
         cookies::clear(response.headers_mut(), &ctx.config, info.secure);
     }
     response

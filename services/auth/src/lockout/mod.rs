@@ -33,6 +33,11 @@ const MAILS: Rate = Rate::Limit {
     count: NonZeroU32::MIN.saturating_add(4),
     period: Duration::from_secs(3600),
 };
+/// Mails that tell one account what happened to it.
+const NOTICES: Rate = Rate::Limit {
+    count: NonZeroU32::MIN.saturating_add(19),
+    period: Duration::from_secs(3600),
+};
 /// How often an owner is told that somebody guesses.
 const WARNINGS: Rate = Rate::Limit {
     count: NonZeroU32::MIN,
@@ -72,6 +77,7 @@ pub(crate) struct Lockout {
     proofs: Bounded,
     codes: Bounded,
     warnings: Limiter,
+    notices: Limiter,
 }
 
 /// Allowances of an account for each network, and for all networks together that are new to it.
@@ -116,6 +122,7 @@ impl Lockout {
             proofs: bounded("auth.proofs", "auth.proofs.day"),
             codes: bounded("auth.codes", "auth.codes.day"),
             warnings: cache.limiter("auth.warnings", WARNINGS),
+            notices: cache.limiter("auth.notices", NOTICES),
         }
     }
 
@@ -164,6 +171,12 @@ impl Lockout {
     /// Whether the owner of this account is to be told that somebody guesses. Once a day is enough.
     pub(crate) async fn warning(&self, account: &str) -> bool {
         let verdict = self.warnings.check(self.key(account, "", &[])).await;
+        verdict.is_none_or(|verdict| verdict.allowed)
+    }
+
+    /// Whether the owner of this account may be told of one more thing that happened to it.
+    pub(crate) async fn notice(&self, account: &str) -> bool {
+        let verdict = self.notices.check(self.key(account, "", &[])).await;
         verdict.is_none_or(|verdict| verdict.allowed)
     }
 

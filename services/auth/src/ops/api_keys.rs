@@ -12,7 +12,9 @@ use uuid::Uuid;
 use crate::{
     ctx::Ctx,
     error::{Error, NOT_HELD, Result, TOO_MANY_KEYS},
-    ops::{commit::commit_then, origin::Origin},
+    mails::MailKind,
+    ops::{commit::commit_then, notices::Notices, origin::Origin, prove_again::prove_again},
+    password::Password,
     permissions,
     store::{
         api_keys::{self as store, ApiKey, ApiKeyId},
@@ -33,11 +35,14 @@ pub(crate) struct NewKey {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// Makes a key. Its text is returned, and never known again.
+/// Makes a key for somebody who proves again who they are, for it may outlive their session. Its text is returned, and never
+/// known again.
 pub(crate) async fn create(
     ctx: &Ctx,
     user: UserId,
     new: NewKey,
+    password: &Password,
+    code: Option<&str>,
     origin: &Origin,
 ) -> Result<(ApiKey, String)> {
     let now = ctx.clock.now();
@@ -51,7 +56,10 @@ pub(crate) async fn create(
     if new.scopes.iter().any(not_held) {
         return Err(NOT_HELD.into());
     }
+    let proven = prove_again(ctx, user, password, code, "totp", origin).await?;
+    let notices = Notices::to(ctx, &proven.account).await;
     let mut tx = ctx.db.begin().await?;
+    proven.hold(&mut tx).await?;
     let id: ApiKeyId = tx.new_id();
     let text = format!("{API_KEY_PREFIX}{}_{}", id.uuid().simple(), random::token::<32>());
     let scopes = Permissions::new(new.scopes);
@@ -70,6 +78,7 @@ pub(crate) async fn create(
     let entry = origin.entry(Some(user), "api_key.create", "api_key", Some(id.uuid()));
     tx.audit(&entry.detail(serde_json::json!({ "scopes": key.scopes.0 })))
         .await?;
+    notices.tell(&mut tx, MailKind::ApiKeyCreated).await?;
     tx.commit().await?;
     Ok((key, text))
 }

@@ -8,10 +8,13 @@ use uuid::Uuid;
 
 use crate::{
     ctx::Ctx,
-    error::{Error, GRANT_EXISTS, Result},
+    error::{Error, GRANT_EXISTS, Result, TOO_MANY_GRANTS},
     ops::{origin::Origin, roles::must_hold},
     store::grants::{self as store, GrantId, GrantRow},
 };
+
+/// Grants of one account, at most.
+const MOST: i64 = 1000;
 
 /// What is to be granted.
 pub(crate) struct NewGrant {
@@ -42,6 +45,9 @@ pub(crate) async fn create(ctx: &Ctx, by: &Principal, new: NewGrant, origin: &Or
             return Err(Error::Field("user_id", "unknown_user", message));
         }
         Err(error) => return Err(error.into()),
+    }
+    if store::count(&mut tx, grant.user_id).await? > MOST {
+        return Err(TOO_MANY_GRANTS.into());
     }
     note(&mut tx, by, "grant.create", &grant, origin).await?;
     tx.commit().await?;

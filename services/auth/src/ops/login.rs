@@ -114,9 +114,9 @@ async fn open(ctx: &Ctx, proven: Proven, mode: Mode, origin: &Origin) -> Result<
         tx.rollback().await;
         return refuse(ctx, origin, Some(account.id), "totp", TOTP_WRONG).await;
     }
-    opening.begin(&mut tx, account.id, origin).await?;
+    let ending = opening.begin(ctx, &mut tx, account.id, origin).await?;
     known_networks::remember(&mut tx, account.id, &account.email_key, origin.address).await?;
-    tx.commit().await?;
+    ending.commit(ctx, tx).await?;
     Ok((opening, account))
 }
 

@@ -3,12 +3,14 @@
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod commit;
+pub(crate) mod credentials;
 pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod grants;
 pub(crate) mod guesses;
 pub(crate) mod login;
+pub(crate) mod notices;
 pub(crate) mod origin;
 pub(crate) mod password;
 pub(crate) mod prove_again;

@@ -1,10 +1,10 @@
 //! Where a request comes from, for sessions, limits and the audit log.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use stoa_audit::Entry;
 use stoa_http::RequestInfo;
-use stoa_kernel::UserId;
+use stoa_kernel::{UserId, random};
 use uuid::Uuid;
 
 use crate::{ctx::Ctx, error::Result, lockout::Source, store::known_networks};
@@ -39,6 +39,16 @@ impl From<&RequestInfo> for Origin {
 }
 
 impl Origin {
+    /// Where commands come from that are typed on the machine itself.
+    pub(crate) fn command_line() -> Self {
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            from: "command line".to_owned(),
+            user_agent: None,
+            request_id: random::token::<12>(),
+        }
+    }
+
     /// This request as somebody who tries something with an account. `account`: the key of its address.
     pub(crate) async fn source<'a>(&self, ctx: &Ctx, account: &'a str) -> Result<Source<'a>> {
         Ok(Source {

@@ -4,29 +4,37 @@ use stoa_audit::TxExt as _;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_http::codes;
-use stoa_kernel::{Id, SessionId, UserId};
+use stoa_kernel::{SessionId, UserId};
 
 use crate::{
     ctx::Ctx,
     email::Email,
     error::{LINK_INVALID, Result},
-    jobs::{SendLink, SendMail},
+    jobs::{self, SendLink},
     mails::MailKind,
-    ops::{origin::Origin, prove_again::prove_password, sessions::end_all},
+    ops::{
+        credentials::{ApiKeys, Case, Ended},
+        notices::Notices,
+        origin::Origin,
+        prove_again::prove_password,
+    },
     password::{self, Password},
     store::{
-        accounts,
+        accounts::{self, Account},
+        known_networks,
         mail_tokens::{self, Purpose},
+        unsent_mails,
     },
     tokens::hash_of,
 };
 
-/// Changes the password of somebody who knows it. Every other session ends.
+/// Changes the password of somebody who knows it. Every other session ends, and the API keys if they wish.
 pub(crate) async fn change(
     ctx: &Ctx,
     (user, session): (UserId, SessionId),
     current: &Password,
     new: &Password,
+    keys: ApiKeys,
     origin: &Origin,
 ) -> Result<()> {
     let account = accounts::by_id(&ctx.db, user)
@@ -37,33 +45,54 @@ pub(crate) async fn change(
     let guess = prove_password(ctx, &account, current, "current_password", &source, origin).await?;
     guess.succeed().await;
     let hash = ctx.passwords.hash(new, Some(origin.address)).await?;
+    let case = Case {
+        user,
+        actor: Some(user),
+        origin,
+        notices: Notices::to(ctx, &account).await,
+    };
 
     let mut tx = ctx.db.begin().await?;
     if !accounts::replace_password(&mut tx, user, &account.password_hash, &hash).await? {
         tx.rollback().await;
         return Err(codes::CONFLICT.into());
     }
-    finish(ctx, tx, user, "password.change", Some(session), origin).await
+    note(&mut tx, &case, "password.change").await?;
+    let ended = case.end(&mut tx, Some(session), keys).await?;
+    finish(ctx, tx, &account, ended, origin).await
 }
 
-/// Sends a link to an account, if there is one with this address. For one that has none the same is done: a job is left that
-/// finds nobody. Whether a mail goes out, and its audit entry, are the job's: so nothing of it shows in the answer or its time.
+/// Sends a link to an account, if there is one with this address that needs it. For one that does not, as much is written, but into
+/// counters that do not grow. Whether a mail goes out, and its audit entry, are the job's: so nothing of it shows in the answer or its time.
 pub(crate) async fn send_link(ctx: &Ctx, email: &str, kind: MailKind, origin: &Origin) -> Result<()> {
     ctx.lockout.mail_request(origin.address).await?;
     let account = accounts::by_email_key(&ctx.db, &Email::key_of(email)).await?;
     let mut tx = ctx.db.begin().await?;
-    tx.enqueue(&SendLink {
-        user_id: account.map_or_else(|| Id::new(&ctx.clock), |account| account.id),
-        kind,
-        address: origin.address,
-        request_id: origin.request_id.clone(),
-    })
-    .await?;
+    match account.filter(|account| jobs::is_of_use(kind, account)) {
+        Some(account) => {
+            let link = SendLink {
+                user_id: account.id,
+                kind,
+                address: origin.address,
+                request_id: origin.request_id.clone(),
+            };
+            tx.enqueue(&link).await?;
+        }
+        None => unsent_mails::count(&mut tx).await?,
+    }
     Ok(tx.commit().await?)
 }
 
-/// Sets a new password by the link of a mail. Every session ends, and the address has shown to be theirs.
-pub(crate) async fn reset(ctx: &Ctx, token: &str, new: &Password, origin: &Origin) -> Result<()> {
+/// Sets a new password by the link of a mail, which shows that the address is theirs. Every session ends, and the API keys unless
+/// they wish to keep them. If nobody had shown that before, whoever used the account until now may have been anybody: then all
+/// that they set up ends, the second factor too.
+pub(crate) async fn reset(
+    ctx: &Ctx,
+    token: &str,
+    new: &Password,
+    keys: ApiKeys,
+    origin: &Origin,
+) -> Result<()> {
     let link = hash_of(token);
     let user = mail_tokens::owner(&ctx.db, &link, Purpose::Reset)
         .await?
@@ -71,35 +100,43 @@ pub(crate) async fn reset(ctx: &Ctx, token: &str, new: &Password, origin: &Origi
     let account = accounts::by_id(&ctx.db, user).await?.ok_or(LINK_INVALID)?;
     password::check(new, &account.email_key, &ctx.config.password, "new_password")?;
     let hash = ctx.passwords.hash(new, Some(origin.address)).await?;
+    let case = Case {
+        user,
+        actor: Some(user),
+        origin,
+        notices: Notices::to(ctx, &account).await,
+    };
 
     let mut tx = ctx.db.begin().await?;
+    // First, for it waits for whoever is about to add a key or a session and knows the password of before.
+    accounts::hold(&mut tx, user).await?;
     if mail_tokens::take(&mut tx, &link, Purpose::Reset).await? != Some(user) {
         tx.rollback().await;
         return Err(LINK_INVALID.into());
     }
     accounts::set_password(&mut tx, user, &hash).await?;
-    accounts::set_verified(&mut tx, user).await?;
-    finish(ctx, tx, user, "password.reset", None, origin).await
+    note(&mut tx, &case, "password.reset").await?;
+    let ended = if accounts::set_verified(&mut tx, user).await? {
+        case.end_everything(&mut tx).await?
+    } else {
+        case.end(&mut tx, None, keys).await?
+    };
+    finish(ctx, tx, &account, ended, origin).await
 }
 
-/// What follows from a new password, however it came about: links to set one no longer work, every session but `kept` ends, and
-/// the owner is told by mail. Commits.
-async fn finish(
-    ctx: &Ctx,
-    mut tx: Tx,
-    user: UserId,
-    action: &'static str,
-    kept: Option<SessionId>,
-    origin: &Origin,
-) -> Result<()> {
-    mail_tokens::remove_all(&mut tx, user, Purpose::Reset).await?;
-    tx.audit(&origin.entry(Some(user), action, "account", Some(user.uuid())))
-        .await?;
-    let ending = end_all(&mut tx, user, kept, Some(user), origin).await?;
-    tx.enqueue(&SendMail {
-        user_id: user,
-        kind: MailKind::PasswordChanged,
-    })
-    .await?;
-    ending.commit(ctx, tx).await
+/// Writes a new password down, and tells its owner.
+async fn note(tx: &mut Tx, case: &Case<'_>, action: &str) -> Result<()> {
+    let entry = case
+        .origin
+        .entry(case.actor, action, "account", Some(case.user.uuid()));
+    tx.audit(&entry).await?;
+    case.notices.tell(tx, MailKind::PasswordChanged).await
+}
+
+/// Of the networks that count as known, only the one stays that the new password came from: somebody else may have signed in
+/// from the others. Commits.
+async fn finish(ctx: &Ctx, mut tx: Tx, account: &Account, ended: Ended, origin: &Origin) -> Result<()> {
+    known_networks::remove_all(&mut tx, account.id).await?;
+    known_networks::remember(&mut tx, account.id, &account.email_key, origin.address).await?;
+    ended.commit(ctx, tx).await
 }

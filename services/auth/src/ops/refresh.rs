@@ -25,8 +25,9 @@ pub(crate) enum Presented {
     Cookie(String, Option<String>),
 }
 
-/// Takes a refresh token and gives the next. A token that was taken before ends its session: either its thief or its owner comes
-/// second, and nobody can tell which. That holds for the second of two at once as well.
+/// Takes a refresh token and gives the next. A token that comes again ends its session: either its thief or its owner comes
+/// second, and nobody can tell which. But two tabs of a browser may well come at once, or an answer may be lost: so a token that
+/// was used within `refresh_leeway` is answered once more, as long as what it was answered with has not been used.
 pub(crate) async fn refresh(ctx: &Ctx, presented: Presented, origin: &Origin) -> Result<SignedIn> {
     let (text, csrf) = match &presented {
         Presented::Bearer(text) => (text, None),
@@ -34,7 +35,7 @@ pub(crate) async fn refresh(ctx: &Ctx, presented: Presented, origin: &Origin) ->
     };
     let hash = hash_of(text);
     let token = find(ctx, &hash, &presented).await?;
-    if token.used_at.is_some() {
+    if token.used_at.is_some() && token.live_session.is_none() {
         return reused(ctx, &token, origin).await;
     }
     if token.live_session.is_none() || token.expires_at <= ctx.clock.now() {
@@ -46,11 +47,17 @@ pub(crate) async fn refresh(ctx: &Ctx, presented: Presented, origin: &Origin) ->
 
     let opening = Opening::again(ctx, token.session_id, csrf);
     let mut tx = ctx.db.begin().await?;
-    if !refresh_tokens::take(&mut tx, &hash).await? {
+    let leeway = ctx.config.refresh_leeway.0;
+    if !refresh_tokens::take(&mut tx, &hash, leeway).await? {
         tx.rollback().await;
         return reused(ctx, &token, origin).await;
     }
-    if !opening.go_on(&mut tx, token.user_id, origin).await? {
+    // Whoever has this token has had the answer to the one before.
+    let is_new = ctx.clock.now().duration_since(token.created_at).unsigned_abs() <= leeway;
+    if let Some(parent) = token.parent.as_deref().filter(|_| is_new) {
+        refresh_tokens::close(&mut tx, parent).await?;
+    }
+    if !opening.go_on(&mut tx, token.user_id, &hash, origin).await? {
         tx.rollback().await;
         return Err(REFRESH_INVALID.into());
     }

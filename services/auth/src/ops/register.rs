@@ -63,7 +63,8 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
     })
     .await?;
     if let Some(opening) = &opening {
-        opening.begin(&mut tx, id, origin).await?;
+        // There is no other session that could be one too many.
+        let _none = opening.begin(ctx, &mut tx, id, origin).await?;
         known_networks::remember(&mut tx, id, &new.email.key, origin.address).await?;
     }
     tx.commit().await?;

@@ -185,7 +185,8 @@ pub(crate) async fn clear(ctx: &Ctx, role: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Gives somebody a role; nothing happens if they have it.
+/// Gives somebody a role; nothing happens if they have it. Whoever may do more than `by` is out of `by`'s reach: each change makes
+/// their access tokens stale.
 pub(crate) async fn assign(
     ctx: &Ctx,
     by: &Principal,
@@ -199,6 +200,8 @@ pub(crate) async fn assign(
     if !accounts::hold(&mut tx, user).await? {
         return Err(codes::NOT_FOUND.into());
     }
+    let access = store::access_in(&mut tx, user).await?.ok_or(codes::NOT_FOUND)?;
+    must_hold(by, &access.permissions)?;
     if !store::assign(&mut tx, user, &role.name).await? {
         tx.rollback().await;
         return Ok(());
@@ -208,7 +211,7 @@ pub(crate) async fn assign(
     changed.commit(ctx, tx).await
 }
 
-/// Takes a role from somebody, but not the last administrator's.
+/// Takes a role from somebody who may do no more than `by`; but not the last administrator's.
 pub(crate) async fn unassign(
     ctx: &Ctx,
     by: &Principal,
@@ -219,7 +222,12 @@ pub(crate) async fn unassign(
     let mut tx = ctx.db.begin().await?;
     let role = store::hold(&mut tx, role).await?.ok_or(codes::NOT_FOUND)?;
     must_hold(by, &role.permissions)?;
-    if !accounts::hold(&mut tx, user).await? || !store::unassign(&mut tx, user, &role.name).await? {
+    if !accounts::hold(&mut tx, user).await? {
+        return Err(codes::NOT_FOUND.into());
+    }
+    let access = store::access_in(&mut tx, user).await?.ok_or(codes::NOT_FOUND)?;
+    must_hold(by, &access.permissions)?;
+    if !store::unassign(&mut tx, user, &role.name).await? {
         return Err(codes::NOT_FOUND.into());
     }
     if role.name == ADMIN && !store::another_admin(&mut tx, user).await? {

@@ -4,15 +4,20 @@ use stoa_audit::TxExt as _;
 use stoa_auth_api::events::SessionRevoked;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_http::codes;
+use stoa_http::{Verifier, codes};
 use stoa_kernel::{Id, SessionId, Timestamp, UserId};
 
 use crate::{
     ctx::Ctx,
     error::Result,
-    ops::{commit::commit_then, origin::Origin},
+    ops::{
+        commit::commit_then,
+        credentials::{ApiKeys, Case},
+        notices::Notices,
+        origin::Origin,
+    },
     store::{
-        accounts::Account,
+        accounts::{self, Account},
         refresh_tokens, revocations, roles,
         roles::AccessOf,
         sessions::{self, Ended, NewSession},
@@ -100,20 +105,36 @@ impl Opening {
         }
     }
 
-    /// Writes a new session and its first refresh token.
-    pub(crate) async fn begin(&self, tx: &mut Tx, user: UserId, origin: &Origin) -> Result<()> {
+    /// Writes a new session and its first refresh token, and ends those that are too many beside it.
+    pub(crate) async fn begin(
+        &self,
+        ctx: &Ctx,
+        tx: &mut Tx,
+        user: UserId,
+        origin: &Origin,
+    ) -> Result<Ending> {
         sessions::insert(tx, &self.row(user, origin)).await?;
-        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at).await?;
+        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at, None).await?;
         let entry = origin.entry(Some(user), "session.create", "session", Some(self.id.uuid()));
-        Ok(tx.audit(&entry).await?)
+        tx.audit(&entry).await?;
+        let ended = sessions::end_oldest(tx, user, self.id, ctx.config.sessions_max).await?;
+        note(tx, user, Some(user), ended, origin).await
     }
 
-    /// Writes the next refresh token of a session; false if the session was ended.
-    pub(crate) async fn go_on(&self, tx: &mut Tx, user: UserId, origin: &Origin) -> Result<bool> {
+    /// Writes the next refresh token of a session, given for `before`; false if the session was ended.
+    pub(crate) async fn go_on(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        before: &[u8; 32],
+        origin: &Origin,
+    ) -> Result<bool> {
         if !sessions::touch(tx, &self.row(user, origin)).await? {
             return Ok(false);
         }
-        refresh_tokens::insert(tx, &self.refresh.hash, self.id, user, self.expires_at).await?;
+        let (hash, until) = (&self.refresh.hash, self.expires_at);
+        refresh_tokens::insert(tx, hash, self.id, user, until, Some(before)).await?;
+        refresh_tokens::keep_newest(tx, self.id).await?;
         Ok(true)
     }
 
@@ -149,12 +170,14 @@ impl Ending {
     /// Commits. From then on this process refuses their access tokens; the others hear of it when they ask next.
     pub(crate) async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
         let verifier = ctx.verifier.clone();
-        let told = async move {
-            for ended in self.0 {
-                verifier.revoke_session(ended.id, ended.access_until);
-            }
-        };
-        Ok(commit_then(tx, told).await?)
+        Ok(commit_then(tx, async move { self.tell(&verifier) }).await?)
+    }
+
+    /// To be done after the commit.
+    pub(crate) fn tell(&self, verifier: &Verifier) {
+        for ended in &self.0 {
+            verifier.revoke_session(ended.id, ended.access_until);
+        }
     }
 }
 
@@ -179,11 +202,21 @@ pub(crate) async fn end_own(ctx: &Ctx, user: UserId, session: SessionId, origin:
     }
 }
 
-/// Ends every session of `user`.
-pub(crate) async fn end_everywhere(ctx: &Ctx, user: UserId, origin: &Origin) -> Result<()> {
+/// Ends every session of `user`, and the API keys if they wish.
+pub(crate) async fn end_everywhere(ctx: &Ctx, user: UserId, keys: ApiKeys, origin: &Origin) -> Result<()> {
+    let account = accounts::by_id(&ctx.db, user)
+        .await?
+        .ok_or(codes::UNAUTHENTICATED)?;
+    let case = Case {
+        user,
+        actor: Some(user),
+        origin,
+        notices: Notices::to(ctx, &account).await,
+    };
     let mut tx = ctx.db.begin().await?;
-    let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
-    ending.commit(ctx, tx).await
+    accounts::hold(&mut tx, user).await?;
+    let ended = case.end(&mut tx, None, keys).await?;
+    ended.commit(ctx, tx).await
 }
 
 /// Ends every session of `user` but `spared`, as part of something larger.

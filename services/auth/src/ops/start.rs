@@ -15,6 +15,7 @@ const HEARD: Duration = Duration::from_secs(1);
 
 /// Opens the signing keys, and tells the verifier what was taken back before the last stop.
 pub(crate) async fn start(ctx: Ctx) -> Result<(), String> {
+    ctx.verifier.set_issuers(&ctx.issuers());
     open_secrets(&ctx).await.map_err(|e| e.to_string())?;
     let unheard = rotate_keys(&ctx).await.map_err(|e| e.to_string())?;
     if unheard && ctx.db.engine() == Engine::Postgres {

@@ -1,5 +1,6 @@
 //! The second factor: checked at sign-in, set up, taken away.
 
+use jiff::SignedDuration;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_kernel::{UserId, random};
@@ -8,8 +9,10 @@ use crate::{
     ctx::Ctx,
     error::{Error, Result, TOTP_ENABLED, TOTP_NOT_ENABLED, TOTP_WRONG},
     lockout::Source,
+    mails::MailKind,
     ops::{
         guesses,
+        notices::Notices,
         origin::Origin,
         prove_again::{ProvenAgain, prove_again},
     },
@@ -20,6 +23,9 @@ use crate::{
         totp::{self as store, Factor},
     },
 };
+
+/// How long after the password was proven a second factor can be confirmed.
+const SETTING_UP: SignedDuration = SignedDuration::from_mins(15);
 
 /// What is learnt of a code.
 pub(crate) enum TotpResult {
@@ -168,6 +174,9 @@ pub(crate) async fn confirm(ctx: &Ctx, user: UserId, code: &str, origin: &Origin
     if factor.confirmed_at.is_some() {
         return Err(TOTP_ENABLED.into());
     }
+    if ctx.clock.now().duration_since(factor.created_at) > SETTING_UP {
+        return Err(TOTP_NOT_ENABLED.into());
+    }
     let account = accounts::by_id(&ctx.db, user).await?.ok_or(TOTP_NOT_ENABLED)?;
     let source = origin.source(ctx, &account.email_key).await?;
     let guess = guesses::of_code(ctx, user, &source).await?;
@@ -180,6 +189,7 @@ pub(crate) async fn confirm(ctx: &Ctx, user: UserId, code: &str, origin: &Origin
     guess.release().await;
 
     let (codes, hashes) = new_codes(user);
+    let notices = Notices::to(ctx, &account).await;
     let mut tx = ctx.db.begin().await?;
     accounts::hold(&mut tx, user).await?;
     if !store::confirm(&mut tx, user, &factor.secret, step).await? {
@@ -188,6 +198,7 @@ pub(crate) async fn confirm(ctx: &Ctx, user: UserId, code: &str, origin: &Origin
     store::set_recovery_codes(&mut tx, user, &hashes).await?;
     tx.audit(&origin.entry(Some(user), "totp.enable", "account", Some(user.uuid())))
         .await?;
+    notices.tell(&mut tx, MailKind::TotpEnabled).await?;
     tx.commit().await?;
     Ok(codes)
 }
@@ -200,10 +211,11 @@ pub(crate) async fn remove(
     code: &str,
     origin: &Origin,
 ) -> Result<()> {
-    let mut tx = begin_with_code(ctx, user, password, code, origin).await?;
+    let (mut tx, notices) = begin_with_code(ctx, user, password, code, origin).await?;
     store::remove(&mut tx, user).await?;
     tx.audit(&origin.entry(Some(user), "totp.disable", "account", Some(user.uuid())))
         .await?;
+    notices.tell(&mut tx, MailKind::TotpDisabled).await?;
     Ok(tx.commit().await?)
 }
 
@@ -216,10 +228,11 @@ pub(crate) async fn renew_codes(
     origin: &Origin,
 ) -> Result<Vec<String>> {
     let (codes, hashes) = new_codes(user);
-    let mut tx = begin_with_code(ctx, user, password, code, origin).await?;
+    let (mut tx, notices) = begin_with_code(ctx, user, password, code, origin).await?;
     store::set_recovery_codes(&mut tx, user, &hashes).await?;
     tx.audit(&origin.entry(Some(user), "recovery_code.renew", "account", Some(user.uuid())))
         .await?;
+    notices.tell(&mut tx, MailKind::RecoveryCodesRenewed).await?;
     tx.commit().await?;
     Ok(codes)
 }
@@ -231,14 +244,15 @@ async fn begin_with_code(
     password: &Password,
     code: &str,
     origin: &Origin,
-) -> Result<Tx> {
+) -> Result<(Tx, Notices)> {
     if !is_enabled(ctx, user).await? {
         return Err(TOTP_NOT_ENABLED.into());
     }
     let proven: ProvenAgain = prove_again(ctx, user, password, Some(code), "code", origin).await?;
+    let notices = Notices::to(ctx, &proven.account).await;
     let mut tx = ctx.db.begin().await?;
     proven.hold(&mut tx).await?;
-    Ok(tx)
+    Ok((tx, notices))
 }
 
 fn new_codes(user: UserId) -> (Vec<String>, Vec<[u8; 32]>) {

@@ -93,3 +93,19 @@ pub(crate) async fn remove(tx: &mut Tx, user: UserId, id: ApiKeyId) -> Result<Op
     let sql = "DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash";
     tx.fetch_optional(sql, &[&id, &user]).await
 }
+
+/// A key that was removed.
+#[derive(FromRow)]
+pub(crate) struct Removed {
+    pub(crate) id: ApiKeyId,
+    pub(crate) hash: Vec<u8>,
+}
+
+/// Removes every key of `user`.
+pub(crate) async fn remove_all(tx: &mut Tx, user: UserId) -> Result<Vec<Removed>, Error> {
+    tx.fetch_all(
+        "DELETE FROM api_keys WHERE user_id = $1 RETURNING id, hash",
+        &[&user],
+    )
+    .await
+}

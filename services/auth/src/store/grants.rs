@@ -46,6 +46,12 @@ pub(crate) async fn insert(tx: &mut Tx, grant: &GrantRow) -> Result<bool, Error>
     Ok(inserted == 1)
 }
 
+/// How much `user` was granted.
+pub(crate) async fn count(tx: &mut Tx, user: UserId) -> Result<i64, Error> {
+    tx.fetch_one("SELECT count(*) FROM grants WHERE user_id = $1", &[&user])
+        .await
+}
+
 /// Takes a grant back; it is returned if there was one.
 pub(crate) async fn remove(tx: &mut Tx, id: GrantId) -> Result<Option<GrantRow>, Error> {
     tx.fetch_optional(
@@ -53,6 +59,12 @@ pub(crate) async fn remove(tx: &mut Tx, id: GrantId) -> Result<Option<GrantRow>,
         &[&id],
     )
     .await
+}
+
+/// Takes back everything that `user` has granted.
+pub(crate) async fn remove_given_by(tx: &mut Tx, user: UserId) -> Result<Vec<GrantId>, Error> {
+    tx.fetch_all("DELETE FROM grants WHERE granted_by = $1 RETURNING id", &[&user])
+        .await
 }
 
 /// Which grants [`list`] returns: those that fit all that is set.

@@ -8,6 +8,9 @@ use stoa_kernel::{Timestamp, UserId};
 
 use crate::lockout::{Place, address_of, network_of};
 
+/// Networks and addresses of one account that count as known.
+const MOST: i64 = 100;
+
 /// What is kept of an account's network, and of its address. Made of what the caller says, so that one who has no account takes
 /// the same way.
 fn fingerprints(account: &str, address: IpAddr) -> [[u8; 32]; 2] {
@@ -35,7 +38,7 @@ pub(crate) async fn place_of(db: &Db, account: &str, address: IpAddr) -> Result<
     })
 }
 
-/// Notes that the account has signed in from this address.
+/// Notes that the account has signed in from this address. Beyond [`MOST`] the ones that were unused for longest are forgotten.
 pub(crate) async fn remember(tx: &mut Tx, user: UserId, account: &str, address: IpAddr) -> Result<(), Error> {
     let [of_network, of_address] = fingerprints(account, address);
     let now = tx.clock().now();
@@ -44,8 +47,19 @@ pub(crate) async fn remember(tx: &mut Tx, user: UserId, account: &str, address: 
          ON CONFLICT (network) DO UPDATE SET user_id = excluded.user_id, last_used_at = excluded.last_used_at",
         &[&of_network, &of_address, &user, &now],
     )
-    .await
-    .map(drop)
+    .await?;
+    let oldest = "DELETE FROM known_networks WHERE network IN (SELECT network FROM known_networks WHERE user_id = $1 \
+                  AND network NOT IN ($2, $3) ORDER BY last_used_at DESC LIMIT 20 OFFSET $4)";
+    tx.execute(oldest, &[&user, &of_network, &of_address, &(MOST - 2)])
+        .await
+        .map(drop)
+}
+
+/// Forgets every network of the account.
+pub(crate) async fn remove_all(tx: &mut Tx, user: UserId) -> Result<(), Error> {
+    tx.execute("DELETE FROM known_networks WHERE user_id = $1", &[&user])
+        .await
+        .map(drop)
 }
 
 /// When the account last signed in from each of its networks and addresses. A network and its newest address have one time.

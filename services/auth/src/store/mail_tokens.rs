@@ -3,6 +3,9 @@
 use stoa_db::{Db, Error, Tx};
 use stoa_kernel::{Timestamp, UserId};
 
+/// Links of one purpose that work for one account: more than it gets in mails, for a mail that fails is made anew.
+const MOST: i64 = 20;
+
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -21,7 +24,7 @@ impl Purpose {
     }
 }
 
-/// A new link.
+/// A new link. Beyond [`MOST`] the oldest no longer work.
 pub(crate) async fn insert(
     tx: &mut Tx,
     hash: &[u8; 32],
@@ -32,6 +35,10 @@ pub(crate) async fn insert(
     let now = tx.clock().now();
     let sql = "INSERT INTO mail_tokens (hash, user_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     tx.execute(sql, &[hash, &user, &purpose.name(), &now, &expires_at])
+        .await?;
+    let oldest = "DELETE FROM mail_tokens WHERE hash IN (SELECT hash FROM mail_tokens WHERE user_id = $1 AND purpose = $2 \
+                  AND hash <> $3 ORDER BY created_at DESC LIMIT 20 OFFSET $4)";
+    tx.execute(oldest, &[&user, &purpose.name(), hash, &(MOST - 1)])
         .await
         .map(drop)
 }

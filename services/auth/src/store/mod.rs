@@ -27,3 +27,4 @@ pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;
 pub(crate) mod totp;
+pub(crate) mod unsent_mails;

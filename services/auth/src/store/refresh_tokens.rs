@@ -1,15 +1,23 @@
 //! Refresh tokens.
 
+use std::time::Duration;
+
 use stoa_db::{Db, Error, FromRow, Tx};
 use stoa_kernel::{SessionId, Timestamp, UserId};
+
+/// Tokens of one session that are known again when they come a second time.
+const KEPT: i64 = 200;
 
 /// A refresh token, and what is to be known of its session.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct RefreshToken {
     pub(crate) session_id: SessionId,
     pub(crate) user_id: UserId,
+    pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) used_at: Option<Timestamp>,
+    /// Hash of the token that it was given for.
+    pub(crate) parent: Option<Vec<u8>>,
     /// None: the session was ended.
     pub(crate) live_session: Option<uuid::Uuid>,
     /// Of a session that is kept in cookies.
@@ -18,32 +26,52 @@ pub(crate) struct RefreshToken {
 
 /// The token with this hash.
 pub(crate) async fn find(db: &Db, hash: &[u8; 32]) -> Result<Option<RefreshToken>, Error> {
-    let sql = "SELECT r.session_id, r.user_id, r.expires_at, r.used_at, s.id AS live_session, s.csrf_hash \
+    let sql = "SELECT r.session_id, r.user_id, r.created_at, r.expires_at, r.used_at, r.parent, s.id AS live_session, s.csrf_hash \
                FROM refresh_tokens r LEFT JOIN sessions s ON s.id = r.session_id WHERE r.hash = $1";
     db.fetch_optional(sql, &[hash]).await
 }
 
-/// A new token.
+/// A new token, given for `parent` if it is not the first of its session.
 pub(crate) async fn insert(
     tx: &mut Tx,
     hash: &[u8; 32],
     session: SessionId,
     user: UserId,
     expires_at: Timestamp,
+    parent: Option<&[u8; 32]>,
 ) -> Result<(), Error> {
     let now = tx.clock().now();
-    tx.execute(
-        "INSERT INTO refresh_tokens (hash, session_id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-        &[hash, &session, &user, &now, &expires_at],
-    )
-    .await
-    .map(drop)
+    let sql = "INSERT INTO refresh_tokens (hash, session_id, user_id, created_at, expires_at, parent) \
+               VALUES ($1, $2, $3, $4, $5, $6)";
+    tx.execute(sql, &[hash, &session, &user, &now, &expires_at, &parent])
+        .await
+        .map(drop)
 }
 
-/// Uses a token up; false if somebody was first.
-pub(crate) async fn take(tx: &mut Tx, hash: &[u8; 32]) -> Result<bool, Error> {
+/// Uses a token up; one that was used less than `leeway` ago once more, unless it is closed. False if neither can be.
+pub(crate) async fn take(tx: &mut Tx, hash: &[u8; 32], leeway: Duration) -> Result<bool, Error> {
     let now = tx.clock().now();
-    let sql =
+    let first =
         "UPDATE refresh_tokens SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
-    Ok(tx.execute(sql, &[hash, &now]).await? == 1)
+    if tx.execute(first, &[hash, &now]).await? == 1 {
+        return Ok(true);
+    }
+    let since = now.saturating_sub(leeway).unwrap_or(Timestamp::MIN);
+    let again = "UPDATE refresh_tokens SET closed_at = $2 \
+                 WHERE hash = $1 AND used_at > $3 AND closed_at IS NULL AND expires_at > $2";
+    Ok(tx.execute(again, &[hash, &now, &since]).await? == 1)
+}
+
+/// From now on the token is not answered again.
+pub(crate) async fn close(tx: &mut Tx, hash: &[u8]) -> Result<(), Error> {
+    let now = tx.clock().now();
+    let sql = "UPDATE refresh_tokens SET closed_at = $2 WHERE hash = $1 AND closed_at IS NULL";
+    tx.execute(sql, &[&hash, &now]).await.map(drop)
+}
+
+/// Forgets the oldest tokens of a session beyond those that are kept, a few at a time.
+pub(crate) async fn keep_newest(tx: &mut Tx, session: SessionId) -> Result<(), Error> {
+    let sql = "DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE session_id = $1 \
+               ORDER BY created_at DESC, used_at IS NOT NULL LIMIT 20 OFFSET $2)";
+    tx.execute(sql, &[&session, &KEPT]).await.map(drop)
 }

@@ -97,3 +97,16 @@ pub(crate) async fn end_all(
                RETURNING id, access_until";
     tx.fetch_all(sql, &[&user, &spared]).await
 }
+
+/// Ends the sessions of `user` that were unused for longest, so that `most` are left, a few at a time; never `newest`.
+pub(crate) async fn end_oldest(
+    tx: &mut Tx,
+    user: UserId,
+    newest: SessionId,
+    most: u32,
+) -> Result<Vec<Ended>, Error> {
+    let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 \
+               ORDER BY last_used_at DESC, id DESC LIMIT 20 OFFSET $3) RETURNING id, access_until";
+    tx.fetch_all(sql, &[&user, &newest, &most.saturating_sub(1)])
+        .await
+}

@@ -8,6 +8,8 @@ use stoa_kernel::{Timestamp, UserId};
 pub(crate) struct Factor {
     /// Sealed.
     pub(crate) secret: Vec<u8>,
+    /// When it was begun to set it up.
+    pub(crate) created_at: Timestamp,
     pub(crate) confirmed_at: Option<Timestamp>,
     pub(crate) last_step: i64,
 }
@@ -15,7 +17,7 @@ pub(crate) struct Factor {
 /// The second factor of `user`.
 pub(crate) async fn find(db: &Db, user: UserId) -> Result<Option<Factor>, Error> {
     db.fetch_optional(
-        "SELECT secret, confirmed_at, last_step FROM totp WHERE user_id = $1",
+        "SELECT secret, created_at, confirmed_at, last_step FROM totp WHERE user_id = $1",
         &[&user],
     )
     .await
@@ -53,6 +55,16 @@ pub(crate) async fn remove(tx: &mut Tx, user: UserId) -> Result<bool, Error> {
         .execute("DELETE FROM totp WHERE user_id = $1", &[&user])
         .await?
         == 1)
+}
+
+/// Takes away a second factor that is only being set up.
+pub(crate) async fn remove_unconfirmed(tx: &mut Tx, user: UserId) -> Result<(), Error> {
+    tx.execute(
+        "DELETE FROM totp WHERE user_id = $1 AND confirmed_at IS NULL",
+        &[&user],
+    )
+    .await
+    .map(drop)
 }
 
 /// Puts these recovery codes in the place of all others.

@@ -3,7 +3,7 @@
 use stoa_http::{Claims, csrf_claim};
 use stoa_kernel::{SessionId, Timestamp, UserId};
 
-use crate::{ISSUER, ctx::Ctx, error::Result, store::roles::AccessOf};
+use crate::{ctx::Ctx, error::Result, store::roles::AccessOf};
 
 /// What an access token is made for.
 pub(crate) struct AccessToken<'a> {
@@ -17,8 +17,10 @@ pub(crate) struct AccessToken<'a> {
 
 /// Signs an access token with what `access` says.
 pub(crate) fn sign(ctx: &Ctx, token: &AccessToken<'_>, access: &AccessOf) -> Result<String> {
+    let issuer = ctx.issuers().swap_remove(0);
     ctx.keys.sign(&Claims {
-        iss: ISSUER.to_owned(),
+        aud: Some(issuer.clone()),
+        iss: issuer,
         sub: token.user,
         sid: token.session,
         iat: token.issued.as_second(),

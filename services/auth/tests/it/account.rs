@@ -23,22 +23,22 @@ async fn erase(app: &TestApp, by: &SignedIn, body: &Value) -> Answer {
         .await
 }
 
-/// Somebody of whom everything is held that can be, and the secret of their second factor.
-async fn somebody(app: &TestApp) -> (SignedIn, String) {
+/// Somebody of whom everything is held that can be, the secret of their second factor, and their API key.
+async fn somebody(app: &TestApp) -> (SignedIn, String, String) {
     let root = root(app).await;
     let ada = register(app, "ada@example.org").await;
+    let (_, key) = make(app, &ada, &["profile.read"]).await;
     let (secret, _) = enrolled(app, &ada).await;
-    make(app, &ada, &["profile.read"]).await;
     grant(app, &root, ada.id, "files.read", "file", root.id.uuid())
         .await
         .expect(201);
     app.settle().await;
-    (ada, secret)
+    (ada, secret, key)
 }
 
 #[db_test]
 async fn all_that_is_held_is_taken_along(app: App) {
-    let (ada, _) = somebody(&app).await;
+    let (ada, _, _) = somebody(&app).await;
     let answer = app
         .get("/api/v1/auth/export")
         .bearer(&ada.access)
@@ -70,9 +70,9 @@ async fn all_that_is_held_is_taken_along(app: App) {
         .map(|entry| text(&entry["action"]))
         .collect();
     let expected = [
-        "api_key.create",
         "totp.enable",
         "totp.begin",
+        "api_key.create",
         "session.create",
         "account.create",
     ];
@@ -84,8 +84,7 @@ async fn all_that_is_held_is_taken_along(app: App) {
 
 #[db_test]
 async fn an_erased_account_leaves_nothing_but_its_id(app: App) {
-    let (ada, secret) = somebody(&app).await;
-    let (_, key) = make(&app, &ada, &["profile.read"]).await;
+    let (ada, secret, key) = somebody(&app).await;
     let body = |password: &str, totp: Option<&str>| json!({ "password": password, "totp": totp });
     let code = current(&app, &secret);
     assert_problem(

@@ -1,16 +1,19 @@
 //! Administrators, made from the command line, and what they do to other people's accounts.
 
 use serde_json::{Value, json};
-use stoa_auth::create_admin;
+use stoa_auth::{AdminError, Existing, create_admin};
 use stoa_db::db_test;
 use stoa_kernel::{Id, UserId};
 use stoa_testkit::{Answer, TestApp, assert_problem};
 
 use crate::{App, PASSWORD, SignedIn, audited, config, login, me, refresh, register, text, value};
 
+const NEW: &str = "another good one";
+
 /// An administrator.
 pub(crate) async fn root(app: &TestApp) -> SignedIn {
-    create_admin(app.db(), &config(|_| {}), "root@example.org", PASSWORD)
+    let config = config(|_| {});
+    create_admin(app.db(), &config, "root@example.org", PASSWORD, Existing::Refuse)
         .await
         .unwrap();
     sign_in(app, "root@example.org").await
@@ -59,7 +62,7 @@ fn emails(page: &Value) -> Vec<String> {
 #[db_test]
 async fn an_administrator_is_made_and_signs_in(app: App) {
     let config = config(|_| {});
-    let admin = create_admin(app.db(), &config, "Root@Example.org", PASSWORD)
+    let admin = create_admin(app.db(), &config, "Root@Example.org", PASSWORD, Existing::Refuse)
         .await
         .unwrap();
     assert!(admin.created);
@@ -79,14 +82,40 @@ async fn an_administrator_is_made_and_signs_in(app: App) {
 }
 
 #[db_test]
-async fn an_account_that_is_there_is_promoted_and_keeps_its_password(app: App) {
-    let ada = register(&app, "ada@example.org").await;
+async fn an_account_that_anybody_may_have_registered_is_not_made_an_administrator(app: App) {
+    let squatter = register(&app, "root@example.org").await;
     let config = config(|_| {});
-    let admin = create_admin(app.db(), &config, "ada@example.org", "ignored, for it exists")
-        .await
-        .unwrap();
-    assert_eq!((admin.user_id, admin.created), (ada.id, false));
-    let body = login(&app, "ada@example.org", PASSWORD).await.expect(200).value();
+    let refused = create_admin(app.db(), &config, "Root@example.org", NEW, Existing::Refuse).await;
+    assert!(matches!(refused, Err(AdminError::HasAccount)), "{refused:?}");
+    let body = me(&app, &squatter.access).await.expect(200).value();
+    assert_eq!(body["roles"], json!(["user"]));
+    login(&app, "root@example.org", PASSWORD).await.expect(200);
+}
+
+#[db_test]
+async fn an_account_that_is_taken_over_keeps_nothing_of_who_had_it(app: App) {
+    let squatter = register(&app, "root@example.org").await;
+    let (_, key) = crate::api_keys::make(&app, &squatter, &["account.read"]).await;
+    crate::totp::enrolled(&app, &squatter).await;
+    let config = config(|_| {});
+    let weak = create_admin(app.db(), &config, "root@example.org", "short", Existing::TakeOver).await;
+    assert!(weak.is_err(), "{weak:?}");
+
+    let admin = create_admin(app.db(), &config, "root@example.org", NEW, Existing::TakeOver).await;
+    let admin = admin.unwrap();
+    assert_eq!((admin.user_id, admin.created), (squatter.id, false));
+    assert_problem(
+        &refresh(&app, &squatter.refresh).await,
+        401,
+        "refresh_invalid",
+        &[],
+    );
+    let old = login(&app, "root@example.org", PASSWORD).await;
+    assert_problem(&old, 401, "invalid_credentials", &[]);
+    let by_key = app.get("/api/v1/auth/me").api_key(&key).send().await;
+    assert_problem(&by_key, 401, "unauthenticated", &[]);
+    let body = login(&app, "root@example.org", NEW).await.expect(200).value();
+    assert_eq!(body["user"]["email_verified"], true);
     assert!(
         body["user"]["roles"]
             .as_array()
@@ -94,10 +123,13 @@ async fn an_account_that_is_there_is_promoted_and_keeps_its_password(app: App) {
             .contains(&"admin".into()),
         "{body}"
     );
-    create_admin(app.db(), &config, "ada@example.org", "")
-        .await
-        .unwrap();
-    assert_eq!(value::<i64>(&app, "SELECT count(*) FROM accounts").await, 1);
+    let left: i64 = value(
+        &app,
+        "SELECT (SELECT count(*) FROM api_keys) + (SELECT count(*) FROM totp) + (SELECT count(*) FROM recovery_codes)",
+    )
+    .await;
+    assert_eq!(left, 0);
+    assert!(audited(&app).await.contains(&"account.take_over".to_owned()));
 }
 
 #[db_test]
@@ -109,7 +141,9 @@ async fn what_cannot_be_an_administrator_is_refused(app: App) {
         ("root@example.org", "password123"),
     ] {
         assert!(
-            create_admin(app.db(), &config, email, password).await.is_err(),
+            create_admin(app.db(), &config, email, password, Existing::TakeOver)
+                .await
+                .is_err(),
             "{email} {password}"
         );
     }
@@ -247,7 +281,9 @@ async fn of_two_administrators_that_remove_each_other_one_stays(app: App) {
     register(&app, "ada@example.org").await;
     for _ in 0..5 {
         for email in ["root@example.org", "ada@example.org"] {
-            create_admin(app.db(), &config(|_| {}), email, "").await.unwrap();
+            create_admin(app.db(), &config(|_| {}), email, PASSWORD, Existing::TakeOver)
+                .await
+                .unwrap();
         }
         let root = sign_in(&app, "root@example.org").await;
         let ada = sign_in(&app, "ada@example.org").await;

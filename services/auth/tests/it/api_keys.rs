@@ -9,7 +9,7 @@ use stoa_kernel::Id;
 use stoa_testkit::{Answer, TestApp, assert_problem};
 
 use crate::{
-    SignedIn,
+    PASSWORD, SignedIn,
     admin::{give, helper, root, sign_in},
     audited, auth, me, register, text, value,
 };
@@ -19,10 +19,14 @@ stoa_testkit::app!(
     auth(|_| {}).keys(|directory, cache| Arc::new(KeyClient::new(directory, cache)))
 );
 
+/// Asks for a key, with the password unless the body says otherwise.
 async fn ask_for(app: &TestApp, by: &SignedIn, body: &Value) -> Answer {
+    let mut body = body.clone();
+    let fields = body.as_object_mut().unwrap();
+    fields.entry("password").or_insert(json!(PASSWORD));
     app.post("/api/v1/auth/api-keys")
         .bearer(&by.access)
-        .json(body)
+        .json(&body)
         .send()
         .await
 }
@@ -83,7 +87,7 @@ async fn a_key_is_shown_once_and_kept_as_a_hash(app: App) {
 #[db_test]
 async fn a_key_acts_for_its_owner_however_it_is_sent(app: App) {
     let ada = register(&app, "ada@example.org").await;
-    let (_, key) = make(&app, &ada, &["profile.read"]).await;
+    let (_, key) = make(&app, &ada, &["account.read"]).await;
     for call in [app.get(ME).api_key(&key), app.get(ME).bearer(&key)] {
         let who = call.send().await.expect(200).value();
         assert_eq!((&who["id"], &who["permissions"]), (&json!(ada.id), &json!([])));
@@ -162,9 +166,9 @@ async fn a_key_loses_with_its_owner(app: App) {
 async fn a_key_that_is_removed_or_over_is_refused(app: App) {
     let ada = register(&app, "ada@example.org").await;
     let bob = register(&app, "bob@example.org").await;
-    let (made, removed) = make(&app, &ada, &["profile.read"]).await;
+    let (made, removed) = make(&app, &ada, &["account.read"]).await;
     let in_an_hour = app.clock().after(Duration::from_secs(3600));
-    let body = json!({ "name": "short", "scopes": ["profile.read"], "expires_at": in_an_hour });
+    let body = json!({ "name": "short", "scopes": ["account.read"], "expires_at": in_an_hour });
     let over = text(&ask_for(&app, &ada, &body).await.expect(201).value()["key"]);
     for key in [&removed, &over] {
         use_key(&app, key, ME).await.expect(200);
@@ -188,7 +192,7 @@ async fn a_key_that_is_removed_or_over_is_refused(app: App) {
     for key in [&removed, &over] {
         assert_problem(&use_key(&app, key, ME).await, 401, "unauthenticated", &[]);
     }
-    let body = json!({ "name": "late", "scopes": ["profile.read"], "expires_at": in_an_hour });
+    let body = json!({ "name": "late", "scopes": ["account.read"], "expires_at": in_an_hour });
     let ada = sign_in(&app, "ada@example.org").await;
     assert_problem(
         &ask_for(&app, &ada, &body).await,
@@ -201,7 +205,7 @@ async fn a_key_that_is_removed_or_over_is_refused(app: App) {
 #[db_test]
 async fn it_is_kept_to_the_minute_when_a_key_was_used(app: App) {
     let ada = register(&app, "ada@example.org").await;
-    let (_, key) = make(&app, &ada, &["profile.read"]).await;
+    let (_, key) = make(&app, &ada, &["account.read"]).await;
     let used = async || {
         a_second().await;
         use_key(&app, &key, ME).await.expect(200);
@@ -231,10 +235,10 @@ async fn no_key_does_what_only_a_person_may(app: App) {
         app.get("/api/v1/auth/sessions"),
         app.get("/api/v1/auth/totp"),
         app.post("/api/v1/auth/totp")
-            .json(&json!({ "password": crate::PASSWORD })),
+            .json(&json!({ "password": PASSWORD })),
         app.get("/api/v1/auth/export"),
         app.delete("/api/v1/auth/account")
-            .json(&json!({ "password": crate::PASSWORD })),
+            .json(&json!({ "password": PASSWORD })),
     ] {
         assert_problem(&call.api_key(&key).send().await, 403, "forbidden", &[]);
     }
@@ -301,7 +305,7 @@ async fn nobody_has_keys_without_end(app: App) {
 #[db_test]
 async fn a_key_explains_itself_within_its_scopes(app: App) {
     let root = root(&app).await;
-    let (_, key) = make(&app, &root, &["users.read"]).await;
+    let (_, key) = make(&app, &root, &["users.read", "account.read"]).await;
     let ask = async |question: Value| {
         app.post("/api/v1/auth/explain")
             .api_key(&key)
@@ -321,4 +325,44 @@ async fn a_key_explains_itself_within_its_scopes(app: App) {
     let about =
         json!({ "user_id": Id::<()>::new(app.clock()), "action": "users.read", "resource_kind": "profile" });
     assert_problem(&ask(about).await, 403, "forbidden", &[]);
+}
+
+#[db_test]
+async fn a_stolen_session_makes_no_key(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let body = |password: &str| json!({ "name": "x", "scopes": ["profile.read"], "password": password });
+    let guessed = ask_for(&app, &ada, &body("wrong")).await;
+    assert_problem(&guessed, 422, "invalid_input", &["password"]);
+    let nothing = app.post("/api/v1/auth/api-keys").bearer(&ada.access);
+    let nothing = nothing.json(&json!({ "name": "x", "scopes": ["profile.read"] }));
+    assert_problem(&nothing.send().await, 422, "invalid_input", &["password"]);
+
+    let (secret, _) = crate::totp::enrolled(&app, &ada).await;
+    let answer = ask_for(&app, &ada, &body(PASSWORD)).await;
+    assert_problem(&answer, 422, "invalid_input", &["totp"]);
+    let mut with_code = body(PASSWORD);
+    with_code["totp"] = json!(crate::totp::current(&app, &secret));
+    ask_for(&app, &ada, &with_code).await.expect(201);
+    assert_problem(
+        &ask_for(&app, &ada, &with_code).await,
+        422,
+        "invalid_input",
+        &["totp"],
+    );
+    app.settle().await;
+    let mails = app.mails().await;
+    let told = mails
+        .iter()
+        .filter(|mail| mail.subject.contains("API key was made"));
+    assert_eq!(told.count(), 1, "the owner is told");
+}
+
+#[db_test]
+async fn a_key_learns_nothing_of_its_owner_without_the_scope(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let (_, key) = make(&app, &ada, &["profile.read", "account.write"]).await;
+    assert_problem(&use_key(&app, &key, ME).await, 403, "forbidden", &[]);
+    let question = json!({ "action": "users.read", "resource_kind": "profile" });
+    let explain = app.post("/api/v1/auth/explain").api_key(&key).json(&question);
+    assert_problem(&explain.send().await, 403, "forbidden", &[]);
 }

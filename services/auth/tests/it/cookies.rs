@@ -101,6 +101,7 @@ async fn a_browser_refreshes_by_cookie(app: App) {
     assert_eq!(next.csrf, jar.csrf, "so that other tabs go on");
     next.send(app.get("/api/v1/auth/me")).send().await.expect(200);
 
+    app.clock().advance(Duration::from_secs(6));
     assert_problem(
         &jar.send_with_csrf(call()).send().await,
         401,
@@ -114,6 +115,24 @@ async fn a_browser_refreshes_by_cookie(app: App) {
         &[],
     );
     assert_problem(&call().send().await, 401, "refresh_invalid", &[]);
+}
+
+#[db_test]
+async fn two_tabs_of_one_browser_refresh_at_once_and_both_go_on(app: App) {
+    let (mut jar, _) = signed_in(&app).await;
+    for _ in 0..3 {
+        app.clock().advance(Duration::from_secs(3601));
+        let tab = async || {
+            let call = app.post("/api/v1/auth/refresh?mode=cookie");
+            Jar::of(&jar.send_with_csrf(call).send().await.expect(200))
+        };
+        let (one, other) = futures::future::join(tab(), tab()).await;
+        for tab in [&one, &other] {
+            tab.send(app.get("/api/v1/auth/me")).send().await.expect(200);
+        }
+        // Both tabs have one jar, in which the later answer's cookies are.
+        jar = other;
+    }
 }
 
 #[db_test]
@@ -187,4 +206,58 @@ async fn a_stale_cookie_does_not_keep_anybody_from_signing_in(app: App) {
         .await
         .expect(200);
     login(&app, "ada@example.org", PASSWORD).await.expect(200);
+}
+
+/// The cookies that a browser holds after it signed in by https.
+async fn signed_in_by_https(app: &App) -> (String, String) {
+    let body = json!({ "email": "ada@example.org", "password": PASSWORD });
+    let call = app.post("/api/v1/auth/register?mode=cookie").by_https();
+    let answer = call.json(&body).send().await.expect(201);
+    let names = ["__Host-stoa_access", "__Secure-stoa_refresh", "__Host-stoa_csrf"];
+    let pairs = names.map(|name| format!("{name}={}", answer.set_cookie(name).unwrap()));
+    for name in [ACCESS_COOKIE, REFRESH_COOKIE, CSRF_COOKIE] {
+        assert_eq!(answer.set_cookie(name), None, "{name}");
+    }
+    (pairs.join("; "), text(&answer.value()["csrf_token"]))
+}
+
+#[db_test]
+async fn over_https_the_cookies_are_bound_to_this_host(app: App) {
+    let (cookies, csrf) = signed_in_by_https(&app).await;
+    let me = app.get("/api/v1/auth/me").by_https().header("cookie", &cookies);
+    me.send().await.expect(200);
+    let refresh = app.post("/api/v1/auth/refresh?mode=cookie").by_https();
+    let refresh = refresh.header("cookie", &cookies).header(CSRF_HEADER, &csrf);
+    refresh.send().await.expect(200);
+    let out = app.post("/api/v1/auth/logout").by_https();
+    let out = out.header("cookie", &cookies).header(CSRF_HEADER, &csrf);
+    assert_eq!(
+        out.send().await.expect(204).set_cookie("__Host-stoa_access"),
+        Some("")
+    );
+}
+
+#[db_test]
+async fn a_cookie_that_a_neighbouring_host_sets_signs_nobody_in(app: App) {
+    let (cookies, _) = signed_in_by_https(&app).await;
+    let body = json!({ "email": "eve@example.org", "password": PASSWORD });
+    let answer = app
+        .post("/api/v1/auth/register?mode=cookie")
+        .json(&body)
+        .send()
+        .await;
+    let attacker = Jar::of(&answer.expect(201));
+    let tossed = format!("{ACCESS_COOKIE}={}", attacker.access);
+    let call = |line: &str| {
+        app.get("/api/v1/auth/me")
+            .by_https()
+            .header("cookie", line)
+            .send()
+    };
+    assert_problem(&call(&tossed).await, 401, "unauthenticated", &[]);
+    let both = call(&format!("{tossed}; {cookies}")).await.expect(200).value();
+    assert_eq!(both["email"], "ada@example.org");
+    // The same name twice: nobody can tell which is ours.
+    let twice = call(&format!("__Host-stoa_access={}; {cookies}", attacker.access)).await;
+    assert_problem(&twice, 401, "unauthenticated", &[]);
 }

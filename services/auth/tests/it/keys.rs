@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use stoa_auth::ISSUER;
+use serde_json::json;
 use stoa_db::db_test;
-use stoa_http::{Refused, Verifier};
+use stoa_http::{FORMER_ISSUER, Refused, Verifier};
 use stoa_testkit::TestApp;
 
-use crate::{App, PASSWORD, SignedIn, auth, config, kid, login, me, refresh, register, text};
+use crate::{App, PASSWORD, SignedIn, auth, claims, config, kid, login, me, refresh, register, text};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -52,7 +52,7 @@ async fn until_published(app: &TestApp, count: usize) -> Vec<String> {
 /// The same service started again on what the first one left.
 async fn restarted(app: &TestApp) -> Verifier {
     let mut env = app.env().clone();
-    env.verifier = Verifier::new(ISSUER, env.clock.clone());
+    env.verifier = Verifier::new(FORMER_ISSUER, env.clock.clone());
     let verifier = env.verifier.clone();
     let service = stoa_auth::service(env, config(|_| {})).unwrap();
     service.start.unwrap()().await.unwrap();
@@ -107,4 +107,32 @@ async fn a_restart_keeps_sessions_and_revocations(app: App) {
     assert_eq!(principal.user_id, ada.id);
     assert_eq!(verifier.verify(&gone.access).unwrap_err(), Refused::Revoked);
     refresh(&app, &ada.refresh).await.expect(200);
+}
+
+stoa_testkit::app!(
+    Named,
+    auth(|config| config.issuer = "https://stoa.example".to_owned())
+);
+
+#[db_test]
+async fn a_token_says_who_issued_it_and_whom_it_is_for(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let said = claims(&ada.access);
+    let public = format!("http://{}", app.address());
+    assert_eq!((&said["iss"], &said["aud"]), (&json!(public), &json!(public)));
+    me(&app, &ada.access).await.expect(200);
+}
+
+#[db_test]
+async fn an_issuer_that_is_set_is_the_one_that_tokens_name(app: Named) {
+    let ada = register(&app, "ada@example.org").await;
+    let said = claims(&ada.access);
+    assert_eq!(
+        (&said["iss"], &said["aud"]),
+        (&json!("https://stoa.example"), &json!("https://stoa.example"))
+    );
+    me(&app, &ada.access).await.expect(200);
+    // Another process learns from auth whose tokens it accepts.
+    let (elsewhere, _feed) = crate::trust::elsewhere(&app).await;
+    assert!(elsewhere.verify(&ada.access).is_ok());
 }

@@ -136,7 +136,12 @@ async fn asking_does_not_tell_whether_an_account_exists(app: App) {
         "requests for addresses without an account are not kept"
     );
     let jobs: i64 = value(&app, "SELECT count(*) FROM jobs WHERE queue = 'auth.send_link'").await;
-    assert_eq!(jobs, 2, "the request itself writes the same for both");
+    let counted: i64 = value(&app, "SELECT CAST(sum(count) AS BIGINT) FROM unsent_mails").await;
+    assert_eq!(
+        (jobs, counted),
+        (1, 1),
+        "the request itself writes as much for both"
+    );
 }
 
 #[db_test]

@@ -19,11 +19,15 @@ async fn each_refresh_gives_new_tokens_of_the_same_session(app: App) {
     refresh(&app, &second.refresh).await.expect(200);
 }
 
+/// Longer than the leeway.
+const LATER: Duration = Duration::from_secs(6);
+
 #[db_test]
-async fn a_token_that_comes_twice_ends_its_session(app: App) {
+async fn a_token_that_comes_back_after_the_leeway_ends_its_session(app: App) {
     let first = register(&app, "ada@example.org").await;
     let other = SignedIn::of(&login(&app, "ada@example.org", PASSWORD).await.expect(200));
     let second = SignedIn::of(&refresh(&app, &first.refresh).await.expect(200));
+    app.clock().advance(LATER);
 
     assert_problem(&refresh(&app, &first.refresh).await, 401, "refresh_reused", &[]);
     assert_problem(&me(&app, &second.access).await, 401, "token_revoked", &[]);
@@ -41,17 +45,87 @@ async fn a_token_that_comes_twice_ends_its_session(app: App) {
 }
 
 #[db_test]
-async fn of_many_at_once_exactly_one_wins(app: App) {
+async fn two_tabs_that_refresh_at_once_both_go_on(app: App) {
+    let mut tabs = {
+        let ada = register(&app, "ada@example.org").await;
+        [ada.clone(), ada]
+    };
+    for round in 0..5 {
+        let [one, other] = &tabs;
+        let answers = futures::future::join(refresh(&app, &one.refresh), refresh(&app, &other.refresh)).await;
+        tabs = [
+            SignedIn::of(&answers.0.expect(200)),
+            SignedIn::of(&answers.1.expect(200)),
+        ];
+        for tab in &tabs {
+            me(&app, &tab.access).await.expect(200);
+        }
+        assert_eq!(tabs[0].session(), tabs[1].session());
+        app.clock().advance(Duration::from_secs(3600));
+        if round % 2 == 0 {
+            // One tab took over what the other one has.
+            tabs = [tabs[0].clone(), tabs[0].clone()];
+        }
+    }
+}
+
+#[db_test]
+async fn a_lost_answer_is_given_once_more_and_not_twice(app: App) {
+    let first = register(&app, "ada@example.org").await;
+    refresh(&app, &first.refresh).await.expect(200);
+    let second = SignedIn::of(&refresh(&app, &first.refresh).await.expect(200));
+    me(&app, &second.access).await.expect(200);
+    assert_problem(&refresh(&app, &first.refresh).await, 401, "refresh_reused", &[]);
+    assert_problem(&me(&app, &second.access).await, 401, "token_revoked", &[]);
+}
+
+#[db_test]
+async fn a_token_whose_answer_was_used_is_not_answered_once_more(app: App) {
+    let first = register(&app, "ada@example.org").await;
+    let second = SignedIn::of(&refresh(&app, &first.refresh).await.expect(200));
+    let third = SignedIn::of(&refresh(&app, &second.refresh).await.expect(200));
+    assert_problem(&refresh(&app, &first.refresh).await, 401, "refresh_reused", &[]);
+    assert_problem(&me(&app, &third.access).await, 401, "token_revoked", &[]);
+}
+
+#[db_test]
+async fn of_many_at_once_two_are_answered_and_the_session_ends(app: App) {
     let ada = register(&app, "ada@example.org").await;
     let all = (0..8).map(|_| refresh(&app, &ada.refresh));
     let answers = futures::future::join_all(all).await;
     let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status() == 200);
-    assert_eq!(won.len(), 1);
+    assert_eq!(won.len(), 2);
     for answer in &lost {
         assert_problem(answer, 401, "refresh_reused", &[]);
     }
-    let winner = SignedIn::of(&won[0]);
-    assert_problem(&me(&app, &winner.access).await, 401, "token_revoked", &[]);
+    for winner in &won {
+        let winner = SignedIn::of(winner);
+        assert_problem(&me(&app, &winner.access).await, 401, "token_revoked", &[]);
+    }
+}
+
+stoa_testkit::app!(
+    Strict,
+    crate::auth(|config| config.refresh_leeway = "0s".parse().unwrap())
+);
+
+#[db_test]
+async fn without_a_leeway_a_token_works_once(app: Strict) {
+    let ada = register(&app, "ada@example.org").await;
+    refresh(&app, &ada.refresh).await.expect(200);
+    assert_problem(&refresh(&app, &ada.refresh).await, 401, "refresh_reused", &[]);
+}
+
+#[db_test]
+async fn a_session_does_not_keep_tokens_without_end(app: App) {
+    let mut ada = register(&app, "ada@example.org").await;
+    for _ in 0..210 {
+        app.clock().advance(Duration::from_millis(10));
+        ada = SignedIn::of(&refresh(&app, &ada.refresh).await.expect(200));
+    }
+    let kept: i64 = crate::value(&app, "SELECT count(*) FROM refresh_tokens").await;
+    assert_eq!(kept, 200);
+    refresh(&app, &ada.refresh).await.expect(200);
 }
 
 #[db_test]

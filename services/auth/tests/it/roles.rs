@@ -307,3 +307,23 @@ async fn auth_knows_the_permissions_that_its_endpoints_ask_for(app: App) {
     assert!(names.len() >= 8, "{names:?}");
     make(&app, &root, "all", &names).await.expect(201);
 }
+
+#[db_test]
+async fn nobody_gives_or_takes_the_role_of_somebody_who_may_do_more(app: App) {
+    let root = root(&app).await;
+    let helper = helper(&app, &root, "helper", &["roles.assign"]).await;
+    let body = json!({ "name": "badge", "permissions": [] });
+    let call = app.post("/api/v1/auth/roles").bearer(&root.access).json(&body);
+    call.send().await.expect(201);
+    for answer in [
+        give(&app, &helper, root.id, "badge").await,
+        take(&app, &helper, root.id, "badge").await,
+        take(&app, &helper, root.id, "user").await,
+    ] {
+        assert_problem(&answer, 403, "permission_not_held", &[]);
+    }
+    me(&app, &root.access).await.expect(200);
+    give(&app, &helper, helper.id, "badge").await.expect(204);
+    let ada = register(&app, "ada@example.org").await;
+    give(&app, &root, ada.id, "badge").await.expect(204);
+}

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use stoa_auth::ISSUER;
 use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
     v1::{
@@ -12,7 +11,7 @@ use stoa_auth_api::{
     },
 };
 use stoa_db::{Engine, db_test};
-use stoa_http::{Refused, Verifier};
+use stoa_http::{FORMER_ISSUER, Refused, Verifier};
 use stoa_kernel::{Clock, Id, SessionId, UserId};
 use stoa_rpc::{Directory, Server};
 use stoa_testkit::TestApp;
@@ -27,7 +26,7 @@ use crate::{
 
 /// A verifier as another process has it, once it has heard of the keys.
 pub(crate) async fn elsewhere(app: &TestApp) -> (Verifier, TrustFeed) {
-    let verifier = Verifier::new(ISSUER, app.clock().clone());
+    let verifier = Verifier::new(FORMER_ISSUER, app.clock().clone());
     let feed = TrustFeed::start(verifier.clone(), &app.env().rpc);
     for _ in 0..500 {
         if feed.has_heard() {
@@ -220,7 +219,7 @@ async fn a_feed_that_cannot_be_read_says_so() {
         names: Vec::new(),
     };
     directory.set_local("auth", server);
-    let feed = TrustFeed::start(Verifier::new(ISSUER, Clock::system()), &directory);
+    let feed = TrustFeed::start(Verifier::new(FORMER_ISSUER, Clock::system()), &directory);
     let failure = async {
         loop {
             if let Some((why, _)) = feed.failure() {

@@ -238,6 +238,7 @@ impl Story {
         let now = self.clock.now().as_second();
         let claims = Claims {
             iss: "stoa".into(),
+            aud: Some("stoa".into()),
             sub: user,
             sid: SessionId::new(&self.clock),
             iat: now,

@@ -1,0 +1,116 @@
+//! What keeps somebody signed in to an account, ended for whoever the account belongs to.
+
+use stoa_audit::TxExt as _;
+use stoa_auth_api::tell_key_changed;
+use stoa_db::Tx;
+use stoa_kernel::{SessionId, UserId};
+
+use crate::{
+    ctx::Ctx,
+    error::Result,
+    mails::MailKind,
+    ops::{
+        commit::commit_then,
+        notices::Notices,
+        origin::Origin,
+        sessions::{Ending, end_all},
+    },
+    store::{
+        api_keys, grants, known_networks,
+        mail_tokens::{self, Purpose},
+        totp,
+    },
+};
+
+/// What happens to the API keys of an account whose sessions end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApiKeys {
+    /// They go on working.
+    Keep,
+    /// They are removed.
+    End,
+}
+
+impl ApiKeys {
+    pub(crate) fn end_if(end: bool) -> Self {
+        if end { Self::End } else { Self::Keep }
+    }
+}
+
+/// Whose credentials end, who ended them, and whom to tell.
+pub(crate) struct Case<'a> {
+    pub(crate) user: UserId,
+    /// None: whoever runs the installation.
+    pub(crate) actor: Option<UserId>,
+    pub(crate) origin: &'a Origin,
+    pub(crate) notices: Notices,
+}
+
+/// What was ended in a transaction, for the verifier and for caches to hear of after its commit.
+#[must_use = "it commits the transaction"]
+pub(crate) struct Ended {
+    sessions: Ending,
+    /// Hashes of the keys.
+    keys: Vec<Vec<u8>>,
+}
+
+impl Ended {
+    /// Commits. From then on this process refuses them; other processes do within a second.
+    pub(crate) async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
+        let (verifier, cache) = (ctx.verifier.clone(), ctx.cache.clone());
+        let told = async move {
+            self.sessions.tell(&verifier);
+            for hash in &self.keys {
+                tell_key_changed(&cache, hash).await;
+            }
+        };
+        Ok(commit_then(tx, told).await?)
+    }
+}
+
+impl Case<'_> {
+    /// Ends every session but `spared`, and the API keys if they are to end. A second factor that is only being set up goes
+    /// as well, and nothing in a mail sets a password any more.
+    pub(crate) async fn end(&self, tx: &mut Tx, spared: Option<SessionId>, keys: ApiKeys) -> Result<Ended> {
+        mail_tokens::remove_all(tx, self.user, Purpose::Reset).await?;
+        totp::remove_unconfirmed(tx, self.user).await?;
+        let keys = match keys {
+            ApiKeys::Keep => Vec::new(),
+            ApiKeys::End => self.end_keys(tx).await?,
+        };
+        let sessions = end_all(tx, self.user, spared, self.actor, self.origin).await?;
+        Ok(Ended { sessions, keys })
+    }
+
+    /// Ends all that was ever set up on the account, by somebody who had not shown that its address is theirs: sessions, API
+    /// keys, the second factor, links in mails, networks that count as known, and what they granted to others.
+    pub(crate) async fn end_everything(&self, tx: &mut Tx) -> Result<Ended> {
+        if totp::remove(tx, self.user).await? {
+            self.note(tx, "totp.disable", "account", self.user.uuid()).await?;
+            self.notices.tell(tx, MailKind::TotpDisabled).await?;
+        }
+        for grant in grants::remove_given_by(tx, self.user).await? {
+            self.note(tx, "grant.remove", "grant", grant.uuid()).await?;
+        }
+        mail_tokens::remove_all(tx, self.user, Purpose::Verify).await?;
+        known_networks::remove_all(tx, self.user).await?;
+        self.end(tx, None, ApiKeys::End).await
+    }
+
+    async fn end_keys(&self, tx: &mut Tx) -> Result<Vec<Vec<u8>>> {
+        let removed = api_keys::remove_all(tx, self.user).await?;
+        for key in &removed {
+            self.note(tx, "api_key.remove", "api_key", key.id.uuid()).await?;
+        }
+        if !removed.is_empty() {
+            self.notices.tell(tx, MailKind::ApiKeysEnded).await?;
+        }
+        Ok(removed.into_iter().map(|key| key.hash).collect())
+    }
+
+    async fn note(&self, tx: &mut Tx, action: &str, kind: &str, id: uuid::Uuid) -> Result<()> {
+        Ok(tx
+            .audit(&self.origin.entry(self.actor, action, kind, Some(id)))
+            .await?)
+    }
+}

@@ -1,0 +1,38 @@
+//! Mails that tell the owner of an account what happened to it.
+
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::UserId;
+
+use crate::{ctx::Ctx, error::Result, jobs::SendMail, mails::MailKind, store::accounts::Account};
+
+/// Tells the owner of one account.
+pub(crate) struct Notices {
+    user: UserId,
+    /// False once they were told often enough within the hour: whoever holds the account cannot flood its mailbox.
+    allowed: bool,
+}
+
+impl Notices {
+    /// For what is about to happen to `account`. Ask before the transaction begins.
+    pub(crate) async fn to(ctx: &Ctx, account: &Account) -> Self {
+        Self {
+            user: account.id,
+            allowed: ctx.lockout.notice(&account.email_key).await,
+        }
+    }
+
+    /// For what the command line does, which nobody else can repeat.
+    pub(crate) fn always(user: UserId) -> Self {
+        Self { user, allowed: true }
+    }
+
+    /// Leaves a mail to be sent after the commit.
+    pub(crate) async fn tell(&self, tx: &mut Tx, kind: MailKind) -> Result<()> {
+        if self.allowed {
+            let user_id = self.user;
+            tx.enqueue(&SendMail { user_id, kind }).await?;
+        }
+        Ok(())
+    }
+}
