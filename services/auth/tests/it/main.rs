@@ -13,6 +13,7 @@ mod idempotency;
 mod growth;
 mod keys;
 mod lockout;
+mod locks;
 mod login;
 mod pages;
 mod password;
