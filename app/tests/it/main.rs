@@ -12,6 +12,7 @@ mod architecture;
 mod checks;
 mod cli;
 mod crash;
+mod jobs;
 mod looking;
 mod metrics;
 mod moving;
