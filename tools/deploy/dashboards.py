@@ -76,12 +76,12 @@ DASHBOARDS = {
     "jobs": (
         "Queues and jobs",
         [
-            ("Jobs a second by outcome", "ops", 12, rate("stoa_jobs_total", "outcome"), "done; failed: tried again; dead: given up; lost: taken by another."),
+            ("Jobs a second by outcome", "ops", 12, rate("stoa_jobs_total", "outcome"), "done; failed: tried again; dead: given up; refused: by whom it was for; lost: taken by another."),
             ("Jobs a second by queue", "ops", 12, rate("stoa_jobs_total", "queue"), "All attempts."),
             ("Duration by queue, p99", "s", 12, quantiles("stoa_job_seconds", "queue")[2:], "One attempt."),
             ("Given up", "short", 12, [(f'sum by (queue) (increase(stoa_jobs_total{{{P},outcome="dead"}}[$__range]))', "{{queue}}")], "Dead letters within the time shown."),
             ("Waiting", "short", 8, gauge("stoa_jobs_ready", "service", how="max"), "Jobs to be done, now or later."),
-            ("Dead letters kept", "short", 8, gauge("stoa_jobs_dead", "service", how="max"), "Until somebody plays them again or throws them away."),
+            ("Dead letters kept", "short", 8, gauge("stoa_jobs_dead", "service", how="max"), "Until somebody replays or drops them with stoa jobs, for 90 days at most."),
             ("Outbox", "short", 8, gauge("stoa_outbox_events", "service", how="max"), "Events not yet with the bus."),
             ("Oldest in the outbox", "s", 24, gauge("stoa_outbox_lag_seconds", "service", how="max"), "How far effects lag behind commits."),
             ("Audit entries unsealed", "short", 12, gauge("stoa_audit_unsealed", "service", how="max"), "Not in the hash chain yet, counted up to 100,000."),

@@ -14,6 +14,7 @@ mod checks;
 mod cli;
 mod crash;
 mod erasure;
+mod jobs;
 mod looking;
 mod metrics;
 mod moving;

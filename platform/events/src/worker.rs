@@ -102,6 +102,7 @@ impl Registered {
             within_process: alone && bus.is_local(),
             bus: bus.clone(),
         };
+        let known = handlers.keys().copied().collect();
         let dispatcher = Dispatcher {
             db: db.clone(),
             worker: id,
@@ -124,7 +125,7 @@ impl Registered {
             tokio::spawn(dispatcher.run()),
             tokio::spawn(schedule::run(db.clone(), schedules, options.poll, stop.clone())),
             tokio::spawn(purge::run(db.clone(), retention, stop.clone())),
-            tokio::spawn(measured::run(db.clone(), stop.clone())),
+            tokio::spawn(measured::run(db.clone(), known, stop.clone())),
         ];
         if let Some(inbox) = inbox {
             tasks.push(tokio::spawn(take_in_while_held(bus, inbox, alone, stop.clone())));
