@@ -7,8 +7,8 @@ use stoa_auth_api::TrustFeed;
 use stoa_config::Settings;
 use stoa_db::Engine;
 use stoa_events::{Registered, Worker, WorkerOptions};
-use stoa_gateway::{Draining, ServerOptions};
-use stoa_telemetry::{AccessLog, TelemetryConfig};
+use stoa_gateway::{Draining, GatewayConfig, ServerLimits, ServerOptions};
+use stoa_telemetry::{AccessLog, TelemetryConfig, max_open_files};
 use stoa_tls::Mutual;
 use tokio::{
     net::TcpListener,
@@ -59,11 +59,12 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     let stop = stop_signal(outside.draining.clone(), server.drain.0)?;
     let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
     banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
+    let config: GatewayConfig = settings.section("gateway")?;
     let options = ServerOptions {
+        limits: ServerLimits::new(&config, max_open_files(), roles.passes_on()),
         tls: tls.start(&platform.public_url, &stop),
         // A gateway by itself runs nothing that holds a thread up.
         threads: if mounted.is_empty() { processors() } else { 0 },
-        ..ServerOptions::default()
     };
     stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
     if let Some(calls) = calls {

@@ -12,7 +12,9 @@ mod server;
 mod threads;
 mod upstream;
 
-pub use codes::{CODES, ORIGIN_NOT_ALLOWED, REFUSED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, URI_TOO_LONG};
+pub use codes::{
+    BODY_TOO_SLOW, CODES, ORIGIN_NOT_ALLOWED, REFUSED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, URI_TOO_LONG,
+};
 pub use config::{CorsConfig, GatewayConfig, Network, Origin, RateLimitConfig, RouteRate};
 pub use draining::Draining;
 pub use edge::{AsIs, Edge, EdgeParts, RemoteRoutes};
