@@ -27,11 +27,16 @@ use crate::{
 const WARY: &str = "upstream.breaker_volume = 3\nupstream.eject_after = 2\nupstream.retries = 0\n\
                     upstream.breaker_for = \"1h\"\nbody_grace = \"200ms\"\nmax_json = 1000\n";
 
-/// Sends a head and the beginning of a body, and returns the first line of the answer.
+/// Sends a head and the beginning of a body, and returns the first line of the answer, after which the connection ends.
 async fn begun(gateway: &Process, head: &str, body: &str) -> String {
-    let text = gateway
-        .raw(format!("{head}\r\nhost: x\r\n\r\n{body}").as_bytes())
+    let mut stream = gateway.connect().await;
+    let _ = stream
+        .write_all(format!("{head}\r\nhost: x\r\n\r\n{body}").as_bytes())
         .await;
+    let mut bytes = Vec::new();
+    // What was not read of the body may make the end an abrupt one.
+    let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes)).await;
+    let text = String::from_utf8_lossy(&bytes);
     text.lines().next().unwrap_or_default().to_owned()
 }
 
