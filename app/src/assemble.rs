@@ -51,7 +51,11 @@ pub(crate) fn edge(
     let (mut router, openapi) = routes(parts, mounted, &others);
     let all = Role::ALL.into_iter();
     let mut unlisted: Vec<_> = all.flat_map(Role::pages).map(|path| (*path).to_owned()).collect();
-    if let Some(mailbox) = platform.mailer.dev_router().filter(|_| is_gateway) {
+    if let Some(mailbox) = platform
+        .mailer
+        .dev_router()
+        .filter(|_| is_gateway && platform.has_mailbox())
+    {
         router = router.merge(mailbox);
         unlisted.extend(["/dev/mail", "/dev/mail/{id}"].map(str::to_owned));
     }
@@ -94,11 +98,11 @@ pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesPar
     Ok(PagesParts {
         version: env!("CARGO_PKG_VERSION"),
         public_url: platform.public_url.clone(),
-        mailbox: platform.mailer.is_folder(),
+        mailbox: platform.has_mailbox(),
         checks: Vec::new(),
         codes: Role::ALL.into_iter().flat_map(Role::codes).copied().collect(),
         metrics: Arc::new(String::new),
-        trusted: gateway.trusted_proxies,
+        metrics_from: gateway.metrics_from,
         draining: Draining::default(),
     })
 }

@@ -2,19 +2,29 @@
 
 use std::path::Path;
 
-use crate::{cli::say, mount::Platform, roles::Roles};
+use crate::{
+    cli::say,
+    mount::Platform,
+    roles::{Role, Roles},
+};
 
 pub(crate) fn print(platform: &Platform, roles: &Roles, url: &str, data_dir: &Path) {
-    let mail = if platform.mailer.is_folder() {
+    let data = data_dir.display();
+    let mail = if platform.has_mailbox() && roles.has(Role::Gateway) {
         format!("  Mail    {url}/dev/mail      (kept here while no SMTP server is set)\n")
     } else {
         String::new()
     };
+    // Accounts are in the database of auth: only where auth runs do these settings lead to it.
+    let admin = if roles.has(Role::Auth) {
+        format!("  To become administrator:  stoa --data-dir {data} admin create --email you@example.com\n")
+    } else {
+        String::new()
+    };
     say(format!(
-        "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{mail}  Data    {data}\n\n  \
-         To become administrator:  stoa --data-dir {data} admin create --email you@example.com\n  To stop:                  Ctrl-C\n",
+        "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{mail}  Data    {data}\n\n\
+         {admin}  To stop:                  Ctrl-C\n",
         version = env!("CARGO_PKG_VERSION"),
         services = roles.names().join(", "),
-        data = data_dir.display(),
     ));
 }

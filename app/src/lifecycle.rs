@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use stoa_audit::{Sealer, Sealing};
 use stoa_auth_api::TrustFeed;
-use stoa_config::Settings;
+use stoa_config::{ConfigError, Settings};
 use stoa_db::Engine;
 use stoa_events::{Isolation, Registered, Worker, WorkerOptions};
-use stoa_gateway::{Draining, ServerOptions};
-use stoa_telemetry::{AccessLog, TelemetryConfig};
+use stoa_gateway::{Draining, GatewayConfig, ServerLimits, ServerOptions};
+use stoa_telemetry::{AccessLog, TelemetryConfig, max_open_files};
 use stoa_tls::Mutual;
 use tokio::{
     net::TcpListener,
@@ -20,16 +20,22 @@ use crate::{
     assemble, audit, banner, checks,
     data_dir::DataDir,
     mount::{self, Error, Mounted, Platform},
+    reload::{Changeable, Hangup},
     roles::{Role, Roles},
     rpc::Rpc,
     settings::{EventsConfig, ServerConfig},
     tls::{self, Tls},
 };
 
-/// Serves until SIGTERM or SIGINT.
-pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error> {
+/// Serves until SIGTERM or SIGINT. `load` reads the settings again on SIGHUP.
+pub(crate) async fn run<F>(settings: &Settings, roles: &Roles, load: F) -> Result<(), Error>
+where
+    F: Fn() -> Result<Settings, ConfigError> + Send + Sync + 'static,
+{
+    let hangup = Hangup::take()?;
     checks::check(settings, roles)?;
     let telemetry = stoa_telemetry::init(&settings.section::<TelemetryConfig>("telemetry")?, "stoa")?;
+    describe_metrics();
     let server: ServerConfig = settings.section("server")?;
     let grace = server.shutdown_grace.0;
     let data_dir = DataDir::open(&server.data_dir)?;
@@ -56,15 +62,22 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
         draining: Draining::default(),
         access_log: AccessLog::stdout(),
     };
+    hangup.serve(Changeable {
+        load,
+        log: telemetry.log_level(),
+        certificates: tls.certificates(),
+        peers: rpc.peers().cloned(),
+    });
     let edge = assemble::edge(settings, roles, &platform, &mut mounted, &telemetry, &outside)?;
     let stop = stop_signal(outside.draining.clone(), server.drain.0)?;
     let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
     banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
+    let config: GatewayConfig = settings.section("gateway")?;
     let options = ServerOptions {
+        limits: ServerLimits::new(&config, max_open_files(), roles.passes_on()),
         tls: tls.start(&platform.public_url, &stop),
         // A gateway by itself runs nothing that holds a thread up.
         threads: if mounted.is_empty() { processors() } else { 0 },
-        ..ServerOptions::default()
     };
     stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
     if let Some(calls) = calls {
@@ -80,6 +93,20 @@ pub(crate) async fn run(settings: &Settings, roles: &Roles) -> Result<(), Error>
     outside.access_log.stop();
     telemetry.shutdown();
     Ok(())
+}
+
+/// Says what the metrics tell, before they are made.
+fn describe_metrics() {
+    for metrics in [
+        stoa_gateway::METRICS,
+        stoa_auth::METRICS,
+        stoa_cache::METRICS,
+        stoa_db::METRICS,
+        stoa_events::METRICS,
+        stoa_tls::METRICS,
+    ] {
+        stoa_telemetry::describe(metrics);
+    }
 }
 
 fn processors() -> usize {

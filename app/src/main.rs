@@ -10,6 +10,7 @@ mod health;
 mod lifecycle;
 mod mount;
 mod openapi;
+mod reload;
 mod roles;
 mod rpc;
 mod settings;

@@ -90,6 +90,11 @@ impl Platform {
         opened.map_err(|e| format!("{service}.{e}").into())
     }
 
+    /// Whether `/dev/mail` is served: mails are kept in a folder, and people reach this installation on this machine alone.
+    pub(crate) fn has_mailbox(&self) -> bool {
+        self.mailer.is_folder() && stoa_http::is_loopback(&self.public_url)
+    }
+
     /// As [`Self::cache`].
     async fn objects(&self, settings: &Settings, service: &str, data_dir: &Path) -> Result<Objects, Error> {
         if is_shared(settings, "objects", service) {

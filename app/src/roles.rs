@@ -102,6 +102,11 @@ impl Roles {
         self.0.contains(&role)
     }
 
+    /// Whether requests are passed on to other processes.
+    pub(crate) fn passes_on(&self) -> bool {
+        self.has(Role::Gateway) && self.others().next().is_some()
+    }
+
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(|role| role.name()).collect()
     }

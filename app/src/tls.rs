@@ -101,6 +101,7 @@ pub(crate) struct Tls {
     redirect: Option<TcpListener>,
     answers: Answers,
     acme: Option<Acme>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Tls {
@@ -120,6 +121,7 @@ impl Tls {
                 redirect: None,
                 answers,
                 acme: None,
+                certificates: None,
             });
         }
         let certificates = Certificates::watch(config.source()?)?;
@@ -136,9 +138,15 @@ impl Tls {
         Ok(Self {
             acceptor: Some(acceptor),
             redirect,
-            acme: acme(config, data_dir, certificates, &answers)?,
+            acme: acme(config, data_dir, Arc::clone(&certificates), &answers)?,
             answers,
+            certificates: Some(certificates),
         })
+    }
+
+    /// The certificates from files.
+    pub(crate) fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.certificates.clone()
     }
 
     /// Starts the redirect and what obtains certificates, and hands over what the public listener speaks TLS with.

@@ -23,11 +23,13 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self, settings: &SettingsArgs) -> Result<ExitCode, Error> {
         let roles = Roles::of(&self.only);
-        let flags = self
-            .listen
-            .map(|address| ("server.listen".to_owned(), address.to_string().into()));
-        let settings = settings.load(flags.into_iter().collect())?;
-        lifecycle::run(&settings, &roles).await?;
+        let (listen, args) = (self.listen, settings.clone());
+        let load = move || {
+            let flags = listen.map(|address| ("server.listen".to_owned(), address.to_string().into()));
+            args.load(flags.into_iter().collect())
+        };
+        let settings = load()?;
+        lifecycle::run(&settings, &roles, load).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

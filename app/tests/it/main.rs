@@ -19,6 +19,7 @@ mod looking;
 mod metrics;
 mod moving;
 mod openapi;
+mod operations;
 mod postgres;
 mod provision;
 mod refusals;

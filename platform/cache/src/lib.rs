@@ -16,6 +16,18 @@ mod redis;
 mod time;
 mod values;
 
+/// What its metrics tell.
+pub const METRICS: &[(&str, &str)] = &[
+    (
+        "stoa_cache_errors_total",
+        "Commands to the shared cache that failed.",
+    ),
+    (
+        "stoa_cache_fallback",
+        "1 while the shared cache is away and each process limits by itself, else 0.",
+    ),
+];
+
 pub use cache::{Cache, CacheHealth};
 pub use config::CacheConfig;
 pub use error::CacheError;

@@ -22,6 +22,12 @@ mod tx;
 mod value;
 mod waits;
 
+/// What its metrics tell.
+pub const METRICS: &[(&str, &str)] = &[(
+    "stoa_db_pool_wait_seconds",
+    "Time that transactions waited for a connection or their turn.",
+)];
+
 pub use config::DatabaseConfig;
 pub use db::{Db, DbOptions, Engine};
 pub use error::Error;

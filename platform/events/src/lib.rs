@@ -30,6 +30,34 @@ mod store;
 mod watch;
 mod worker;
 
+/// What its metrics tell.
+pub const METRICS: &[(&str, &str)] = &[
+    (
+        "stoa_bus_publish_seconds",
+        "Time that the bus took for one batch of events.",
+    ),
+    ("stoa_bus_published_total", "Events that the bus has taken."),
+    (
+        "stoa_bus_received_total",
+        "Messages that came from the bus, by whether they could be read.",
+    ),
+    ("stoa_job_seconds", "Time of one attempt at a job, by queue."),
+    (
+        "stoa_jobs_total",
+        "Attempts at jobs, by queue and how they ended.",
+    ),
+    ("stoa_jobs_ready", "Jobs of a service that could run now."),
+    ("stoa_jobs_dead", "Jobs of a service that were given up."),
+    (
+        "stoa_outbox_events",
+        "Events of a service that the bus has not taken yet.",
+    ),
+    (
+        "stoa_outbox_lag_seconds",
+        "For how long the oldest of these has been waiting.",
+    ),
+];
+
 pub use bus::{Bus, BusConfig, BusError, BusKind};
 pub use console::{DeadLetter, QueueStats, dead_letters, discard, replay, stats};
 pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};

@@ -15,6 +15,7 @@ mod idempotency;
 mod input;
 mod issuers;
 mod json;
+mod local;
 pub mod names;
 pub mod openapi;
 mod own_writes;
@@ -41,6 +42,7 @@ pub use failure::{Failure, FailureInfo, Result, method_not_allowed, not_found, w
 pub use idempotency::{Idempotency, idempotent};
 pub use issuers::FORMER_ISSUER;
 pub use json::Json;
+pub use local::{is_local, is_loopback, is_relayed};
 pub use openapi::Problems;
 pub use own_writes::{OwnWrites, read_own_writes};
 pub use page::PageQuery;

@@ -93,7 +93,8 @@ impl Mailer {
         }
     }
 
-    /// `/dev/mail` and `/dev/mail/{id}`: pages over the folder mailbox, to callers on this machine only. None with SMTP.
+    /// `/dev/mail` and `/dev/mail/{id}`: pages over the folder mailbox, to callers on this machine only. None with SMTP. Not to be
+    /// served where people reach this installation from elsewhere.
     ///
     /// The server must put axum's `ConnectInfo<SocketAddr>` into requests; without it every caller is refused.
     #[must_use]

@@ -7,12 +7,32 @@ use tracing_subscriber::{
     Registry, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-use crate::{Metrics, TelemetryConfig, TelemetryError, logs, traces};
+use crate::{
+    Metrics, TelemetryConfig, TelemetryError,
+    logs::{self, Directives},
+    traces,
+};
 
 /// What [`init`] set up.
 pub struct Telemetry {
     metrics: Metrics,
     traces: Option<SdkTracerProvider>,
+    log: LogLevel,
+}
+
+/// What is logged, to be changed while the process runs. Cheap to clone.
+#[derive(Clone)]
+pub struct LogLevel(Directives<Registry>);
+
+impl LogLevel {
+    /// Logs from now on what `telemetry.log` names in these settings.
+    ///
+    /// # Errors
+    /// When it cannot be read; then what was logged before is logged on.
+    pub fn set(&self, config: &TelemetryConfig) -> Result<(), TelemetryError> {
+        let changed = self.0.reload(config.filter()?);
+        changed.map_err(|e| TelemetryError(format!("telemetry.log cannot be changed: {e}")))
+    }
 }
 
 /// Sets up logs (on standard error), metrics and, where a collector is named, traces of the service `service_name`.
@@ -21,7 +41,7 @@ pub struct Telemetry {
 /// # Errors
 /// When the settings cannot be used, or when it was done before.
 pub fn init(config: &TelemetryConfig, service_name: &'static str) -> Result<Telemetry, TelemetryError> {
-    let logs = logs::layer(config, BoxMakeWriter::new(io::stderr), io::stderr().is_terminal())?;
+    let (logs, directives) = logs::layer(config, BoxMakeWriter::new(io::stderr), io::stderr().is_terminal())?;
     let provider = traces::provider(config, service_name)?;
     let traces = provider
         .as_ref()
@@ -34,6 +54,7 @@ pub fn init(config: &TelemetryConfig, service_name: &'static str) -> Result<Tele
     Ok(Telemetry {
         metrics: Metrics::install()?,
         traces: provider,
+        log: LogLevel(directives),
     })
 }
 
@@ -42,6 +63,12 @@ impl Telemetry {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
+    }
+
+    /// What is logged.
+    #[must_use]
+    pub fn log_level(&self) -> LogLevel {
+        self.log.clone()
     }
 
     /// Whether traces are sent, so that spans are worth making.

@@ -15,7 +15,8 @@ mod traces;
 
 pub use access_log::AccessLog;
 pub use config::{LogFormat, TelemetryConfig, TelemetryError};
-pub use init::{Telemetry, init};
-pub use metrics::Metrics;
+pub use init::{LogLevel, Telemetry, init};
+pub use metrics::{Metrics, describe};
+pub use process::max_open_files;
 pub use traceparent::{TraceParent, TraceParentError};
 pub use traces::adopt;

@@ -2,30 +2,34 @@
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    Layer,
+    EnvFilter, Layer,
     fmt::{self, format::JsonFields, writer::BoxMakeWriter},
     registry::LookupSpan,
+    reload,
 };
 
 use crate::{LogFormat, TelemetryConfig, TelemetryError, json_line::JsonLine};
+
+/// What is logged, to be changed while the process runs.
+pub(crate) type Directives<S> = reload::Handle<EnvFilter, S>;
 
 /// Writes what the settings ask for to `writer`.
 pub(crate) fn layer<S>(
     config: &TelemetryConfig,
     writer: BoxMakeWriter,
     terminal: bool,
-) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
+) -> Result<(Box<dyn Layer<S> + Send + Sync>, Directives<S>), TelemetryError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let filter = config.filter()?;
+    let (filter, directives) = reload::Layer::new(config.filter()?);
     let json = match config.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
     let layer = fmt::layer().with_ansi(false).with_writer(writer);
-    Ok(if json {
+    let layer = if json {
         layer
             .fmt_fields(JsonFields::new())
             .event_format(JsonLine)
@@ -33,7 +37,8 @@ where
             .boxed()
     } else {
         layer.compact().with_filter(filter).boxed()
-    })
+    };
+    Ok((layer, directives))
 }
 
 #[cfg(test)]
@@ -71,7 +76,7 @@ mod tests {
             otlp_endpoint: String::new(),
             trace_ratio: 1.0,
         };
-        let layer = layer(&config, BoxMakeWriter::new(move || writer.clone()), terminal).unwrap();
+        let (layer, _) = layer(&config, BoxMakeWriter::new(move || writer.clone()), terminal).unwrap();
         tracing::subscriber::with_default(Registry::default().with(layer), work);
         let bytes = memory.0.lock().clone();
         String::from_utf8(bytes).unwrap()

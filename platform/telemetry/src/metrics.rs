@@ -52,6 +52,14 @@ impl Metrics {
     }
 }
 
+/// Says what metrics tell, for whoever reads them: pairs of a name and a sentence.
+pub fn describe(metrics: &[(&'static str, &'static str)]) {
+    for (name, help) in metrics {
+        // The text is kept by the name alone, whatever the kind.
+        metrics::describe_gauge!(*name, *help);
+    }
+}
+
 /// Folds samples now and then, until the sender is dropped.
 fn keep_up(handle: PrometheusHandle) -> std::io::Result<mpsc::Sender<()>> {
     let (sender, stop) = mpsc::channel();

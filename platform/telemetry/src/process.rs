@@ -97,6 +97,13 @@ fn open_files() -> Option<f64> {
 }
 
 fn max_files() -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a process has no 2^52 files open")]
+    max_open_files().map(|files| files as f64)
+}
+
+/// How many files this process may have open at once; none if there is no limit, or none that can be found.
+#[must_use]
+pub fn max_open_files() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits
         .lines()

@@ -17,7 +17,7 @@ use rustls::{
 
 use crate::{
     TlsError, Validity, Version, expiry, keys, provider,
-    watch::{Look, Reload, watch},
+    watch::{Look, Reload, read_again, watch},
     wrong,
 };
 
@@ -74,6 +74,11 @@ impl Certificates {
         certificates.reload()?;
         watch(&certificates, seen);
         Ok(certificates)
+    }
+
+    /// Reads the files again now. Blocks for as long as that takes; what cannot be used is logged.
+    pub fn read_again(&self) {
+        read_again(self);
     }
 
     /// Shows this one, which the program obtained itself, for its names. Files for the same names come first.

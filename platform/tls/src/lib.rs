@@ -20,6 +20,12 @@ use std::{fmt, sync::Arc};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::CryptoProvider};
 use serde::{Deserialize, Serialize};
 
+/// What its metrics tell.
+pub const METRICS: &[(&str, &str)] = &[(
+    "stoa_tls_certificate_expires_seconds",
+    "When the first certificate of a settings section expires, in seconds since 1970.",
+)];
+
 pub use acceptor::{Acceptor, HandshakeError, Handshakes};
 pub use anybody::trusting_anybody;
 pub use certificates::{ACME_ALPN, Certificates, Source};

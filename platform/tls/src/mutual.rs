@@ -12,7 +12,7 @@ use rustls::{
 
 use crate::{
     TlsError, Version, expiry, keys, provider,
-    watch::{Look, Reload, watch},
+    watch::{Look, Reload, read_again, watch},
     wrong,
 };
 
@@ -56,6 +56,11 @@ impl Mutual {
         });
         watch(&mutual, seen);
         Ok(mutual)
+    }
+
+    /// Reads the files again now. Blocks for as long as that takes; what cannot be used is logged.
+    pub fn read_again(&self) {
+        read_again(self);
     }
 
     /// How to speak as server, now.

@@ -55,6 +55,14 @@ pub(crate) fn watch<T: Reload>(what: &Arc<T>, seen: Look) {
     tokio::spawn(look_on(Arc::downgrade(what), seen, EVERY));
 }
 
+/// Reads the files again, whether they have changed or not. Blocks for as long as that takes.
+pub(crate) fn read_again<T: Reload>(what: &T) {
+    match what.reload() {
+        Ok(()) => tracing::info!("certificates were read again"),
+        Err(error) => tracing::error!(%error, "certificates cannot be used; those from before stay in use"),
+    }
+}
+
 async fn look_on<T: Reload>(what: Weak<T>, mut seen: Look, every: Duration) {
     loop {
         tokio::time::sleep(every).await;

@@ -32,6 +32,22 @@ pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, Same
 use ctx::Ctx;
 pub use error::CODES;
 
+/// What its metrics tell.
+pub const METRICS: &[(&str, &str)] = &[
+    (
+        "stoa_auth_logins_total",
+        "Attempts to sign in, by how they ended.",
+    ),
+    (
+        "stoa_auth_limited_total",
+        "Attempts to sign in that were refused because there had been too many.",
+    ),
+    (
+        "stoa_auth_passwords_total",
+        "Passwords that were to be hashed or checked, by what became of them.",
+    ),
+];
+
 /// The pages that links in mails lead to.
 pub const PAGES: &[&str] = &["/auth/verify", "/auth/reset"];
 

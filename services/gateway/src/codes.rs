@@ -14,6 +14,12 @@ pub const ORIGIN_NOT_ALLOWED: Code = Code {
     status: 403,
     title: "Pages of this origin may not call",
 };
+/// The body does not arrive, or arrives too slowly.
+pub const BODY_TOO_SLOW: Code = Code {
+    code: "body_too_slow",
+    status: 408,
+    title: "The body of the request arrives too slowly",
+};
 /// Stands for every status that has no code of its own.
 pub const REFUSED: Code = Code {
     code: "refused",
@@ -38,6 +44,7 @@ pub const UPSTREAM_TIMEOUT: Code = Code {
 pub const CODES: &[Code] = &[
     URI_TOO_LONG,
     ORIGIN_NOT_ALLOWED,
+    BODY_TOO_SLOW,
     REFUSED,
     UPSTREAM_UNAVAILABLE,
     UPSTREAM_TIMEOUT,

@@ -10,18 +10,37 @@ use url::Url;
 
 use crate::upstream::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
 
+/// What one address may hold of the memory for all bodies: one part in so many.
+pub(crate) const SHARE: u64 = 4;
+
 /// Section `[gateway]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// Largest request body, in bytes.
+    /// Largest body of a request that brings a file, in bytes.
     pub max_body: u64,
+    /// Largest body of any other request, in bytes.
+    pub max_json: u64,
+    /// What the bodies that are arriving or being worked on may take up in all, in bytes.
+    pub bodies_max: u64,
+    /// Bytes a second that a body must bring once its reader has waited for `body_grace`. 0: any.
+    pub body_rate: u64,
+    /// How long a body may let its reader wait before `body_rate` counts.
+    pub body_grace: Period,
     /// Largest head of a request, in bytes.
     pub max_header: u32,
+    /// Connections at once, if so many files may be open.
+    pub connections: usize,
+    /// Connections at once of one address, or of one /64 of IPv6.
+    pub connections_per_address: usize,
+    /// How long a connection may stay before the first request's head has come to its end.
+    pub head_timeout: Period,
     /// How long a request may take before it is answered 504.
     pub timeout: Period,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Networks whose callers may read the metrics without a permission.
+    pub metrics_from: Vec<Network>,
     /// Whether there is one line for each request on standard output.
     pub access_log: bool,
     /// Answers shorter than this many bytes are not compressed.
@@ -49,6 +68,35 @@ impl GatewayConfig {
             return Err(format!(
                 "gateway.upstreams.{name} is https, for which both sides show certificates: set rpc.tls.certificate, \
                  rpc.tls.key and rpc.tls.ca"
+            ));
+        }
+        for (key, least) in [
+            ("connections", self.connections as u64),
+            ("connections_per_address", self.connections_per_address as u64),
+            ("max_body", self.max_body),
+            ("max_json", self.max_json),
+            ("max_header", u64::from(self.max_header)),
+        ] {
+            if least == 0 {
+                return Err(format!(
+                    "gateway.{key} is 0, which lets nobody in: write 1 or more"
+                ));
+            }
+        }
+        for (key, time) in [("timeout", self.timeout), ("head_timeout", self.head_timeout)] {
+            if time.0.is_zero() {
+                return Err(format!(
+                    "gateway.{key} is 0, which no request keeps: write such as \"10s\""
+                ));
+            }
+        }
+        let largest = self.max_body.max(self.max_json);
+        if self.bodies_max / SHARE < largest {
+            return Err(format!(
+                "gateway.bodies_max is {}, a quarter of which one address may have: write at least {}, four times the \
+                 largest body",
+                self.bodies_max,
+                largest.saturating_mul(SHARE)
             ));
         }
         let budget = self.upstream.retry_budget;

@@ -25,7 +25,7 @@ STOA_SERVER__LISTEN: "0.0.0.0:3000"
 STOA_SERVER__DATA_DIR: /var/lib/stoa
 STOA_SERVER__SHUTDOWN_GRACE: {{ printf "%ds" (int .Values.shutdownGraceSeconds) | quote }}
 STOA_TELEMETRY__LOG_FORMAT: json
-STOA_GATEWAY__TRUSTED_PROXIES: {{ .Values.trustedProxies | toJson | quote }}
+STOA_GATEWAY__METRICS_FROM: {{ .Values.metricsFrom | toJson | quote }}
 # Without an edge of its own it is reached by port-forward, as NOTES.txt says.
 STOA_SERVER__PUBLIC_URL: {{ include "stoa.publicUrl" . | default "http://127.0.0.1:3000" | quote }}
 {{- with .Values.objects }}

@@ -1,21 +1,28 @@
 //! Where a request comes from, also behind proxies.
 
-use std::net::IpAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use http::{HeaderMap, HeaderName};
+use axum::extract::ConnectInfo;
+use http::{HeaderMap, HeaderName, header, request::Parts};
+use stoa_http::{is_local, is_loopback, is_relayed};
 
 use crate::config::Network;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Whom the edge believes about where requests come from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Proxies {
     trusted: Vec<Network>,
     /// Whether people reach this installation by https, as far as no trusted proxy says otherwise.
     https: bool,
+    /// Whether it was said that somebody who is not trusted acts as a proxy.
+    warned: AtomicBool,
 }
 
 /// Where a request comes from.
@@ -31,6 +38,7 @@ impl Proxies {
         Self {
             trusted,
             https: public_url.starts_with("https://"),
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -42,11 +50,12 @@ impl Proxies {
             secure: self.https,
         };
         if !trusts(&self.trusted, source.address) {
+            self.warn(source.address, headers);
             return source;
         }
-        if let Some(scheme) = headers.get(FORWARDED_PROTO) {
-            // Each proxy may add its own; the first is how the caller came.
-            let first = scheme
+        if let Some(schemes) = headers.get(FORWARDED_PROTO) {
+            // Of several the first is what people came by; the others are between proxies.
+            let first = schemes
                 .as_bytes()
                 .split(|byte| *byte == b',')
                 .next()
@@ -67,17 +76,49 @@ impl Proxies {
 }
 
 impl Proxies {
+    /// Says once that there seems to be a proxy that the settings do not name.
+    fn warn(&self, peer: IpAddr, headers: &HeaderMap) {
+        if self.warned.load(Ordering::Relaxed) {
+            return;
+        }
+        let proxied = [FORWARDED_FOR, REAL_IP, header::FORWARDED];
+        if proxied.iter().any(|name| headers.contains_key(name)) && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "a request names another address as its origin, but gateway.trusted_proxies does not name its peer. If \
+                 that is your proxy, name it there: until then everybody behind it counts as one caller"
+            );
+        }
+    }
+
     /// Whether what the peer says of a request is believed.
     pub(super) fn trusts(&self, peer: IpAddr) -> bool {
         trusts(&self.trusted, peer.to_canonical())
     }
 }
 
-/// Whether a request was made on this machine or in a trusted network, and not on behalf of somebody behind a proxy.
-/// A proxy on this machine that nobody declared as trusted shows itself by the headers that it adds.
-pub(crate) fn from_inside(trusted: &[Network], address: IpAddr, headers: &HeaderMap) -> bool {
-    let relayed = headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED);
-    !relayed && (address.is_loopback() || trusts(trusted, address))
+/// Who is shown how this installation is doing inside, without a permission.
+pub(crate) struct Inside {
+    networks: Vec<Network>,
+    /// Whether callers on this machine are. Not where people reach this installation from elsewhere: then there may be a proxy
+    /// on this machine that makes everybody look like one of them.
+    local: bool,
+}
+
+impl Inside {
+    pub(crate) fn new(networks: Vec<Network>, public_url: &str) -> Self {
+        Self {
+            networks,
+            local: is_loopback(public_url),
+        }
+    }
+
+    pub(crate) fn contains(&self, parts: &Parts) -> bool {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let named = || peer.is_some_and(|peer| trusts(&self.networks, peer.0.ip().to_canonical()));
+        (self.local && is_local(parts)) || (named() && !is_relayed(parts))
+    }
 }
 
 fn trusts(networks: &[Network], address: IpAddr) -> bool {
@@ -89,7 +130,7 @@ fn parse(hop: &str) -> Option<IpAddr> {
     let address = hop
         .parse()
         .ok()
-        .or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()));
+        .or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     let address = address.or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
     Some(address.to_canonical())
 }
@@ -161,16 +202,5 @@ mod tests {
                 .source("127.0.0.1".parse().unwrap(), &HeaderMap::new())
                 .secure
         );
-    }
-
-    #[test]
-    fn a_relayed_request_does_not_come_from_inside() {
-        let loopback = "127.0.0.1".parse().unwrap();
-        assert!(from_inside(&[], loopback, &HeaderMap::new()));
-        for name in [FORWARDED_FOR, FORWARDED] {
-            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("127.0.0.1"))]);
-            assert!(!from_inside(&[], loopback, &headers));
-        }
-        assert!(!from_inside(&[], "192.0.2.1".parse().unwrap(), &HeaderMap::new()));
     }
 }

@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, time::Instant};
 
 use http::{Method, StatusCode, Uri, request::Parts};
-use stoa_http::RequestInfo;
+use stoa_http::{Failure, RequestInfo, codes};
 use stoa_kernel::UserId;
 
-use super::{Inner, access, limits::Tightest, routes::Route};
+use super::{Inner, access, arriving::Arrival, limits::Tightest, remote::Remote, routes::Route};
 
 /// What is logged for a caller who went away before there was an answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -24,6 +24,10 @@ pub(super) struct Exchange<'a> {
     pub(super) info: RequestInfo,
     pub(super) user: Option<UserId>,
     pub(super) tightest: Tightest,
+    /// Whether another process' edge has passed it on, and has done there what is done once.
+    pub(super) relayed: bool,
+    /// How the body arrives, if there is one.
+    pub(super) arrival: Option<Arrival>,
     answer: Option<(StatusCode, Option<u64>)>,
 }
 
@@ -47,7 +51,18 @@ impl<'a> Exchange<'a> {
             info,
             user: None,
             tightest: Tightest::default(),
+            relayed: false,
+            arrival: None,
             answer: None,
+        }
+    }
+
+    /// What is answered when the time of the request is over.
+    pub(super) fn too_late(&self) -> Failure {
+        match &self.arrival {
+            Some(arrival) if arrival.is_awaited() => arrival.failure(),
+            _ if self.route.remote.is_some() => Remote::too_late(),
+            _ => Failure::new(codes::TIMEOUT),
         }
     }
 

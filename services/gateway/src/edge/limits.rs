@@ -1,9 +1,6 @@
-//! How much of a request is read, and how often one may ask.
+//! How large a request's head may be, and how often one may ask.
 
-use axum::body::Body;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
-use http_body_util::Limited;
 use stoa_cache::{LimitKey, Limiter, Verdict};
 use stoa_http::{Failure, Result, codes};
 
@@ -35,26 +32,6 @@ pub(super) fn check_head(parts: &Parts, config: &GatewayConfig) -> Result<()> {
         return Err(Failure::new(codes::HEADER_TOO_LARGE).detail(detail));
     }
     Ok(())
-}
-
-/// A body that ends with an error past `max` bytes, unless its length is known and was found small enough.
-///
-/// # Errors
-/// 413 for a body that is known to be too large, before any of it is read.
-pub(super) fn limit_body<B>(body: B, max: u64) -> Result<Body>
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<axum::BoxError>,
-{
-    let size = body.size_hint();
-    if size.lower() > max {
-        return Err(Failure::new(codes::TOO_LARGE).detail(format!("At most {max} bytes are taken.")));
-    }
-    Ok(match size.exact() {
-        Some(0) => Body::empty(),
-        Some(_) => Body::new(body),
-        None => Body::new(Limited::new(body, usize::try_from(max).unwrap_or(usize::MAX))),
-    })
 }
 
 /// The tightest of the limits that a request was counted against.

@@ -2,6 +2,7 @@
 
 mod access;
 mod address;
+mod arriving;
 mod compress;
 mod cors;
 mod exchange;
@@ -38,8 +39,8 @@ use metrics::Gauge;
 use stoa_cache::{Cache, LimitKey, Limiter};
 use stoa_events::TRACEPARENT;
 use stoa_http::{
-    Failure, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Result, Verifier, admit, codes,
-    idempotent, names, settled,
+    Failure, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Result, Verifier, admit, idempotent, names,
+    settled,
 };
 use stoa_kernel::{Clock, Principal};
 use stoa_rpc::deadline;
@@ -48,10 +49,16 @@ use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span, field::Empty};
 use utoipa::openapi::OpenApi;
 
-pub(crate) use self::address::from_inside;
+pub(crate) use self::{address::Inside, arriving::Arrival};
 use self::{
-    address::Proxies, compress::Encoding, cors::Cors, exchange::Exchange, identity::Identity, remote::Remote,
-    routes::Routes, within::within,
+    address::Proxies,
+    arriving::{Arriving, Bodies, Pace},
+    compress::Encoding,
+    cors::Cors,
+    exchange::Exchange,
+    identity::Identity,
+    routes::Routes,
+    within::within,
 };
 pub use self::{remote::RemoteRoutes, shape::AsIs};
 use crate::{Draining, GatewayConfig, Upstreams, pages::document, upstream};
@@ -87,8 +94,8 @@ pub struct EdgeParts {
     pub upstreams: Option<Upstreams>,
     /// Which routes of `openapi` and `unlisted` are theirs.
     pub remote: Vec<RemoteRoutes>,
-    /// Whether all requests come by way of another process' edge, whose network is in `trusted_proxies`. What that one
-    /// does is not done twice then: CORS, limits on head and rates, security headers, compression.
+    /// Whether requests come by way of another process' edge. For those of peers in `trusted_proxies` what that one does is
+    /// not done twice: CORS, limits on head and rates, security headers, compression. For all others it is done here.
     pub behind_gateway: bool,
     /// Whether this process is about to stop.
     pub draining: Draining,
@@ -108,6 +115,7 @@ struct Inner {
     cors: Cors,
     per_address: Limiter,
     per_user: Limiter,
+    bodies: Arc<Bodies>,
     verifier: Verifier,
     keys: Option<Arc<dyn KeyAuthority>>,
     clock: Clock,
@@ -146,6 +154,7 @@ impl Edge {
             cors: Cors::new(&config.cors),
             per_address: cache.limiter("gateway.per_address", config.rate_limit.per_address),
             per_user: cache.limiter("gateway.per_user", config.rate_limit.per_user),
+            bodies: Bodies::new(config.bodies_max),
             verifier: parts.verifier,
             keys: parts.keys,
             clock: parts.clock,
@@ -166,6 +175,18 @@ impl Edge {
         }
     }
 
+    /// Closes the WebSockets to other processes that are still open; both sides are told.
+    pub(crate) async fn close_tunnels(&self) {
+        if let Some(upstreams) = &self.0.upstreams {
+            upstreams.tunnels().close().await;
+        }
+    }
+
+    /// Whether the peer is a proxy that the settings name.
+    pub(crate) fn trusts(&self, peer: SocketAddr) -> bool {
+        self.0.proxies.trusts(peer.ip())
+    }
+
     pub(crate) fn config(&self) -> &GatewayConfig {
         &self.0.config
     }
@@ -173,17 +194,20 @@ impl Edge {
     /// Answers one request of `peer`. Never fails: whatever goes wrong is an answer.
     pub async fn handle<B>(&self, peer: SocketAddr, request: http::Request<B>) -> Response
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let started = Instant::now();
         let edge = &*self.0;
         let (parts, body) = request.into_parts();
-        let (version, patience, call) = (parts.version, edge.patience(peer, &parts), grpc::is_call(&parts));
+        let (version, call) = (parts.version, grpc::is_call(&parts));
+        let relayed = edge.behind_gateway && edge.proxies.trusts(peer.ip());
+        let patience = edge.patience(relayed, &parts);
         let identity = Identity::of(&parts.headers, edge.traces.unwrap_or(0.0));
         let parent = identity.parent;
         let info = edge.inform(peer, &parts, identity);
         let mut exchange = Exchange::begin(edge, peer, &parts, info, (started, started + patience));
+        exchange.relayed = relayed;
         let span = edge.span(&exchange, &parent);
         let origin = edge.cors.allowed(&parts.headers);
         let encoding = Encoding::accepted(&parts.headers);
@@ -200,8 +224,7 @@ impl Edge {
         let answer = match answer {
             Some(Ok(answer)) => answer,
             Some(Err(panic)) => Err(Failure::internal(format_args!("panic: {}", words(&*panic)))),
-            None if exchange.route.remote.is_some() => Err(Remote::too_late()),
-            None => Err(Failure::new(codes::TIMEOUT)),
+            None => Err(exchange.too_late()),
         };
 
         let response = answer.unwrap_or_else(IntoResponse::into_response);
@@ -215,7 +238,7 @@ impl Edge {
                 .entry(header::CONNECTION)
                 .or_insert(HeaderValue::from_static("close"));
         }
-        if !edge.behind_gateway {
+        if !relayed {
             shape::headers(response.headers_mut(), &exchange);
             edge.cors.sign(response.headers_mut(), origin);
             response = compress::fit(response, &exchange.method, encoding, edge.config.compress_from);
@@ -228,9 +251,9 @@ impl Edge {
 
 impl Inner {
     /// How long the request may take: what the settings say, or the gateway before this process if that is less.
-    fn patience(&self, peer: SocketAddr, parts: &Parts) -> Duration {
+    fn patience(&self, relayed: bool, parts: &Parts) -> Duration {
         let own = self.config.timeout.0;
-        if !self.behind_gateway || !self.proxies.trusts(peer.ip()) {
+        if !relayed {
             return own;
         }
         upstream::headers::patience(&parts.headers).map_or(own, |left| left.min(own))
@@ -282,10 +305,10 @@ impl Inner {
     /// Counts, limits and authenticates a request, and passes it on.
     async fn answer<B>(&self, mut parts: Parts, body: B, exchange: &mut Exchange<'_>) -> Result<Response>
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        if !self.behind_gateway
+        if !exchange.relayed
             && let Some(answer) = self.enter(&parts, exchange).await?
         {
             return Ok(answer);
@@ -293,15 +316,13 @@ impl Inner {
         if let Some(Refused(failure)) = parts.extensions.remove() {
             return Err(failure);
         }
-        // A gRPC stream has no length; its messages have their limits where they are read.
-        let endless = exchange.route.remote.as_ref().is_some_and(|remote| remote.grpc);
-        let body = limits::limit_body(body, if endless { u64::MAX } else { self.config.max_body })?;
+        let body = self.receive(&mut parts, body, exchange)?;
         parts.extensions.insert(exchange.info.clone());
         parts.extensions.insert(ConnectInfo(exchange.peer));
         admit(&mut parts, &self.verifier, self.keys.as_deref()).await?;
         if let Some(principal) = parts.extensions.get::<Arc<Principal>>() {
             exchange.user = Some(principal.user_id);
-            if !self.behind_gateway {
+            if !exchange.relayed {
                 let user = LimitKey::User(principal.user_id.uuid().into_bytes());
                 exchange.tightest.take(&[(&self.per_user, user)]).await?;
             }
@@ -310,7 +331,52 @@ impl Inner {
         if let Some(remote) = &exchange.route.remote {
             return remote.pass_on(request, &exchange.info, exchange.deadline).await;
         }
-        Ok(self.pass_on(request, exchange).await)
+        let answer = self.pass_on(request, exchange).await;
+        match &exchange.arrival {
+            // The endpoint knows only that it could not read the body, and not why.
+            Some(arrival) if arrival.has_failed() && answer.status().as_u16() >= 400 => {
+                Err(arrival.failure())
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    /// The body as it will be read: within its limits.
+    ///
+    /// # Errors
+    /// 413 for a body that is known to be too large, before any of it is read.
+    fn receive<B>(&self, parts: &mut Parts, body: B, exchange: &mut Exchange<'_>) -> Result<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let size = body.size_hint();
+        if size.exact() == Some(0) {
+            return Ok(Body::empty());
+        }
+        let remote = exchange.route.remote.as_ref();
+        // A gRPC stream has no length and may be silent; its messages have their limits where they are read.
+        let stream = remote.is_some_and(|remote| remote.grpc);
+        let max = if stream {
+            u64::MAX
+        } else {
+            exchange.route.max_body(&parts.method, &self.config)
+        };
+        if size.lower() > max {
+            return Err(arriving::too_large(max));
+        }
+        // What only passes through takes up next to nothing.
+        let kept = remote.is_none() || size.exact().is_some_and(|size| size <= upstream::KEPT);
+        let arrival = Arrival::new(max, kept.then_some((&self.bodies, exchange.info.address)));
+        exchange.arrival = Some(arrival.clone());
+        if remote.is_some() {
+            parts.extensions.insert(arrival.clone());
+        }
+        let pace = Pace {
+            grace: self.config.body_grace.0,
+            rate: self.config.body_rate,
+        };
+        Ok(Arriving::body(body, arrival, (!stream).then_some(pace)))
     }
 
     /// Counts a request against what holds for anybody. Some: the answer to a preflight.

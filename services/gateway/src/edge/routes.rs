@@ -5,10 +5,10 @@ use std::{net::IpAddr, sync::OnceLock};
 use http::{Method, StatusCode};
 use metrics::Histogram;
 use stoa_cache::{Cache, LimitKey, Limiter};
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, PathItem, RefOr, path::Operation};
 
 use super::remote::Remote;
-use crate::config::RouteRate;
+use crate::{GatewayConfig, config::RouteRate};
 
 const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
@@ -26,6 +26,8 @@ pub(super) struct Routes {
 pub(super) struct Route {
     name: String,
     limiters: Vec<(Method, Limiter)>,
+    /// Methods that take something other than JSON, such as pictures.
+    files: Vec<Method>,
     /// Where its requests go, if its service runs in another process.
     pub(super) remote: Option<Remote>,
     durations: [[OnceLock<Histogram>; CLASSES.len()]; METHODS.len()],
@@ -38,8 +40,13 @@ impl Routes {
             paths: matchit::Router::new(),
             routes: vec![Route::new("(none)")],
         };
-        for path in openapi.paths.paths.keys().chain(unlisted) {
+        for path in unlisted {
             routes.insert(path);
+        }
+        for (path, item) in &openapi.paths.paths {
+            if let Some(index) = routes.insert(path) {
+                routes.routes[index].files = files(item);
+            }
         }
         for limit in limits {
             let known = routes.paths.at(&limit.path).is_ok();
@@ -115,8 +122,18 @@ impl Route {
         Self {
             name: name.to_owned(),
             limiters: Vec::new(),
+            files: Vec::new(),
             remote: None,
             durations: Default::default(),
+        }
+    }
+
+    /// Largest body that it takes, in bytes.
+    pub(super) fn max_body(&self, method: &Method, config: &GatewayConfig) -> u64 {
+        if self.files.contains(method) {
+            config.max_body
+        } else {
+            config.max_body.min(config.max_json)
         }
     }
 
@@ -154,6 +171,30 @@ impl Route {
         });
         histogram.record(seconds);
     }
+}
+
+/// The methods whose body is described as something other than JSON.
+fn files(item: &PathItem) -> Vec<Method> {
+    let described = [
+        (Method::POST, &item.post),
+        (Method::PUT, &item.put),
+        (Method::PATCH, &item.patch),
+    ];
+    let takes_files = |operation: &Option<Operation>| {
+        let body = operation
+            .as_ref()
+            .and_then(|operation| operation.request_body.as_ref());
+        let content = match body {
+            Some(RefOr::T(body)) => &body.content,
+            _ => return false,
+        };
+        content.keys().any(|kind| kind != "application/json")
+    };
+    described
+        .into_iter()
+        .filter(|(_, operation)| takes_files(operation))
+        .map(|(method, _)| method)
+        .collect()
 }
 
 fn row(method: &Method) -> usize {

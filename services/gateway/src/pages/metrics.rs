@@ -13,8 +13,8 @@ use super::Shared;
 
 /// Metrics in Prometheus' text format
 ///
-/// Open to callers on this machine and in `gateway.trusted_proxies`, unless they call for somebody else; to others with the
-/// permission `metrics.read`.
+/// Open to callers in `gateway.metrics_from`, and on this machine while `server.public_url` leads there too; to others with the
+/// permission `metrics.read`. What a proxy passes on is never open.
 #[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses(
     (status = 200, description = "All metrics.", body = String, content_type = "text/plain"), Problems,
 ))]

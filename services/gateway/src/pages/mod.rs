@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header, request::Parts};
-use stoa_http::{Code, Permission, RequestInfo};
+use stoa_http::{Code, Permission};
 use stoa_kernel::Principal;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::health::{Detail, HealthCheck};
-use crate::{Draining, Network, edge::from_inside};
+use crate::{Draining, Network, edge::Inside};
 
 stoa_http::permission!(
     /// May read metrics and what lies behind the state of health.
@@ -46,8 +46,8 @@ pub struct PagesParts {
     pub codes: Vec<Code>,
     /// Writes the metrics down in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Networks that count as inside: `gateway.trusted_proxies`.
-    pub trusted: Vec<Network>,
+    /// Networks whose callers count as inside: `gateway.metrics_from`.
+    pub metrics_from: Vec<Network>,
     /// Whether this process is about to stop.
     pub draining: Draining,
 }
@@ -60,7 +60,7 @@ struct Shared {
     checks: Vec<HealthCheck>,
     codes: Vec<Code>,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    trusted: Vec<Network>,
+    inside: Inside,
     draining: Draining,
 }
 
@@ -71,12 +71,12 @@ pub fn pages(parts: PagesParts) -> OpenApiRouter {
     codes.dedup_by_key(|code| code.code);
     let shared = Arc::new(Shared {
         version: parts.version,
+        inside: Inside::new(parts.metrics_from, &parts.public_url),
         public_url: parts.public_url,
         mailbox: parts.mailbox,
         checks: parts.checks,
         codes,
         metrics: parts.metrics,
-        trusted: parts.trusted,
         draining: parts.draining,
     });
     OpenApiRouter::new()
@@ -95,10 +95,9 @@ pub fn pages(parts: PagesParts) -> OpenApiRouter {
 impl Shared {
     /// Whether the caller may see how this installation is doing inside.
     fn insider(&self, parts: &Parts) -> bool {
-        let info = parts.extensions.get::<RequestInfo>();
-        let near = info.is_some_and(|info| from_inside(&self.trusted, info.address, &parts.headers));
         let principal = parts.extensions.get::<Arc<Principal>>();
-        near || principal.is_some_and(|principal| principal.permissions.permits(MetricsRead::NAME))
+        self.inside.contains(parts)
+            || principal.is_some_and(|principal| principal.permissions.permits(MetricsRead::NAME))
     }
 }
 

@@ -74,6 +74,7 @@ const fn advice(code: &Code) -> &'static str {
         403 => "Ask somebody who may do this, or an administrator for the permission.",
         404 => "Look at the address. What you may not see looks as if it did not exist.",
         405 => "The Allow header of the answer names the methods that are offered.",
+        408 => "Send the body at once and without long pauses.",
         409 | 412 => "Read the thing again, and repeat what you meant to do if it still holds.",
         413 | 414 | 431 => "Send less; the detail of the answer names the limit.",
         415 => "Set the content type that the API's description names.",

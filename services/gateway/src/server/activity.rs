@@ -13,6 +13,7 @@ use std::{
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::time::sleep;
 
 /// What happens on one connection.
 #[derive(Clone, Default)]
@@ -24,6 +25,9 @@ struct Counts {
     under_way: AtomicUsize,
     /// Beginnings and ends so far.
     events: AtomicU64,
+    /// Answers of which there is more once the caller has taken what it was handed: those of this period, and of the last.
+    unread: [AtomicUsize; 2],
+    period: AtomicUsize,
 }
 
 /// A request under way.
@@ -37,16 +41,45 @@ impl Activity {
         Busy(Arc::clone(&self.0))
     }
 
-    /// Returns once nothing has happened for `time`, or up to half as much longer.
-    pub(super) async fn idle_for(&self, time: Duration) {
+    /// Whether no request is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.under_way.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether there ever was a request.
+    pub(super) fn was_used(&self) -> bool {
+        self.0.events.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns once the connection is of no use to anybody: there was no request within `head`; or nothing has happened for
+    /// `idle`, or up to half as much longer; or the caller has not read on in an answer for half of `idle`, or up to twice as
+    /// long.
+    pub(super) async fn spent(&self, head: Duration, idle: Duration) {
+        sleep(head).await;
+        if !self.was_used() {
+            return;
+        }
         let (mut seen, mut quiet) = (0, 0);
-        while quiet < 2 {
-            tokio::time::sleep(time / 2).await;
+        while quiet < 2 && !self.is_unread() {
+            sleep(idle / 2).await;
             let events = self.0.events.load(Ordering::Relaxed);
-            let idle = events == seen && self.0.under_way.load(Ordering::Relaxed) == 0;
-            quiet = if idle { quiet + 1 } else { 0 };
+            quiet = if events == seen && self.is_idle() {
+                quiet + 1
+            } else {
+                0
+            };
             seen = events;
         }
+    }
+
+    /// Begins a new period. True if there is an answer of the one before the last that its caller has not read on in since.
+    fn is_unread(&self) -> bool {
+        let next = self.0.period.load(Ordering::Relaxed) ^ 1;
+        if self.0.unread[next].load(Ordering::Relaxed) > 0 {
+            return true;
+        }
+        self.0.period.store(next, Ordering::Relaxed);
+        false
     }
 }
 
@@ -60,14 +93,48 @@ impl Drop for Busy {
 impl Busy {
     /// The answer, which keeps the connection busy until all of it has been handed over.
     pub(super) fn until_sent(self, response: Response) -> http::Response<Sent> {
-        response.map(|body| Sent { body, _busy: self })
+        response.map(|body| {
+            let mut sent = Sent {
+                body,
+                busy: self,
+                unread: None,
+            };
+            sent.hand_over();
+            sent
+        })
     }
 }
 
 /// The body of an answer under way.
 pub(super) struct Sent {
     body: Body,
-    _busy: Busy,
+    busy: Busy,
+    /// The period in which it became the caller's turn.
+    unread: Option<usize>,
+}
+
+impl Sent {
+    /// It is the caller's turn: there is more once it has taken what there is.
+    fn hand_over(&mut self) {
+        if !http_body::Body::is_end_stream(&self.body) {
+            let counts = &self.busy.0;
+            let period = counts.period.load(Ordering::Relaxed);
+            counts.unread[period].fetch_add(1, Ordering::Relaxed);
+            self.unread = Some(period);
+        }
+    }
+
+    fn taken(&mut self) {
+        if let Some(period) = self.unread.take() {
+            self.busy.0.unread[period].fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.taken();
+    }
 }
 
 impl http_body::Body for Sent {
@@ -78,7 +145,12 @@ impl http_body::Body for Sent {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        self.taken();
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(_))) = &polled {
+            self.hand_over();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

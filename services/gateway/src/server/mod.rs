@@ -3,10 +3,12 @@
 mod activity;
 mod bare;
 mod host;
+mod places;
 mod redirect;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use http::header;
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -20,23 +22,30 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     runtime::Handle,
-    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 pub use self::redirect::{Answers, redirect};
-use self::{activity::Activity, bare::Worded};
-use crate::{Edge, threads::Threads};
+use self::{
+    activity::Busy,
+    bare::Worded,
+    places::{Place, Places},
+};
+use crate::{Edge, GatewayConfig, threads::Threads};
 
 /// How a listener treats connections. The defaults fit a public one.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Connections at once; further ones wait to be accepted.
+    /// Connections at once. A further one takes the place of one without a request under way, and waits if there is none.
     pub connections: usize,
-    /// How long a connection may stay without a request under way: before its first, between two, and within the head of
-    /// one that does not come to an end.
+    /// Connections at once of one address, or one /64 of IPv6; those of trusted proxies are not counted. A further one takes
+    /// the place of one without a request under way, and is closed if there is none.
+    pub connections_per_address: usize,
+    /// How long a connection may stay without a first request whose head has come to an end.
+    pub head: Duration,
+    /// How long a connection may stay without a request under way after that, and how long a caller may leave an answer unread.
     pub idle: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
@@ -46,8 +55,39 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 16_384,
+            connections_per_address: 1024,
+            head: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             streams: 256,
+        }
+    }
+}
+
+/// Descriptors that connections leave for everything else, at most: files, databases, and the connections that end.
+const RESERVED: u64 = 1024;
+
+impl ServerLimits {
+    /// As the settings say, within the `files` that the process may have open. `passes_on`: a request may take a connection to
+    /// another process as well.
+    #[must_use]
+    pub fn new(config: &GatewayConfig, files: Option<u64>, passes_on: bool) -> Self {
+        let files = files.unwrap_or(u64::MAX);
+        let ours = files - (files / 4).min(RESERVED);
+        let most = usize::try_from(if passes_on { ours / 2 } else { ours }).unwrap_or(usize::MAX);
+        let connections = config.connections.min(most);
+        if connections < config.connections {
+            tracing::info!(
+                connections,
+                files,
+                "the limit on open files allows fewer connections than gateway.connections"
+            );
+        }
+        Self {
+            connections,
+            // One address alone cannot take all places.
+            connections_per_address: config.connections_per_address.min(connections / 2).max(1),
+            head: config.head_timeout.0,
+            ..Self::default()
         }
     }
 }
@@ -66,6 +106,11 @@ pub struct ServerOptions {
 
 /// Read buffer of an HTTP/1 connection. A head that is larger is refused before the edge sees it.
 const BUFFER: usize = 64 * 1024;
+/// What an HTTP/2 peer may send before it is read: on one stream, and on all of a connection.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// What is kept of an answer for an HTTP/2 stream whose caller does not read it.
+const STREAM_BUFFER: usize = 64 * 1024;
 /// HTTP/2 peers are asked this often whether they are still there.
 const PING: Duration = Duration::from_secs(20);
 
@@ -95,14 +140,11 @@ pub async fn serve_with(
         tls,
         shutdown: shutdown.clone(),
     });
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections, limits.connections_per_address);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    while let Some((stream, peer)) = accept(&listener, &places, &shutdown).await {
-        // There is one: accept has waited for it.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            continue;
-        };
+    let trusts = |peer| server.edge.trusts(peer);
+    while let Some((stream, peer, place)) = accept(&listener, &places, trusts, &shutdown).await {
         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
         let thread = threads.place();
         let runtime = thread
@@ -115,10 +157,10 @@ pub async fn serve_with(
                 Some(_) => stream.into_std().and_then(TcpStream::from_std),
             };
             match stream {
-                Ok(stream) => server.connection(stream, peer, watcher).await,
+                Ok(stream) => server.connection(stream, peer, watcher, place).await,
                 Err(error) => tracing::error!(%error, %peer, "a connection cannot be handed to its thread"),
             }
-            drop((place, thread));
+            drop(thread);
         };
         connections.spawn_on(driven, &runtime);
         while connections.try_join_next().is_some() {}
@@ -133,21 +175,23 @@ pub async fn serve_with(
             connections = connections.len(),
             "the grace period is over; requests under way are cut off"
         );
+        tunnels.close_tunnels().await;
     }
     connections.shutdown().await;
 }
 
-/// The next connection; none once the server is to stop.
+/// The next connection with its place; none once the server is to stop.
 async fn accept(
     listener: &TcpListener,
-    places: &Semaphore,
+    places: &Arc<Places>,
+    trusts: impl Fn(SocketAddr) -> bool,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr)> {
+) -> Option<(TcpStream, SocketAddr, Place)> {
     loop {
         let next = async {
-            // Only waits for a free place: it is taken where the connection is.
-            let _ = places.acquire().await;
-            listener.accept().await
+            let (stream, peer) = listener.accept().await?;
+            let place = places.find(peer.ip(), trusts(peer)).await;
+            Ok::<_, std::io::Error>((stream, peer, place))
         };
         let accepted = tokio::select! {
             biased;
@@ -155,7 +199,10 @@ async fn accept(
             accepted = next => accepted,
         };
         match accepted {
-            Ok(accepted) => return Some(accepted),
+            Ok((stream, peer, Some(place))) => return Some((stream, peer, place)),
+            Ok((_, peer, None)) => {
+                tracing::debug!(%peer, "a connection was closed: its address has as many at work as one may have");
+            }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // Such as too many open files: it passes when connections are closed.
@@ -189,6 +236,9 @@ fn builder(edge: &Edge, limits: ServerLimits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(max_header.saturating_mul(2))
         .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(STREAM_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     builder
@@ -204,17 +254,18 @@ struct Server {
 
 impl Server {
     /// Serves one connection to its end.
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher, place: Place) {
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.requests(stream, peer, watcher).await;
+            return self.requests(stream, peer, watcher, place).await;
         };
         tokio::select! {
             biased;
             // No request can be under way yet.
             () = self.shutdown.cancelled() => {}
+            () = place.evicted() => {}
             shaken = tls.accept(stream) => match shaken {
-                Ok(stream) => self.requests(stream, peer, watcher).await,
+                Ok(stream) => return self.requests(stream, peer, watcher, place).await,
                 Err(error) => tracing::debug!(%error, %peer, "a TLS handshake came to nothing"),
             },
         }
@@ -225,12 +276,16 @@ impl Server {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: SocketAddr,
         watcher: Watcher,
+        place: Place,
     ) {
-        let activity = Activity::default();
-        let (edge, active) = (self.edge.clone(), activity.clone());
+        let place = Arc::new(place);
+        let (edge, own) = (self.edge.clone(), Arc::clone(&place));
         let service = service_fn(move |mut request: Request<Incoming>| {
             host::check(&mut request);
-            let (edge, busy) = (edge.clone(), active.busy());
+            let (edge, busy) = (edge.clone(), own.activity().busy());
+            if request.headers().contains_key(header::UPGRADE) {
+                request.extensions_mut().insert(Held::new(&own));
+            }
             async move { Ok::<_, std::convert::Infallible>(busy.until_sent(edge.handle(peer, request).await)) }
         });
         let connection = self
@@ -242,7 +297,20 @@ impl Server {
             ended = connection => if let Err(error) = ended {
                 tracing::debug!(%error, %peer, "a connection ended badly");
             },
-            () = activity.idle_for(self.limits.idle) => tracing::debug!(%peer, "a connection was idle for too long"),
+            () = place.evicted() => tracing::debug!(%peer, "a connection without a request gave way to another"),
+            () = place.activity().spent(self.limits.head, self.limits.idle) => {
+                tracing::debug!(%peer, "a connection was idle for too long");
+            }
         }
+    }
+}
+
+/// The place of a connection, held by what goes on with it after it has ceased to be HTTP.
+#[derive(Clone)]
+pub(crate) struct Held(#[expect(dead_code, reason = "held until it is dropped")] Arc<(Busy, Arc<Place>)>);
+
+impl Held {
+    fn new(place: &Arc<Place>) -> Self {
+        Self(Arc::new((place.activity().busy(), Arc::clone(place))))
     }
 }

@@ -14,12 +14,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::RwLock;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::accept;
+use super::{accept, places::Places};
 
 /// Texts under `/.well-known/acme-challenge/`, by which a certificate authority sees that a name is ours (RFC 8555, 8.3).
 /// Cheap to clone; clones share the texts.
@@ -44,24 +43,24 @@ impl Answers {
 
 /// A request and its answer take no longer.
 const TIME: Duration = Duration::from_secs(10);
-/// At once; further connections wait.
-const CONNECTIONS: usize = 1024;
+/// Connections at once, and such of one address; further ones take the place of the oldest.
+const CONNECTIONS: usize = 256;
+const CONNECTIONS_PER_ADDRESS: usize = 32;
 /// Larger heads are refused.
 const BUFFER: usize = 32 * 1024;
 
 /// Answers every request with 308 to the same address by https at `port`, and [`Answers`] with their text, until
 /// `shutdown`.
 pub async fn redirect(listener: TcpListener, port: u16, answers: Answers, shutdown: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Some((stream, _)) = accept(&listener, &places, &shutdown).await {
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            continue;
-        };
+    let places = Places::new(CONNECTIONS, CONNECTIONS_PER_ADDRESS);
+    while let Some((stream, _, place)) = accept(&listener, &places, |_| false, &shutdown).await {
         let answers = answers.clone();
         tokio::spawn(async move {
-            // Whoever is slow or writes nonsense has ended the connection; there is nobody to tell.
-            let _ = timeout(TIME, connection(stream, port, answers)).await;
-            drop(place);
+            tokio::select! {
+                () = place.evicted() => {}
+                // Whoever is slow or writes nonsense has ended the connection; there is nobody to tell.
+                _ = timeout(TIME, connection(stream, port, answers)) => {}
+            }
         });
     }
 }

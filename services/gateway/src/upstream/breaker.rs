@@ -1,139 +1,124 @@
-//! Leaves a service alone that fails most of what it is asked, and finds out when it is well again.
+//! Leaves a service alone that fails most of what it is asked, until a check finds that it answers again.
 
 use std::time::{Duration, Instant};
 
 use metrics::Gauge;
 use parking_lot::Mutex;
+use tokio::{sync::Notify, time::sleep};
 
 /// What is counted together.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// One service's breaker. Only requests that got no answer count: an answer of 5xx is one.
+/// One service's breaker. Only requests that the service itself left without an answer count: an answer of 5xx is one,
+/// and what callers do wrong says nothing about the service.
+///
+/// No request of a caller is ever the one that finds out whether the service answers again: whoever sends a slow body would
+/// hold the service away from all others meanwhile.
 pub(super) struct Breaker {
     volume: u32,
     rest: Duration,
     state: Mutex<State>,
+    opened: Notify,
     open: Gauge,
 }
 
 struct State {
-    phase: Phase,
+    /// Until when the service is left alone at least; none while it is asked.
+    open: Option<Instant>,
     since: Instant,
     total: u32,
     failed: u32,
 }
 
-enum Phase {
-    Closed,
-    Open {
-        until: Instant,
-    },
-    /// One request tries for all.
-    Probing,
-}
-
 /// Leave to ask; tells the breaker how it went. Dropped without a word it changes nothing.
-pub(super) struct Pass<'a> {
-    breaker: &'a Breaker,
-    probe: bool,
-}
+pub(super) struct Pass<'a>(&'a Breaker);
 
 impl Breaker {
     pub(super) fn new(volume: u32, rest: Duration, open: Gauge) -> Self {
         Self {
             volume,
             rest,
-            state: Mutex::new(State {
-                phase: Phase::Closed,
-                since: Instant::now(),
-                total: 0,
-                failed: 0,
-            }),
+            state: Mutex::new(State::new(None, Instant::now())),
+            opened: Notify::new(),
             open,
         }
     }
 
     /// Leave to ask, or how long to wait.
     pub(super) fn pass(&self) -> Result<Pass<'_>, Duration> {
-        let mut state = self.state.lock();
-        let probe = match state.phase {
-            Phase::Closed => false,
-            Phase::Probing => return Err(self.rest),
-            Phase::Open { until } => {
-                let left = until.saturating_duration_since(Instant::now());
-                if !left.is_zero() {
-                    return Err(left);
-                }
-                state.phase = Phase::Probing;
-                true
-            }
-        };
-        Ok(Pass { breaker: self, probe })
-    }
-
-    /// There is reason to think that it is well again: the next request may try.
-    pub(super) fn reconsider(&self) {
-        let mut state = self.state.lock();
-        if let Phase::Open { until } = &mut state.phase {
-            *until = Instant::now();
+        match self.state.lock().open {
+            None => Ok(Pass(self)),
+            Some(until) => Err(until.saturating_duration_since(Instant::now())),
         }
     }
 
-    fn count(&self, probe: bool, failed: bool) {
+    /// Returns once the service has been left alone for long enough, and is to be checked.
+    pub(super) async fn due(&self) {
+        loop {
+            let opened = self.opened.notified();
+            let until = self.state.lock().open;
+            match until {
+                None => opened.await,
+                Some(until) => return sleep(until.saturating_duration_since(Instant::now())).await,
+            }
+        }
+    }
+
+    /// A check of the service ended. `again`: it was away before, and is another process now.
+    pub(super) fn checked(&self, answered: bool, again: bool) {
         let mut state = self.state.lock();
         let now = Instant::now();
-        if probe {
-            self.turn(&mut state, failed, now);
-        } else if matches!(state.phase, Phase::Closed) {
-            if now.duration_since(state.since) > WINDOW {
-                (state.since, state.total, state.failed) = (now, 0, 0);
-            }
-            state.total = state.total.saturating_add(1);
-            state.failed = state.failed.saturating_add(u32::from(failed));
-            if failed && state.total >= self.volume && state.failed >= state.total.div_ceil(2) {
-                self.turn(&mut state, true, now);
-            }
+        let Some(until) = state.open else { return };
+        if answered && (again || until <= now) {
+            self.turn(&mut state, None, now);
+        } else if until <= now {
+            self.turn(&mut state, Some(now + self.rest), now);
         }
     }
 
-    fn turn(&self, state: &mut State, open: bool, now: Instant) {
-        let phase = if open {
-            Phase::Open {
-                until: now + self.rest,
-            }
-        } else {
-            Phase::Closed
-        };
-        *state = State {
-            phase,
-            since: now,
+    fn count(&self, failed: bool) {
+        let mut state = self.state.lock();
+        if state.open.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        if now.duration_since(state.since) > WINDOW {
+            *state = State::new(None, now);
+        }
+        state.total = state.total.saturating_add(1);
+        state.failed = state.failed.saturating_add(u32::from(failed));
+        if failed && state.total >= self.volume && state.failed >= state.total.div_ceil(2) {
+            self.turn(&mut state, Some(now + self.rest), now);
+            self.opened.notify_one();
+        }
+    }
+
+    fn turn(&self, state: &mut State, open: Option<Instant>, now: Instant) {
+        *state = State::new(open, now);
+        self.open.set(if open.is_some() { 1.0 } else { 0.0 });
+    }
+}
+
+impl State {
+    fn new(open: Option<Instant>, since: Instant) -> Self {
+        Self {
+            open,
+            since,
             total: 0,
             failed: 0,
-        };
-        self.open.set(if open { 1.0 } else { 0.0 });
+        }
     }
 }
 
 impl Pass<'_> {
     /// The service answered.
-    pub(super) fn answered(mut self) {
-        self.breaker.count(std::mem::take(&mut self.probe), false);
+    pub(super) fn answered(self) {
+        self.0.count(false);
     }
 
     /// It did not.
-    pub(super) fn failed(mut self) {
-        self.breaker.count(std::mem::take(&mut self.probe), true);
-    }
-}
-
-impl Drop for Pass<'_> {
-    fn drop(&mut self) {
-        if self.probe {
-            // The probe was given up without a result: the next one may try.
-            self.breaker.state.lock().phase = Phase::Open {
-                until: Instant::now(),
-            };
-        }
+    pub(super) fn failed(self) {
+        self.0.count(true);
     }
 }
 
@@ -169,17 +154,30 @@ mod tests {
         assert!(breaker.pass().is_ok());
     }
 
-    #[test]
-    fn one_request_tries_for_all_and_its_end_decides() {
-        let breaker = breaker(Duration::ZERO);
+    #[tokio::test]
+    async fn a_check_that_is_answered_closes_it_once_its_time_is_over() {
+        let breaker = breaker(Duration::from_millis(50));
         for _ in 0..4 {
             ask(&breaker, true);
         }
-        let probe = breaker.pass().unwrap_or_else(|_| panic!("one may try"));
-        assert!(breaker.pass().is_err(), "one only");
-        drop(probe);
-        let probe = breaker.pass().unwrap_or_else(|_| panic!("the next may try"));
-        probe.answered();
-        assert!(breaker.pass().is_ok() && breaker.pass().is_ok());
+        breaker.checked(true, false);
+        assert!(breaker.pass().is_err(), "it is too early");
+        breaker.due().await;
+        breaker.checked(false, false);
+        assert!(breaker.pass().is_err(), "the service is still away");
+        breaker.due().await;
+        assert!(breaker.pass().is_err(), "no request finds out");
+        breaker.checked(true, false);
+        assert!(breaker.pass().is_ok());
+    }
+
+    #[test]
+    fn a_service_that_came_back_is_asked_at_once() {
+        let breaker = breaker(Duration::from_secs(60));
+        for _ in 0..4 {
+            ask(&breaker, true);
+        }
+        breaker.checked(true, true);
+        assert!(breaker.pass().is_ok());
     }
 }

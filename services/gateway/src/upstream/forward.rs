@@ -9,7 +9,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError};
+use http_body_util::BodyExt;
 use stoa_http::{Failure, RequestInfo, Result, codes};
 use stoa_kernel::random;
 
@@ -23,10 +23,12 @@ use super::{
 use crate::{
     AsIs,
     codes::{UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE},
+    edge::Arrival,
+    server::Held,
 };
 
 /// Larger bodies are not kept for another try.
-const REPLAYED: u64 = 64 * 1024;
+pub(crate) const KEPT: u64 = 64 * 1024;
 /// Before the same replica is tried again, about so long is waited.
 const PAUSE: f64 = 0.05;
 
@@ -40,24 +42,32 @@ impl Service {
     ) -> Result<Response> {
         let upgrade = hyper::upgrade::on(&mut request);
         let (mut parts, body) = request.into_parts();
+        let held = parts.extensions.remove::<Held>();
+        let arrival = parts.extensions.remove::<Arrival>();
+        let arrival = arrival.as_ref();
         let websocket = headers::to_upstream(&mut parts, info, deadline)?;
         let mut bare = Request::new(body);
         *bare.method_mut() = parts.method;
         *bare.uri_mut() = parts.uri;
         *bare.headers_mut() = parts.headers;
         let pass = self.breaker.pass().map_err(|wait| self.resting(wait))?;
-        let mut pass = Some(Deciding {
-            pass: Some(pass),
-            deadline,
-        });
-        let answer = if websocket {
-            self.tunnel(bare, upgrade).await
-        } else {
-            self.exchange(bare).await
-        };
-        if let Some(mut deciding) = pass.take() {
-            deciding.decide(answer.as_ref().err());
+        if self.is_full() {
+            return Err(unavailable(Duration::from_secs(1)).cause(format_args!(
+                "as many requests to {} are under way as this process may have files open for (ulimit -n)",
+                self.name
+            )));
         }
+        let mut deciding = Deciding {
+            pass: Some(pass),
+            arrival,
+            deadline,
+        };
+        let answer = if websocket {
+            self.tunnel(bare, (upgrade, held), arrival).await
+        } else {
+            self.exchange(bare, arrival).await
+        };
+        deciding.decide(answer.as_ref().err());
         let mut response = answer.map_err(Refused::into_failure)?;
         if response.status().as_u16() >= 400 {
             response.extensions_mut().insert(AsIs);
@@ -66,9 +76,9 @@ impl Service {
     }
 
     /// Tries replicas until one answers.
-    async fn exchange(&self, request: Request<Body>) -> Result<Response, Refused> {
+    async fn exchange(&self, request: Request<Body>, arrival: Option<&Arrival>) -> Result<Response, Refused> {
         self.budget.pay_in();
-        let (mut request, again) = Again::keep(request).await?;
+        let (mut request, again) = Again::keep(request, arrival).await?;
         let mut tried: Vec<Arc<Replica>> = Vec::new();
         loop {
             let Some(replica) = self.choose(&tried) else {
@@ -81,8 +91,9 @@ impl Service {
                 Ok(response) => return Ok(response),
                 Err(miss) => miss,
             };
-            if let Some(failure) = too_large(&miss) {
-                return Err(Refused::caller(failure));
+            if let Some(refused) = Refused::by_caller(arrival) {
+                replica.measured.count(Outcome::Abandoned);
+                return Err(refused);
             }
             self.note(&replica, &miss);
             let may = tried.len() < self.config.retries as usize && self.budget.draw();
@@ -99,6 +110,7 @@ impl Service {
     /// Counts what a replica failed to do.
     pub(super) fn note(&self, replica: &Replica, miss: &Miss) {
         match miss {
+            Miss::Unsent(_, error) if is_ours(error) => replica.measured.count(Outcome::Unreached),
             Miss::Unsent(..) => self.failed(replica, Outcome::Unreached),
             Miss::Lost(_) => self.failed(replica, Outcome::Lost),
             // It only closed a connection that was idle, or it is gone: then the next one fails to connect.
@@ -114,9 +126,11 @@ impl Service {
     }
 }
 
-/// Tells the breaker how a request ended; one that was given up at its deadline failed.
+/// Tells the breaker how a request ended; one that was given up at its deadline failed, unless it was its caller who let
+/// the service wait.
 struct Deciding<'a> {
     pass: Option<super::breaker::Pass<'a>>,
+    arrival: Option<&'a Arrival>,
     deadline: Instant,
 }
 
@@ -133,7 +147,11 @@ impl Deciding<'_> {
 
 impl Drop for Deciding<'_> {
     fn drop(&mut self) {
+        let callers = self
+            .arrival
+            .is_some_and(|arrival| arrival.is_awaited() || arrival.has_failed());
         if let Some(pass) = self.pass.take()
+            && !callers
             && self.deadline <= Instant::now() + Duration::from_millis(1)
         {
             pass.failed();
@@ -155,7 +173,8 @@ impl Refused {
 
     pub(super) fn missed(service: &str, replica: &Replica, miss: Miss) -> Self {
         let address = replica.way.address();
-        Self::service(match miss {
+        let by_service = !matches!(&miss, Miss::Unsent(_, error) if is_ours(error));
+        let failure = match miss {
             Miss::Unsent(_, error) => unavailable(Duration::from_secs(1)).cause(format_args!(
                 "{service} at {address} cannot be reached: {}",
                 causes(&error)
@@ -166,7 +185,8 @@ impl Refused {
                     "{service} at {address} broke off: {}",
                     causes(&error)
                 )),
-        })
+        };
+        Self { failure, by_service }
     }
 
     fn service(failure: Failure) -> Self {
@@ -176,11 +196,21 @@ impl Refused {
         }
     }
 
-    fn caller(failure: Failure) -> Self {
-        Self {
-            failure,
+    /// Some: nothing came of the request because of its caller's body, which says nothing about the service.
+    pub(super) fn by_caller(arrival: Option<&Arrival>) -> Option<Self> {
+        let arrival = arrival.filter(|arrival| arrival.has_failed())?;
+        Some(Self {
+            failure: arrival.failure(),
             by_service: false,
-        }
+        })
+    }
+
+    /// The caller's body could not be read.
+    fn unread(arrival: Option<&Arrival>, error: &axum::Error) -> Self {
+        Self::by_caller(arrival).unwrap_or_else(|| Self {
+            failure: Failure::new(codes::MALFORMED).cause(error),
+            by_service: false,
+        })
     }
 
     fn into_failure(self) -> Failure {
@@ -198,21 +228,16 @@ fn unavailable(wait: Duration) -> Failure {
     Failure::new(UPSTREAM_UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
 }
 
+/// Whether it is this process that can open no more connections: too many open files.
+fn is_ours(error: &std::io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
 fn causes(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// 413, if the caller's body grew beyond what is taken.
-fn too_large(miss: &Miss) -> Option<Failure> {
-    let error: &dyn std::error::Error = match miss {
-        Miss::Lost(error) | Miss::Stale(error) => error,
-        Miss::Unsent(..) => return None,
-    };
-    let mut chain = std::iter::successors(Some(error), |error| error.source());
-    chain
-        .any(<dyn std::error::Error>::is::<LengthLimitError>)
-        .then(|| Failure::new(codes::TOO_LARGE))
 }
 
 /// What a request was, for another try after it may have come to a replica. Only of methods that may be repeated: a POST
@@ -227,12 +252,15 @@ struct Again {
 
 impl Again {
     /// The request, and itself once more if it may be repeated; a small body is read for that.
-    async fn keep(request: Request<Body>) -> Result<(Request<Body>, Option<Self>), Refused> {
+    async fn keep(
+        request: Request<Body>,
+        arrival: Option<&Arrival>,
+    ) -> Result<(Request<Body>, Option<Self>), Refused> {
         let small = request
             .body()
             .size_hint()
             .exact()
-            .is_some_and(|size| size <= REPLAYED);
+            .is_some_and(|size| size <= KEPT);
         if !request.method().is_idempotent() || !small {
             return Ok((request, None));
         }
@@ -241,9 +269,10 @@ impl Again {
         let bytes = if empty {
             Bytes::new()
         } else {
-            let read = body.collect().await;
-            read.map_err(|error| Refused::caller(Failure::new(codes::MALFORMED).cause(error)))?
-                .to_bytes()
+            match body.collect().await {
+                Ok(read) => read.to_bytes(),
+                Err(error) => return Err(Refused::unread(arrival, &error)),
+            }
         };
         let again = Self {
             method: parts.method.clone(),

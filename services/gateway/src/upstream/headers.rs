@@ -31,6 +31,38 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
+/// Headers that `Connection` cannot make one's own: the edge decides by them, and so does the service behind it. Were they
+/// left behind, the two would see different requests, such as one of a signed-in caller and one of nobody.
+const END_TO_END: [HeaderName; 9] = [
+    header::HOST,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::ORIGIN,
+    header::RANGE,
+    header::LOCATION,
+    header::ETAG,
+    header::VARY,
+];
+const END_TO_END_NAMES: [&str; 6] = [
+    names::API_KEY_HEADER,
+    names::CSRF_HEADER,
+    names::IDEMPOTENCY_KEY,
+    names::REQUEST_ID,
+    "traceparent",
+    "tracestate",
+];
+/// The same for all headers whose names begin so.
+const END_TO_END_FAMILIES: [&str; 7] = [
+    "accept",
+    "access-control-",
+    "content-",
+    "forwarded",
+    "if-",
+    "x-forwarded-",
+    "x-request-",
+];
+
 /// Headers that are added at most.
 const ADDED: usize = 6;
 
@@ -156,8 +188,7 @@ fn strip(headers: &mut HeaderMap) {
             .map(str::trim)
             .filter(|name| !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"))
             .filter_map(|name| name.parse().ok())
-            // Whoever wants these gone means to have the request understood as another.
-            .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
+            .filter(|name| !is_end_to_end(name))
             .collect();
         for name in named {
             headers.remove(name);
@@ -167,6 +198,13 @@ fn strip(headers: &mut HeaderMap) {
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
+}
+
+fn is_end_to_end(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    END_TO_END.contains(name)
+        || END_TO_END_NAMES.contains(&text)
+        || END_TO_END_FAMILIES.iter().any(|family| text.starts_with(family))
 }
 
 /// Other protocols than WebSocket are not switched to: with `h2c` whoever asks would talk to the upstream past the edge.
@@ -240,6 +278,36 @@ mod tests {
         ]);
         strip(&mut headers);
         assert_eq!(headers, map(&[("content-length", "3"), ("x-public", "1")]));
+    }
+
+    #[test]
+    fn no_caller_makes_the_service_see_another_request_than_the_edge() {
+        for name in [
+            "authorization",
+            "cookie",
+            "host",
+            "x-api-key",
+            "x-csrf-token",
+            "idempotency-key",
+            "content-type",
+            "content-encoding",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "forwarded",
+            "x-request-id",
+            "x-request-timeout-ms",
+            "traceparent",
+            "origin",
+            "if-match",
+            "if-none-match",
+            "range",
+            "accept-encoding",
+        ] {
+            let mut headers = map(&[(name, "1")]);
+            headers.insert(header::CONNECTION, name.to_uppercase().parse().unwrap());
+            strip(&mut headers);
+            assert_eq!(headers, map(&[(name, "1")]));
+        }
     }
 
     #[test]

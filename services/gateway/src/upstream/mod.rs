@@ -5,6 +5,7 @@ mod breaker;
 mod budget;
 mod config;
 mod forward;
+mod frames;
 pub(crate) mod headers;
 mod health;
 mod latency;
@@ -21,7 +22,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub use self::config::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
 use self::{config::UpstreamConfig as Settings, tunnel::Tunnels};
-pub(crate) use self::{forward::too_late, service::Service};
+pub(crate) use self::{
+    forward::{KEPT, too_late},
+    service::Service,
+};
 use stoa_tls::Mutual;
 
 use crate::GatewayConfig;

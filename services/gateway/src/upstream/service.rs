@@ -8,6 +8,7 @@ use std::{
 use arc_swap::ArcSwap;
 use metrics::Counter;
 use stoa_kernel::random;
+use stoa_telemetry::max_open_files;
 use stoa_tls::Mutual;
 
 use super::{
@@ -28,9 +29,11 @@ pub(crate) struct Service {
     pub(super) urls: Vec<UpstreamUrl>,
     pub(super) config: UpstreamConfig,
     pub(super) replicas: ArcSwap<Vec<Arc<Replica>>>,
-    pub(super) breaker: Breaker,
+    pub(super) breaker: Arc<Breaker>,
     pub(super) budget: Budget,
     pub(super) retries: Counter,
+    /// Requests under way at most: each may take a connection of its own.
+    most: usize,
     peers: Option<Arc<Mutual>>,
     pub(super) tunnels: Tunnels,
 }
@@ -54,15 +57,22 @@ impl Service {
         });
         Self {
             replicas: ArcSwap::from_pointee(known.collect()),
-            breaker: Breaker::new(config.breaker_volume, config.breaker_for.0, open),
+            breaker: Arc::new(Breaker::new(config.breaker_volume, config.breaker_for.0, open)),
             budget: Budget::new(config.retry_budget),
             retries: metrics::counter!("stoa_upstream_retries_total", &service()),
+            most: most(max_open_files()),
             name: name.to_owned(),
             urls,
             config,
             peers,
             tunnels,
         }
+    }
+
+    /// Whether as many requests are under way as there may be connections.
+    pub(super) fn is_full(&self) -> bool {
+        let replicas = self.replicas.load();
+        replicas.iter().map(|replica| replica.in_flight()).sum::<usize>() >= self.most
     }
 
     /// A replica at `address`, which `url` has led to.
@@ -101,6 +111,13 @@ impl Service {
             replica.measured.healthy(false);
         }
     }
+}
+
+/// A quarter of the files that this process may have open: callers take more, and other services some too.
+fn most(files: Option<u64>) -> usize {
+    files.map_or(usize::MAX, |files| {
+        usize::try_from(files / 4).unwrap_or(usize::MAX)
+    })
 }
 
 /// The better of two at random among those that will do.

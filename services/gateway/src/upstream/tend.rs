@@ -36,16 +36,20 @@ pub(super) async fn tend(service: Weak<Service>) {
             resolve(&service).await;
         }
         let replicas = service.replicas.load_full();
-        let well = join_all(replicas.iter().map(|replica| check(replica, config))).await;
-        if well.contains(&true) {
-            service.breaker.reconsider();
-        }
+        let checks = join_all(replicas.iter().map(|replica| check(replica, config))).await;
+        let answered = checks.iter().any(|check| check.answered);
+        let again = checks.iter().any(|check| check.again);
+        service.breaker.checked(answered, again);
         for replica in replicas.iter() {
             replica.sweep(config.idle.0);
         }
         let pause = config.check_every.0.mul_f64(0.75 + random::fraction() / 2.0);
+        let breaker = Arc::clone(&service.breaker);
         drop((replicas, service));
-        sleep(pause).await;
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = breaker.due() => {}
+        }
     }
 }
 
@@ -92,8 +96,15 @@ async fn resolve(service: &Service) {
     service.replicas.store(Arc::new(after));
 }
 
-/// Asks one replica. True if it is well again.
-async fn check(replica: &Replica, config: &UpstreamConfig) -> bool {
+/// What a check of one replica found.
+struct Check {
+    answered: bool,
+    /// It is ready and was not before.
+    again: bool,
+}
+
+/// Asks one replica.
+async fn check(replica: &Replica, config: &UpstreamConfig) -> Check {
     let patience = config.connect_timeout.0 + PATIENCE;
     let found = match replica.protocol {
         Protocol::Http1 => timeout(patience, ask(replica, config))
@@ -107,7 +118,10 @@ async fn check(replica: &Replica, config: &UpstreamConfig) -> bool {
     };
     let again = replica.tell(found);
     replica.measured.healthy(replica.is_fit());
-    again
+    Check {
+        answered: found != Told::Nothing,
+        again,
+    }
 }
 
 /// `GET /health/ready` on a connection of its own: so it is known that new ones are accepted.

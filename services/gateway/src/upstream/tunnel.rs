@@ -1,13 +1,13 @@
-//! WebSockets: after the handshake, bytes both ways until one side is done or both are silent.
+//! WebSockets: after the handshake, bytes both ways until one side is done, both are silent, or this process stops.
 
 use std::{
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -15,28 +15,45 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
-use tokio_util::task::TaskTracker;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     attempt::Miss,
     forward::Refused,
+    frames::{self, Frames},
     headers,
     relay::Relayed,
     replica::Flight,
     service::Service,
     wire::{self, Unanswered},
 };
+use crate::{edge::Arrival, server::Held};
+
+/// How long a frame that has begun may take to end, and then each side to hear that this process stops.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// All tunnels that are open.
 #[derive(Clone, Default)]
-pub(crate) struct Tunnels(TaskTracker);
+pub(crate) struct Tunnels {
+    open: TaskTracker,
+    stop: CancellationToken,
+}
 
 impl Tunnels {
     /// Returns once none is open any more.
     pub(crate) async fn closed(&self) {
-        self.0.close();
-        self.0.wait().await;
+        self.open.close();
+        self.open.wait().await;
+    }
+
+    /// Tells both sides of each that this process stops, and closes it: within two seconds.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        self.closed().await;
     }
 }
 
@@ -45,7 +62,8 @@ impl Service {
     pub(super) async fn tunnel(
         &self,
         mut request: Request<Body>,
-        caller: OnUpgrade,
+        caller: (OnUpgrade, Option<Held>),
+        arrival: Option<&Arrival>,
     ) -> Result<Response, Refused> {
         *request.uri_mut() = headers::origin_form(std::mem::take(request.uri_mut()));
         let mut tried = Vec::new();
@@ -59,6 +77,9 @@ impl Service {
                 Ok(answer) => return Ok(self.tie(answer, caller, flight).await),
                 Err(miss) => miss,
             };
+            if let Some(refused) = Refused::by_caller(arrival) {
+                return Err(refused);
+            }
             self.note(&replica, &miss);
             request = match miss {
                 Miss::Unsent(unsent, _)
@@ -93,7 +114,7 @@ impl Service {
     async fn tie(
         &self,
         mut answer: hyper::Response<hyper::body::Incoming>,
-        caller: OnUpgrade,
+        (caller, held): (OnUpgrade, Option<Held>),
         flight: Flight,
     ) -> Response {
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -112,74 +133,177 @@ impl Service {
         parts.extensions.clear();
         let (idle, service) = (self.config.tunnel_idle.0, self.name.clone());
         let open = metrics::gauge!("stoa_upstream_tunnels", "service" => service.clone());
-        self.tunnels.0.spawn(async move {
+        let stop = self.tunnels.stop.clone();
+        self.tunnels.open.spawn(async move {
             open.increment(1.0);
             let ended = match tokio::try_join!(caller, upstream) {
-                Ok((caller, upstream)) => relay(TokioIo::new(caller), TokioIo::new(upstream), idle).await,
+                Ok((caller, upstream)) => {
+                    relay(TokioIo::new(caller), TokioIo::new(upstream), idle, &stop).await
+                }
                 Err(error) => Err(io::Error::other(error)),
             };
             open.decrement(1.0);
             if let Err(error) = ended {
                 tracing::debug!(%error, service, "a tunnel ended badly");
             }
-            drop(flight);
+            drop((flight, held));
         });
         Response::from_parts(parts, Body::empty())
     }
 }
 
-/// Copies both ways until both are done, or neither has sent anything for `idle`.
-async fn relay<A, B>(a: A, b: B, idle: Duration) -> io::Result<()>
+/// Copies both ways until both are done, neither has sent anything for `idle`, or `stop`: then both are told.
+async fn relay<A, B>(caller: A, upstream: B, idle: Duration, stop: &CancellationToken) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    let reads = Arc::new(AtomicU64::new(0));
-    let (mut a, mut b) = (Heard(a, Arc::clone(&reads)), Heard(b, Arc::clone(&reads)));
-    tokio::select! {
-        ended = copy_bidirectional(&mut a, &mut b) => ended.map(|_| ()),
-        () = silent_for(&reads, idle) => Err(io::Error::new(io::ErrorKind::TimedOut, "nobody said anything")),
+    let traffic = Arc::new(Traffic::default());
+    let (mut caller, mut upstream) = (Side::new(caller, &traffic), Side::new(upstream, &traffic));
+    let copied = {
+        let mut copying = pin!(copy_bidirectional(&mut caller, &mut upstream));
+        let copied = tokio::select! {
+            copied = &mut copying => Some(copied),
+            () = silent_for(&traffic.reads, idle) => {
+                Some(Err(io::Error::new(io::ErrorKind::TimedOut, "nobody said anything")))
+            }
+            () = stop.cancelled() => None,
+        };
+        match copied {
+            Some(copied) => Some(copied),
+            None => {
+                traffic.stopping.store(true, Ordering::Relaxed);
+                // Frames that have begun come to their ends.
+                timeout(GOODBYE, traffic.between_frames(&mut copying))
+                    .await
+                    .ok()
+                    .flatten()
+            }
+        }
+    };
+    if let Some(copied) = copied {
+        return copied.map(|_| ());
     }
+    let goodbyes = async {
+        tokio::join!(
+            caller.close(frames::close_of_server()),
+            upstream.close(frames::close_of_client())
+        )
+    };
+    let _ = timeout(GOODBYE, goodbyes).await;
+    Ok(())
 }
 
 /// Returns once nothing was read for `idle`, or up to half as much longer.
 async fn silent_for(reads: &AtomicU64, idle: Duration) {
     let (mut seen, mut quiet) = (0, 0);
     while quiet < 2 {
-        tokio::time::sleep(idle / 2).await;
+        sleep(idle / 2).await;
         let now = reads.load(Ordering::Relaxed);
         quiet = if now == seen { quiet + 1 } else { 0 };
         seen = now;
     }
 }
 
-/// Counts what is read of it.
-struct Heard<T>(T, Arc<AtomicU64>);
+/// What the two sides of a tunnel share.
+#[derive(Default)]
+struct Traffic {
+    reads: AtomicU64,
+    /// No further frame begins.
+    stopping: AtomicBool,
+    /// Sides that have been written part of a frame.
+    within: AtomicU64,
+}
 
-impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
+impl Traffic {
+    /// Goes on until no side has been written part of a frame; some if that ended first.
+    async fn between_frames<F: Future + Unpin>(&self, copying: &mut F) -> Option<F::Output> {
+        while self.within.load(Ordering::Relaxed) > 0 {
+            tokio::select! {
+                copied = &mut *copying => return Some(copied),
+                () = sleep(Duration::from_millis(10)) => {}
+            }
+        }
+        None
+    }
+}
+
+/// One side: counts what is read of it, and knows where the frames end that are written to it.
+struct Side<T> {
+    stream: T,
+    frames: Frames,
+    traffic: Arc<Traffic>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Side<T> {
+    fn new(stream: T, traffic: &Arc<Traffic>) -> Self {
+        Self {
+            stream,
+            frames: Frames::default(),
+            traffic: Arc::clone(traffic),
+        }
+    }
+
+    /// Says a last frame, unless it would stand within another, and reads until the other side has gone: what is left unread
+    /// would make the kernel take the frame back.
+    async fn close(&mut self, frame: Vec<u8>) -> io::Result<()> {
+        if self.frames.is_between() {
+            self.stream.write_all(&frame).await?;
+        }
+        self.stream.shutdown().await?;
+        let mut sink = [0; 4096];
+        while self.stream.read(&mut sink).await? > 0 {}
+        Ok(())
+    }
+
+    fn wrote(&mut self, bytes: &[u8]) {
+        let before = self.frames.is_between();
+        self.frames.pass(bytes);
+        match (before, self.frames.is_between()) {
+            (true, false) => _ = self.traffic.within.fetch_add(1, Ordering::Relaxed),
+            (false, true) => _ = self.traffic.within.fetch_sub(1, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Side<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.0).poll_read(cx, buffer);
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if polled.is_ready() {
-            self.1.fetch_add(1, Ordering::Relaxed);
+            self.traffic.reads.fetch_add(1, Ordering::Relaxed);
         }
         polled
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Side<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.traffic.stopping.load(Ordering::Relaxed) {
+            if self.frames.is_between() {
+                // Never woken: whoever stops the tunnel goes on by itself.
+                return Poll::Pending;
+            }
+            bytes = &bytes[..self.frames.rest(bytes)];
+        }
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.wrote(&bytes[..written]);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -2,8 +2,11 @@
 
 use axum::body::{Body, Bytes};
 use futures::stream;
+use utoipa::openapi::{
+    Content, HttpMethod, PathItem, path::OperationBuilder, request_body::RequestBodyBuilder,
+};
 
-use crate::story::{request, story};
+use crate::story::{request, story, story_with};
 
 fn chunked(size: usize) -> Body {
     let chunks = std::iter::repeat_n(Bytes::from_static(&[b'x'; 10]), size / 10);
@@ -33,19 +36,13 @@ async fn a_body_is_taken_up_to_the_limit() {
             "too_large"
         );
     }
-    assert_eq!(
-        story
-            .send_body(request("POST", "/stream"), chunked(110))
-            .await
-            .status,
-        418,
-        "streams end at the limit too"
-    );
+    let stream = story.send_body(request("POST", "/stream"), chunked(110)).await;
+    assert_eq!(stream.code(), "too_large", "streams end at the limit too");
 }
 
 #[tokio::test]
 async fn the_limit_may_be_larger_than_the_frameworks() {
-    let story = story("max_body = 4194304");
+    let story = story("max_body = 4194304\nmax_json = 4194304");
     assert_eq!(
         story
             .send_body(request("POST", "/echo"), vec![b'x'; 4_000_000])
@@ -55,6 +52,39 @@ async fn the_limit_may_be_larger_than_the_frameworks() {
     );
     let key = request("POST", "/echo").header("idempotency-key", "large");
     assert_eq!(story.send_body(key, vec![b'x'; 3_000_000]).await.status, 200);
+}
+
+#[tokio::test]
+async fn files_may_be_larger_than_json() {
+    let takes = |kind: &str| {
+        let body = RequestBodyBuilder::new()
+            .content(kind, Content::default())
+            .build();
+        OperationBuilder::new().request_body(Some(body)).build()
+    };
+    let story = story_with("max_body = 300000\nmax_json = 1000", |parts| {
+        let mut item = PathItem::new(HttpMethod::Post, takes("application/json"));
+        item.put = Some(takes("image/png"));
+        parts.openapi.paths.paths.insert("/echo".into(), item);
+    });
+    for (method, size, status) in [
+        ("POST", 1000, 200),
+        ("POST", 1001, 413),
+        ("PUT", 300_000, 200),
+        ("PUT", 300_001, 413),
+    ] {
+        let answer = story.send_body(request(method, "/echo"), vec![b'x'; size]).await;
+        assert_eq!(answer.status, status, "{method} {size}");
+    }
+}
+
+#[tokio::test]
+async fn json_is_taken_up_to_64_kib_unless_the_settings_say_otherwise() {
+    let story = story("");
+    for (size, status) in [(65_536, 200), (65_537, 413)] {
+        let answer = story.send_body(request("POST", "/echo"), vec![b'x'; size]).await;
+        assert_eq!(answer.status, status, "{size}");
+    }
 }
 
 #[tokio::test]

@@ -279,7 +279,7 @@ async fn bodies_of_unknown_length_pass_and_are_limited() {
 #[tokio::test]
 async fn large_bodies_pass_whole_both_ways() {
     let shop = replica(Router::new()).await;
-    let gateway = gateway("", &[&shop]).await;
+    let gateway = gateway("max_json = 1000000", &[&shop]).await;
     let large: String = (0..200_000)
         .map(|number| char::from(b'a' + (number % 26) as u8))
         .collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::story::{from, request, story};
+use crate::story::{from, request, story, story_with};
 
 #[tokio::test]
 async fn an_address_that_asks_too_often_is_told_to_wait() {
@@ -133,4 +133,28 @@ async fn what_a_client_claims_about_its_address_counts_only_from_a_trusted_proxy
     let lied = story.send(claim("203.0.113.1", "1.2.3.6")).await;
     assert_eq!(lied.json()["address"], "203.0.113.1");
     assert_eq!(story.send(claim("203.0.113.1", "1.2.3.7")).await.status, 429);
+}
+
+#[tokio::test]
+async fn behind_a_gateway_only_a_trusted_peer_is_spared_limits_and_security_headers() {
+    let settings = "trusted_proxies = [\"10.0.0.0/8\"]\nrate_limit.per_address = \"1/m\"";
+    let story = story_with(settings, |parts| parts.behind_gateway = true);
+    for _ in 0..3 {
+        let relayed = story.send(from("10.1.2.3", "GET", "/plain")).await;
+        assert_eq!(
+            (relayed.status, relayed.header("x-content-type-options")),
+            (200, "")
+        );
+    }
+    let direct = story.send(from("192.0.2.1", "GET", "/plain")).await;
+    assert_eq!(
+        (direct.status, direct.header("x-content-type-options")),
+        (200, "nosniff")
+    );
+    assert_eq!(
+        story.send(from("192.0.2.1", "GET", "/plain")).await.code(),
+        "rate_limited"
+    );
+    let long = from("192.0.2.2", "GET", &format!("/plain?{}", "x".repeat(9000)));
+    assert_eq!(story.send(long).await.status, 414);
 }

@@ -7,6 +7,7 @@
 
 mod body;
 mod browser;
+mod callers;
 mod edge;
 mod errors;
 mod forwarding;

@@ -19,12 +19,12 @@ const OWN: Code = Code {
 fn parts(checks: Vec<HealthCheck>) -> PagesParts {
     PagesParts {
         version: "1.2.3",
-        public_url: "http://stoa.test:3000".into(),
+        public_url: "http://localhost:3000".into(),
         mailbox: true,
         checks,
         codes: vec![OWN],
         metrics: Arc::new(|| "requests_total 7\n".to_owned()),
-        trusted: vec!["10.0.0.0/8".parse().unwrap()],
+        metrics_from: vec!["10.0.0.0/8".parse().unwrap()],
         draining: Draining::default(),
     }
 }
@@ -33,6 +33,11 @@ fn with_checks(checks: Vec<HealthCheck>) -> Story {
     story_with("", |edge| {
         (edge.router, edge.openapi) = pages(parts(checks)).split_for_parts();
     })
+}
+
+/// As a program on this machine asks.
+fn local(path: &str) -> http::request::Builder {
+    from("127.0.0.1", "GET", path).header("host", "localhost:3000")
 }
 
 fn switched(name: &str, works: &Arc<AtomicBool>, needed: bool) -> HealthCheck {
@@ -93,14 +98,12 @@ async fn only_insiders_learn_why() {
         (request("GET", "/health"), false),
         (bearer(&somebody), false),
         (bearer(&reader), true),
-        (from("127.0.0.1", "GET", "/health"), true),
+        (local("/health"), true),
         (from("10.1.2.3", "GET", "/health"), true),
+        (local("/health").header("x-forwarded-for", "127.0.0.1"), false),
+        (local("/health").header("forwarded", "for=127.0.0.1"), false),
         (
-            from("127.0.0.1", "GET", "/health").header("x-forwarded-for", "127.0.0.1"),
-            false,
-        ),
-        (
-            from("127.0.0.1", "GET", "/health").header("forwarded", "for=127.0.0.1"),
+            from("10.1.2.3", "GET", "/health").header("x-real-ip", "10.1.2.3"),
             false,
         ),
     ] {
@@ -147,7 +150,8 @@ async fn metrics_are_for_insiders() {
     assert_eq!(story.send(bearer(story.token().0)).await.code(), "forbidden");
     for asked in [
         bearer(story.token_with(&["metrics.*"]).0),
-        from("127.0.0.1", "GET", "/metrics"),
+        local("/metrics"),
+        from("10.1.2.3", "GET", "/metrics"),
     ] {
         let answer = story.send(asked).await;
         assert_eq!(
@@ -160,6 +164,28 @@ async fn metrics_are_for_insiders() {
                 .starts_with("text/plain; version=0.0.4")
         );
     }
+}
+
+#[tokio::test]
+async fn metrics_are_not_for_who_comes_by_a_proxy_that_nobody_declared() {
+    let story = with_checks(Vec::new());
+    let nginx = local("/metrics")
+        .version(http::Version::HTTP_10)
+        .header("connection", "close");
+    let rebound = from("127.0.0.1", "GET", "/metrics").header("host", "evil.example:3000");
+    let nameless = from("127.0.0.1", "GET", "/metrics");
+    for asked in [nginx, rebound, nameless] {
+        assert_eq!(story.send(asked).await.code(), "unauthenticated");
+    }
+    let public = story_with("", |edge| {
+        let parts = PagesParts {
+            public_url: "https://example.com".into(),
+            ..parts(Vec::new())
+        };
+        (edge.router, edge.openapi) = pages(parts).split_for_parts();
+    });
+    assert_eq!(public.send(local("/metrics")).await.code(), "unauthenticated");
+    assert_eq!(public.send(from("10.1.2.3", "GET", "/metrics")).await.status, 200);
 }
 
 #[tokio::test]
@@ -235,7 +261,7 @@ async fn pages_stand_on_their_own() {
     let home = String::from_utf8(story.get("/").await.body.to_vec()).unwrap();
     assert!(
         home.contains("1.2.3")
-            && home.contains("curl -s http://stoa.test:3000/api")
+            && home.contains("curl -s http://localhost:3000/api")
             && home.contains("/dev/mail")
     );
     let icon = story.get("/favicon.svg").await;

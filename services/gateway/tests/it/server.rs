@@ -2,6 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use axum::{
+    body::{Body, Bytes},
+    routing::get,
+};
+use futures::{StreamExt, stream};
 use stoa_gateway::{ServerLimits, ServerOptions, serve_with};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::story::{Story, story};
+use crate::story::{Story, story, story_with};
 
 pub(crate) struct Served {
     address: SocketAddr,
@@ -100,9 +105,7 @@ async fn http_2_is_spoken_to_those_who_know() {
     let executor = hyper_util::rt::TokioExecutor::new();
     let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
     tokio::spawn(connection);
-    let request = http::Request::get("http://x/plain")
-        .body(axum::body::Body::empty())
-        .unwrap();
+    let request = http::Request::get("http://x/plain").body(Body::empty()).unwrap();
     let answer = sender.send_request(request).await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), answer.version()),
@@ -179,6 +182,7 @@ async fn after_the_grace_period_it_stops_all_the_same() {
 #[tokio::test]
 async fn who_sends_a_head_bit_by_bit_is_cut_off_and_who_works_is_not() {
     let limits = ServerLimits {
+        head: Duration::from_millis(200),
         idle: Duration::from_millis(200),
         ..ServerLimits::default()
     };
@@ -215,7 +219,7 @@ async fn who_sends_a_head_bit_by_bit_is_cut_off_and_who_works_is_not() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_connections_wait_for_their_turn() {
+async fn connections_at_work_keep_their_places_and_others_wait() {
     let limits = ServerLimits {
         connections: 1,
         ..ServerLimits::default()
@@ -223,23 +227,136 @@ async fn beyond_the_limit_connections_wait_for_their_turn() {
     let served = serve(story(""), limits, Duration::from_secs(1)).await;
     let mut first = served.connect().await;
     first
-        .write_all(b"HEAD /plain HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
         .unwrap();
-    head(&mut first).await;
+    sleep(Duration::from_millis(50)).await;
     let mut second = served.connect().await;
     second
         .write_all(b"HEAD /plain HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
         .unwrap();
-    assert!(
-        timeout(Duration::from_millis(100), second.readable())
-            .await
-            .is_err(),
-        "there is no place yet"
-    );
-    drop(first);
+    let waits = timeout(Duration::from_millis(100), second.readable()).await;
+    assert!(waits.is_err(), "there is no place yet");
+    assert!(head(&mut first).await.starts_with("HTTP/1.1 200"));
     assert!(head(&mut second).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn sockets_that_say_nothing_keep_nobody_out() {
+    for (connections, connections_per_address) in [(4, 100), (100, 4)] {
+        let limits = ServerLimits {
+            connections,
+            connections_per_address,
+            ..ServerLimits::default()
+        };
+        let served = serve(story(""), limits, Duration::from_secs(1)).await;
+        let mut silent = Vec::new();
+        for _ in 0..20 {
+            silent.push(served.connect().await);
+        }
+        let mut begun = served.connect().await;
+        begun.write_all(b"GET /pl").await.unwrap();
+        for _ in 0..3 {
+            let answer = served.raw(b"GET /plain HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            assert!(answer.await.starts_with("HTTP/1.1 200"));
+        }
+        assert_eq!(silent[0].read(&mut [0; 1]).await.unwrap(), 0, "it gave way");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_cut_off_and_one_that_keeps_its_pace_is_not() {
+    let served = usual("body_grace = \"300ms\"\nbody_rate = 20").await;
+    let head = b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n";
+    for (piece, every, status) in [(&b"x"[..], 100, "408"), (&[b'x'; 10], 50, "200")] {
+        let mut stream = served.connect().await;
+        stream.write_all(head).await.unwrap();
+        let begun = Instant::now();
+        for _ in 0..(100 / piece.len()) {
+            sleep(Duration::from_millis(every)).await;
+            if stream.write_all(piece).await.is_err() || begun.elapsed() > Duration::from_secs(3) {
+                break;
+            }
+        }
+        let answer = read(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+}
+
+/// Without end, as fast as it is read.
+fn endless() -> Story {
+    story_with("", |parts| {
+        let chunk = Bytes::from(vec![b'x'; 65_536]);
+        let body =
+            async move || Body::from_stream(stream::repeat(chunk.clone()).map(Ok::<_, std::io::Error>));
+        parts.router = std::mem::take(&mut parts.router).route("/endless", get(body));
+    })
+}
+
+fn impatient() -> ServerLimits {
+    ServerLimits {
+        idle: Duration::from_millis(400),
+        head: Duration::from_millis(400),
+        ..ServerLimits::default()
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_read_an_answer_is_cut_off() {
+    let served = serve(endless(), impatient(), Duration::from_secs(1)).await;
+    let mut stream = served.connect().await;
+    stream
+        .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    sleep(Duration::from_millis(1500)).await;
+    let mut buffer = vec![0; 1 << 20];
+    let ends = async { while matches!(stream.read(&mut buffer).await, Ok(1..)) {} };
+    timeout(Duration::from_secs(3), ends)
+        .await
+        .expect("the answer ends");
+}
+
+#[tokio::test]
+async fn who_does_not_read_a_stream_of_http_2_is_cut_off() {
+    let served = serve(endless(), impatient(), Duration::from_secs(1)).await;
+    let io = hyper_util::rt::TokioIo::new(served.connect().await);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let ask = |path: &str| {
+        http::Request::get(format!("http://x{path}"))
+            .body(Body::empty())
+            .unwrap()
+    };
+    let unread = sender.send_request(ask("/endless")).await.unwrap();
+    // Other requests on the connection do not keep it.
+    let asks = async {
+        while sender.send_request(ask("/plain")).await.is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(3), asks)
+        .await
+        .expect("the connection ends");
+    drop(unread);
+    connection.abort();
+}
+
+#[tokio::test]
+async fn who_reads_slowly_but_reads_is_not_cut_off() {
+    let served = serve(endless(), impatient(), Duration::from_secs(1)).await;
+    let mut stream = served.connect().await;
+    stream
+        .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut buffer = vec![0; 4 << 20];
+    for _ in 0..20 {
+        sleep(Duration::from_millis(100)).await;
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+    }
 }
 
 #[tokio::test]

@@ -5,20 +5,36 @@ use std::time::Duration;
 use axum::{Router, extract::Request, response::Response, routing::any};
 use futures::{SinkExt, StreamExt};
 use http::{HeaderValue, StatusCode, header};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, handshake::derive_accept_key, protocol::Role},
 };
 
 use crate::{
-    split::{gateway, replica},
+    split::{GRACE, gateway, gateway_limited, replica},
     story::request,
 };
 
 /// Says back what it hears.
-async fn echo(mut request: Request) -> Response {
+async fn echo(request: Request) -> Response {
+    switch(request, async |mut socket| {
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_close() || socket.send(message).await.is_err() {
+                break;
+            }
+        }
+    })
+}
+
+/// Switches to a WebSocket and hands it over.
+fn switch<F, Fut>(mut request: Request, talk: F) -> Response
+where
+    F: FnOnce(WebSocketStream<TokioIo<Upgraded>>) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
     let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
         let mut refused = Response::new("a WebSocket is wanted".into());
         *refused.status_mut() = StatusCode::UPGRADE_REQUIRED;
@@ -27,12 +43,7 @@ async fn echo(mut request: Request) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let io = TokioIo::new(upgrade.await.unwrap());
-        let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-        while let Some(Ok(message)) = socket.next().await {
-            if message.is_close() || socket.send(message).await.is_err() {
-                break;
-            }
-        }
+        talk(WebSocketStream::from_raw_socket(io, Role::Server, None).await).await;
     });
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -106,4 +117,64 @@ async fn a_stop_waits_for_open_sockets() {
     assert!(!stopped.is_finished());
     drop(socket);
     timeout(Duration::from_secs(3), stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn at_the_end_of_the_grace_both_sides_are_told_that_the_gateway_goes() {
+    let (closed, mut closes) = mpsc::unbounded_channel();
+    let told = any(async move |request: Request| {
+        let closed = closed.clone();
+        switch(request, async move |mut socket| {
+            while let Some(Ok(message)) = socket.next().await {
+                if let Message::Close(frame) = message {
+                    let _ = closed.send(frame.map(|frame| u16::from(frame.code)));
+                }
+            }
+        })
+    });
+    let shop = replica(Router::new().route("/ws", told)).await;
+    let gateway = gateway("", &[&shop]).await;
+    let (mut socket, _) = client_async("ws://shop.example/ws", gateway.connect().await)
+        .await
+        .unwrap();
+    socket.send(Message::text("before")).await.unwrap();
+    let stopped = tokio::spawn(gateway.stop());
+    let last = timeout(GRACE * 3, socket.next()).await.unwrap();
+    let Some(Ok(Message::Close(Some(frame)))) = last else {
+        panic!("{last:?}");
+    };
+    assert_eq!(u16::from(frame.code), 1001);
+    let close = timeout(Duration::from_secs(2), closes.recv()).await.unwrap();
+    assert_eq!(close, Some(Some(1001)));
+    timeout(Duration::from_secs(3), stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_open_socket_counts_as_a_connection_of_its_address() {
+    let shop = replica(echoes()).await;
+    let gateway = gateway_limited(2, &[&shop]).await;
+    let mut sockets = Vec::new();
+    for _ in 0..2 {
+        let (socket, _) = client_async("ws://shop.example/ws", gateway.connect().await)
+            .await
+            .unwrap();
+        sockets.push(socket);
+    }
+    let refused = client_async("ws://shop.example/ws", gateway.connect().await).await;
+    assert!(refused.is_err(), "both places are taken");
+    let mut socket = sockets.pop().unwrap();
+    socket.close(None).await.unwrap();
+    while let Some(Ok(_)) = socket.next().await {}
+    drop(socket);
+    let begun = tokio::time::Instant::now();
+    while client_async("ws://shop.example/ws", gateway.connect().await)
+        .await
+        .is_err()
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "the place is free again"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use stoa_gateway::{Draining, RemoteRoutes, ServerOptions, Upstreams, serve_with};
+use stoa_gateway::{Draining, Edge, RemoteRoutes, ServerLimits, ServerOptions, Upstreams, serve_with};
 use stoa_tls::Mutual;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,6 +24,9 @@ use crate::story::{Answer, story_with};
 /// Quick checks, so that tests do not wait.
 const QUICK: &str = "upstream.check_every = \"100ms\"\nupstream.connect_timeout = \"2s\"\n\
                      rate_limit.per_address = \"off\"\n";
+
+/// How long a stop waits for requests and sockets.
+pub(crate) const GRACE: Duration = Duration::from_secs(3);
 
 /// A process that listens.
 pub(crate) struct Process {
@@ -139,7 +142,7 @@ pub(crate) async fn replica_at(address: SocketAddr, router: Router) -> Process {
         }
     });
     let edge = story_with(
-        "trusted_proxies = [\"127.0.0.0/8\"]\ncors.origins = [\"https://app.example\"]",
+        "max_json = 4194304\ntrusted_proxies = [\"127.0.0.0/8\"]\ncors.origins = [\"https://app.example\"]",
         |parts| {
             parts.router = std::mem::take(&mut parts.router)
                 .merge(router)
@@ -148,7 +151,7 @@ pub(crate) async fn replica_at(address: SocketAddr, router: Router) -> Process {
             parts.draining = draining.clone();
         },
     );
-    listen(address, edge.edge, draining, 0).await
+    listen(address, edge.edge, draining, ServerOptions::default()).await
 }
 
 /// A gateway in front of replicas, which serves nothing itself.
@@ -173,8 +176,31 @@ pub(crate) async fn gateway_on(
     urls: &[String],
     peers: Option<&Arc<Mutual>>,
 ) -> Process {
+    let options = ServerOptions {
+        threads,
+        ..ServerOptions::default()
+    };
+    let edge = edge_to(settings, urls, peers);
+    listen("127.0.0.1:0".parse().unwrap(), edge, Draining::default(), options).await
+}
+
+/// A gateway that takes so many connections of one address.
+pub(crate) async fn gateway_limited(connections_per_address: usize, replicas: &[&Process]) -> Process {
+    let urls: Vec<_> = replicas.iter().map(|replica| replica.url()).collect();
+    let options = ServerOptions {
+        limits: ServerLimits {
+            connections_per_address,
+            ..ServerLimits::default()
+        },
+        ..ServerOptions::default()
+    };
+    let edge = edge_to("", &urls, None);
+    listen("127.0.0.1:0".parse().unwrap(), edge, Draining::default(), options).await
+}
+
+fn edge_to(settings: &str, urls: &[String], peers: Option<&Arc<Mutual>>) -> Edge {
     let settings = format!("{QUICK}upstreams.shop = {urls:?}\n{settings}");
-    let edge = story_with(&settings, |parts| {
+    let story = story_with(&settings, |parts| {
         let paths = described();
         parts.upstreams = Some(Upstreams::new(&parts.config, peers).unwrap());
         parts.remote = vec![RemoteRoutes {
@@ -191,8 +217,7 @@ pub(crate) async fn gateway_on(
         parts.openapi = paths;
         parts.router = Router::new();
     });
-    let address = "127.0.0.1:0".parse().unwrap();
-    listen(address, edge.edge, Draining::default(), threads).await
+    story.edge
 }
 
 /// What the description of the service offers.
@@ -218,21 +243,11 @@ fn described() -> OpenApi {
     openapi
 }
 
-async fn listen(
-    address: SocketAddr,
-    edge: stoa_gateway::Edge,
-    draining: Draining,
-    threads: usize,
-) -> Process {
+async fn listen(address: SocketAddr, edge: Edge, draining: Draining, options: ServerOptions) -> Process {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let options = ServerOptions {
-        threads,
-        ..ServerOptions::default()
-    };
-    let grace = Duration::from_secs(5);
-    let server = tokio::spawn(serve_with(listener, edge, stop.clone(), grace, options));
+    let server = tokio::spawn(serve_with(listener, edge, stop.clone(), GRACE, options));
     Process {
         address,
         draining,

@@ -25,7 +25,7 @@ fn pages_of(settings: &str, draining: &Draining) -> Story {
             checks: upstreams.checks(),
             codes: Vec::new(),
             metrics: std::sync::Arc::new(String::new),
-            trusted: vec!["10.0.0.0/8".parse().unwrap()],
+            metrics_from: vec!["10.0.0.0/8".parse().unwrap()],
             draining: draining.clone(),
         };
         (edge.router, edge.openapi) = pages(parts).split_for_parts();
