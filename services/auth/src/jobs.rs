@@ -18,13 +18,17 @@ use crate::{
         accounts::{self, Account},
         known_networks,
         mail_tokens::{self, Purpose},
-        refresh_tokens, revocations, sessions,
+        refresh_tokens, registered_names, revocations, sessions,
     },
     tokens::Opaque,
 };
 
 /// How long a network is remembered from which an account has not signed in any more.
 const KNOWN_NETWORK: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// How long the names of a registration are kept for others to ask for. Events of before have long arrived then.
+const REGISTERED_NAMES: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Rows deleted in one transaction.
+const BATCH: u32 = 1000;
 
 /// How long may take what goes through whole tables.
 const LONG: Duration = Duration::from_secs(600);
@@ -201,6 +205,8 @@ async fn link(ctx: &Ctx, user: UserId, kind: MailKind) -> Result<(String, Durati
 
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
     let now = ctx.clock.now();
+    let registered = now.saturating_sub(REGISTERED_NAMES).unwrap_or(Timestamp::MIN);
+    while registered_names::purge(&ctx.db, registered, BATCH).await? > 0 {}
     let mut tx = work.begin().await?;
     sessions::purge(&mut tx, now).await?;
     refresh_tokens::purge(&mut tx, now).await?;

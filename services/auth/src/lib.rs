@@ -51,6 +51,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0012_number_revocations",
     "0013_create_signing_keys",
     "0014_raise_roles",
+    "0015_keep_registered_names",
 ];
 
 /// What its endpoints are, for a process that does not run it.

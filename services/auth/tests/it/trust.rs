@@ -6,8 +6,8 @@ use stoa_auth::ISSUER;
 use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
     v1::{
-        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RevokedSession,
-        TrustRequest, TrustResponse,
+        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RegistrationRequest,
+        RegistrationResponse, RevokedSession, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -196,6 +196,13 @@ impl Access for TooMuch {
         &self,
         _: Request<AuthenticateKeyRequest>,
     ) -> Result<Response<AuthenticateKeyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn registration(
+        &self,
+        _: Request<RegistrationRequest>,
+    ) -> Result<Response<RegistrationResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 
