@@ -16,6 +16,15 @@ pub fn lowercase(text: &str) -> String {
     text.nfc().flat_map(char::to_lowercase).nfc().collect()
 }
 
+/// The same for texts that differ in case alone, also where that changes their length: `STRASSE` and `straße`. To search by, not to
+/// show.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    // By way of upper case: so ß is ss, and the ς at a word's end is the σ of elsewhere.
+    let upper = text.nfc().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).nfc().collect()
+}
+
 /// One line of text as it is kept: in normal form C, with nothing invisible around it. None when nothing is left.
 #[must_use]
 pub fn line(text: &str) -> Option<String> {
@@ -65,6 +74,22 @@ mod tests {
         assert!(lowercase("ΟΔΥΣΣΕΥΣ").starts_with(&lowercase("ΟΔΥΣ")));
         assert_eq!(line("\u{feff} Ada\u{200b}\u{a0}").as_deref(), Some("Ada"));
         assert_eq!(line("❤\u{fe0f}").as_deref(), Some("❤\u{fe0f}"));
+    }
+
+    #[test]
+    fn folded_text_is_the_same_in_every_case() {
+        for (one, other) in [
+            ("ADA", "ada"),
+            ("Jose\u{301}", "JOSÉ"),
+            ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
+            ("STRASSE", "straße"),
+            ("ﬁn", "FIN"),
+            ("ΐ", "\u{3b9}\u{308}\u{301}"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+        assert!(folded("ΟΔΥΣΣΕΥΣ").starts_with(&folded("ΟΔΥΣ")));
+        assert_ne!(folded("José"), folded("Jose"));
     }
 
     #[test]

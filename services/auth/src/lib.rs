@@ -70,6 +70,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0015_find_grants_by_giver",
     "0016_answer_refresh_once_more",
     "0017_count_unsent_mails",
+    "0018_keep_registered_names",
 ];
 
 /// The secret that others are made of: `auth.secret`, or the file `keys/secrets.key` in the data folder. Where there is no such

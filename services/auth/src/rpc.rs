@@ -4,7 +4,8 @@ use stoa_auth_api::{
     DESCRIPTORS,
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, Grant, GrantsRequest, GrantsResponse, KeyPrincipal,
-        PublicKey, RaisedRole, RaisedVersion, RevokedSession, TrustRequest, TrustResponse,
+        PublicKey, RaisedRole, RaisedVersion, RegisteredNames, RegistrationRequest, RegistrationResponse,
+        RevokedSession, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -16,7 +17,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     ops::{api_keys, trust},
-    store::grants,
+    store::{grants, registered_names},
 };
 
 /// The gRPC side of the service.
@@ -59,6 +60,23 @@ impl Access for Rpc {
             roles: holder.roles,
         });
         Ok(Response::new(AuthenticateKeyResponse { principal }))
+    }
+
+    async fn registration(
+        &self,
+        request: Request<RegistrationRequest>,
+    ) -> Result<Response<RegistrationResponse>, Status> {
+        let user: UserId = request
+            .into_inner()
+            .user_id
+            .parse()
+            .map_err(|_| not_an_id("user_id"))?;
+        let kept = registered_names::find(&self.0.db, user).await;
+        let names = kept.map_err(|e| failed(&e.into()))?.map(|kept| RegisteredNames {
+            first_name: kept.first_name,
+            last_name: kept.last_name,
+        });
+        Ok(Response::new(RegistrationResponse { names }))
     }
 
     async fn trust(&self, request: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {

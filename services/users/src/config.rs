@@ -13,6 +13,8 @@ pub struct UsersConfig {
     pub avatar_max_pixels: u32,
     /// Side of the square that an avatar is kept as, in pixels.
     pub avatar_size: u32,
+    /// Memory that pictures may take up while they are decoded, all together, in bytes.
+    pub avatar_memory_bytes: usize,
     /// Preferences that one person may keep.
     pub preferences_max: u32,
     /// Largest value of a preference, in bytes of JSON.

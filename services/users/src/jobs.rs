@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stoa_events::{Done, Job, JobError, JobHandler, Schedule, Work};
+use stoa_events::{Done, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
 use stoa_kernel::UserId;
 
 use crate::{ctx::Ctx, ops};
@@ -32,6 +32,13 @@ pub(crate) struct SweepAvatars {}
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PurgeActivity {}
 
+/// Folds names that were written before names were folded to be searched in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FoldNames {}
+
+impl Job for FoldNames {
+    const NAME: &'static str = "users.fold_names";
+}
 impl Job for RemoveAvatar {
     const NAME: &'static str = "users.remove_avatar";
 }
@@ -47,11 +54,13 @@ impl Job for PurgeActivity {
 
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     let (removing, forgetting, sweeping, purging) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
+    let folding = ctx.clone();
     vec![
         JobHandler::new(move |work| remove_avatar(removing.clone(), work)),
         JobHandler::new(move |work| forget_objects(forgetting.clone(), work)).deadline(LONG),
         JobHandler::new(move |work| sweep_avatars(sweeping.clone(), work)).deadline(LONG),
         JobHandler::new(move |work| purge_activity(purging.clone(), work)).deadline(LONG),
+        JobHandler::new(move |work| fold_names(folding.clone(), work)).deadline(LONG),
     ]
 }
 
@@ -77,6 +86,15 @@ async fn forget_objects(ctx: Ctx, work: Work<ForgetObjects>) -> Result<Done, Job
 async fn sweep_avatars(ctx: Ctx, work: Work<SweepAvatars>) -> Result<Done, JobError> {
     ops::avatar::sweep(&ctx).await?;
     work.done().await
+}
+
+async fn fold_names(ctx: Ctx, work: Work<FoldNames>) -> Result<Done, JobError> {
+    if ops::fold::fold(&ctx).await? {
+        return work.done().await;
+    }
+    let mut tx = work.begin().await?;
+    tx.enqueue(work.payload()).await?;
+    work.commit(tx).await
 }
 
 async fn purge_activity(ctx: Ctx, work: Work<PurgeActivity>) -> Result<Done, JobError> {

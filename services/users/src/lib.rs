@@ -22,7 +22,7 @@ use utoipa::openapi::OpenApi;
 pub const WANTS: &[&str] = &[UserRegistered::NAME, UserErased::NAME];
 
 /// The tables of this service.
-pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles"];
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles", "0002_fold_names"];
 
 /// What its endpoints are, for a process that does not run it.
 #[must_use]
@@ -43,6 +43,6 @@ pub fn service(env: Env, config: UsersConfig) -> Service {
         jobs: jobs::handlers(&ctx),
         schedules: jobs::schedules(),
         codes: CODES,
-        start: None,
+        start: Some(Box::new(move || Box::pin(ops::fold::start(ctx)))),
     }
 }

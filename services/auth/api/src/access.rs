@@ -11,7 +11,7 @@ pub struct Access(AccessClient<Channel>);
 
 /// Auth could not be asked.
 #[derive(Debug, thiserror::Error)]
-#[error("auth could not be asked for grants: {0}")]
+#[error("auth could not be asked: {0}")]
 pub struct AccessError(#[from] tonic::Status);
 
 impl Access {

@@ -3,10 +3,12 @@
 mod access;
 pub mod events;
 mod keys;
+mod registrations;
 mod trust;
 
 pub use access::{Access, AccessError};
 pub use keys::{KeyClient, tell_key_changed};
+pub use registrations::Registrations;
 pub use trust::TrustFeed;
 
 /// Generated from `proto/stoa/auth/v1/access.proto`.

@@ -6,6 +6,7 @@ mod api_keys;
 mod audit;
 mod cookies;
 mod explain;
+mod export;
 mod grants;
 mod jwks;
 mod login;
@@ -37,6 +38,7 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         .merge(verify_email::routes())
         .merge(me::routes())
         .merge(jwks::routes())
+        .merge(export::routes())
         .merge(account::routes())
         .merge(totp::routes())
         .merge(api_keys::routes())

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     ctx::Ctx,
-    store::expired::{EXPIRING, Expired, KNOWN_NETWORKS},
+    store::expired::{EXPIRING, Expired, KNOWN_NETWORKS, REGISTERED_NAMES},
 };
 
 /// Rows of one transaction: others write in between, and wait a few milliseconds at most.
@@ -18,13 +18,20 @@ const BREATH: Duration = Duration::from_millis(5);
 /// How long one job goes on. What is left then is for the next.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long the names of a registration are kept for others to ask for.
+const REGISTERED_NAMES_KEEP: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// Deletes what has expired; false if there is more than one job's time is enough for.
 pub(crate) async fn purge(ctx: &Ctx) -> Result<bool, Error> {
     let (now, until) = (ctx.clock.now(), Instant::now() + DEADLINE);
     let keep = SignedDuration::try_from(ctx.config.known_networks_keep.0).unwrap_or(SignedDuration::MAX);
-    let unused_since = now.saturating_sub(keep).unwrap_or(Timestamp::MIN);
+    let before = |keep| now.saturating_sub(keep).unwrap_or(Timestamp::MIN);
+    let kept_for_a_time = [
+        (KNOWN_NETWORKS, before(keep)),
+        (REGISTERED_NAMES, before(REGISTERED_NAMES_KEEP)),
+    ];
     let expired = EXPIRING.into_iter().map(|table| (table, now));
-    for (table, time) in expired.chain([(KNOWN_NETWORKS, unused_since)]) {
+    for (table, time) in expired.chain(kept_for_a_time) {
         if !empty(ctx, table, time, until).await? {
             return Ok(false);
         }

@@ -17,7 +17,11 @@ use crate::{
         sessions::{Mode, Opening, SignedIn},
     },
     password::{self, Password},
-    store::{accounts, known_networks, roles},
+    store::{
+        accounts, known_networks,
+        registered_names::{self, RegisteredNames},
+        roles,
+    },
 };
 
 /// Who registers.
@@ -50,11 +54,18 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
     roles::assign_default(&mut tx, id).await?;
     tx.audit(&origin.entry(Some(id), "account.create", "account", Some(id.uuid())))
         .await?;
+    let names = RegisteredNames {
+        first_name: new.first_name,
+        last_name: new.last_name,
+    };
+    if names.first_name.is_some() || names.last_name.is_some() {
+        registered_names::insert(&mut tx, id, &names).await?;
+    }
     tx.emit(&UserRegistered {
         user_id: id,
         email: new.email.display,
-        first_name: new.first_name,
-        last_name: new.last_name,
+        first_name: names.first_name,
+        last_name: names.last_name,
     })
     .await?;
     tx.enqueue(&SendMail {

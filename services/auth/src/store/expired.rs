@@ -24,6 +24,9 @@ pub(crate) const EXPIRING: [Expired; 6] = [
 /// Gone once they were not used for so long as the settings say.
 pub(crate) const KNOWN_NETWORKS: Expired = of("known_networks", "network", "last_used_at");
 
+/// Gone once the events that tell them have long arrived.
+pub(crate) const REGISTERED_NAMES: Expired = of("registered_names", "user_id", "created_at");
+
 const fn of(table: &'static str, key: &'static str, column: &'static str) -> Expired {
     Expired { table, key, column }
 }

@@ -22,6 +22,7 @@ pub(crate) mod grants;
 pub(crate) mod known_networks;
 pub(crate) mod mail_tokens;
 pub(crate) mod refresh_tokens;
+pub(crate) mod registered_names;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod sessions;

@@ -1,16 +1,18 @@
 //! One's account as a whole: taken along, and erased.
 
 use serde_json::{Value, json};
+use stoa_audit::{Entry, TxExt as _};
 use stoa_db::db_test;
+use stoa_kernel::{Id, UserId};
 use stoa_testkit::{Answer, TestApp, assert_problem};
 
 use crate::{
-    App, PASSWORD, SignedIn,
+    App, Cell, PASSWORD, SignedIn,
     admin::{give, root, sign_in},
     api_keys::make,
     audited,
     grants::grant,
-    login, me, refresh, register, text,
+    insert_many, login, me, refresh, register, text,
     totp::{current, enrolled},
     value,
 };
@@ -80,6 +82,51 @@ async fn all_that_is_held_is_taken_along(app: App) {
     for secret in ["hash", "argon2", "stoa_key_"] {
         assert!(!answer.text().contains(secret), "{secret}");
     }
+}
+
+#[db_test]
+async fn much_that_is_held_is_taken_along_whole_and_in_order(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let now = app.clock().now();
+    let row = || -> Vec<Cell> {
+        let (id, by, thing): (Id<()>, UserId, Id<()>) =
+            (Id::new(app.clock()), Id::new(app.clock()), Id::new(app.clock()));
+        vec![
+            Box::new(id.uuid()),
+            Box::new(ada.id),
+            Box::new("files.read"),
+            Box::new("file"),
+            Box::new(thing.uuid()),
+            Box::new(by),
+            Box::new(now),
+        ]
+    };
+    let columns = "grants (id, user_id, action, resource_kind, resource_id, granted_by, created_at)";
+    insert_many(app.db(), columns, 1_200, row).await;
+    let mut tx = app.db().begin().await.unwrap();
+    for n in 0..1_700_u32 {
+        let others: UserId = Id::new(app.clock());
+        // What they did, what others did to them, and what they did to themselves.
+        let actor = if n % 3 == 0 { others } else { ada.id };
+        let resource = if n % 3 == 1 { others } else { ada.id };
+        let entry = Entry::new(Some(actor), "test.note", "account", Some(resource.uuid()));
+        tx.audit(&entry).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+
+    let call = app.get("/api/v1/auth/export").bearer(&ada.access);
+    let all = call.send().await.expect(200).value();
+    let ids = |list: &str| -> Vec<String> {
+        let rows = all[list].as_array().unwrap().iter();
+        rows.map(|row| text(&row["id"])).collect()
+    };
+    assert_eq!(ids("grants").len(), 1_200);
+    let audit = ids("audit");
+    assert_eq!(audit.len(), 1_700 + 2, "and that they registered and signed in");
+    assert!(
+        audit.is_sorted_by(|newer, older| newer > older),
+        "newest first, each once"
+    );
 }
 
 #[db_test]

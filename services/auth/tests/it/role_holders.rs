@@ -25,6 +25,10 @@ const CHANGES: usize = 10;
 /// What a machine that does other things as well makes anybody wait now and then.
 const UNNOTICED: Duration = Duration::from_secs(1);
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how large this test is depends on who runs it"
+)]
 fn holders() -> usize {
     let given = std::env::var("STOA_TEST_ROLE_HOLDERS").ok();
     given.map_or(3_000, |count| count.parse().unwrap())

@@ -1,6 +1,9 @@
 //! What other services ask of auth.
 
-use stoa_auth_api::v1::{AuthenticateKeyRequest, GrantsRequest, TrustRequest, access_client::AccessClient};
+use serde_json::json;
+use stoa_auth_api::v1::{
+    AuthenticateKeyRequest, GrantsRequest, RegistrationRequest, TrustRequest, access_client::AccessClient,
+};
 use stoa_db::db_test;
 use stoa_kernel::Id;
 use stoa_rpc::Channel;
@@ -8,7 +11,7 @@ use stoa_testkit::TestApp;
 use tonic::Code;
 
 use crate::{
-    App,
+    App, PASSWORD, SignedIn,
     admin::{give, root},
     api_keys::make,
     grants::grant,
@@ -135,4 +138,36 @@ async fn a_key_is_told_with_what_roles_and_scopes_permit_together(app: App) {
         ask(&key).await.unwrap().permissions,
         ["profile.read", "users.read"]
     );
+}
+
+#[db_test]
+async fn the_names_of_a_registration_are_told_at_once_and_go_with_the_account(app: App) {
+    let ask = async |id: &str| {
+        let request = RegistrationRequest {
+            user_id: id.to_owned(),
+        };
+        client(&app)
+            .registration(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .names
+    };
+    let body = json!({ "email": "ada@example.org", "password": PASSWORD, "first_name": "Ada" });
+    let call = app.post("/api/v1/auth/register").json(&body);
+    let ada = SignedIn::of(&call.send().await.expect(201));
+    let names = ask(&ada.id.to_string()).await.unwrap();
+    assert_eq!(
+        (names.first_name.as_deref(), names.last_name),
+        (Some("Ada"), None)
+    );
+    let nameless = register(&app, "bob@example.org").await;
+    assert_eq!(ask(&nameless.id.to_string()).await, None);
+
+    let call = app.delete("/api/v1/auth/account").bearer(&ada.access);
+    call.json(&json!({ "password": PASSWORD }))
+        .send()
+        .await
+        .expect(204);
+    assert_eq!(ask(&ada.id.to_string()).await, None);
 }

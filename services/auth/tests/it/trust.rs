@@ -5,8 +5,8 @@ use std::time::Duration;
 use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
     v1::{
-        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RevokedSession,
-        TrustRequest, TrustResponse,
+        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RegistrationRequest,
+        RegistrationResponse, RevokedSession, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -195,6 +195,13 @@ impl Access for TooMuch {
         &self,
         _: Request<AuthenticateKeyRequest>,
     ) -> Result<Response<AuthenticateKeyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn registration(
+        &self,
+        _: Request<RegistrationRequest>,
+    ) -> Result<Response<RegistrationResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

@@ -32,14 +32,14 @@ pub(super) struct AvatarForm {
 
 /// Set your picture.
 ///
-/// PNG, JPEG, WebP or GIF, as the body itself or as the field `file` of a form. Its bytes tell which; the media type may be any of
-/// pictures, `application/octet-stream` or none. It is kept as a small square without
-/// anything that was written into the file beside the picture.
+/// PNG, JPEG, WebP or GIF, as the body itself or as the field `file` of a form. What it is, its bytes say; the media type may be
+/// another image's, `application/octet-stream`, or none. It is kept as a small square without anything that was written into the file
+/// beside the picture.
 #[utoipa::path(
     put, path = "/api/v1/users/me/avatar", tags = ["users"], operation_id = "users_set_avatar",
     security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
     request_body(content(
-        ("image/png"), ("image/jpeg"), ("image/webp"), ("image/gif"), ("application/octet-stream"), (AvatarForm = "multipart/form-data")
+        ("image/png"), ("image/jpeg"), ("image/webp"), ("image/gif"), (AvatarForm = "multipart/form-data")
     )),
     responses((status = 200, description = "Your profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
 )]
@@ -49,52 +49,35 @@ pub(super) async fn set(
     info: RequestInfo,
     request: Request,
 ) -> Result<Tagged> {
-    let (media_type, bytes) = received(request).await?;
+    let bytes = received(request).await?;
     if bytes.len() > ctx.config.avatar_max_bytes {
         let detail = format!("At most {} bytes are accepted.", ctx.config.avatar_max_bytes);
         return Err(Failure::new(codes::TOO_LARGE).detail(detail));
     }
-    let format = format(&media_type, &bytes)?;
     let by = By::new(caller.user_id, info);
-    Ok(tagged(avatar::set(&ctx, &by, format, bytes).await?))
+    Ok(tagged(avatar::set(&ctx, &by, format(&bytes)?, bytes).await?))
 }
 
-/// What the picture is by its bytes, whatever it is said to be: browsers and phones go by the file's name.
-///
-/// # Errors
-/// 415 for what was not even said to be such a picture, 422 for what was and is none.
-fn format(media_type: &str, bytes: &[u8]) -> Result<ImageFormat> {
-    may_be_picture(media_type)?;
-    let found = image::guess_format(bytes)
-        .ok()
-        .filter(|format| picture::is_accepted(*format));
-    found.ok_or_else(|| {
-        if ImageFormat::from_mime_type(media_type).is_some_and(picture::is_accepted) {
-            Error::ImageUnreadable("the bytes begin like no picture".to_owned()).into()
-        } else {
-            no_picture()
-        }
-    })
+/// What the bytes are.
+fn format(bytes: &[u8]) -> Result<ImageFormat> {
+    picture::format_of(bytes)
+        .ok_or_else(|| Error::ImageUnreadable("its first bytes are of no accepted format".to_owned()).into())
 }
 
-/// # Errors
-/// 415 for a media type of something else.
-fn may_be_picture(media_type: &str) -> Result<()> {
-    let unsaid = matches!(
-        media_type,
-        "" | "application/octet-stream" | "binary/octet-stream"
-    );
-    (unsaid || media_type.starts_with("image/"))
-        .then_some(())
-        .ok_or_else(no_picture)
+/// Refuses what is said to be no picture. Clients that do not know say nothing, or that it is some bytes.
+fn may_be_picture(content_type: &str) -> Result<()> {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let bytes = ["", "application/octet-stream", "binary/octet-stream"];
+    let picture = media_type.starts_with("image/") && !media_type.starts_with("image/svg");
+    if picture || bytes.contains(&&*media_type) {
+        return Ok(());
+    }
+    Err(Failure::new(codes::UNSUPPORTED_MEDIA_TYPE).detail("Send a PNG, JPEG, WebP or GIF."))
 }
 
-fn no_picture() -> Failure {
-    Failure::new(codes::UNSUPPORTED_MEDIA_TYPE).detail("Send a PNG, JPEG, WebP or GIF picture.")
-}
-
-/// The picture, whichever way it was sent, and what it is said to be.
-async fn received(request: Request) -> Result<(String, Bytes)> {
+/// The picture, whichever way it was sent.
+async fn received(request: Request) -> Result<Bytes> {
     refuse_encoded(request.headers())?;
     let content_type = request
         .headers()
@@ -102,27 +85,15 @@ async fn received(request: Request) -> Result<(String, Bytes)> {
         .and_then(|value| value.to_str().ok());
     if !content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data")) {
         // What is no picture is not read to its end.
-        let media_type = content_type
-            .unwrap_or_default()
-            .split(';')
-            .next()
-            .unwrap_or_default();
-        may_be_picture(&media_type.trim().to_ascii_lowercase())?;
-        let upload = Upload::from_request(request, &()).await?;
-        return Ok((upload.media_type, upload.bytes));
+        may_be_picture(content_type.unwrap_or_default())?;
+        return Ok(Upload::from_request(request, &()).await?.bytes);
     }
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|error| Failure::new(codes::MALFORMED).detail(error.body_text()))?;
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         if field.name() == Some("file") {
-            let said = field.content_type().unwrap_or_default();
-            let media_type = said
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase();
-            return Ok((media_type, field.bytes().await.map_err(malformed)?));
+            may_be_picture(field.content_type().unwrap_or_default())?;
+            return field.bytes().await.map_err(malformed);
         }
     }
     Err(Failure::invalid(

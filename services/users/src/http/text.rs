@@ -3,9 +3,10 @@
 use garde::Result;
 use serde::{Deserialize, Deserializer};
 use stoa_http::field_error;
+use stoa_kernel::text::{is_blank, is_forbidden};
 
 use crate::ops::{
-    names::{BIO_MAX, NAME_MAX, clean, is_forbidden},
+    names::{BIO_MAX, NAME_MAX, clean},
     profile::Change,
 };
 
@@ -38,6 +39,9 @@ fn check(change: &Change, max: usize, lines: bool) -> Result {
         .any(|c| is_forbidden(c) && !(lines && matches!(c, '\n' | '\r' | '\t')))
     {
         return Err(field_error("invalid", "Control characters are not accepted"));
+    }
+    if is_blank(text) {
+        return Err(field_error("invalid", "There is nothing to be seen in it"));
     }
     Ok(())
 }

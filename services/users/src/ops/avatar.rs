@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Timestamp, UserId, random};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{by::By, picture, profile::ensure};
+use super::{by::By, picture, profile};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -57,6 +58,7 @@ pub(crate) fn is_file(name: &str) -> bool {
 
 /// Makes the picture the person's avatar.
 pub(crate) async fn set(ctx: &Ctx, by: &By, format: ImageFormat, bytes: Bytes) -> Result<ProfileRow, Error> {
+    let seen = profile::own(ctx, by.user).await?;
     let png = decode(ctx, format, bytes).await?;
     let file = name_of(&png);
     store::avatars::announce(&ctx.db, by.user, &file, ctx.clock.now()).await?;
@@ -67,35 +69,48 @@ pub(crate) async fn set(ctx: &Ctx, by: &By, format: ImageFormat, bytes: Bytes) -
         remove_object(ctx, by.user, &file).await?;
         return Err(Error::Busy("the avatar took too long to store"));
     }
-    let row = change(&mut tx, by, Some(file), ctx.clock.now()).await?;
+    let row = change(&mut tx, by, seen, Some(file)).await?;
     tx.commit().await?;
     Ok(row)
 }
 
 /// Deletes the person's avatar; fine if there is none.
 pub(crate) async fn delete(ctx: &Ctx, by: &By) -> Result<(), Error> {
+    let seen = profile::own(ctx, by.user).await?;
     let mut tx = ctx.db.begin().await?;
-    change(&mut tx, by, None, ctx.clock.now()).await?;
+    change(&mut tx, by, seen, None).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// As many at once as there are permits, on a thread of their own.
+/// As many at once as there are permits and there is memory for, on a thread of their own.
 async fn decode(ctx: &Ctx, format: ImageFormat, bytes: Bytes) -> Result<Bytes, Error> {
-    let waited = tokio::time::timeout(DECODE_WAIT, ctx.decoders.clone().acquire_owned()).await;
-    let Ok(Ok(permit)) = waited else {
+    let (max_side, size) = (ctx.config.avatar_max_pixels, ctx.config.avatar_size);
+    let cost = picture::cost(&bytes, format, max_side)?;
+    let Ok(permits) = tokio::time::timeout(DECODE_WAIT, permits(ctx, cost)).await else {
         return Err(Error::Busy("too many pictures are waiting to be decoded"));
     };
-    let (max_side, size) = (ctx.config.avatar_max_pixels, ctx.config.avatar_size);
+    let permits = permits?;
     let decoded = tokio::task::spawn_blocking(move || {
         // Held until it is done, also when the caller has gone.
-        let _permit = permit;
+        let _permits = permits;
         picture::square(&bytes, format, max_side, size)
     });
     let png = decoded
         .await
         .map_err(|error| Error::Internal(format!("decoding an avatar ended early: {error}")))??;
     Ok(png.into())
+}
+
+/// The turn of a picture that needs `cost` bytes: a thread, and memory.
+async fn permits(ctx: &Ctx, cost: u64) -> Result<[OwnedSemaphorePermit; 2], Error> {
+    let closed = |_| Error::Busy("no more pictures are decoded");
+    let thread = ctx.decoders.clone().acquire_owned().await.map_err(closed)?;
+    let all = (ctx.config.avatar_memory_bytes / 1024).max(1);
+    let needed = usize::try_from(cost / 1024).unwrap_or(all).min(all);
+    let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+    let memory = ctx.decoder_memory.clone().acquire_many_owned(needed).await;
+    Ok([thread, memory.map_err(closed)?])
 }
 
 /// A hash over the bytes and something random: nobody finds an avatar by knowing the picture, and two uploads of one
@@ -107,9 +122,15 @@ fn name_of(png: &[u8]) -> String {
     format!("{}.png", hex::encode(hash.finalize()))
 }
 
-/// Names `file` as the avatar, with all that follows. Nothing is written when there was and is none.
-async fn change(tx: &mut Tx, by: &By, file: Option<String>, now: Timestamp) -> Result<ProfileRow, Error> {
-    let mut seen = ensure(tx, by.user).await?;
+/// Names `file` as the avatar in the profile, which was `seen` before, with all that follows. Nothing is written when there was and is
+/// none.
+async fn change(
+    tx: &mut Tx,
+    by: &By,
+    mut seen: ProfileRow,
+    file: Option<String>,
+) -> Result<ProfileRow, Error> {
+    let now = tx.clock().now();
     let row = loop {
         if seen.avatar == file {
             return Ok(seen);
@@ -123,7 +144,7 @@ async fn change(tx: &mut Tx, by: &By, file: Option<String>, now: Timestamp) -> R
         if store::profiles::save(tx, &row, seen.version).await? {
             break row;
         }
-        seen = store::profiles::find(tx, by.user).await?.ok_or(Error::Erased)?;
+        seen = profile::find(tx, by.user).await?;
     };
     if let Some(file) = seen.avatar {
         tx.enqueue(&RemoveAvatar {

@@ -5,6 +5,7 @@ pub(crate) mod avatar;
 pub(crate) mod by;
 pub(crate) mod erasure;
 pub(crate) mod export;
+pub(crate) mod fold;
 pub(crate) mod names;
 pub(crate) mod people;
 pub(crate) mod picture;

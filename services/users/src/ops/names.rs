@@ -1,31 +1,26 @@
 //! What texts about a person may look like.
 
+use stoa_kernel::text::{is_blank, is_forbidden, line, nfc};
+
 /// Longest first or last name, in characters.
 pub(crate) const NAME_MAX: usize = 100;
 /// Longest text about oneself, in characters.
 pub(crate) const BIO_MAX: usize = 2000;
 
-/// Whether a character has no place in a line of text: control characters, and those that turn the direction of what
-/// follows, by which a name could pass for another.
-pub(crate) fn is_forbidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Without space around it; none when nothing is left.
+/// In normal form C, without space around it; none when nothing is left.
 pub(crate) fn clean(text: &str) -> Option<String> {
     let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.is_empty()).then(|| nfc(text))
 }
 
 /// A name from another service, made to fit rather than refused.
 pub(crate) fn fitted(text: Option<&str>) -> Option<String> {
-    let fit: String = text?
-        .trim()
+    let fit: String = line(text?)?
         .chars()
         .filter(|c| !is_forbidden(*c))
         .take(NAME_MAX)
         .collect();
-    clean(&fit)
+    clean(&fit).filter(|name| !is_blank(name))
 }
 
 #[cfg(test)]
@@ -36,6 +31,8 @@ mod tests {
     fn names_are_made_to_fit() {
         assert_eq!(fitted(Some("  Ada\0\u{202e} ")).as_deref(), Some("Ada"));
         assert_eq!(fitted(Some(" \n ")), None);
+        assert_eq!(fitted(Some("\u{200b}")), None);
+        assert_eq!(fitted(Some("Jose\u{301}")).as_deref(), Some("José"));
         assert_eq!(
             fitted(Some(&"é".repeat(200))).map(|name| name.chars().count()),
             Some(NAME_MAX)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 
-use super::{by::By, profile::ensure};
+use super::{by::By, profile};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -105,35 +105,49 @@ pub(crate) async fn set(ctx: &Ctx, by: &By, key: String, value: &Value) -> Resul
     };
     for _ in 0..ATTEMPTS {
         let mut tx = ctx.db.begin().await?;
-        if write(&mut tx, by, &row, ctx.config.preferences_max).await? {
+        let written = write(&mut tx, by, &row, ctx.config.preferences_max).await?;
+        if written == Written::Yes {
             changed(&mut tx, by, &row.key, "preference.set").await?;
             tx.commit().await?;
             return Ok(row);
         }
         tx.rollback().await;
+        if written == Written::NoProfile {
+            profile::own(ctx, by.user).await?;
+        }
     }
     Err(stoa_db::Error::Conflict.into())
 }
 
+/// What came of writing a row. If it was not written, nothing of the transaction may be kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Yes,
+    /// Another has just written the key.
+    Raced,
+    /// The person has no profile yet, under whose lock preferences are counted.
+    NoProfile,
+}
+
 /// Writes the row. One statement if the key is there; else room is taken first, under the lock of the profile's row.
-/// False when another has just written the key: then nothing of the transaction may be kept.
-async fn write(tx: &mut Tx, by: &By, row: &PreferenceRow, max: u32) -> Result<bool, Error> {
+async fn write(tx: &mut Tx, by: &By, row: &PreferenceRow, max: u32) -> Result<Written, Error> {
     if store::preferences::update(tx, by.user, row).await? {
-        return Ok(true);
+        return Ok(Written::Yes);
     }
     if !store::profiles::take_room(tx, by.user, max).await? {
-        ensure(tx, by.user).await?;
-        if !store::profiles::take_room(tx, by.user, max).await? {
-            // Full; but perhaps by the very key.
-            let there = store::preferences::update(tx, by.user, row).await?;
-            return if there {
-                Ok(true)
-            } else {
-                Err(Error::PreferencesFull(max))
-            };
+        if store::profiles::find(tx, by.user).await?.is_none() {
+            return Ok(Written::NoProfile);
         }
+        // Full; but perhaps by the very key.
+        let there = store::preferences::update(tx, by.user, row).await?;
+        return if there {
+            Ok(Written::Yes)
+        } else {
+            Err(Error::PreferencesFull(max))
+        };
     }
-    Ok(store::preferences::insert(tx, by.user, row).await?)
+    let written = store::preferences::insert(tx, by.user, row).await?;
+    Ok(if written { Written::Yes } else { Written::Raced })
 }
 
 /// Deletes a preference.

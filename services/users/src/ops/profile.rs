@@ -6,7 +6,10 @@ use stoa_events::TxExt as _;
 use stoa_http::IfMatch;
 use stoa_kernel::UserId;
 
-use super::by::{By, audit_of_stoa};
+use super::{
+    by::{By, audit_of_stoa},
+    names::fitted,
+};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -14,30 +17,38 @@ use crate::{
     store::{self, profiles::ProfileRow},
 };
 
-/// The person's own profile. One point read; only when the profile is not there yet, ahead of `user.registered`, it is made.
+/// The person's own profile. One point read; only when the profile is not there yet, ahead of `user.registered`, it is made, with the
+/// names that auth knows.
 pub(crate) async fn own(ctx: &Ctx, user: UserId) -> Result<ProfileRow, Error> {
     if let Some(row) = store::profiles::get(&ctx.db, user).await? {
         return Ok(row);
     }
+    let names = ctx.registrations.names(user).await?;
     let mut tx = ctx.db.begin().await?;
-    let row = ensure(&mut tx, user).await?;
+    let mut row = ProfileRow::new(tx.new_id(), user, tx.clock().now());
+    if let Some(names) = names {
+        register(&mut row, names.first_name.as_deref(), names.last_name.as_deref());
+    }
+    if !make(&mut tx, &row).await? {
+        // Somebody else made it while we asked.
+        row = find(&mut tx, user).await?;
+    }
     tx.commit().await?;
     Ok(row)
 }
 
-/// The person's profile; made if it is missing.
+/// Takes over the names of the registration, which is known then.
+pub(crate) fn register(row: &mut ProfileRow, first_name: Option<&str>, last_name: Option<&str>) {
+    row.first_name = fitted(first_name);
+    row.last_name = fitted(last_name);
+    row.registered = true;
+}
+
+/// The profile of a person who had one before the transaction.
 ///
 /// # Errors
-/// [`Error::Erased`] when the person was erased; then nothing of the transaction may be kept.
-pub(crate) async fn ensure(tx: &mut Tx, user: UserId) -> Result<ProfileRow, Error> {
-    if let Some(row) = store::profiles::find(tx, user).await? {
-        return Ok(row);
-    }
-    let row = ProfileRow::new(tx.new_id(), user, tx.clock().now());
-    if make(tx, &row).await? {
-        return Ok(row);
-    }
-    // Somebody else made it while we waited.
+/// [`Error::Erased`] when it is gone.
+pub(crate) async fn find(tx: &mut Tx, user: UserId) -> Result<ProfileRow, Error> {
     store::profiles::find(tx, user).await?.ok_or(Error::Erased)
 }
 
@@ -96,15 +107,13 @@ pub(crate) async fn update(
     patch: &Patch,
     if_match: &IfMatch,
 ) -> Result<ProfileRow, Error> {
+    let mut seen = own(ctx, by.user).await?;
     let mut tx = ctx.db.begin().await?;
-    let mut seen = ensure(&mut tx, by.user).await?;
     let (row, fields) = loop {
         if_match.check(seen.version).map_err(|_| Error::VersionChanged)?;
         let mut row = seen.clone();
         let fields = patch.apply(&mut row);
         if fields.is_empty() {
-            // `ensure` may have made the profile.
-            tx.commit().await?;
             return Ok(row);
         }
         row.version += 1;
@@ -112,9 +121,7 @@ pub(crate) async fn update(
         if store::profiles::save(&mut tx, &row, seen.version).await? {
             break (row, fields);
         }
-        seen = store::profiles::find(&mut tx, by.user)
-            .await?
-            .ok_or(Error::Erased)?;
+        seen = find(&mut tx, by.user).await?;
     };
     let detail = json!({ "fields": fields });
     store::activity::insert(&mut tx, by.user, Some(by.user), "profile.update", &detail).await?;

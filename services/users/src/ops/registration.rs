@@ -5,7 +5,10 @@ use stoa_auth_api::events::UserRegistered;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 
-use super::{by::audit_of_stoa, names::fitted, profile::make};
+use super::{
+    by::audit_of_stoa,
+    profile::{find, make, register},
+};
 use crate::{
     error::Error,
     events::ProfileUpdated,
@@ -18,16 +21,12 @@ use crate::{
 /// [`Error::Erased`] when the person was erased; then nothing of the transaction may be kept.
 pub(crate) async fn registered(tx: &mut Tx, event: &UserRegistered) -> Result<(), Error> {
     let mut row = ProfileRow::new(tx.new_id(), event.user_id, tx.clock().now());
-    row.first_name = fitted(event.first_name.as_deref());
-    row.last_name = fitted(event.last_name.as_deref());
-    row.registered = true;
+    register(&mut row, event.first_name.as_deref(), event.last_name.as_deref());
     if make(tx, &row).await? {
         return Ok(());
     }
     loop {
-        let seen = store::profiles::find(tx, event.user_id)
-            .await?
-            .ok_or(Error::Erased)?;
+        let seen = find(tx, event.user_id).await?;
         if seen.registered {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stoa_db::{Db, Error, FromRow, Row, ToValue};
-use stoa_kernel::Timestamp;
+use stoa_kernel::{Timestamp, text::folded};
 use uuid::Uuid;
 
 use super::profiles::ProfileRow;
@@ -158,7 +158,7 @@ fn filtered(filter: &Filter) -> Query<'_> {
 fn containing(part: &str) -> String {
     let mut pattern = String::with_capacity(part.len() + 2);
     pattern.push('%');
-    for c in part.to_lowercase().chars() {
+    for c in folded(part).chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }

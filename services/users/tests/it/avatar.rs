@@ -156,18 +156,6 @@ async fn what_is_no_picture_is_refused(app: App) {
             "image_unreadable",
         ),
         (
-            "image/jpg",
-            b"BM no such format".to_vec(),
-            422,
-            "image_unreadable",
-        ),
-        (
-            "application/octet-stream",
-            b"MZ no picture".to_vec(),
-            415,
-            "unsupported_media_type",
-        ),
-        (
             "image/png",
             pictures::png(64, 64)[..60].to_vec(),
             422,
@@ -178,34 +166,27 @@ async fn what_is_no_picture_is_refused(app: App) {
     ] {
         assert_problem(&put(&app, user, media_type, bytes).await, status, code, &[]);
     }
-    let untyped = app
+    let nothing = app
         .put("/api/v1/users/me/avatar")
         .bearer(&app.token(user, &[]))
         .send()
         .await;
-    assert_problem(&untyped, 415, "unsupported_media_type", &[]);
+    assert_problem(&nothing, 422, "image_unreadable", &[]);
 }
 
 #[db_test]
-async fn a_picture_is_what_its_bytes_are_whatever_it_is_called(app: App) {
+async fn a_picture_is_what_its_bytes_are(app: App) {
+    let user = app.new_user();
     for media_type in [
         "image/jpg",
         "image/jpeg",
-        "IMAGE/PNG",
-        "image/x-png",
-        "application/octet-stream",
         "image/png; charset=binary",
+        "IMAGE/PNG",
+        "application/octet-stream",
+        "",
     ] {
-        let user = app.new_user();
         put(&app, user, media_type, pictures::png(8, 8)).await.expect(200);
     }
-    let untyped = app
-        .put("/api/v1/users/me/avatar")
-        .bearer(&app.token(app.new_user(), &[]))
-        .body("", pictures::png(8, 8))
-        .send()
-        .await;
-    untyped.expect(200);
 }
 
 #[db_test]

@@ -7,8 +7,8 @@ use stoa_audit::Record;
 use stoa_auth_api::{
     events::UserRegistered,
     v1::{
-        AuthenticateKeyRequest, AuthenticateKeyResponse, Grant, GrantsRequest, GrantsResponse, TrustRequest,
-        TrustResponse,
+        AuthenticateKeyRequest, AuthenticateKeyResponse, Grant, GrantsRequest, GrantsResponse,
+        RegisteredNames, RegistrationRequest, RegistrationResponse, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -32,16 +32,24 @@ stoa_testkit::app!(
 );
 
 pub(crate) fn builder(change: impl FnOnce(&mut UsersConfig)) -> Builder {
+    builder_beside(OneGrant { knows_names: false }, change)
+}
+
+/// With this stand-in for auth.
+pub(crate) fn builder_beside(auth: OneGrant, change: impl FnOnce(&mut UsersConfig)) -> Builder {
     let mut config: UsersConfig = settings("users");
     change(&mut config);
     TestApp::builder()
         .service("users", |env| stoa_users::service(env, config))
         .service("listener", listener)
-        .rpc(know_one_grant)
+        .rpc(move |directory| stand_in(directory, auth))
 }
 
 /// A stand-in for auth: everybody is granted `users.read` on the profiles of people whose ids end like their own.
-struct OneGrant;
+pub(crate) struct OneGrant {
+    /// Whether everybody has registered as Ada Lovelace.
+    pub(crate) knows_names: bool,
+}
 
 /// Whether the stand-in for auth grants `reader` to read `read`.
 pub(crate) fn granted(reader: &str, read: &str) -> bool {
@@ -68,13 +76,24 @@ impl Access for OneGrant {
         Err(Status::unimplemented("not here"))
     }
 
+    async fn registration(
+        &self,
+        _: Request<RegistrationRequest>,
+    ) -> Result<Response<RegistrationResponse>, Status> {
+        let names = self.knows_names.then(|| RegisteredNames {
+            first_name: Some("Ada".to_owned()),
+            last_name: Some("Lovelace".to_owned()),
+        });
+        Ok(Response::new(RegistrationResponse { names }))
+    }
+
     async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }
 
-fn know_one_grant(directory: &Directory) {
-    let routes = Routes::new(AccessServer::new(OneGrant));
+fn stand_in(directory: &Directory, auth: OneGrant) {
+    let routes = Routes::new(AccessServer::new(auth));
     directory.set_local(
         "auth",
         Server {

@@ -64,6 +64,49 @@ async fn people_are_found_by_any_part_of_their_name_in_any_case(app: App) {
 }
 
 #[db_test]
+async fn names_are_found_however_their_accents_and_cases_are_written(app: App) {
+    for (first, last) in [("Jose\u{301}", "García"), ("ΟΔΥΣΣΕΥΣ", ""), ("Straße", "")] {
+        register(&app, first, last).await;
+    }
+    for (q, found) in [
+        ("José", "José"),
+        ("jose\u{301}", "José"),
+        ("JOSÉ GARCI\u{301}A", "José"),
+        ("ΟΔΥΣ", "ΟΔΥΣΣΕΥΣ"),
+        ("οδυσσεύς", ""),
+        ("οδυσσευς", "ΟΔΥΣΣΕΥΣ"),
+        ("STRASSE", "Straße"),
+        ("straß", "Straße"),
+    ] {
+        let found: Vec<_> = Some(found).filter(|name| !name.is_empty()).into_iter().collect();
+        assert_eq!(names(&app, &[("q", q)]).await, found, "{q}");
+    }
+}
+
+#[db_test]
+async fn names_of_before_are_found_once_they_are_folded(app: App) {
+    let user = register(&app, "ΟΔΥΣΣΕΥΣ", "").await;
+    // As it was written before.
+    let sql = "UPDATE profiles SET is_folded = FALSE, search_text = $1, name_key = $2";
+    app.db()
+        .execute(sql, &[&"οδυσσευς", &"οδυσσευς".as_bytes()])
+        .await
+        .unwrap();
+    assert!(names(&app, &[("q", "ΟΔΥΣΣΕΥΣ")]).await.is_empty());
+    let again = stoa_users::service(app.env().clone(), stoa_testkit::settings("users"));
+    (again.start.unwrap())().await.unwrap();
+    app.settle().await;
+    assert_eq!(names(&app, &[("q", "ΟΔΥΣΣΕΥΣ")]).await, ["ΟΔΥΣΣΕΥΣ"]);
+    let left: i64 = crate::helpers::one(app.db(), "SELECT count(*) FROM profiles WHERE NOT is_folded").await;
+    assert_eq!(left, 0);
+    let profile = crate::helpers::me(&app, user).await;
+    assert_eq!(
+        profile["created_at"], profile["updated_at"],
+        "nobody has changed it"
+    );
+}
+
+#[db_test]
 async fn wildcards_and_code_in_a_search_are_only_text(app: App) {
     for first in ["100%", "under_score", "back\\slash", "it's", "plain"] {
         register(&app, first, "").await;

@@ -4,6 +4,7 @@
 mod activity;
 mod avatar;
 mod avatar_files;
+mod avatar_quality;
 mod erasure;
 mod export;
 mod helpers;

@@ -120,3 +120,46 @@ fn crc32(bytes: &[u8]) -> u32 {
     }
     !crc
 }
+
+/// A JPEG of 8 by 8 pixels of one colour in four inks, written the other way round as programs of Adobe's do: 255 is no ink.
+pub(crate) fn cmyk_jpeg(inks: [u8; 4]) -> Vec<u8> {
+    let mut out = b"\xff\xd8\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0\0".to_vec();
+    // One table of steps, all 8: so the first coefficient is the value less 128.
+    out.extend(b"\xff\xdb\x00\x43\x00");
+    out.extend([8; 64]);
+    out.extend(b"\xff\xc0\x00\x14\x08\x00\x08\x00\x08\x04");
+    for component in 1..=4 {
+        out.extend([component, 0x11, 0]);
+    }
+    // First coefficients: nine lengths, each a code of four bits. The others: only the end of the block, one bit.
+    out.extend(b"\xff\xc4\x00\x1c\x00\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\x00\x01\x02\x03\x04\x05\x06\x07\x08");
+    out.extend(b"\xff\xc4\x00\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    out.extend(b"\xff\xda\x00\x0e\x04\x01\0\x02\0\x03\0\x04\0\0\x3f\0");
+    let mut bits = String::new();
+    for ink in inks {
+        let value = i32::from(ink) - 128;
+        let length = 32 - value.unsigned_abs().leading_zeros();
+        let written = if value < 0 {
+            value + (1 << length) - 1
+        } else {
+            value
+        };
+        bits += &format!("{length:04b}");
+        if length > 0 {
+            bits += &format!("{written:0width$b}", width = length as usize);
+        }
+        bits.push('0');
+    }
+    while !bits.len().is_multiple_of(8) {
+        bits.push('1');
+    }
+    for byte in bits.as_bytes().chunks(8) {
+        let byte = u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap();
+        out.push(byte);
+        if byte == 0xff {
+            out.push(0);
+        }
+    }
+    out.extend([0xff, 0xd9]);
+    out
+}

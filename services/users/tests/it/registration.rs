@@ -6,7 +6,39 @@ use stoa_db::db_test;
 use stoa_testkit::assert_problem;
 use stoa_users::events::{ProfileCreated, ProfileUpdated};
 
-use crate::helpers::{App, count, emit_registered, heard, me, register};
+use crate::helpers::{
+    App, OneGrant, builder_beside, count, emit_registered, heard, me, put_preference, register,
+};
+
+stoa_testkit::app!(
+    /// users beside an auth that knows what everybody registered with.
+    Known,
+    builder_beside(OneGrant { knows_names: true }, |_| {})
+);
+
+#[db_test]
+async fn right_after_registration_the_profile_has_its_names_and_keeps_its_version(app: Known) {
+    let (reader, writer) = (app.new_user(), app.new_user());
+    put_preference(&app, writer, "theme", &json!("dark"))
+        .await
+        .expect(200);
+    for user in [reader, writer] {
+        let read = async || {
+            let call = app.get("/api/v1/users/me").bearer(&app.token(user, &[]));
+            call.send().await.expect(200)
+        };
+        let early = read().await;
+        assert_eq!(
+            (&early.value()["first_name"], &early.value()["last_name"]),
+            (&json!("Ada"), &json!("Lovelace"))
+        );
+        emit_registered(&app, user, "Ada", "Lovelace").await;
+        app.settle().await;
+        let late = read().await;
+        assert_eq!(late.header("etag"), early.header("etag"));
+        assert_eq!(late.value(), early.value());
+    }
+}
 
 #[db_test]
 async fn a_profile_follows_from_the_event(app: App) {

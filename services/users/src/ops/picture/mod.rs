@@ -1,11 +1,18 @@
 //! Turning whatever picture a person sends into a small square PNG with nothing but pixels in it.
+//!
+//! Work and memory are bounded by what the header says, before any pixel is decoded, and by the size of the square: the picture is cut
+//! first, in place, and scaled then.
+
+mod colour;
+mod jpeg;
+mod square;
 
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits,
+    DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage,
     codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder},
-    imageops::FilterType,
+    error::LimitErrorKind,
     metadata::Orientation,
 };
 
@@ -13,33 +20,88 @@ use crate::error::Error;
 
 /// Bytes of a pixel at most, in any format that we read.
 const PIXEL_BYTES: u64 = 8;
+/// What stands in a PNG beside its pixels, such as a colour profile, may be so large when it is unpacked.
+const METADATA_BYTES: u64 = 4 << 20;
+/// What is needed beside the pixels of the picture: the square, as it is scaled, and the file.
+const BESIDE: u64 = 24 << 20;
 
-/// Whether pictures of this format are accepted.
-pub(crate) fn is_accepted(format: ImageFormat) -> bool {
-    use ImageFormat::{Gif, Jpeg, Png, WebP};
-    matches!(format, Png | Jpeg | WebP | Gif)
+/// The format of a file, told by its first bytes; none if such pictures are not accepted.
+pub(crate) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+    let format = image::guess_format(bytes).ok()?;
+    let accepted = [
+        ImageFormat::Png,
+        ImageFormat::Jpeg,
+        ImageFormat::WebP,
+        ImageFormat::Gif,
+    ];
+    accepted.contains(&format).then_some(format)
 }
 
-/// The picture as a square PNG of `size` pixels a side: its middle, upright, the first frame if it moves. Whatever else
-/// was in the file (where a photograph was taken, by which camera) is gone. Slow: not for async threads.
+/// About how many bytes of memory [`square`] will need, by what the header says.
+///
+/// # Errors
+/// As [`square`].
+pub(crate) fn cost(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<u64, Error> {
+    let decoder = open(bytes, format, max_side)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    let decoded = match format {
+        // The picture, and the coefficients of a progressive one of four colours.
+        ImageFormat::Jpeg => pixels * 11,
+        // The picture, the frame, and what is drawn on; or the planes of one that is not animated.
+        ImageFormat::WebP => pixels * 12,
+        // The picture, and the frame.
+        ImageFormat::Gif => pixels * 8,
+        _ => decoder.total_bytes(),
+    };
+    Ok(decoded + BESIDE)
+}
+
+/// The picture as a square PNG of `size` pixels a side: its middle, upright, the first frame if it moves, in the colours of sRGB.
+/// Whatever else was in the file (where a photograph was taken, by which camera) is gone. Slow: not for async threads.
 ///
 /// # Errors
 /// [`Error::ImageTooLarge`] by what the header says, before any pixel is decoded, if a side is longer than `max_side`;
-/// [`Error::ImageUnreadable`] if the bytes are not of this format.
+/// [`Error::ImageUnreadable`] if the bytes are not of this format, or not all of them are there.
 pub(crate) fn square(bytes: &[u8], format: ImageFormat, max_side: u32, size: u32) -> Result<Vec<u8>, Error> {
-    let failed = |error: ImageError| match error {
-        ImageError::Limits(_) => Error::ImageTooLarge(max_side),
-        other => Error::ImageUnreadable(other.to_string()),
-    };
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+        return Err(Error::ImageUnreadable("it ends early".to_owned()));
+    }
+    let failed = |error| refused(error, format, max_side);
+    let mut decoder = open(bytes, format, max_side)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().unwrap_or(None);
+    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let is_grey = !image.color().has_color();
+    let has_alpha = image.color().has_alpha();
+
+    let mut pixels = square::scaled(image, size);
+    if let Some(profile) = profile {
+        colour::to_srgb(&mut pixels, &profile, is_grey);
+    }
+    let mut square = DynamicImage::ImageRgba8(square::to_eight_bits(&pixels));
+    // The middle square turns within itself, so the small one is turned and not the large picture.
+    square.apply_orientation(orientation);
+    encode(square.into_rgba8(), has_alpha)
+        .map_err(|error| Error::Internal(format!("an avatar cannot be encoded: {error}")))
+}
+
+/// Reads the header.
+fn open(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<impl ImageDecoder + '_, Error> {
+    let failed = |error| refused(error, format, max_side);
     let most = u64::from(max_side).pow(2) * PIXEL_BYTES;
     let mut limits = Limits::default();
     limits.max_image_width = Some(max_side);
     limits.max_image_height = Some(max_side);
-    limits.max_alloc = Some(most);
-
+    // For a PNG: what is unpacked beside the pixels, for which there is room already.
+    limits.max_alloc = Some(if format == ImageFormat::Png {
+        METADATA_BYTES
+    } else {
+        most
+    });
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(Error::ImageUnreadable("no pixels".to_owned()));
@@ -47,22 +109,30 @@ pub(crate) fn square(bytes: &[u8], format: ImageFormat, max_side: u32, size: u32
     if width > max_side || height > max_side || decoder.total_bytes() > most {
         return Err(Error::ImageTooLarge(max_side));
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let mut square = image.resize_to_fill(size, size, FilterType::CatmullRom);
-    // The middle square turns within itself, so the small one is turned and not the large picture.
-    square.apply_orientation(orientation);
-    encode(&square).map_err(|error| Error::Internal(format!("an avatar cannot be encoded: {error}")))
+    Ok(decoder)
 }
 
-fn encode(image: &DynamicImage) -> Result<Vec<u8>, ImageError> {
+fn refused(error: ImageError, format: ImageFormat, max_side: u32) -> Error {
+    match error {
+        ImageError::Limits(limit)
+            if format == ImageFormat::Png && limit.kind() == LimitErrorKind::InsufficientMemory =>
+        {
+            Error::ImageUnreadable("what stands in it beside the pixels is too large".to_owned())
+        }
+        ImageError::Limits(_) => Error::ImageTooLarge(max_side),
+        other => Error::ImageUnreadable(other.to_string()),
+    }
+}
+
+fn encode(image: RgbaImage, has_alpha: bool) -> Result<Vec<u8>, ImageError> {
     let mut png = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Best, PngFilter::Adaptive);
-    let (width, height) = (image.width(), image.height());
-    if image.color().has_alpha() {
-        encoder.write_image(&image.to_rgba8(), width, height, image::ExtendedColorType::Rgba8)?;
+    let (width, height) = image.dimensions();
+    if has_alpha {
+        encoder.write_image(&image, width, height, image::ExtendedColorType::Rgba8)?;
     } else {
-        encoder.write_image(&image.to_rgb8(), width, height, image::ExtendedColorType::Rgb8)?;
+        let opaque = DynamicImage::ImageRgba8(image).into_rgb8();
+        encoder.write_image(&opaque, width, height, image::ExtendedColorType::Rgb8)?;
     }
     Ok(png)
 }
