@@ -1,7 +1,7 @@
 //! The names that somebody registered with, kept until the service that keeps profiles has heard of them.
 
 use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{Timestamp, UserId};
+use stoa_kernel::UserId;
 
 /// A row of `registered_names`, without whose it is.
 #[derive(Clone, Debug, FromRow)]
@@ -26,4 +26,3 @@ pub(crate) async fn find(db: &Db, user: UserId) -> Result<Option<RegisteredNames
     let sql = "SELECT first_name, last_name FROM registered_names WHERE user_id = $1";
     db.fetch_optional(sql, &[&user]).await
 }
-

@@ -39,8 +39,8 @@ use metrics::Gauge;
 use stoa_cache::{Cache, LimitKey, Limiter};
 use stoa_events::TRACEPARENT;
 use stoa_http::{
-    Failure, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Result, Verifier, admit, idempotent, names,
-    settled,
+    Failure, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Result, Verifier, admit, idempotent,
+    names, settled,
 };
 use stoa_kernel::{Clock, Principal};
 use stoa_rpc::deadline;
