@@ -135,7 +135,10 @@ fn services_keep_their_sql_under_store() {
         })
         .filter(|file| {
             let text = fs::read_to_string(root().join(file)).unwrap();
-            text.lines()
+            // Tests may look into the tables, also those that stand beside what they test.
+            let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+            shipped
+                .lines()
                 .filter(|line| !line.trim_start().starts_with("//"))
                 .any(|line| {
                     line.split('"')
