@@ -11,6 +11,7 @@ use crate::{
     Failure, Result, codes,
     guard::Guard,
     names::{IDEMPOTENCY_REPLAYED, REFRESH_COOKIE},
+    session_cookie_name,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -129,7 +130,9 @@ fn sets_session(headers: &HeaderMap) -> bool {
     let mut cookies = headers.get_all(header::SET_COOKIE).iter();
     let names_refresh = |line: &HeaderValue| {
         let name = line.as_bytes().split(|byte| *byte == b'=').next();
-        name == Some(REFRESH_COOKIE.as_bytes())
+        [false, true]
+            .iter()
+            .any(|secure| name == Some(session_cookie_name(REFRESH_COOKIE, *secure).as_bytes()))
     };
     cookies.any(names_refresh)
 }

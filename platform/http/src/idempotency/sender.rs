@@ -11,8 +11,8 @@ use stoa_kernel::{Principal, PrincipalKind};
 use crate::{
     Failure, RequestInfo, Result,
     authn::presented_key,
-    cookie,
     names::{CSRF_HEADER, IDEMPOTENCY_KEY, REFRESH_COOKIE},
+    session_cookie,
 };
 
 /// SHA-256 of what names something: the parts are of the caller's making.
@@ -37,7 +37,8 @@ impl Sender {
         let key = key(request.headers())?;
         let (headers, extensions) = (request.headers(), request.extensions());
         let principal = extensions.get::<Arc<Principal>>().cloned();
-        let refresh = refresh(headers);
+        let secure = extensions.get::<RequestInfo>().is_some_and(|info| info.secure);
+        let refresh = refresh(headers, secure);
         let (owner, credential) = match (&principal, extensions.get::<RequestInfo>()) {
             (Some(principal), _) => {
                 let owner = signed_in(principal, headers);
@@ -103,8 +104,8 @@ fn signed_in(principal: &Principal, headers: &HeaderMap) -> Hash {
     }
 }
 
-fn refresh(headers: &HeaderMap) -> Hash {
-    let cookie = cookie(headers, REFRESH_COOKIE).unwrap_or_default();
+fn refresh(headers: &HeaderMap, secure: bool) -> Hash {
+    let cookie = session_cookie(headers, REFRESH_COOKIE, secure).unwrap_or_default();
     let proof = headers.get(CSRF_HEADER).map_or(&b""[..], HeaderValue::as_bytes);
     hash(&[cookie.as_bytes(), proof])
 }

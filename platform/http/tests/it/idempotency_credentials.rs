@@ -73,11 +73,13 @@ fn router(cache: Cache) -> Router {
         .layer(DefaultBodyLimit::max(300_000))
 }
 
-async fn refresh(State(calls): State<Calls>) -> impl IntoResponse {
-    let cookies = [
-        (header::SET_COOKIE, "stoa_access=a; Path=/"),
-        (header::SET_COOKIE, "stoa_refresh=r; Path=/api/v1/auth"),
-    ];
+async fn refresh(State(calls): State<Calls>, info: RequestInfo) -> impl IntoResponse {
+    let [access, refresh] = if info.secure {
+        ["__Host-stoa_access=a", "__Secure-stoa_refresh=r"]
+    } else {
+        ["stoa_access=a", "stoa_refresh=r"]
+    };
+    let cookies = [(header::SET_COOKIE, access), (header::SET_COOKIE, refresh)];
     (
         AppendHeaders(cookies),
         json!({"secret": count(&calls)}).to_string(),
@@ -92,12 +94,17 @@ fn ground() -> Ground {
 
 /// A POST with the key `k` from one address, by nobody.
 fn keyed(uri: &str) -> http::request::Builder {
+    keyed_over(uri, false)
+}
+
+/// The same, by https or without.
+fn keyed_over(uri: &str, secure: bool) -> http::request::Builder {
     let facts = RequestFacts {
         request_id: "r".to_owned(),
         traceparent: String::new(),
         address: [192, 0, 2, 1].into(),
         user_agent: None,
-        secure: false,
+        secure,
     };
     request(Method::POST, uri)
         .header("idempotency-key", "k")
@@ -220,6 +227,33 @@ async fn an_anonymous_caller_gets_it_only_with_the_same_refresh_cookie_and_proof
     let again = ground.nobody(with("victim", "p")).await;
     assert_eq!(told(&again), (200, json!(1), true));
     assert_eq!(again.headers.get_all("set-cookie").iter().count(), 2);
+}
+
+#[tokio::test]
+async fn over_https_the_cookie_that_counts_is_the_one_with_the_prefix() {
+    let ground = ground();
+    let with = |cookies: &str| {
+        keyed_over("/refresh?mode=cookie", true)
+            .header("cookie", cookies)
+            .header("x-csrf-token", "p")
+    };
+    let victim = "__Secure-stoa_refresh=victim";
+    assert_eq!(told(&ground.nobody(with(victim)).await), (200, json!(1), false));
+    for strange in ["other=1", "__Secure-stoa_refresh=thief", "stoa_refresh=victim"] {
+        let (_, secret, _) = told(&ground.nobody(with(strange)).await);
+        assert_ne!(secret, json!(1), "{strange}");
+    }
+    assert_eq!(told(&ground.nobody(with(victim)).await), (200, json!(1), true));
+
+    let person = session(user(), &[]);
+    let of_mine = |cookies: &str| keyed_over("/refresh", true).header("cookie", cookies);
+    ground.by(&person, of_mine("__Secure-stoa_refresh=mine")).await;
+    let refused = ground.by(&person, of_mine("other=1")).await;
+    assert_eq!(
+        refused.status.as_u16(),
+        422,
+        "an access token alone does not get the cookies"
+    );
 }
 
 #[tokio::test]
