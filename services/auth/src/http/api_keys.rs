@@ -5,10 +5,11 @@ use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result};
-use stoa_kernel::{Page, Timestamp};
+use stoa_kernel::{Page, Timestamp, text};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::text::is_line;
 use crate::{
     ctx::Ctx,
     ops::{
@@ -81,7 +82,7 @@ async fn list(
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "backup script", "scopes": ["profile.read"], "expires_at": null, "password": "tin roof rusted"}))]
 pub(super) struct CreateApiKeyRequest {
-    #[garde(length(chars, min = 1, max = 100))]
+    #[garde(custom(is_key_name))]
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// What it is for: names of permissions, or whole nouns such as `profile.*`. It may never do more than you may.
@@ -101,6 +102,10 @@ pub(super) struct CreateApiKeyRequest {
     #[garde(inner(length(chars, max = 64)))]
     #[schema(max_length = 64)]
     totp: Option<String>,
+}
+
+fn is_key_name(name: &str, (): &()) -> garde::Result {
+    is_line(name, 100)
 }
 
 /// A new API key.
@@ -132,7 +137,7 @@ async fn create(
     Json(body): Json<CreateApiKeyRequest>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<AuthNewApiKey>)> {
     let new = NewKey {
-        name: body.name,
+        name: text::line(&body.name).unwrap_or_default(),
         scopes: body.scopes,
         expires_at: body.expires_at,
     };

@@ -8,7 +8,7 @@ use stoa_http::{
     Failure, IfMatch, Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, codes, etag,
     field_error, permission,
 };
-use stoa_kernel::{Page, Permissions, UserId};
+use stoa_kernel::{Page, Permissions, UserId, text};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -125,7 +125,7 @@ async fn create(
     Json(body): Json<CreateRoleRequest>,
 ) -> Result<(StatusCode, Tagged)> {
     let terms = RoleTerms {
-        description: body.description,
+        description: text::line(&body.description).unwrap_or_default(),
         permissions: Permissions::new(body.permissions),
     };
     let role = ops::create(&ctx, &by, &body.name, &terms, &Origin::from(&info)).await?;
@@ -184,7 +184,7 @@ async fn replace(
     let role = find(&ctx, &name).await?;
     if_match.check(role.version)?;
     let terms = RoleTerms {
-        description: body.description,
+        description: text::line(&body.description).unwrap_or_default(),
         permissions: Permissions::new(body.permissions),
     };
     Ok(tagged(

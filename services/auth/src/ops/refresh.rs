@@ -47,6 +47,14 @@ pub(crate) async fn refresh(ctx: &Ctx, presented: Presented, origin: &Origin) ->
 
     let opening = Opening::again(ctx, token.session_id, csrf);
     let mut tx = ctx.db.begin().await?;
+    if !opening.touch(&mut tx, token.user_id, origin).await? {
+        tx.rollback().await;
+        // It has ended meanwhile, perhaps because others came with this very token.
+        return match refresh_tokens::find(&ctx.db, &hash).await? {
+            Some(token) if token.used_at.is_some() => reused(ctx, &token, origin).await,
+            _ => Err(REFRESH_INVALID.into()),
+        };
+    }
     let leeway = ctx.config.refresh_leeway.0;
     if !refresh_tokens::take(&mut tx, &hash, leeway).await? {
         tx.rollback().await;
@@ -57,10 +65,7 @@ pub(crate) async fn refresh(ctx: &Ctx, presented: Presented, origin: &Origin) ->
     if let Some(parent) = token.parent.as_deref().filter(|_| is_new) {
         refresh_tokens::close(&mut tx, parent).await?;
     }
-    if !opening.go_on(&mut tx, token.user_id, &hash, origin).await? {
-        tx.rollback().await;
-        return Err(REFRESH_INVALID.into());
-    }
+    opening.go_on(&mut tx, token.user_id, &hash).await?;
     tx.commit().await?;
     opening.finish(ctx, account).await
 }

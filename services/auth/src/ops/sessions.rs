@@ -121,21 +121,16 @@ impl Opening {
         note(tx, user, Some(user), ended, origin).await
     }
 
-    /// Writes the next refresh token of a session, given for `before`; false if the session was ended.
-    pub(crate) async fn go_on(
-        &self,
-        tx: &mut Tx,
-        user: UserId,
-        before: &[u8; 32],
-        origin: &Origin,
-    ) -> Result<bool> {
-        if !sessions::touch(tx, &self.row(user, origin)).await? {
-            return Ok(false);
-        }
+    /// Notes that the session is used, and holds it, before its refresh tokens are changed; false if it was ended.
+    pub(crate) async fn touch(&self, tx: &mut Tx, user: UserId, origin: &Origin) -> Result<bool> {
+        Ok(sessions::touch(tx, &self.row(user, origin)).await?)
+    }
+
+    /// Writes the next refresh token of a session that is held, given for `before`.
+    pub(crate) async fn go_on(&self, tx: &mut Tx, user: UserId, before: &[u8; 32]) -> Result<()> {
         let (hash, until) = (&self.refresh.hash, self.expires_at);
         refresh_tokens::insert(tx, hash, self.id, user, until, Some(before)).await?;
-        refresh_tokens::keep_newest(tx, self.id).await?;
-        Ok(true)
+        Ok(refresh_tokens::keep_newest(tx, self.id).await?)
     }
 
     /// Signs the access token, with the roles as they are after the commit.

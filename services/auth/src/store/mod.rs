@@ -9,7 +9,8 @@
 //! 1. `roles`: [`roles::hold`], or a change of the role itself. At most one role.
 //! 2. `accounts`, in the order of their ids: [`accounts::hold`], or a change of the account itself.
 //! 3. Rows of those accounts: `user_roles`, `sessions`, `refresh_tokens`, `mail_tokens`, `totp`, `recovery_codes`, `api_keys`,
-//!    `known_networks`, `grants`. Whoever changes rows of two of these tables holds the account, so that their order does not matter.
+//!    `known_networks`, `grants`. Whoever changes rows of two of these tables holds the account, so that their order does not
+//!    matter; but a refresh holds its session alone, before the tokens of it.
 //! 4. What was revoked: `revoked_sessions`, `raised_versions`, and the counter that numbers them.
 //!
 //! An insertion locks the account that its row belongs to against deletion alone. A transaction that changes an account holds

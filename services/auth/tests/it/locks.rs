@@ -154,8 +154,20 @@ async fn whoever_waits_for_an_account_holds_none_of_its_rows(app: App) {
     let mut secret = String::new();
     let role = format!("users/{}/roles/support", ada.who.id);
     let steps = [
-        "assign", "unassign", "disable", "enable", "sign in", "verify", "renew", "remove", "begin",
-        "confirm", "change", "reset", "erase",
+        "assign",
+        "unassign",
+        "disable",
+        "enable",
+        "sign in",
+        "verify",
+        "make a key",
+        "renew",
+        "remove",
+        "begin",
+        "confirm",
+        "change",
+        "reset",
+        "erase",
     ];
     for name in steps {
         let code = ada.codes.last().cloned();
@@ -170,6 +182,12 @@ async fn whoever_waits_for_an_account_holds_none_of_its_rows(app: App) {
                 ada.anybody("login", &body)
             }
             "verify" => ada.anybody("email/verify", &json!({ "token": ada.link("verify").await })),
+            "make a key" => {
+                ada.codes.pop();
+                let body =
+                    json!({ "name": "one", "scopes": ["files.read"], "password": PASSWORD, "totp": code });
+                ada.mine(ada.post("api-keys"), &body)
+            }
             "renew" => ada.mine(ada.post("totp/recovery-codes"), &proof),
             "remove" => ada.mine(ada.delete("totp"), &proof),
             "begin" => ada.mine(ada.post("totp"), &json!({ "password": PASSWORD })),

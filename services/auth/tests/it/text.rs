@@ -97,6 +97,15 @@ async fn a_name_of_nothing_that_can_be_seen_is_refused(app: App) {
         let answer = registered(&app, &body).await;
         assert_problem(&answer, 422, "invalid_input", &["first_name"]);
     }
+    let ada = register(&app, "ada@example.org").await;
+    let key = async |name: &str| {
+        let body = json!({ "name": name, "scopes": ["files.read"], "password": PASSWORD });
+        let call = app.post("/api/v1/auth/api-keys").bearer(&ada.access);
+        call.json(&body).send().await
+    };
+    assert_problem(&key("\u{200b}").await, 422, "invalid_input", &["name"]);
+    let made = key(" Jose\u{301}'s script\u{200b}").await.expect(201);
+    assert_eq!(made.value()["name"], "Jos\u{e9}'s script");
 }
 
 #[db_test]
