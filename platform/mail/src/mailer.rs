@@ -60,10 +60,13 @@ impl Mailer {
         }
     }
 
-    /// Whether mail to `address` can be sent from here: a mail server may take ASCII alone.
-    #[must_use]
-    pub fn takes(&self, address: &Address) -> bool {
-        self.is_folder() || !address.needs_smtputf8()
+    /// Whether mail to `address` can be sent from here: a mail server may take ASCII alone. Only then the server is asked; one that
+    /// does not answer is taken not to.
+    pub async fn takes(&self, address: &Address) -> bool {
+        match &self.0.way {
+            Way::Smtp(smtp) if address.needs_smtputf8() => smtp.takes_utf8().await.unwrap_or(false),
+            Way::Smtp(_) | Way::Folder(_) => true,
+        }
     }
 
     /// The mails in the folder, newest first; empty with SMTP.

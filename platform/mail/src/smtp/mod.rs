@@ -36,11 +36,23 @@ impl Smtp {
         let mut session = self.session().await?;
         // Where it fails the connection is not used again.
         session.send(message.envelope(), &message.formatted()).await?;
+        self.keep(session);
+        Ok(())
+    }
+
+    /// Whether the server takes addresses that are not ASCII (SMTPUTF8). Asks it.
+    pub(crate) async fn takes_utf8(&self) -> Result<bool, MailError> {
+        let session = self.session().await?;
+        let takes = session.takes_utf8();
+        self.keep(session);
+        Ok(takes)
+    }
+
+    fn keep(&self, session: Session) {
         let mut idle = self.idle.lock();
         if idle.len() < KEPT {
             idle.push((session, Instant::now()));
         }
-        Ok(())
     }
 
     /// One that is left and still answers, or a new one.

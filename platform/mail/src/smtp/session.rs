@@ -90,13 +90,21 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the server takes addresses that are not ASCII (SMTPUTF8).
+    pub(super) fn takes_utf8(&self) -> bool {
+        self.offers(Extension::SmtpUtfEight)
+    }
+
+    fn offers(&self, extension: Extension) -> bool {
+        self.connection.server_info().supports_feature(extension)
+    }
+
     /// What the server must be able to do for this mail.
     fn options(&self, envelope: &Envelope, mail: &[u8]) -> Result<Vec<MailParameter>, MailError> {
-        let offers = |extension| self.connection.server_info().supports_feature(extension);
         let mut options = Vec::new();
         let mut addresses = envelope.to().iter().chain(envelope.from());
         if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
-            if !offers(Extension::SmtpUtfEight) {
+            if !self.takes_utf8() {
                 return Err(MailError::Refused(
                     "the mail server does not take addresses that are not ASCII (SMTPUTF8)".to_owned(),
                 ));
@@ -104,7 +112,7 @@ impl Session {
             options.push(MailParameter::SmtpUtfEight);
         }
         if !mail.is_ascii() {
-            if !offers(Extension::EightBitMime) {
+            if !self.offers(Extension::EightBitMime) {
                 return Err(MailError::Permanent(
                     "the mail server takes ASCII alone (no 8BITMIME)".to_owned(),
                 ));

@@ -53,7 +53,8 @@ async fn talk(
     while let Some(line) = lines.next_line().await.ok()? {
         silence(line.split([' ', ':']).next()?).await;
         let answer = match line.split([' ', ':']).next()? {
-            "EHLO" => "250-peer\r\n250 8BITMIME",
+            "EHLO" if line.ends_with("ascii.example") => "250-peer\r\n250 8BITMIME",
+            "EHLO" => "250-peer\r\n250-SMTPUTF8\r\n250 8BITMIME",
             "RCPT" => {
                 recipient = line;
                 to_recipient

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use stoa_kernel::Period;
-use stoa_mail::{MailError, Mailer};
+use stoa_mail::{Address, MailError, Mailer};
 
 use crate::{config, mail, peer};
 
@@ -104,4 +104,34 @@ async fn nothing_is_sent_in_the_clear_unless_told_to() {
     let mailer = Mailer::new(&config(&format!("smtp://{address}")), "unused".into()).unwrap();
     assert!(mailer.send(&mail("one")).await.is_err());
     assert!(received.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn addresses_beyond_ascii_are_sent_to_only_where_the_server_takes_them() {
+    let ascii = Address::parse("ada@b\u{fc}cher.example").unwrap();
+    let beyond = Address::parse("jos\u{e9}@b\u{fc}cher.example").unwrap();
+    let mut to = mail("one");
+    to.to = beyond.to_string();
+
+    let (taking, mut received) = mailer("250 fine").await;
+    assert!(taking.takes(&ascii).await && taking.takes(&beyond).await);
+    taking.send(&to).await.unwrap();
+    let arrived = received.recv().await.unwrap();
+    assert!(
+        arrived.starts_with("RCPT TO:<jos\u{e9}@xn--bcher-kva.example>"),
+        "{arrived}"
+    );
+
+    let (address, mut received) = peer::start("250 fine").await;
+    let url = format!("smtp://{address}/ascii.example?tls=none");
+    let strict = Mailer::new(&config(&url), "unused".into()).unwrap();
+    assert!(strict.takes(&ascii).await && !strict.takes(&beyond).await);
+    assert!(matches!(strict.send(&to).await, Err(MailError::Refused(_))));
+    to.to = ascii.to_string();
+    strict.send(&to).await.unwrap();
+    let arrived = received.recv().await.unwrap();
+    assert!(
+        arrived.starts_with("RCPT TO:<ada@xn--bcher-kva.example>"),
+        "{arrived}"
+    );
 }

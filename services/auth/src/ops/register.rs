@@ -41,6 +41,11 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
         return Err(REGISTRATION_CLOSED.into());
     }
     ctx.lockout.register(origin.address).await?;
+    if !ctx.mailer.takes(&new.email.address).await {
+        let message =
+            "Mail to addresses with other letters than a to z before the @ cannot be sent from here";
+        return Err(Error::Field("email", "format", message.to_owned()));
+    }
     password::check(&new.password, &new.email.key, &ctx.config.password, "password")?;
     let hash = ctx.passwords.hash(&new.password, Some(origin.address)).await?;
 
