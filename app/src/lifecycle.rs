@@ -99,6 +99,7 @@ where
 fn describe_metrics() {
     for metrics in [
         stoa_gateway::METRICS,
+        stoa_audit::METRICS,
         stoa_auth::METRICS,
         stoa_cache::METRICS,
         stoa_db::METRICS,

@@ -37,5 +37,21 @@ pub use verify::{Against, BrokenAt, Verification, verify};
 
 use stoa_db::Migration;
 
+/// What its metrics tell.
+pub const METRICS: &[(&str, &str)] = &[
+    (
+        "stoa_audit_unsealed",
+        "Audit entries that are not in the hash chain yet, counted up to 100000.",
+    ),
+    (
+        "stoa_audit_unsealed_age_seconds",
+        "Age of the oldest audit entry that is not in the hash chain yet.",
+    ),
+    (
+        "stoa_audit_suspended",
+        "1 while nothing is sealed because the audit log was tampered with.",
+    ),
+];
+
 /// The tables of this crate, applied to each service's database as the set "audit".
 pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_audit", "0002_sign_heads"];

@@ -14,7 +14,6 @@ const MOST: i64 = 100_000;
 
 /// Counts what waits in `db`, until `stop`.
 pub(crate) async fn run(db: Db, stop: CancellationToken) {
-    describe();
     let service = db.service().to_owned();
     let unsealed = metrics::gauge!("stoa_audit_unsealed", "service" => service.clone());
     let age = metrics::gauge!("stoa_audit_unsealed_age_seconds", "service" => service.clone());
@@ -34,19 +33,4 @@ pub(crate) async fn run(db: Db, stop: CancellationToken) {
             () = tokio::time::sleep(EVERY) => {}
         }
     }
-}
-
-fn describe() {
-    metrics::describe_gauge!(
-        "stoa_audit_unsealed",
-        "Audit entries that are not in the hash chain yet, counted up to 100000."
-    );
-    metrics::describe_gauge!(
-        "stoa_audit_unsealed_age_seconds",
-        "Age of the oldest audit entry that is not in the hash chain yet."
-    );
-    metrics::describe_gauge!(
-        "stoa_audit_suspended",
-        "1 while nothing is sealed because the audit log was tampered with."
-    );
 }

@@ -10,6 +10,8 @@ use tracing_subscriber::{
 
 use crate::{LogFormat, TelemetryConfig, TelemetryError, json_line::JsonLine};
 
+/// Writes log lines.
+type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
 /// What is logged, to be changed while the process runs.
 pub(crate) type Directives<S> = reload::Handle<EnvFilter, S>;
 
@@ -18,7 +20,7 @@ pub(crate) fn layer<S>(
     config: &TelemetryConfig,
     writer: BoxMakeWriter,
     terminal: bool,
-) -> Result<(Box<dyn Layer<S> + Send + Sync>, Directives<S>), TelemetryError>
+) -> Result<(Lines<S>, Directives<S>), TelemetryError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {

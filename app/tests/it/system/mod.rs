@@ -5,6 +5,7 @@
 //! - `nats`: a process for each service and each twice, on PostgreSQL, NATS, Redis and S3;
 //! - `rabbitmq`: the same on PostgreSQL, RabbitMQ and Redis.
 
+mod broken;
 mod journey;
 mod limits;
 mod people;
