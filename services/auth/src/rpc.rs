@@ -9,6 +9,7 @@ use stoa_auth_api::{
         access_server::{Access, AccessServer},
     },
 };
+use stoa_db::reads;
 use stoa_kernel::{Permissions, UserId};
 use tonic::{Request, Response, Status, service::Routes};
 use uuid::Uuid;
@@ -81,10 +82,10 @@ impl Access for Rpc {
 
     async fn trust(&self, request: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
         let ctx = &self.0;
-        let page = trust::page(ctx, request.into_inner().seq).await;
+        // A slow or locked query must not hold up what others wait for to trust anybody.
+        let page = reads::vital(trust::page(ctx, request.into_inner().seq)).await;
         let page = page.map_err(|e| failed(&e))?;
-        ctx.keys
-            .load(&ctx.db, &ctx.secrets)
+        reads::vital(ctx.keys.load(&ctx.db, &ctx.secrets))
             .await
             .map_err(|e| failed(&e))?;
         let keys = ctx.keys.public().into_iter();
