@@ -88,9 +88,15 @@ pub(crate) async fn insert(
     tx.execute(sql, &params).await.map(drop)
 }
 
+/// The log, by the index of what is not sealed. That of `seq`, which SQLite would take, has those entries in no order.
+fn unsealed_of(engine: Engine) -> String {
+    engine.by_index("audit", "audit_unsealed")
+}
+
 /// The oldest entries that are not sealed.
 pub(crate) async fn unsealed(db: &Db, most: u32) -> Result<Vec<Row>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1");
+    let audit = unsealed_of(db.engine());
+    let sql = format!("SELECT {COLUMNS} FROM {audit} WHERE seq IS NULL ORDER BY id LIMIT $1");
     if db.engine() == Engine::Sqlite {
         return db.fetch_all(&sql, &[&most]).await;
     }
@@ -113,8 +119,11 @@ async fn by_index(tx: &mut Tx) -> Result<(), Error> {
 
 /// How many entries are not sealed, and how many of them were written before `time`.
 pub(crate) async fn count_unsealed(db: &Db, time: Timestamp) -> Result<(i64, i64), Error> {
-    let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN at < $1 THEN 1 ELSE 0 END), 0) AS BIGINT) FROM audit WHERE seq IS NULL";
-    db.fetch_one(sql, &[&time]).await
+    let audit = unsealed_of(db.engine());
+    let sql = format!(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN at < $1 THEN 1 ELSE 0 END), 0) AS BIGINT) FROM {audit} WHERE seq IS NULL"
+    );
+    db.fetch_one(&sql, &[&time]).await
 }
 
 /// Sealed entries from number `from` on.
@@ -207,12 +216,14 @@ pub(crate) async fn delete_through(tx: &mut Tx, seq: i64) -> Result<u64, Error> 
 
 /// How many entries are not sealed, counted up to `most`, and when the oldest of them was written.
 pub(crate) async fn waiting(db: &Db, most: i64) -> Result<(i64, Option<Timestamp>), Error> {
-    let count =
-        "SELECT COUNT(*) FROM (SELECT id FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1) AS waiting";
-    let oldest = "SELECT at FROM audit WHERE seq IS NULL ORDER BY id LIMIT 1";
+    let audit = unsealed_of(db.engine());
+    let count = format!(
+        "SELECT COUNT(*) FROM (SELECT id FROM {audit} WHERE seq IS NULL ORDER BY id LIMIT $1) AS waiting"
+    );
+    let oldest = format!("SELECT at FROM {audit} WHERE seq IS NULL ORDER BY id LIMIT 1");
     Ok((
-        db.fetch_one(count, &[&most]).await?,
-        db.fetch_optional(oldest, &[]).await?,
+        db.fetch_one(&count, &[&most]).await?,
+        db.fetch_optional(&oldest, &[]).await?,
     ))
 }
 
@@ -225,13 +236,14 @@ pub(crate) async fn seal(tx: &mut Tx, seals: &[Seal]) -> Result<bool, Error> {
     if tx.engine() == Engine::Postgres {
         by_index(tx).await?;
     }
-    let whole = seal_sql(rows);
+    let engine = tx.engine();
+    let whole = seal_sql(engine, rows);
     for chunk in seals.chunks(rows) {
         let params: Vec<&dyn ToValue> = chunk
             .iter()
             .flat_map(|one| [&one.id as &dyn ToValue, &one.seq, &one.hash])
             .collect();
-        let shorter = (chunk.len() < rows).then(|| seal_sql(chunk.len()));
+        let shorter = (chunk.len() < rows).then(|| seal_sql(engine, chunk.len()));
         let sql = shorter.as_ref().unwrap_or(&whole);
         if tx.execute(sql, &params).await? != chunk.len() as u64 {
             return Ok(false);
@@ -241,7 +253,7 @@ pub(crate) async fn seal(tx: &mut Tx, seals: &[Seal]) -> Result<bool, Error> {
 }
 
 /// One UPDATE for so many entries. The ELSE, never taken, tells PostgreSQL the type of the parameters.
-fn seal_sql(rows: usize) -> String {
+fn seal_sql(engine: Engine, rows: usize) -> String {
     let (mut seqs, mut hashes, mut ids) = (String::new(), String::new(), String::new());
     for row in 0..rows {
         let (id, seq, hash) = (row * 3 + 1, row * 3 + 2, row * 3 + 3);
@@ -250,8 +262,9 @@ fn seal_sql(rows: usize) -> String {
         let _ = write!(hashes, " WHEN ${id} THEN ${hash}");
         let _ = write!(ids, "{comma}${id}");
     }
+    let audit = unsealed_of(engine);
     format!(
-        "UPDATE audit SET seq = CASE id{seqs} ELSE seq END, hash = CASE id{hashes} ELSE hash END \
+        "UPDATE {audit} SET seq = CASE id{seqs} ELSE seq END, hash = CASE id{hashes} ELSE hash END \
          WHERE id IN ({ids}) AND seq IS NULL"
     )
 }

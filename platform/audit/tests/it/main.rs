@@ -4,6 +4,7 @@
 
 mod listing;
 mod log;
+mod plans;
 mod sealing;
 mod signing;
 mod tampering;

@@ -17,6 +17,12 @@ use crate::{Error, ToValue};
 /// Prepared statements kept by each connection; then it forgets them all and starts anew.
 pub(super) const STATEMENTS: usize = 512;
 
+/// Whether it is planned anew each time: rows found by a subquery are joined with a table, and how to do that depends on their
+/// sizes. A plan that was made while both were small, and is kept, reads all of the table later on.
+pub(crate) fn is_planned_anew(sql: &str) -> bool {
+    sql.contains(" IN (SELECT ")
+}
+
 /// A query within a transaction.
 pub(super) async fn query(
     client: &Object,
@@ -25,7 +31,7 @@ pub(super) async fn query(
     params: &[&dyn ToValue],
 ) -> Result<Vec<Row>, Error> {
     let bound = bind(params);
-    if session.pooler {
+    if session.pooler || is_planned_anew(sql) {
         check_unnamed(sql, params.len())?;
         let bound: Vec<(&(dyn ToSql + Sync), Type)> =
             bound.iter().map(|one| (one as _, one.natural())).collect();
@@ -49,7 +55,7 @@ pub(super) async fn execute(
     sql: &str,
     params: &[&dyn ToValue],
 ) -> Result<u64, Error> {
-    if session.pooler {
+    if session.pooler || is_planned_anew(sql) {
         check_unnamed(sql, params.len())?;
         return execute_unnamed(client, sql, params)
             .await
@@ -81,6 +87,9 @@ pub(super) async fn execute_alone(
             client.batch_execute("COMMIT"),
         );
         begun.and(done).and_then(|count| committed.map(|()| count))
+    } else if is_planned_anew(sql) {
+        check_unnamed(sql, params.len())?;
+        execute_unnamed(client, sql, params).await
     } else {
         let statement = prepare(client, sql, params.len()).await?;
         let bound = bind(params);

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
-use crate::{Db, Engine, ToValue, postgres::statement::highest_parameter, transfer};
+use crate::{
+    Db, Engine, ToValue,
+    postgres::statement::{highest_parameter, is_planned_anew},
+};
 
 /// The statements that a database was asked since [`Statements::of`].
 #[derive(Clone, Default)]
@@ -60,18 +63,22 @@ impl Statements {
     }
 
     /// Those of them whose plans read a whole table or a whole index, or sort all that there is to take a few. Plans are asked
-    /// for as they are made for any parameters, by the statistics of the moment.
+    /// for as they are made for any parameters, by the statistics of the moment; not those that are made anew each time.
     pub async fn waste(&self, db: &Db) -> Vec<Waste> {
         let asked: Vec<Asked> = self.0.lock().iter().cloned().collect();
         let partial = match db.engine() {
             Engine::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'",
             Engine::Postgres => {
-                "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND indexdef LIKE '% WHERE %'"
+                "SELECT CAST(c.relname AS TEXT) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indpred IS NOT NULL \
+                 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
             }
         };
         let partial: Vec<String> = db.fetch_all(partial, &[]).await.unwrap();
         let mut found = Vec::new();
         for one in asked {
+            if db.engine() == Engine::Postgres && is_planned_anew(&one.sql) {
+                continue;
+            }
             let plan = match db.engine() {
                 Engine::Sqlite => sqlite_plan(db, &one.sql).await,
                 Engine::Postgres => postgres_plan(db, &one).await,
@@ -103,11 +110,10 @@ pub async fn analyze(db: &Db) {
             connection.execute_batch("ANALYZE").unwrap();
         }
         Engine::Postgres => {
-            for table in transfer::tables(db).await.unwrap() {
+            let sql = "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()";
+            for table in db.fetch_all::<String>(sql, &[]).await.unwrap() {
                 let mut tx = db.begin().await.unwrap();
-                tx.execute_script(&format!("ANALYZE {}", table.name))
-                    .await
-                    .unwrap();
+                tx.execute_script(&format!("ANALYZE {table}")).await.unwrap();
                 tx.commit().await.unwrap();
             }
         }
@@ -166,7 +172,7 @@ fn sqlite_waste(sql: &str, plan: &[String], partial: &[String]) -> Vec<String> {
             return line.contains("AUTOMATIC") || *line == SORT && limited;
         };
         let words: Vec<&str> = scan.split(' ').collect();
-        let of_rows = scan.starts_with("CONSTANT") || scan.starts_with('(') || scan.contains("VALUES");
+        let of_rows = scan.contains("CONSTANT ROW") || scan.starts_with('(') || scan.contains("VALUES");
         if of_rows || made_here(words[0]) {
             return false;
         }

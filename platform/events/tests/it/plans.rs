@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use stoa_db::{Engine, db_test};
+use stoa_db::{
+    Db, Engine, db_test,
+    testing::{Statements, analyze},
+};
 use stoa_events::{Subscription, TxExt};
 
 use crate::pair::{Pair, ThingMade, write_down};
@@ -57,4 +60,55 @@ async fn a_burst_after_silence_is_not_read_again_for_each_claim(pair: Pair) {
             "{reads} rows were read for {EVENTS} events"
         );
     }
+}
+
+/// Whatever is done for jobs and events, however many lie there.
+#[db_test]
+async fn claiming_releasing_and_purging_go_by_index_however_many_jobs_are_done(pair: Pair) {
+    let all = [&pair.source, &pair.sink].map(|db| (db.clone(), Statements::of(db)));
+    let source = pair.start_source().await;
+    let sink = pair
+        .start_sink(
+            vec![Subscription::new("sink.write_down", write_down)],
+            vec![],
+            vec![],
+        )
+        .await;
+    pair.emit(0, 0).await;
+    pair.settle(&source, &sink).await;
+    for (db, _) in &all {
+        analyze(db).await;
+    }
+    for number in 1..30 {
+        pair.emit(number % 3, number).await;
+    }
+    pair.settle(&source, &sink).await;
+    source.stop(Duration::from_secs(5)).await;
+    sink.stop(Duration::from_secs(5)).await;
+    for many in [false, true] {
+        for (db, statements) in &all {
+            if many {
+                add_done_jobs(db).await;
+            }
+            let mut waste = statements.waste(db).await;
+            // The tests' own: what was done, and whether all is.
+            let own = ["effects", "COUNT(*) FROM outbox"];
+            waste.retain(|one| !own.iter().any(|part| one.sql.contains(part)));
+            assert!(waste.is_empty(), "{waste:#?}");
+            analyze(db).await;
+        }
+    }
+}
+
+async fn add_done_jobs(db: &Db) {
+    let id = match db.engine() {
+        Engine::Sqlite => "randomblob(16)",
+        Engine::Postgres => "gen_random_uuid()",
+    };
+    let sql = format!(
+        "INSERT INTO jobs (queue, id, key, priority, state, payload, source, time, run_at, attempts, finished_at) \
+         WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 30000) \
+         SELECT 'sink.write_down', {id}, 'thing:1', 0, 'done', '', 'source', $1, $1, 1, $1 FROM n"
+    );
+    db.execute(&sql, &[&db.clock().now()]).await.unwrap();
 }

@@ -26,8 +26,11 @@ pub(crate) struct RefreshToken {
 
 /// The token with this hash.
 pub(crate) async fn find(db: &Db, hash: &[u8; 32]) -> Result<Option<RefreshToken>, Error> {
-    let sql = "SELECT r.session_id, r.user_id, r.created_at, r.expires_at, r.used_at, r.parent, s.id AS live_session, s.csrf_hash \
-               FROM refresh_tokens r LEFT JOIN sessions s ON s.id = r.session_id WHERE r.hash = $1";
+    // No join: while there are few sessions PostgreSQL would plan to read all of them.
+    let sql = "SELECT r.session_id, r.user_id, r.created_at, r.expires_at, r.used_at, r.parent, \
+               (SELECT s.id FROM sessions s WHERE s.id = r.session_id) AS live_session, \
+               (SELECT s.csrf_hash FROM sessions s WHERE s.id = r.session_id) AS csrf_hash \
+               FROM refresh_tokens r WHERE r.hash = $1";
     db.fetch_optional(sql, &[hash]).await
 }
 

@@ -17,6 +17,7 @@ mod locks;
 mod login;
 mod pages;
 mod password;
+mod plans;
 mod purge;
 mod refresh;
 mod register;

@@ -11,6 +11,7 @@ mod helpers;
 mod keys;
 mod listing;
 mod pictures;
+mod plans;
 mod preferences;
 mod profile;
 mod reading;
