@@ -33,6 +33,7 @@ on_shape() {
 part "formatting and lints" make --no-print-directory lint
 part "engines of the split shape" install_engines
 part "deployment" tools/deploy.sh
+part "description of the API" tools/openapi.sh
 
 step "PostgreSQL"
 start_postgres "$scratch/postgres"

@@ -94,7 +94,11 @@ async fn a_change_to_an_older_version_is_refused(app: App) {
     let first = call(&tag, "first").await.expect(200);
     assert_ne!(first.header("etag"), Some(&*tag));
     assert_problem(&call(&tag, "second").await, 412, "precondition_failed", &[]);
-    assert_problem(&call("W/\"2\"", "weak").await, 412, "precondition_failed", &[]);
+    let weak = format!("W/{tag}");
+    assert_problem(&call(&weak, "weak").await, 412, "precondition_failed", &[]);
+    // As a proxy that compresses answers makes it.
+    let tag = first.header("etag").unwrap();
+    call(&format!("W/{tag}"), "weak").await.expect(200);
     assert_problem(&call("nonsense", "third").await, 400, "malformed_request", &[]);
     call("*", "fourth").await.expect(200);
     assert_eq!(me(&app, user).await["bio"], "fourth");
