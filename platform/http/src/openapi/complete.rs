@@ -62,7 +62,7 @@ fn idempotency_key() -> Parameter {
 fn csrf_token() -> Parameter {
     header(
         names::CSRF_HEADER,
-        "The value of the cookie `stoa_csrf`. Needed where the session is kept in cookies; otherwise it is ignored.",
+        "The value of the cookie `stoa_csrf` (over https `__Host-stoa_csrf`). Needed where the session is kept in cookies; otherwise it is ignored.",
         ObjectBuilder::new().schema_type(Type::String).into(),
     )
 }
