@@ -41,8 +41,10 @@ async fn with_a_full_disk_nothing_acknowledged_is_lost_and_all_goes_on_once_ther
         assert_eq!(stoa.get("/api/v1/users/me", token(&ada)).await.status(), 200);
         assert_eq!(stoa.look("/health/live").await.status(), 200);
     }
+    ready(&stoa, 503).await;
     std::fs::remove_file(&filler).unwrap();
     load.goes_on().await;
+    ready(&stoa, 200).await;
     let people = load.stop().await;
     checker::everybody_logs_in(&stoa, &people).await;
     let checker = Checker::open(&[], &data_dir).await;
@@ -51,6 +53,17 @@ async fn with_a_full_disk_nothing_acknowledged_is_lost_and_all_goes_on_once_ther
     checker.exactly_once(&people).await;
     checker.close().await;
     checker::audit_is_whole(command(&data_dir));
+}
+
+/// Waits until readiness says so: it looks at the disk every few seconds.
+async fn ready(stoa: &Caller, status: u16) {
+    for _ in 0..200 {
+        if stoa.look("/health/ready").await.status() == status {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{}", stoa.look("/health/ready").await.text().await.unwrap());
 }
 
 /// Registers until that is refused; what is freed meanwhile is filled again.

@@ -1,10 +1,12 @@
 //! Whatever breaks under load: what was acknowledged is there, and its effects happened once.
 
+mod backlog;
 mod checker;
 mod clock;
 mod disk;
 mod embedded;
 mod load;
+mod slow;
 mod split;
 
 use rand::{SeedableRng, rngs::StdRng};
