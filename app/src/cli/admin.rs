@@ -61,7 +61,7 @@ impl AdminCommand {
                 "{error}: use --take-over to set its password, end its sessions, API keys and second factor, and make it an \
                  administrator; to leave them as they are, let an administrator give it the role"
             ),
-            _ => error.to_string(),
+            AdminError::Other(_) => error.to_string(),
         })?;
         let taken = if admin.created {
             ""

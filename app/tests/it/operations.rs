@@ -53,7 +53,7 @@ impl Watched {
         std::thread::spawn(move || {
             errors
                 .map_while(Result::ok)
-                .for_each(|line| drop(said.send(line)))
+                .for_each(|line| drop(said.send(line)));
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut banner = String::new();

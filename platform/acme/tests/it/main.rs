@@ -297,7 +297,7 @@ async fn settings_that_cannot_work_are_refused_by_name() {
         ),
         (&|c| c.domains = vec!["*.stoa.test".to_owned()], "'*.stoa.test'"),
         (&|c| c.domains = vec!["10.0.0.1".to_owned()], "'10.0.0.1'"),
-        (&|c| c.ca = "/nowhere".into(), "server.tls.acme.ca (/nowhere)"),
+        (&|c| c.ca = "/nowhere".into(), "server.tls.acme.ca: /nowhere"),
     ] {
         let error = open(change).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
