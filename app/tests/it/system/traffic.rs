@@ -106,16 +106,23 @@ impl Person {
             (Method::POST, "/api/v1/auth/login", login),
         ];
         let mut failed = Vec::new();
+        let mut session = token(&registered).to_owned();
         for (method, path, body) in requests.iter().cycle() {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
             let sent = Instant::now();
             let request = self.caller.request(method.clone(), path);
-            let answer = request.bearer_auth(token(&registered)).json(body).send().await;
+            let answer = request.bearer_auth(&session).json(body).send().await;
             let what = match answer {
                 Ok(answer) if answer.status() == 200 => {
                     self.answered.fetch_add(1, Ordering::Relaxed);
+                    // The newest session: an account keeps only so many, and the oldest ends.
+                    if method == Method::POST
+                        && let Ok(signed_in) = answer.json::<Value>().await
+                    {
+                        token(&signed_in).clone_into(&mut session);
+                    }
                     None
                 }
                 Ok(answer) => Some(format!(

@@ -134,10 +134,15 @@ async fn write(tx: &mut Tx, by: &By, row: &PreferenceRow, max: u32) -> Result<Wr
     if store::preferences::update(tx, by.user, row).await? {
         return Ok(Written::Yes);
     }
-    if !store::profiles::take_room(tx, by.user, max).await? {
+    let mut has_room = store::profiles::take_room(tx, by.user, max).await?;
+    if !has_room {
         if store::profiles::find(tx, by.user).await?.is_none() {
             return Ok(Written::NoProfile);
         }
+        // The profile may have been made between the two statements.
+        has_room = store::profiles::take_room(tx, by.user, max).await?;
+    }
+    if !has_room {
         // Full; but perhaps by the very key.
         let there = store::preferences::update(tx, by.user, row).await?;
         return if there {

@@ -263,3 +263,18 @@ async fn one_key_written_and_deleted_at_once_is_counted_once(app: Small) {
         );
     }
 }
+
+#[db_test]
+async fn the_first_preference_is_kept_while_others_make_the_profile(app: App) {
+    for _ in 0..40 {
+        let user = app.new_user();
+        let token = app.token(user, &[]);
+        let value = json!(true);
+        let (_, _, put) = futures::join!(
+            app.get("/api/v1/users/me").bearer(&token).send(),
+            app.get("/api/v1/users/me").bearer(&token).send(),
+            put_preference(&app, user, "first", &value),
+        );
+        put.expect(200);
+    }
+}
