@@ -181,7 +181,10 @@ async fn settings_that_do_not_go_together_are_refused_by_name() {
         }
     };
     for (config, words) in [
-        (config(&|tls| tls.ca = "".into()), "rpc.tls.ca is not: certificate, key and ca"),
+        (
+            config(&|tls| tls.ca = "".into()),
+            "rpc.tls.ca is not: certificate, key and ca",
+        ),
         (
             config(&|tls| tls.ca = "/nowhere".into()),
             "rpc.tls.ca (/nowhere): No such file",
