@@ -9,7 +9,7 @@ use stoa_kernel::{Period, Rate};
 
 use crate::{password::Cost, secrets::Secrets};
 
-/// Longest time for which a used refresh token may be answered once more.
+/// Longest time for which a used refresh token may be answered again.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(60);
 
 /// The section `auth` of the settings; `stoa.default.toml` explains each key.
@@ -26,7 +26,7 @@ pub struct AuthConfig {
     pub access_token_lifetime: Period,
     /// Lifetime of a refresh token.
     pub refresh_token_lifetime: Period,
-    /// How long a refresh token that was just used is answered once more.
+    /// How long a refresh token that was just used is answered again.
     pub refresh_leeway: Period,
     /// Sessions that one account may have.
     pub sessions_max: u32,

@@ -71,6 +71,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0016_answer_refresh_once_more",
     "0017_count_unsent_mails",
     "0018_keep_registered_names",
+    "0019_count_repeats",
 ];
 
 /// The secret that others are made of: `auth.secret`, or the file `keys/secrets.key` in the data folder. Where there is no such

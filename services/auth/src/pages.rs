@@ -7,10 +7,10 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use minijinja::{Value, context};
-use stoa_http::{Failure, RequestInfo};
-use stoa_kernel::random;
+use stoa_http::{Failure, RequestInfo, names, session_cookie};
+use stoa_kernel::{UserId, random};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
@@ -36,9 +36,10 @@ async fn ask_verify(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Respon
     )
 }
 
-async fn verify(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
+async fn verify(State(ctx): State<Ctx>, info: RequestInfo, headers: HeaderMap, body: Bytes) -> Response {
     let title = "Confirm your e-mail address";
-    let done = verify_email::verify(&ctx, &field(&body, "token"), &Origin::from(&info)).await;
+    let signed_in = signed_in(&ctx, &headers, info.secure);
+    let done = verify_email::verify(&ctx, &field(&body, "token"), signed_in, &Origin::from(&info)).await;
     told(
         &ctx,
         done,
@@ -46,6 +47,12 @@ async fn verify(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Respo
         "Thank you. Your address is confirmed; you may close this page.",
         Value::UNDEFINED,
     )
+}
+
+/// Whose session the browser keeps. No CSRF token is needed: whoever sends the form knows the link.
+fn signed_in(ctx: &Ctx, headers: &HeaderMap, secure: bool) -> Option<UserId> {
+    let token = session_cookie(headers, names::ACCESS_COOKIE, secure)?;
+    ctx.verifier.verify(token).ok().map(|principal| principal.user_id)
 }
 
 async fn ask_reset(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {

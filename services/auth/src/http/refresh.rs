@@ -38,7 +38,8 @@ pub(super) struct RefreshRequest {
 /// Get new tokens.
 ///
 /// A refresh token is good once. If one comes again, its session ends, for it may have been stolen: `401 refresh_reused`. Only
-/// within seconds of its use, for two tabs that come at once or an answer that was lost, it is answered once more. In mode `cookie` no body is read: the token is in its cookie, and the header `x-csrf-token` is needed.
+/// within seconds of its use, for tabs that come at once or an answer that was lost, it is answered again, or refused with
+/// `401 refresh_invalid` while the session goes on. In mode `cookie` no body is read: the token is in its cookie, and the header `x-csrf-token` is needed.
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tags = ["auth"], operation_id = "auth_refresh",
     security(()),

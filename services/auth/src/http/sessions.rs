@@ -1,13 +1,16 @@
 //! One's sessions.
 
 use axum::{
-    extract::State,
+    body::HttpBody as _,
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use garde::Validate;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, names, session_cookie};
+use stoa_http::{
+    Failure, Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, names, session_cookie,
+};
 use stoa_kernel::{Page, SessionId, Timestamp};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -82,7 +85,7 @@ pub(super) struct EndSessionsQuery {
 
 /// Sign out everywhere.
 ///
-/// Ends all of your sessions, this one as well, and your API keys if you wish.
+/// Ends all of your sessions, this one as well, and your API keys if you wish. The wish is in the query; a body is refused.
 #[utoipa::path(
     delete, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_end_sessions",
     security(("bearer" = [])), params(EndSessionsQuery), responses((status = 204, description = "All sessions have ended"), Problems)
@@ -92,11 +95,15 @@ async fn end_all(
     info: RequestInfo,
     person: Person,
     Query(query): Query<EndSessionsQuery>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response> {
+    if !request.body().is_end_stream() {
+        let message = "This request takes no body; write ?end_api_keys=true";
+        return Err(Failure::invalid("", "invalid", message));
+    }
     let keys = ApiKeys::end_if(query.end_api_keys);
     ops::end_everywhere(&ctx, person.user_id, keys, &Origin::from(&info)).await?;
-    Ok(gone(&ctx, &info, &headers))
+    Ok(gone(&ctx, &info, request.headers()))
 }
 
 /// End one of your sessions.

@@ -4,7 +4,8 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::Deserialize;
-use stoa_http::{Json, Problems, RequestInfo, Result};
+use stoa_http::{Caller, Json, Problems, RequestInfo, Result};
+use stoa_kernel::UserId;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -33,7 +34,8 @@ pub(super) struct VerifyEmailRequest {
 
 /// Verify an address by the link of a mail.
 ///
-/// The link works once.
+/// The link works once. Send your session along if you have one. Without it an API key, a second factor or a grant that was
+/// set up before ends, for it may be of somebody who registered an address that is not theirs; sessions go on.
 #[utoipa::path(
     post, path = "/api/v1/auth/email/verify", tags = ["auth"], operation_id = "auth_verify_email",
     security(()), request_body = VerifyEmailRequest,
@@ -42,10 +44,18 @@ pub(super) struct VerifyEmailRequest {
 async fn verify(
     State(ctx): State<Ctx>,
     info: RequestInfo,
+    caller: Option<Caller>,
     Json(body): Json<VerifyEmailRequest>,
 ) -> Result<StatusCode> {
-    ops::verify(&ctx, &body.token, &Origin::from(&info)).await?;
+    ops::verify(&ctx, &body.token, person(caller), &Origin::from(&info)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whose session a request comes with. An API key is none.
+fn person(caller: Option<Caller>) -> Option<UserId> {
+    caller
+        .filter(|caller| caller.session_id.is_some())
+        .map(|caller| caller.user_id)
 }
 
 /// Ask for the mail that verifies an address again.

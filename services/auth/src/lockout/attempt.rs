@@ -123,18 +123,24 @@ impl<'a> Attempt<'a> {
         Err(refused)
     }
 
-    /// It was right.
-    pub(crate) async fn succeed(self) {
-        let each = self.groups.iter().flat_map(|group| {
+    /// It was right. What is returned borrows nothing, so that it can follow a commit.
+    pub(crate) fn succeed(self) -> impl Future<Output = ()> + Send + use<> {
+        let each = self.groups.into_iter().flat_map(|group| {
             let after = group.on_success;
-            group.counts.iter().map(move |(limiter, key)| async move {
-                match after {
-                    OnSuccess::GiveBack => limiter.give_back(*key).await,
-                    OnSuccess::Reset => limiter.reset(*key).await,
-                }
-            })
+            let owned = |(limiter, key): Count<'_>| (limiter.clone(), key);
+            group
+                .counts
+                .into_iter()
+                .map(owned)
+                .map(move |(limiter, key)| async move {
+                    match after {
+                        OnSuccess::GiveBack => limiter.give_back(key).await,
+                        OnSuccess::Reset => limiter.reset(key).await,
+                    }
+                })
         });
-        join_all(each).await;
+        let all = join_all(each);
+        async move { drop(all.await) }
     }
 
     /// It counts for nothing: nothing was learnt from it.

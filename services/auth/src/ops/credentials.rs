@@ -82,9 +82,22 @@ impl Case<'_> {
         Ok(Ended { sessions, keys })
     }
 
-    /// Ends all that was ever set up on the account, by somebody who had not shown that its address is theirs: sessions, API
-    /// keys, the second factor, links in mails, networks that count as known, and what they granted to others.
+    /// Ends all that was ever set up on the account, by somebody who had not shown that its address is theirs: sessions, links in
+    /// mails, networks that count as known, and all of [`Self::end_what_was_set_up`].
     pub(crate) async fn end_everything(&self, tx: &mut Tx) -> Result<Ended> {
+        let set_up = self.end_what_was_set_up(tx).await?;
+        mail_tokens::remove_all(tx, self.user, Purpose::Verify).await?;
+        known_networks::remove_all(tx, self.user).await?;
+        let ended = self.end(tx, None, ApiKeys::Keep).await?;
+        Ok(Ended {
+            keys: set_up.keys,
+            ..ended
+        })
+    }
+
+    /// Ends what works without a session and would outlive a new password: API keys, the second factor, and what was granted to
+    /// others.
+    pub(crate) async fn end_what_was_set_up(&self, tx: &mut Tx) -> Result<Ended> {
         if totp::remove(tx, self.user).await? {
             self.note(tx, "totp.disable", "account", self.user.uuid()).await?;
             self.notices.tell(tx, MailKind::TotpDisabled).await?;
@@ -92,9 +105,10 @@ impl Case<'_> {
         for grant in grants::remove_given_by(tx, self.user).await? {
             self.note(tx, "grant.remove", "grant", grant.uuid()).await?;
         }
-        mail_tokens::remove_all(tx, self.user, Purpose::Verify).await?;
-        known_networks::remove_all(tx, self.user).await?;
-        self.end(tx, None, ApiKeys::End).await
+        Ok(Ended {
+            sessions: Ending::default(),
+            keys: self.end_keys(tx).await?,
+        })
     }
 
     async fn end_keys(&self, tx: &mut Tx) -> Result<Vec<Vec<u8>>> {

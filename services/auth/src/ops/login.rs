@@ -1,6 +1,7 @@
 //! Signing in.
 
 use stoa_audit::TxExt as _;
+use stoa_db::Tx;
 use stoa_kernel::UserId;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     lockout::Source,
     ops::{
         origin::Origin,
-        sessions::{Mode, Opening, SignedIn},
+        sessions::{Ending, Mode, Opening, SignedIn},
         totp::{self, TotpResult},
     },
     password::Password,
@@ -34,21 +35,36 @@ pub(crate) async fn login(ctx: &Ctx, who: Credentials, mode: Mode, origin: &Orig
     let account = accounts::by_email_key(&ctx.db, &key).await?;
     let account = account.filter(|account| account.disabled_at.is_none());
     let source = origin.source(ctx, &key).await?;
-    // Should the caller hang up, the attempt is dropped, and so has failed.
+    // Should the caller hang up before the session is committed, the attempt is dropped, and so has failed.
     let attempt = ctx.lockout.sign_in(&source).await?;
     let outcome = async {
         let proven = prove(ctx, account, &who, &source, origin).await?;
         open(ctx, proven, mode, origin).await
     };
-    let outcome = outcome.await;
-    match &outcome {
-        Ok(_) => attempt.succeed().await,
-        Err(Error::Refused(INVALID_CREDENTIALS | TOTP_WRONG)) => drop(attempt),
-        Err(_) => attempt.release().await,
-    }
-    let (opening, account) = outcome?;
+    let opened = match outcome.await {
+        Ok(opened) => opened,
+        Err(error) => {
+            match &error {
+                Error::Refused(INVALID_CREDENTIALS | TOTP_WRONG) => drop(attempt),
+                _ => attempt.release().await,
+            }
+            return Err(error);
+        }
+    };
+    opened
+        .ending
+        .commit_then(ctx, opened.tx, attempt.succeed())
+        .await?;
     metrics::counter!("stoa_auth_logins_total", "outcome" => "ok").increment(1);
-    opening.finish(ctx, account).await
+    opened.opening.finish(ctx, opened.account).await
+}
+
+/// A session that is not committed yet.
+struct Opened {
+    tx: Tx,
+    ending: Ending,
+    opening: Opening,
+    account: Account,
 }
 
 /// Somebody who has proven who they are.
@@ -96,7 +112,7 @@ async fn prove(
 }
 
 /// Opens the session, with everything that goes with it in one transaction.
-async fn open(ctx: &Ctx, proven: Proven, mode: Mode, origin: &Origin) -> Result<(Opening, Account)> {
+async fn open(ctx: &Ctx, proven: Proven, mode: Mode, origin: &Origin) -> Result<Opened> {
     let Proven {
         account,
         code,
@@ -116,17 +132,16 @@ async fn open(ctx: &Ctx, proven: Proven, mode: Mode, origin: &Origin) -> Result<
     }
     let ending = opening.begin(ctx, &mut tx, account.id, origin).await?;
     known_networks::remember(&mut tx, account.id, &account.email_key, origin.address).await?;
-    ending.commit(ctx, tx).await?;
-    Ok((opening, account))
+    Ok(Opened {
+        tx,
+        ending,
+        opening,
+        account,
+    })
 }
 
 /// Holds the password that was verified fast, or puts its upgraded hash in its place; false if it was changed meanwhile.
-async fn keep(
-    tx: &mut stoa_db::Tx,
-    account: &Account,
-    upgraded: Option<&str>,
-    origin: &Origin,
-) -> Result<bool> {
+async fn keep(tx: &mut Tx, account: &Account, upgraded: Option<&str>, origin: &Origin) -> Result<bool> {
     let Account {
         id, password_hash, ..
     } = account;

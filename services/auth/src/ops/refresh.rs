@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         accounts,
-        refresh_tokens::{self, RefreshToken},
+        refresh_tokens::{self, RefreshToken, Taken},
     },
     tokens::hash_of,
 };
@@ -26,8 +26,9 @@ pub(crate) enum Presented {
 }
 
 /// Takes a refresh token and gives the next. A token that comes again ends its session: either its thief or its owner comes
-/// second, and nobody can tell which. But two tabs of a browser may well come at once, or an answer may be lost: so a token that
-/// was used within `refresh_leeway` is answered once more, as long as what it was answered with has not been used.
+/// second, and nobody can tell which. But tabs of a browser may well come at once, or an answer may be lost: so a token that was
+/// used within `refresh_leeway` never ends its session. It is answered again a few times, as long as what it was answered with
+/// has not been used.
 pub(crate) async fn refresh(ctx: &Ctx, presented: Presented, origin: &Origin) -> Result<SignedIn> {
     let (text, csrf) = match &presented {
         Presented::Bearer(text) => (text, None),
@@ -56,9 +57,13 @@ pub(crate) async fn refresh(ctx: &Ctx, presented: Presented, origin: &Origin) ->
         };
     }
     let leeway = ctx.config.refresh_leeway.0;
-    if !refresh_tokens::take(&mut tx, &hash, leeway).await? {
+    let taken = refresh_tokens::take(&mut tx, &hash, leeway).await?;
+    if taken != Taken::Good {
         tx.rollback().await;
-        return reused(ctx, &token, origin).await;
+        return match taken {
+            Taken::Reused => reused(ctx, &token, origin).await,
+            _ => Err(REFRESH_INVALID.into()),
+        };
     }
     // Whoever has this token has had the answer to the one before.
     let is_new = ctx.clock.now().duration_since(token.created_at).unsigned_abs() <= leeway;

@@ -158,14 +158,29 @@ impl Opening {
 }
 
 /// Sessions that were ended in a transaction, for the verifier to hear of after its commit.
+#[derive(Default)]
 #[must_use = "it commits the transaction"]
 pub(crate) struct Ending(Vec<Ended>);
 
 impl Ending {
     /// Commits. From then on this process refuses their access tokens; the others hear of it when they ask next.
     pub(crate) async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
+        self.commit_then(ctx, tx, async {}).await
+    }
+
+    /// Commits, and does what else follows from it.
+    pub(crate) async fn commit_then(
+        self,
+        ctx: &Ctx,
+        tx: Tx,
+        then: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
         let verifier = ctx.verifier.clone();
-        Ok(commit_then(tx, async move { self.tell(&verifier) }).await?)
+        let told = async move {
+            self.tell(&verifier);
+            then.await;
+        };
+        Ok(commit_then(tx, told).await?)
     }
 
     /// To be done after the commit.

@@ -7,6 +7,19 @@ use stoa_kernel::{SessionId, Timestamp, UserId};
 
 /// Tokens of one session that are known again when they come a second time.
 const KEPT: i64 = 200;
+/// How often a token is answered again within the leeway.
+const MOST_REPEATS: i64 = 10;
+
+/// What became of a token that was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is to be answered.
+    Good,
+    /// It was used within the leeway, but was answered often enough, or its answer has been used already.
+    Answered,
+    /// It was used before the leeway.
+    Reused,
+}
 
 /// A refresh token, and what is to be known of its session.
 #[derive(Clone, Debug, FromRow)]
@@ -51,18 +64,23 @@ pub(crate) async fn insert(
         .map(drop)
 }
 
-/// Uses a token up; one that was used less than `leeway` ago once more, unless it is closed. False if neither can be.
-pub(crate) async fn take(tx: &mut Tx, hash: &[u8; 32], leeway: Duration) -> Result<bool, Error> {
+/// Uses a token up. One that was used less than `leeway` ago is good again a few times, unless it is closed.
+pub(crate) async fn take(tx: &mut Tx, hash: &[u8; 32], leeway: Duration) -> Result<Taken, Error> {
     let now = tx.clock().now();
     let first =
         "UPDATE refresh_tokens SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
     if tx.execute(first, &[hash, &now]).await? == 1 {
-        return Ok(true);
+        return Ok(Taken::Good);
     }
     let since = now.saturating_sub(leeway).unwrap_or(Timestamp::MIN);
-    let again = "UPDATE refresh_tokens SET closed_at = $2 \
-                 WHERE hash = $1 AND used_at > $3 AND closed_at IS NULL AND expires_at > $2";
-    Ok(tx.execute(again, &[hash, &now, &since]).await? == 1)
+    let again = "UPDATE refresh_tokens SET repeats = repeats + 1 \
+                 WHERE hash = $1 AND used_at > $2 AND closed_at IS NULL AND repeats < $3";
+    if tx.execute(again, &[hash, &since, &MOST_REPEATS]).await? == 1 {
+        return Ok(Taken::Good);
+    }
+    let recent = "SELECT count(*) FROM refresh_tokens WHERE hash = $1 AND used_at > $2";
+    let is_recent = tx.fetch_one::<i64>(recent, &[hash, &since]).await? == 1;
+    Ok(if is_recent { Taken::Answered } else { Taken::Reused })
 }
 
 /// From now on the token is not answered again.

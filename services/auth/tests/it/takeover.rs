@@ -142,6 +142,39 @@ async fn nothing_of_a_squatter_outlives_the_reset_of_an_address_that_was_never_v
 }
 
 #[db_test]
+async fn nothing_of_a_squatter_outlives_the_reset_of_an_address_whose_owner_followed_the_link(app: App) {
+    let squatter = register(&app, "ada@example.org").await;
+    let (_, key) = make(&app, &squatter, &["account.read"]).await;
+    enrolled(&app, &squatter).await;
+    verify(&app).await;
+    assert!(!works(&app, &key).await);
+    me(&app, &squatter.access).await.expect(200);
+    assert_eq!(told(&app, "second factor for Stoa was removed").await, 1);
+    assert_eq!(told(&app, "API keys for Stoa were removed").await, 1);
+
+    reset(&app, json!({ "keep_api_keys": true })).await.expect(204);
+    assert_problem(&me(&app, &squatter.access).await, 401, "token_revoked", &[]);
+    login(&app, "ada@example.org", NEW).await.expect(200);
+}
+
+#[db_test]
+async fn whoever_follows_the_link_signed_in_keeps_what_they_set_up(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let (_, key) = make(&app, &ada, &["account.read"]).await;
+    enrolled(&app, &ada).await;
+    let body = json!({ "token": mailed_token(&app, "Confirm").await });
+    let call = app.post("/api/v1/auth/email/verify").bearer(&ada.access);
+    call.json(&body).send().await.expect(204);
+    assert!(works(&app, &key).await);
+    assert_problem(
+        &login(&app, "ada@example.org", PASSWORD).await,
+        401,
+        "totp_required",
+        &[],
+    );
+}
+
+#[db_test]
 async fn a_changed_password_ends_keys_where_its_owner_says_so(app: App) {
     let ada = register(&app, "ada@example.org").await;
     let (_, key) = make(&app, &ada, &["account.read"]).await;
@@ -166,6 +199,11 @@ async fn signing_out_everywhere_ends_keys_where_its_owner_says_so(app: App) {
         .expect(204);
     assert!(works(&app, &key).await);
     let ada = sign_in(&app, "ada@example.org").await;
+    // In a body it would be overlooked.
+    let call = app.delete(everywhere).bearer(&ada.access);
+    let answer = call.json(&json!({ "end_api_keys": true })).send().await;
+    assert_eq!(answer.status(), 422);
+    assert!(works(&app, &key).await);
     let path = format!("{everywhere}?end_api_keys=true");
     app.delete(&path).bearer(&ada.access).send().await.expect(204);
     assert!(!works(&app, &key).await);
