@@ -36,7 +36,11 @@ impl Server {
     /// auth by itself, on SQLite, for the gateway and for users.
     pub(crate) async fn auth(stoa: &Path) -> Result<Self, crate::Error> {
         let calls = free_address()?.to_string();
-        let settings = vec![("SERVER__RPC_LISTEN", calls.clone()), behind_gateway()];
+        let settings = vec![
+            ("SERVER__RPC_LISTEN", calls.clone()),
+            ("AUTH__ISSUER", "http://stoa.bench".to_owned()),
+            behind_gateway(),
+        ];
         let mut server = Self::run(stoa, Some("auth"), settings).await?;
         server.rpc = format!("http://{calls}");
         Ok(server)

@@ -172,9 +172,13 @@ fn settings(engines: &Engines, nodes: &[Node], folder: &Path) -> String {
     let mut text = engines.settings(folder);
     // The same for all processes of auth; thrown away with the rest.
     let _ = write!(text, "[auth]\nsecret = \"{}\"\n\n", STANDARD.encode(random()));
+    // Links in mails lead to a gateway, and tokens name it, whichever process of auth made them.
+    for gateway in of(nodes, "gateway").take(1) {
+        let _ = writeln!(text, "[server]\npublic_url = \"{}\"", gateway.url());
+    }
     let _ = write!(
         text,
-        "[server]\ndrain = \"1s\"\n\n[gateway.upstream]\ncheck_every = \"250ms\"\n\n"
+        "drain = \"1s\"\n\n[gateway.upstream]\ncheck_every = \"250ms\"\n\n"
     );
     text.push_str("[gateway]\ntrusted_proxies = [\"127.0.0.0/8\"]\n\n");
     for (table, rpc) in [("gateway.upstreams", false), ("rpc.upstreams", true)] {

@@ -28,6 +28,7 @@ pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems)
     if let Some(auth) = problems.take(settings.section::<AuthConfig>("auth")) {
         problems.take(auth.check());
         problems.take(cookies(settings, &auth));
+        problems.take(one_issuer(settings, roles, &auth));
     }
     if let Some(audit) = problems.take(settings.section::<AuditConfig>("audit")) {
         problems.take(audit.check());
@@ -72,6 +73,23 @@ fn has(item: &PathItem, method: &Method) -> bool {
         _ => return false,
     };
     operation.is_some()
+}
+
+/// Each process of auth would issue tokens in the name of the address that it listens on, and refuse those of the others.
+fn one_issuer(settings: &Settings, roles: &Roles, auth: &AuthConfig) -> Result<(), String> {
+    let apart = roles.has(Role::Auth) && !roles.has(Role::Gateway);
+    let Ok(server) = settings.section::<ServerConfig>("server") else {
+        return Ok(());
+    };
+    if !apart || !server.public_url.is_empty() || !auth.issuer.is_empty() {
+        return Ok(());
+    }
+    Err(
+        "server.public_url is empty, and auth.issuer too, while auth runs apart from the gateway: each process of auth would \
+         issue tokens that the others refuse; set server.public_url in all processes to where people reach the gateway, \
+         such as \"https://example.com\""
+            .to_owned(),
+    )
 }
 
 /// Browsers drop a cookie with `SameSite=None` that does not come by https.

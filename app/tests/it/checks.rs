@@ -258,6 +258,32 @@ fn settings_that_work_are_taken() {
 }
 
 #[test]
+fn auth_apart_from_the_gateway_needs_one_issuer_for_all_of_its_processes() {
+    let (_scratch, data_dir) = folder();
+    for args in [
+        &["config", "check", "--only", "auth"][..],
+        &["config", "check", "--only", "auth,users"],
+        &["serve", "--listen", "127.0.0.1:0", "--only", "auth"],
+    ] {
+        let found = run_with(&data_dir, args, &[]);
+        let text = said(&found);
+        assert_eq!(found.status.code(), Some(1), "{args:?}: {text}");
+        assert!(
+            text.contains("server.public_url") && text.contains("auth.issuer"),
+            "{args:?}: {text}"
+        );
+    }
+    for one in [
+        ("server.public_url", "https://example.com"),
+        ("auth.issuer", "https://example.com"),
+    ] {
+        let args = ["config", "check", "--only", "auth"];
+        let found = run_with(&data_dir, &args, &variables(&[one]));
+        assert!(found.status.success(), "{one:?}: {}", said(&found));
+    }
+}
+
+#[test]
 fn what_is_printed_of_settings_shows_no_password() {
     let (scratch, data_dir) = folder();
     let printed = run_with(

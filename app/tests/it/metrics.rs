@@ -40,7 +40,11 @@ async fn waits_and_what_is_still_to_do_are_told_for_each_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_tells_of_its_own_services_alone() {
     let (_scratch, data_dir) = folder();
-    let stoa = Stoa::serve_only(&data_dir, &["--only", "auth"], &[]);
+    let stoa = Stoa::serve_only(
+        &data_dir,
+        &["--only", "auth"],
+        &[("auth.issuer", "http://stoa.test")],
+    );
     let text = metrics(&stoa).await;
     assert!(
         text.contains("service=\"auth\"") && !text.contains("service=\"users\""),
