@@ -43,7 +43,7 @@ async fn a_process_tells_of_its_own_services_alone() {
     let stoa = Stoa::serve_only(
         &data_dir,
         &["--only", "auth"],
-        &[("auth.issuer", "http://stoa.test")],
+        &[("AUTH__ISSUER", "http://stoa.test")],
     );
     let text = metrics(&stoa).await;
     assert!(
