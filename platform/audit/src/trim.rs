@@ -38,7 +38,11 @@ pub(crate) async fn run(db: Db, sealing: Sealing, stop: CancellationToken) {
 async fn trim(db: &Db, sealing: &Sealing, stop: &CancellationToken) -> Result<(), Error> {
     let Some(keep) = sealing.keep else { return Ok(()) };
     let keep = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
-    let before = db.clock().now().saturating_sub(keep).unwrap_or(Timestamp::MIN);
+    let before = db
+        .steady_now()
+        .await
+        .saturating_sub(keep)
+        .unwrap_or(Timestamp::MIN);
     let mut told = false;
     while !stop.is_cancelled() && batch(db, &sealing.key, before, told).await? {
         told = true;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use stoa_kernel::Clock;
+use stoa_kernel::{Clock, Timestamp};
 use tokio::sync::watch;
 
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
     testing::Statements,
     value::check,
 };
+
+/// How long the clock is watched before it is believed.
+const STEADY: Duration = Duration::from_secs(2);
 
 /// One database, of one service. Cheap to clone.
 #[derive(Clone)]
@@ -325,6 +328,14 @@ impl Db {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// The time, by a clock that is watched for two seconds: a jump ahead that does not last is not believed. For what deletes for
+    /// good.
+    pub async fn steady_now(&self) -> Timestamp {
+        let before = self.clock().now();
+        tokio::time::sleep(STEADY).await;
+        self.clock().now().min(before + STEADY)
     }
 
     /// Waits for open groups and closes. Whatever is asked of it afterwards fails.

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::SignedDuration;
 use stoa_db::{Db, Error};
-use stoa_kernel::{Clock, Timestamp};
+use stoa_kernel::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Bus, store};
@@ -22,8 +22,6 @@ const EVERY: Duration = Duration::from_secs(600);
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Rows of one transaction.
 const BATCH: i64 = 250;
-/// How long the clock is watched before it is believed.
-const STEADY: Duration = Duration::from_secs(2);
 
 /// What is remembered for how long.
 pub(crate) struct Retention {
@@ -53,7 +51,7 @@ impl Retention {
 pub(crate) async fn run(db: Db, retention: Retention, stop: CancellationToken) {
     let work = async {
         loop {
-            let now = steady_now(db.clock()).await;
+            let now = db.steady_now().await;
             if let Err(error) = purge(&db, &retention, now).await {
                 tracing::warn!(service = db.service(), %error, "old jobs could not be removed; trying again later");
             }
@@ -64,13 +62,6 @@ pub(crate) async fn run(db: Db, retention: Retention, stop: CancellationToken) {
         () = stop.cancelled() => {}
         () = work => {}
     }
-}
-
-/// The time by a clock that may jump ahead for a moment: what is removed by mistake does not come back.
-async fn steady_now(clock: &Clock) -> Timestamp {
-    let before = clock.now();
-    tokio::time::sleep(STEADY).await;
-    clock.now().min(before + STEADY)
 }
 
 /// Removes what is older than it is kept, in small transactions, with as much time in between for others.

@@ -50,15 +50,17 @@ impl<K: Hash + Eq, V: Copy + Ord> Until<K, V> {
         self.any.store(true, Ordering::Release);
     }
 
-    /// The value, also when its time is over and it was not forgotten yet.
-    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
+    /// The value, if it holds at `now`.
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: Timestamp) -> Option<V>
     where
         K: Borrow<Q>,
     {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        self.held.read().entries.get(key).map(|(value, _)| *value)
+        let held = self.held.read();
+        let (value, until) = held.entries.get(key)?;
+        (*until > now).then_some(*value)
     }
 }
 
@@ -75,10 +77,21 @@ mod tests {
         for n in 0..10_000_i64 {
             let now = start + SignedDuration::from_secs(n);
             until.raise(n, n, now + SignedDuration::from_secs(10), now);
-            assert_eq!(until.get(&n), Some(n));
-            assert_eq!(until.get(&(n - 9).max(0)), Some((n - 9).max(0)));
+            assert_eq!(until.get(&n, now), Some(n));
+            assert_eq!(until.get(&(n - 9).max(0), now), Some((n - 9).max(0)));
         }
         assert!(until.held.read().entries.len() <= 2 * FEW);
+    }
+
+    #[test]
+    fn what_is_over_holds_no_more_even_before_it_is_forgotten() {
+        let (until, end) = (
+            Until::new(),
+            Timestamp::UNIX_EPOCH + SignedDuration::from_secs(10),
+        );
+        until.raise(1, 7, end, Timestamp::UNIX_EPOCH);
+        assert_eq!(until.get(&1, end - SignedDuration::from_micros(1)), Some(7));
+        assert_eq!(until.get(&1, end), None);
     }
 
     #[test]
@@ -86,6 +99,6 @@ mod tests {
         let until = Until::new();
         until.raise(1, 7, Timestamp::MAX, Timestamp::UNIX_EPOCH);
         until.raise(1, 3, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        assert_eq!(until.get(&1), Some(7));
+        assert_eq!(until.get(&1, Timestamp::UNIX_EPOCH), Some(7));
     }
 }

@@ -158,29 +158,30 @@ impl Verifier {
                 verified
             }
         };
-        if verified.expires <= clock.now().as_second() {
+        let now = clock.now();
+        if verified.expires <= now.as_second() {
             cache.remove(key);
             return Err(Refused::Expired);
         }
-        if self.0.sessions.get(&verified.session).is_some() {
+        if self.0.sessions.get(&verified.session, now).is_some() {
             return Err(Refused::Revoked);
         }
-        if self.is_stale(&verified) {
+        if self.is_stale(&verified, now) {
             return Err(Refused::Stale);
         }
         Ok(verified)
     }
 
     /// Whether the account's roles, or one of the roles themselves, have changed since the token was signed.
-    fn is_stale(&self, token: &Verified) -> bool {
-        let raised = self.0.versions.get(&token.principal.user_id);
+    fn is_stale(&self, token: &Verified, now: Timestamp) -> bool {
+        let raised = self.0.versions.get(&token.principal.user_id, now);
         if raised.is_some_and(|needed| token.version < needed) {
             return true;
         }
         // A token of before roles had versions names none.
         let versions = token.role_versions.iter().copied().chain(std::iter::repeat(0));
         token.principal.roles.iter().zip(versions).any(|(role, version)| {
-            let raised = self.0.roles.get(role.as_str());
+            let raised = self.0.roles.get(role.as_str(), now);
             raised.is_some_and(|needed| version < needed)
         })
     }

@@ -71,6 +71,16 @@ impl Clock {
             );
         }
     }
+
+    /// Moves an adjustable clock back; on the system clock nothing happens.
+    pub fn set_back(&self, by: Duration) {
+        if let Source::Shifted(shift) = &self.0 {
+            shift.fetch_sub(
+                i64::try_from(by.as_micros()).unwrap_or(i64::MAX),
+                Ordering::Relaxed,
+            );
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use stoa_db::Db;
 use stoa_http::{Claims, TokenSigner, VerifyingKey};
-use stoa_kernel::{Clock, random};
+use stoa_kernel::{Clock, Timestamp, random};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -62,10 +62,14 @@ impl KeyRing {
     /// nobody has heard of.
     pub(crate) async fn rotate(&self, db: &Db, secrets: &Secrets) -> Result<bool> {
         self.load(db, secrets).await?;
-        let (due, over) = (self.due(), self.over());
-        if due.is_none() && over.is_empty() {
+        let now = self.clock.now();
+        if self.due(now).is_none() && self.over(now).is_empty() {
             return Ok(false);
         }
+        // A key that is made too early, or removed, stays so.
+        let first = self.keys.read().is_empty();
+        let now = if first { now } else { db.steady_now().await };
+        let (due, over) = (self.due(now), self.over(now));
         let mut tx = db.begin().await?;
         if let Some(signs_from) = due {
             signing_keys::insert(&mut tx, &make(secrets, signs_from)?).await?;
@@ -96,8 +100,8 @@ impl KeyRing {
     }
 
     /// From when on the key has to sign that is to be made now; none if none is.
-    fn due(&self) -> Option<i64> {
-        let now = self.clock.now().as_second();
+    fn due(&self, now: Timestamp) -> Option<i64> {
+        let now = now.as_second();
         let keys = self.keys.read();
         let Some(newest) = keys.last() else {
             return Some(now);
@@ -107,8 +111,8 @@ impl KeyRing {
     }
 
     /// The keys that no living token is signed with, by the moments from which on they signed.
-    fn over(&self) -> Vec<i64> {
-        let now = self.clock.now().as_second();
+    fn over(&self, now: Timestamp) -> Vec<i64> {
+        let now = now.as_second();
         let keys = self.keys.read();
         let over = |next: &&Arc<Key>| next.signs_from.saturating_add(self.token_lifetime) < now;
         let count = keys.iter().skip(1).take_while(over).count();

@@ -72,6 +72,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0017_count_unsent_mails",
     "0018_keep_registered_names",
     "0019_count_repeats",
+    "0020_mark_revocations",
 ];
 
 /// The secret that others are made of: `auth.secret`, or the file `keys/secrets.key` in the data folder. Where there is no such

@@ -18,7 +18,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     ops::{api_keys, trust},
-    store::{grants, registered_names},
+    store::{grants, registered_names, revocations::Since},
 };
 
 /// The gRPC side of the service.
@@ -83,7 +83,8 @@ impl Access for Rpc {
     async fn trust(&self, request: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
         let ctx = &self.0;
         // A slow or locked query must not hold up what others wait for to trust anybody.
-        let page = reads::vital(trust::page(ctx, request.into_inner().seq)).await;
+        let TrustRequest { seq, mark } = request.into_inner();
+        let page = reads::vital(trust::page(ctx, &Since { seq, mark })).await;
         let page = page.map_err(|e| failed(&e))?;
         reads::vital(ctx.keys.load(&ctx.db, &ctx.secrets))
             .await
@@ -91,7 +92,8 @@ impl Access for Rpc {
         let keys = ctx.keys.public().into_iter();
         Ok(Response::new(TrustResponse {
             issuers: ctx.issuers(),
-            seq: page.seq,
+            seq: page.end.seq,
+            mark: page.end.mark,
             more: page.more,
             keys: keys
                 .map(|key| PublicKey {

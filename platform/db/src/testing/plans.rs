@@ -62,6 +62,12 @@ impl Statements {
         self.0.lock().len()
     }
 
+    /// Whether a statement was asked whose text has `part`.
+    #[must_use]
+    pub fn any(&self, part: &str) -> bool {
+        self.0.lock().iter().any(|asked| asked.sql.contains(part))
+    }
+
     /// Those of them whose plans read a whole table or a whole index, or sort all that there is to take a few. Plans are asked
     /// for as they are made for any parameters, by the statistics of the moment; not those that are made anew each time.
     pub async fn waste(&self, db: &Db) -> Vec<Waste> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
 mod child;
+mod clock;
 mod connections;
 mod disk;
 mod erasure;

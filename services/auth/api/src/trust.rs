@@ -52,6 +52,7 @@ impl TrustFeed {
             auth: AccessClient::new(directory.channel("auth")),
             verifier,
             seq: 0,
+            mark: Vec::new(),
             keys: Vec::new(),
             issuers: Vec::new(),
         };
@@ -117,7 +118,9 @@ impl State {
 struct Follower {
     auth: AccessClient<Channel>,
     verifier: Verifier,
+    /// Up to where auth has told, and the mark of it.
     seq: i64,
+    mark: Vec<u8>,
     /// Names of the keys that the verifier has.
     keys: Vec<String>,
     issuers: Vec<String>,
@@ -137,7 +140,10 @@ impl Follower {
 
     /// Reads one page; true if there are more.
     async fn ask(&mut self) -> Result<bool, tonic::Status> {
-        let mut request = tonic::Request::new(TrustRequest { seq: self.seq });
+        let mut request = tonic::Request::new(TrustRequest {
+            seq: self.seq,
+            mark: self.mark.clone(),
+        });
         request.set_timeout(PATIENCE);
         let answer = self.auth.trust(request).await?.into_inner();
         // An answer that leads nowhere is not asked for again at once.
@@ -174,6 +180,6 @@ impl Follower {
         for one in answer.raised_roles {
             self.verifier.raise_role(&one.role, one.version, time(one.until));
         }
-        self.seq = answer.seq;
+        (self.seq, self.mark) = (answer.seq, answer.mark);
     }
 }

@@ -3,11 +3,11 @@
 use crate::{
     ctx::Ctx,
     error::Result,
-    store::revocations::{self, Page},
+    store::revocations::{self, Page, Since},
 };
 
-/// The next part of what was revoked after the number `since`.
-pub(crate) async fn page(ctx: &Ctx, since: i64) -> Result<Page> {
+/// The next part of what was revoked after `since`.
+pub(crate) async fn page(ctx: &Ctx, since: &Since) -> Result<Page> {
     let more = revocations::number(&ctx.db).await?;
     let mut page = revocations::page(&ctx.db, since).await?;
     page.more |= more;
@@ -16,9 +16,9 @@ pub(crate) async fn page(ctx: &Ctx, since: i64) -> Result<Page> {
 
 /// Tells the verifier of this process everything that was revoked.
 pub(crate) async fn load(ctx: &Ctx) -> Result<()> {
-    let mut since = 0;
+    let mut since = Since::default();
     loop {
-        let page = page(ctx, since).await?;
+        let page = page(ctx, &since).await?;
         for one in page.sessions {
             ctx.verifier.revoke_session(one.session_id, one.until);
         }
@@ -31,6 +31,6 @@ pub(crate) async fn load(ctx: &Ctx) -> Result<()> {
         if !page.more {
             return Ok(());
         }
-        since = page.seq;
+        since = page.end;
     }
 }

@@ -4,7 +4,7 @@
 //! signs out waits for a counter, and whoever sees a number has been able to see all smaller ones.
 
 use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{SessionId, Timestamp, UserId};
+use stoa_kernel::{SessionId, Timestamp, UserId, random};
 
 /// Rows of each table on one page. A page is some hundred kilobytes, far below the 4 MiB that gRPC takes.
 const PAGE: u32 = 2000;
@@ -126,6 +126,12 @@ pub(crate) async fn number(db: &Db) -> Result<bool, Error> {
         ("raised_versions", "user_id", end - 2 * page),
         ("raised_roles", "role", end - page),
     ];
+    let mark = random::bytes::<8>();
+    tx.execute(
+        "INSERT INTO revocation_batches (seq, mark, created_at) VALUES ($1, $2, $3)",
+        &[&end, &mark.as_slice(), &tx.clock().now()],
+    )
+    .await?;
     let mut more = false;
     for (table, key, start) in ranges {
         let sql = format!(
@@ -140,14 +146,23 @@ pub(crate) async fn number(db: &Db) -> Result<bool, Error> {
     Ok(more)
 }
 
+/// Up to where somebody was told what was revoked.
+#[derive(Clone, Default)]
+pub(crate) struct Since {
+    /// A number; 0: nothing was told.
+    pub(crate) seq: i64,
+    /// The mark of the batch that the number is of. Empty where it is not known.
+    pub(crate) mark: Vec<u8>,
+}
+
 /// What was revoked, a part of it.
 #[derive(Default)]
 pub(crate) struct Page {
     pub(crate) sessions: Vec<RevokedSession>,
     pub(crate) versions: Vec<RaisedVersion>,
     pub(crate) roles: Vec<RaisedRole>,
-    /// The number up to which the page tells.
-    pub(crate) seq: i64,
+    /// Up to where the page tells.
+    pub(crate) end: Since,
     /// Whether there is more.
     pub(crate) more: bool,
 }
@@ -155,46 +170,47 @@ pub(crate) struct Page {
 impl Page {
     /// Leaves out what is beyond its end, and what no token can be refused by any more.
     fn trim(&mut self, now: Timestamp) {
-        let seq = self.seq;
+        let seq = self.end.seq;
         self.sessions.retain(|one| one.seq <= seq && one.until > now);
         self.versions.retain(|one| one.seq <= seq && one.until > now);
         self.roles.retain(|one| one.seq <= seq && one.until > now);
     }
 }
 
-/// The numbered rows after `since`, in the order of their numbers. A number that was never given, such as one of before a backup was
-/// restored, counts as none.
-pub(crate) async fn page(db: &Db, since: i64) -> Result<Page, Error> {
+/// The numbered rows after `since`, in the order of their numbers. What was told before a backup was restored counts as nothing:
+/// then the number is greater than all, or was given to others since, in a batch of another mark.
+pub(crate) async fn page(db: &Db, since: &Since) -> Result<Page, Error> {
     // First, so that all up to it can be read.
     let end: i64 = db
         .fetch_one("SELECT seq FROM revocation_counter WHERE id = 1", &[])
         .await?;
-    let since = if since > end { 0 } else { since };
-    let mut page = Page {
-        seq: end,
-        ..Page::default()
-    };
-    if since == end {
-        return Ok(page);
+    let known = since.seq <= end && (since.mark.is_empty() || since.mark == mark(db, since.seq).await?);
+    let from = if known { since.seq } else { 0 };
+    let mut page = Page::default();
+    if from < end {
+        page.sessions = rows(db, "session_id, until, seq FROM revoked_sessions", from, end).await?;
+        page.versions = rows(db, "user_id, version, until, seq FROM raised_versions", from, end).await?;
+        page.roles = rows(db, "role, version, until, seq FROM raised_roles", from, end).await?;
     }
-    page.sessions = rows(db, "session_id, until, seq FROM revoked_sessions", since, end).await?;
-    page.versions = rows(
-        db,
-        "user_id, version, until, seq FROM raised_versions",
-        since,
-        end,
-    )
-    .await?;
-    page.roles = rows(db, "role, version, until, seq FROM raised_roles", since, end).await?;
     let ends = [
         full(&page.sessions, |row| row.seq),
         full(&page.versions, |row| row.seq),
         full(&page.roles, |row| row.seq),
     ];
-    page.seq = ends.into_iter().flatten().min().unwrap_or(end);
-    page.more = page.seq < end;
+    let seq = ends.into_iter().flatten().min().unwrap_or(end);
+    page.end = Since {
+        seq,
+        mark: mark(db, seq).await?,
+    };
+    page.more = seq < end;
     page.trim(db.clock().now());
     Ok(page)
+}
+
+/// The mark of the batch that `seq` is of; empty where it was deleted, or never had one.
+async fn mark(db: &Db, seq: i64) -> Result<Vec<u8>, Error> {
+    let sql = "SELECT mark FROM revocation_batches WHERE seq >= $1 ORDER BY seq LIMIT 1";
+    Ok(db.fetch_optional(sql, &[&seq]).await?.unwrap_or_default())
 }
 
 async fn rows<T: FromRow>(db: &Db, what: &str, since: i64, end: i64) -> Result<Vec<T>, Error> {

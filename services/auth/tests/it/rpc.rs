@@ -33,7 +33,7 @@ async fn trust_is_told_whole(app: App) {
         .await
         .expect(204);
     let trust = client(&app)
-        .trust(TrustRequest { seq: 0 })
+        .trust(TrustRequest::default())
         .await
         .unwrap()
         .into_inner();

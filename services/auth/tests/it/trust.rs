@@ -73,30 +73,55 @@ async fn what_auth_takes_back_is_refused_elsewhere_within_a_second(app: App) {
     );
 }
 
+/// What auth tells of what was revoked after `seq`, to somebody who was given `mark` with it.
+async fn trust(app: &TestApp, seq: i64, mark: &[u8]) -> TrustResponse {
+    let mark = mark.to_vec();
+    let answer = client(app).trust(TrustRequest { seq, mark }).await;
+    answer.unwrap().into_inner()
+}
+
 #[db_test]
 async fn only_what_is_new_is_told(app: App) {
     let root = root(&app).await;
     let ada = register(&app, "ada@example.org").await;
-    let ask = async |seq| {
-        client(&app)
-            .trust(TrustRequest { seq })
-            .await
-            .unwrap()
-            .into_inner()
-    };
-    let before = ask(0).await;
+    let before = trust(&app, 0, &[]).await;
     give(&app, &root, ada.id, "admin").await.expect(204);
-    let after = ask(before.seq).await;
+    let after = trust(&app, before.seq, &before.mark).await;
     assert!(after.seq > before.seq);
     assert_eq!(after.raised_versions.len(), before.raised_versions.len() + 1);
-    let nothing = ask(after.seq).await;
+    let nothing = trust(&app, after.seq, &after.mark).await;
     assert_eq!((nothing.seq, nothing.raised_versions.len()), (after.seq, 0));
     assert_eq!(nothing.keys, before.keys);
-    let whole = ask(after.seq + 7).await;
+    let whole = trust(&app, after.seq + 7, &after.mark).await;
     assert_eq!(
         whole.raised_versions, after.raised_versions,
         "a number that is not ours is as good as none"
     );
+}
+
+#[db_test]
+async fn what_is_revoked_after_a_restore_is_told_to_who_heard_more_before(app: App) {
+    let root = root(&app).await;
+    let ada = register(&app, "ada@example.org").await;
+    let backup = trust(&app, 0, &[]).await.seq;
+    give(&app, &root, ada.id, "admin").await.expect(204);
+    let heard = trust(&app, 0, &[]).await;
+    assert!(heard.seq > backup);
+    // As a backup of before has it.
+    for sql in [
+        "UPDATE revocation_counter SET seq = $1",
+        "DELETE FROM raised_versions WHERE seq > $1",
+        "DELETE FROM revocation_batches WHERE seq > $1",
+    ] {
+        app.db().execute(sql, &[&backup]).await.unwrap();
+    }
+    end_many(&app, 1).await;
+    let told = trust(&app, heard.seq, &heard.mark).await;
+    assert_eq!(told.seq, heard.seq, "the same number, given to something else");
+    assert_ne!(told.mark, heard.mark);
+    assert_eq!(told.revoked_sessions.len(), 1);
+    let nothing = trust(&app, told.seq, &told.mark).await;
+    assert_eq!((nothing.mark, nothing.revoked_sessions.len()), (told.mark, 0));
 }
 
 /// Sessions that were ended a moment ago, and whose access tokens live.
@@ -137,15 +162,12 @@ async fn ninety_thousand_live_revocations_are_told_and_a_logout_is_still_refused
 #[db_test]
 async fn pages_tell_everything_once_and_in_order(app: App) {
     end_many(&app, 5_000).await;
-    let (mut seq, mut told, mut pages) = (0, std::collections::HashSet::new(), 0);
+    let (mut seq, mut mark) = (0, Vec::new());
+    let (mut told, mut pages) = (std::collections::HashSet::new(), 0);
     loop {
-        let page = client(&app)
-            .trust(TrustRequest { seq })
-            .await
-            .unwrap()
-            .into_inner();
+        let page = trust(&app, seq, &mark).await;
         assert!(page.seq >= seq);
-        seq = page.seq;
+        (seq, mark) = (page.seq, page.mark);
         pages += 1;
         for one in page.revoked_sessions {
             assert!(told.insert(one.session_id), "told twice");

@@ -183,7 +183,12 @@ pub(crate) async fn remove_object(ctx: &Ctx, user: UserId, file: &str) -> Result
 
 /// Deletes what was stored for changes that never were committed.
 pub(crate) async fn sweep(ctx: &Ctx) -> Result<(), Error> {
-    let before = ctx.clock.now().checked_sub(ABANDONED).unwrap_or(Timestamp::MIN);
+    let before = ctx
+        .db
+        .steady_now()
+        .await
+        .checked_sub(ABANDONED)
+        .unwrap_or(Timestamp::MIN);
     loop {
         let stale = store::avatars::stale(&ctx.db, before, BATCH).await?;
         for one in &stale {
