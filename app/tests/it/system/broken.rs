@@ -73,3 +73,52 @@ async fn broken_requests_of_some_keep_no_service_from_others() {
     }
     drop(breaking.await.unwrap());
 }
+
+/// Larger than what all buffers on the way take up together.
+const LARGE: usize = 8 * 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_that_nobody_wants_are_refused_in_words_and_keep_no_service_from_others() {
+    let system = System::start().await;
+    let person = system.register(&email("patient")).await;
+    let http1 = reqwest::Client::new();
+    let http2 = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
+    let chunks = || {
+        let chunk = || Ok::<_, std::io::Error>(vec![0_u8; 64 * 1024]);
+        futures::stream::iter((0..LARGE / (64 * 1024)).map(move |_| chunk()))
+    };
+    let url = format!("{}/api/v1/users/me/avatar", system.url);
+    for round in 0..20 {
+        let client = if round % 2 == 0 { &http1 } else { &http2 };
+        let body = match round % 4 {
+            0 | 1 => reqwest::Body::from(vec![0; LARGE]),
+            _ => reqwest::Body::wrap_stream(chunks()),
+        };
+        let answer = client
+            .put(&url)
+            .header("content-type", "image/png")
+            .body(body)
+            .send();
+        let answer = answer
+            .await
+            .unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+        let status = answer.status();
+        assert!(
+            matches!(status.as_u16(), 401 | 413),
+            "round {round}: {status}: {:?}",
+            answer.text().await
+        );
+        for path in ["/api/v1/auth/me", "/api/v1/users/me"] {
+            let answer = system.get(path, token(&person)).await;
+            assert_eq!(
+                answer.status(),
+                StatusCode::OK,
+                "{path}: {:?}",
+                answer.text().await
+            );
+        }
+    }
+}

@@ -178,6 +178,11 @@ impl Arrival {
         self.phase() as u8 >= Phase::TooLarge as u8
     }
 
+    /// Whether all of it has come.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.phase() == Phase::Nothing
+    }
+
     /// Whether whoever reads the body waits for its caller.
     pub(crate) fn is_awaited(&self) -> bool {
         self.phase() == Phase::Caller

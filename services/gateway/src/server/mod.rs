@@ -3,6 +3,7 @@
 mod activity;
 mod bare;
 mod host;
+mod lingering;
 mod places;
 mod redirect;
 
@@ -31,6 +32,7 @@ pub use self::redirect::{Answers, redirect};
 use self::{
     activity::Busy,
     bare::Worded,
+    lingering::Lingering,
     places::{Place, Places},
 };
 use crate::{Edge, GatewayConfig, threads::Threads};
@@ -286,6 +288,7 @@ impl Server {
             if request.headers().contains_key(header::UPGRADE) {
                 request.extensions_mut().insert(Held::new(&own));
             }
+            let request = Lingering::of(request);
             async move { Ok::<_, std::convert::Infallible>(busy.until_sent(edge.handle(peer, request).await)) }
         });
         let connection = self

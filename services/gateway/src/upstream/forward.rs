@@ -95,6 +95,17 @@ impl Service {
                 replica.measured.count(Outcome::Abandoned);
                 return Err(refused);
             }
+            // A replica may refuse a body and be gone before the rest of it is sent: that is not known to be its fault.
+            if arrival.is_some_and(|arrival| !arrival.is_complete())
+                && matches!(miss, Miss::Lost(_) | Miss::Stale(_))
+            {
+                replica.measured.count(Outcome::Abandoned);
+                let refused = Refused::missed(&self.name, &replica, miss);
+                return Err(Refused {
+                    by_service: false,
+                    ..refused
+                });
+            }
             self.note(&replica, &miss);
             let may = tried.len() < self.config.retries as usize && self.budget.draw();
             request = match (miss, &again) {
