@@ -40,6 +40,7 @@ pub(crate) fn edge(
     if !roles.has(Role::Auth) {
         checks.extend(health::trust(&outside.trust));
     }
+    checks.extend(health::audit(&outside.suspensions));
     checks.extend(upstreams.iter().flat_map(Upstreams::checks));
     let parts = PagesParts {
         checks,
@@ -51,12 +52,8 @@ pub(crate) fn edge(
     let (mut router, openapi) = routes(parts, mounted, &others);
     let all = Role::ALL.into_iter();
     let mut unlisted: Vec<_> = all.flat_map(Role::pages).map(|path| (*path).to_owned()).collect();
-    if let Some(mailbox) = platform
-        .mailer
-        .dev_router()
-        .filter(|_| is_gateway && platform.has_mailbox())
-    {
-        router = router.merge(mailbox);
+    if let Some(mailbox) = &outside.mailbox {
+        router = router.merge(mailbox.router.clone());
         unlisted.extend(["/dev/mail", "/dev/mail/{id}"].map(str::to_owned));
     }
     if mounted.iter().any(|one| one.db.has_replica()) {

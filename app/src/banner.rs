@@ -2,19 +2,21 @@
 
 use std::path::Path;
 
+use stoa_mail::DevMailbox;
+
 use crate::{
     cli::say,
-    mount::Platform,
     roles::{Role, Roles},
 };
 
-pub(crate) fn print(platform: &Platform, roles: &Roles, url: &str, data_dir: &Path) {
+pub(crate) fn print(mailbox: Option<&DevMailbox>, roles: &Roles, url: &str, data_dir: &Path) {
     let data = data_dir.display();
-    let mail = if platform.has_mailbox() && roles.has(Role::Gateway) {
-        format!("  Mail    {url}/dev/mail      (kept here while no SMTP server is set)\n")
-    } else {
-        String::new()
-    };
+    let mail = mailbox.map_or_else(String::new, |mailbox| {
+        format!(
+            "  Mail    {url}{}\n          (kept here while no SMTP server is set)\n",
+            mailbox.path
+        )
+    });
     // Accounts are in the database of auth: only where auth runs do these settings lead to it.
     let admin = if roles.has(Role::Auth) {
         format!("  To become administrator:  stoa --data-dir {data} admin create --email you@example.com\n")

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stoa_audit::Suspension;
 use stoa_auth_api::TrustFeed;
 use stoa_gateway::{Detail, HealthCheck};
 
@@ -65,6 +66,24 @@ pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthChec
         }
     }));
     checks
+}
+
+/// Whether the audit log of each service is sealed.
+pub(crate) fn audit(suspensions: &[(&'static str, Suspension)]) -> Vec<HealthCheck> {
+    let check = |(name, suspension): &(&'static str, Suspension)| {
+        let suspension = suspension.clone();
+        HealthCheck::helpful(format!("{name}.audit"), move || {
+            let why = suspension.why();
+            async move {
+                why.map_or(Ok(Detail::default()), |why| {
+                    Err(format!(
+                        "the audit log was tampered with, so nothing is sealed: {why}; see `stoa audit verify`"
+                    ))
+                })
+            }
+        })
+    };
+    suspensions.iter().map(check).collect()
 }
 
 /// What auth tells, with which every process checks tokens: whether it was ever read, without which no token can be checked, and

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use stoa_audit::{Sealer, Sealing};
+use stoa_audit::{Sealer, Sealing, Suspension};
 use stoa_auth_api::TrustFeed;
 use stoa_config::{ConfigError, Settings};
 use stoa_db::Engine;
 use stoa_events::{Isolation, Registered, Worker, WorkerOptions};
 use stoa_gateway::{Draining, GatewayConfig, ServerLimits, ServerOptions};
+use stoa_mail::DevMailbox;
 use stoa_telemetry::{AccessLog, TelemetryConfig, max_open_files};
 use stoa_tls::Mutual;
 use tokio::{
@@ -56,7 +57,10 @@ where
     let sealing = audit::sealing(settings, &platform, data_dir.path()).await?;
     let background = Background::start(settings, &platform, &mut mounted, sealing).await?;
 
+    let mailbox = platform.mailer.dev_mailbox()?;
     let outside = Outside {
+        suspensions: background.suspensions(),
+        mailbox: mailbox.filter(|_| roles.has(Role::Gateway) && platform.has_mailbox()),
         trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
         peers: rpc.peers().cloned(),
         draining: Draining::default(),
@@ -71,7 +75,12 @@ where
     let edge = assemble::edge(settings, roles, &platform, &mut mounted, &telemetry, &outside)?;
     let stop = stop_signal(outside.draining.clone(), server.drain.0)?;
     let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
-    banner::print(&platform, roles, &tls::url(&server, &listening), data_dir.path());
+    banner::print(
+        outside.mailbox.as_ref(),
+        roles,
+        &tls::url(&server, &listening),
+        data_dir.path(),
+    );
     let config: GatewayConfig = settings.section("gateway")?;
     let options = ServerOptions {
         limits: ServerLimits::new(&config, max_open_files(), roles.passes_on()),
@@ -120,12 +129,15 @@ pub(crate) struct Outside {
     pub(crate) peers: Option<Arc<Mutual>>,
     pub(crate) draining: Draining,
     pub(crate) access_log: AccessLog,
+    pub(crate) mailbox: Option<DevMailbox>,
+    /// Whether the audit log of each service is sealed.
+    pub(crate) suspensions: Vec<(&'static str, Suspension)>,
 }
 
 /// Workers and sealers of every service.
 struct Background {
     workers: Vec<Worker>,
-    sealers: Vec<Sealer>,
+    sealers: Vec<(&'static str, Sealer)>,
 }
 
 impl Background {
@@ -175,7 +187,7 @@ impl Background {
                 },
             );
             workers.push(worker.await?);
-            sealers.push(Sealer::start(one.db.clone(), sealing.clone()));
+            sealers.push((service.name, Sealer::start(one.db.clone(), sealing.clone())));
         }
         Ok(Self {
             workers: workers.into_iter().map(Registered::start).collect(),
@@ -183,9 +195,16 @@ impl Background {
         })
     }
 
+    fn suspensions(&self) -> Vec<(&'static str, Suspension)> {
+        let sealers = self.sealers.iter();
+        sealers
+            .map(|(name, sealer)| (*name, sealer.suspension()))
+            .collect()
+    }
+
     async fn stop(self, grace: Duration) {
         futures::future::join_all(self.workers.into_iter().map(|worker| worker.stop(grace))).await;
-        futures::future::join_all(self.sealers.into_iter().map(Sealer::stop)).await;
+        futures::future::join_all(self.sealers.into_iter().map(|(_, sealer)| sealer.stop())).await;
     }
 }
 

@@ -180,7 +180,7 @@ fn settings(engines: &Engines, nodes: &[Node], folder: &Path) -> String {
         text,
         "drain = \"1s\"\n\n[gateway.upstream]\ncheck_every = \"250ms\"\n\n"
     );
-    text.push_str("[gateway]\ntrusted_proxies = [\"127.0.0.0/8\"]\n\n");
+    text.push_str("[gateway]\ntrusted_proxies = [\"127.0.0.0/8\"]\nmetrics_from = [\"127.0.0.0/8\"]\n\n");
     for (table, rpc) in [("gateway.upstreams", false), ("rpc.upstreams", true)] {
         // Writing to a string does not fail.
         let _ = writeln!(text, "[{table}]");

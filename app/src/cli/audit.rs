@@ -97,10 +97,16 @@ fn tell(found: &Verification, key: Option<&AuditKey>, place: Option<&str>) -> bo
         }
         return true;
     }
-    say(format!(
-        "{name}: intact, {} entries, head {}",
-        found.entries, found.head
-    ));
+    if found.entries + found.trimmed == 0 {
+        say(format!(
+            "{name}: no entry is sealed, so nothing is proved; a log that was emptied looks the same unless its head was kept elsewhere"
+        ));
+    } else {
+        say(format!(
+            "{name}: intact, {} entries, head {}",
+            found.entries, found.head
+        ));
+    }
     if found.trimmed > 0 {
         say(format!(
             "{name}: {} older entries were deleted in time",
@@ -110,7 +116,8 @@ fn tell(found: &Verification, key: Option<&AuditKey>, place: Option<&str>) -> bo
     if !found.signed && found.entries > 0 {
         say(match key {
             Some(_) => format!(
-                "{name}: not signed yet, so it could have been rewritten as a whole; `stoa serve` signs it"
+                "{name}: from before heads were signed, so it could have been rewritten as a whole; `stoa audit anchor` signs \
+                 it after the next start"
             ),
             None => format!(
                 "{name}: the key is not here (audit.secret, or keys/secrets.key), so signatures were not looked at"

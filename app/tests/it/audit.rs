@@ -1,6 +1,6 @@
 //! Whoever can write to a service's file, and lacks the key, cannot change its audit log unseen.
 
-use std::{fs, path::Path, process::Output};
+use std::{fs, path::Path, process::Output, time::Duration};
 
 use stoa_db::{Db, DbOptions};
 
@@ -54,10 +54,51 @@ async fn a_log_whose_end_was_cut_off_with_its_head_is_broken() {
         assert!(said(&broken).contains("auth: BROKEN"), "{}", said(&broken));
         let _ = fs::remove_file(data_dir.join("audit/heads.jsonl"));
     }
-    // Nor does a start sign it.
-    served(&data_dir, &[], "grace@example.com").await;
+    // Nor does a start sign it, and whoever operates it is told.
+    let doctor = run(&data_dir, &["doctor"]);
+    assert_eq!(doctor.status.code(), Some(2), "{}", said(&doctor));
+    assert!(
+        said(&doctor).contains("WRONG  auth database: the audit log was tampered with"),
+        "{}",
+        said(&doctor)
+    );
+    let stoa = Stoa::serve(&data_dir);
+    let degraded = async {
+        loop {
+            let health = stoa.look("/health").await.text().await.unwrap();
+            if health.contains("the audit log was tampered with") {
+                return health;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let health = tokio::time::timeout(Duration::from_secs(20), degraded)
+        .await
+        .expect("health tells");
+    assert!(health.contains(r#""status":"degraded""#), "{health}");
+    stoa.register("grace@example.com").await;
+    assert!(stoa.terminate().success());
     let broken = run(&data_dir, &["audit", "verify"]);
     assert_eq!(broken.status.code(), Some(2), "{}", said(&broken));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_head_lost_its_signature_is_broken_and_signed_by_no_start() {
+    let (_scratch, data_dir) = folder();
+    served(&data_dir, &[], "ada@example.com").await;
+    execute(&data_dir, &CUT_OFF).await;
+    execute(&data_dir, &["UPDATE audit_head SET key_id = NULL, mac = NULL"]).await;
+    fs::remove_file(data_dir.join("audit/heads.jsonl")).unwrap();
+    for email in ["grace@example.com", "alan@example.com"] {
+        let broken = run(&data_dir, &["audit", "verify"]);
+        assert_eq!(broken.status.code(), Some(2), "{}", said(&broken));
+        assert!(
+            said(&broken).contains("its head is not signed"),
+            "{}",
+            said(&broken)
+        );
+        served(&data_dir, &[], email).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,20 +190,25 @@ async fn a_process_with_another_key_does_not_start_until_that_is_meant() {
 async fn entries_older_than_they_are_kept_go_and_the_rest_verifies() {
     let (_scratch, data_dir) = folder();
     served(&data_dir, &[], "ada@example.com").await;
-    served(&data_dir, &[("AUDIT__KEEP", "1ms")], "grace@example.com").await;
+    let stoa = Stoa::serve_with(&data_dir, &[("AUDIT__KEEP", "1ms")]);
+    let trimmed = async {
+        let sql = "SELECT COUNT(*) FROM audit WHERE action = 'audit.trim'";
+        let db = auth(&data_dir).await;
+        while db.fetch_one::<i64>(sql, &[]).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        db.close().await;
+    };
+    tokio::time::timeout(Duration::from_secs(30), trimmed)
+        .await
+        .expect("old entries go");
+    assert!(stoa.terminate().success());
     let intact = run(&data_dir, &["audit", "verify"]);
     let text = said(&intact);
     assert!(
         intact.status.success() && text.contains("auth: ") && text.contains("older entries"),
         "{text}"
     );
-    let db = auth(&data_dir).await;
-    let told: i64 = db
-        .fetch_one("SELECT COUNT(*) FROM audit WHERE action = 'audit.trim'", &[])
-        .await
-        .unwrap();
-    db.close().await;
-    assert!(told >= 1);
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -208,7 +208,7 @@ async fn every_metric_says_what_it_tells_and_is_named_as_prometheus_wants() {
 #[test]
 fn what_a_proxy_that_nobody_declared_passes_on_shows_no_metrics_and_no_mails() {
     let (_scratch, data_dir) = folder();
-    let stoa = Watched::serve(&data_dir, "true", &[], &[]);
+    let stoa = Watched::serve(&data_dir, "true", &[], &[("GATEWAY__METRICS_FROM", "[]")]);
     let ask = |path: &str, version: &str, head: &str| {
         let text = stoa.raw(format!("GET {path} HTTP/{version}\r\n{head}\r\n\r\n").as_bytes());
         text.split(' ').nth(1).unwrap_or_default().to_owned()
@@ -223,8 +223,19 @@ fn what_a_proxy_that_nobody_declared_passes_on_shows_no_metrics_and_no_mails() {
             assert_eq!(ask(path, version, head), refused, "{path} {version} {head}");
         }
     }
+    // As HAProxy and newer versions of nginx pass it on unless told otherwise, to somebody who names this machine.
+    for (path, refused) in [
+        ("/metrics", "401"),
+        ("/dev/mail", "403"),
+        ("/dev/mail?format=json", "403"),
+    ] {
+        assert_eq!(ask(path, "1.1", "host: localhost:3000"), refused, "{path}");
+    }
     let (_scratch, data_dir) = folder();
-    let public = [("SERVER__PUBLIC_URL", "https://example.com")];
+    let public = [
+        ("SERVER__PUBLIC_URL", "https://example.com"),
+        ("GATEWAY__METRICS_FROM", "[]"),
+    ];
     let stoa = Watched::serve(&data_dir, "true", &[], &public);
     assert!(!stoa.banner.contains("/dev/mail"), "{}", stoa.banner);
     let asked = tokio::runtime::Runtime::new().unwrap().block_on(async {

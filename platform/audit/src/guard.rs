@@ -12,6 +12,7 @@ use crate::{
     record::counting,
     settings::Sealing,
     store::{self, Head, Seal, Signature},
+    suspension::Suspension,
 };
 
 /// Between two lines in the log about the same trouble.
@@ -33,10 +34,11 @@ pub(crate) struct Guard {
     recorded: Option<(i64, Instant)>,
     reminded: Option<Instant>,
     suspended: Gauge,
+    suspension: Suspension,
 }
 
 impl Guard {
-    pub(crate) fn new(db: &Db, sealing: Sealing) -> Self {
+    pub(crate) fn new(db: &Db, sealing: Sealing, suspension: Suspension) -> Self {
         let service = db.service().to_owned();
         Self {
             suspended: metrics::gauge!("stoa_audit_suspended", "service" => service.clone()),
@@ -47,6 +49,7 @@ impl Guard {
             compared: false,
             recorded: None,
             reminded: None,
+            suspension,
         }
     }
 
@@ -56,18 +59,10 @@ impl Guard {
             self.read_known();
         }
         let head = store::head(db).await?;
-        let objection = match self.objection(db, &head).await? {
-            None if head.seq > 0 && head.mac.is_none() => {
-                anchor(db, &self.sealing.key).await?;
-                self.head = store::head(db).await?;
-                None
-            }
-            objection => {
-                self.head = head;
-                objection
-            }
-        };
+        let objection = self.objection(db, head.as_ref()).await?;
+        self.head = head.unwrap_or_else(Head::beginning);
         self.suspended.set(f64::from(u8::from(objection.is_some())));
+        self.suspension.set(objection.as_deref());
         let Some(why) = objection else {
             self.compared = true;
             return Ok(true);
@@ -103,21 +98,18 @@ impl Guard {
         }
     }
 
-    async fn objection(&self, db: &Db, head: &Head) -> Result<Option<String>, Error> {
-        if let Some(why) = unsigned(&self.sealing.key, &self.service, head) {
+    async fn objection(&self, db: &Db, head: Option<&Head>) -> Result<Option<String>, Error> {
+        if let Some(why) = forged(db, &self.sealing.key, head).await? {
             return Ok(Some(why));
         }
         let Some((seq, hash)) = &self.known else {
             return Ok(None);
         };
-        if head.seq < *seq {
+        let end = head.map_or(0, |head| head.seq);
+        if end < *seq {
             return Ok(Some(format!(
-                "it ends at entry {}, and was known to reach {seq}",
-                head.seq
+                "it ends at entry {end}, and was known to reach {seq}"
             )));
-        }
-        if head.mac.is_none() {
-            return Ok(Some("its head is not signed any more".to_owned()));
         }
         if self.compared || store::cut(db).await?.is_some_and(|cut| cut.seq >= *seq) {
             return Ok(None);
@@ -199,9 +191,36 @@ pub(crate) fn sign(key: &AuditKey, service: &str, seq: i64, hash: &[u8]) -> Sign
     }
 }
 
-/// What is wrong with a head's signature, if it has one.
+/// What is wrong with the head by itself.
+async fn forged(db: &Db, key: &AuditKey, head: Option<&Head>) -> Result<Option<String>, Error> {
+    match head {
+        Some(head) => Ok(unsigned(key, db.service(), head)),
+        None => {
+            let sealed = store::last_sealed(db).await?.is_some();
+            Ok(sealed.then(|| "its head is missing".to_owned()))
+        }
+    }
+}
+
+/// Looks at the head alone, without walking the chain.
+///
+/// # Errors
+/// In words for whoever operates the program.
+pub async fn check_head(db: &Db, key: &AuditKey) -> Result<(), String> {
+    let head = store::head(db).await.map_err(|e| e.to_string())?;
+    let found = forged(db, key, head.as_ref()).await.map_err(|e| e.to_string())?;
+    found.map_or(Ok(()), |why| {
+        Err(format!(
+            "the audit log was tampered with, so nothing is sealed: {why}; see `stoa audit verify`"
+        ))
+    })
+}
+
+/// What is wrong with a head's signature. Whoever writes to the tables can take it away: so one that has none is never trusted.
 pub(crate) fn unsigned(key: &AuditKey, service: &str, head: &Head) -> Option<String> {
-    let mac = head.mac.as_deref()?;
+    let Some(mac) = head.mac.as_deref() else {
+        return Some("its head is not signed".to_owned());
+    };
     let (ours, theirs) = (key.id(), head.key_id.as_deref().unwrap_or("none"));
     if theirs != ours {
         return Some(format!(
@@ -218,7 +237,12 @@ pub(crate) fn unsigned(key: &AuditKey, service: &str, head: &Head) -> Option<Str
 /// # Errors
 /// What the database says; [`Error::Conflict`] when somebody sealed at the same moment.
 pub async fn anchor(db: &Db, key: &AuditKey) -> Result<HeadRecord, Error> {
-    let head = store::head(db).await?;
+    let mut head = store::head(db).await?.unwrap_or_else(Head::beginning);
+    if head.seq == 0
+        && let Some((seq, hash)) = store::last_sealed(db).await?
+    {
+        (head.seq, head.hash) = (seq, hash);
+    }
     let mut tx = db.begin().await?;
     if head.seq > 0
         && !store::sign_head(&mut tx, &head, &sign(key, db.service(), head.seq, &head.hash)).await?
@@ -251,7 +275,7 @@ pub async fn anchor(db: &Db, key: &AuditKey) -> Result<HeadRecord, Error> {
 /// In words for whoever starts the program.
 pub async fn check_key(db: &Db, key: &AuditKey) -> Result<(), String> {
     let head = store::head(db).await.map_err(|e| e.to_string())?;
-    match head.key_id {
+    match head.and_then(|head| head.key_id) {
         Some(theirs) if theirs != key.id() => Err(format!(
             "audit.secret: the audit log of {} is signed with another key ({theirs}) than this process has ({}): set \
              audit.secret to the same in every process, or run `stoa audit anchor` if the key was changed on purpose",

@@ -23,16 +23,18 @@ mod record;
 mod sealer;
 mod settings;
 mod store;
+mod suspension;
 mod trim;
 mod verify;
 
 pub use entry::{Entry, EntryTag, TxExt};
-pub use guard::{anchor, check_key};
+pub use guard::{anchor, check_head, check_key};
 pub use key::AuditKey;
 pub use list::{Filter, Record, list};
 pub use record::{HeadFile, HeadRecord, read_records};
 pub use sealer::Sealer;
 pub use settings::{Keeper, Sealing};
+pub use suspension::Suspension;
 pub use verify::{Against, BrokenAt, Verification, verify};
 
 use stoa_db::Migration;

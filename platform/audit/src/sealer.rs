@@ -12,6 +12,7 @@ use crate::{
     measured,
     settings::Sealing,
     store::{self, Head, Row, Seal},
+    suspension::Suspension,
     trim,
 };
 
@@ -29,21 +30,38 @@ const POLL: Duration = Duration::from_secs(5);
 pub struct Sealer {
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    suspension: Suspension,
 }
 
 impl Sealer {
     /// Starts, with what was left unsealed.
     #[must_use]
     pub fn start(db: Db, sealing: Sealing) -> Self {
-        let stop = CancellationToken::new();
+        let (stop, suspension) = (CancellationToken::new(), Suspension::default());
+        let guard = Guard::new(&db, sealing.clone(), suspension.clone());
         let mut tasks = vec![
-            tokio::spawn(run(db.clone(), sealing.clone(), stop.clone())),
+            tokio::spawn(run(db.clone(), guard, stop.clone())),
             tokio::spawn(measured::run(db.clone(), stop.clone())),
         ];
         if sealing.keep.is_some() {
-            tasks.push(tokio::spawn(trim::run(db, sealing, stop.clone())));
+            tasks.push(tokio::spawn(trim::run(
+                db,
+                sealing,
+                suspension.clone(),
+                stop.clone(),
+            )));
         }
-        Self { stop, tasks }
+        Self {
+            stop,
+            tasks,
+            suspension,
+        }
+    }
+
+    /// Whether the log is sealed.
+    #[must_use]
+    pub fn suspension(&self) -> Suspension {
+        self.suspension.clone()
     }
 
     /// Seals what is there and ends.
@@ -65,9 +83,8 @@ impl Drop for Sealer {
     }
 }
 
-async fn run(db: Db, sealing: Sealing, stop: CancellationToken) {
+async fn run(db: Db, mut guard: Guard, stop: CancellationToken) {
     let mut signals = db.signals();
-    let mut guard = Guard::new(&db, sealing);
     loop {
         let last = stop.is_cancelled();
         signals.mark_unchanged();

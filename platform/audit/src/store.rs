@@ -135,24 +135,29 @@ pub(crate) async fn sealed(db: &Db, from: i64, most: u32) -> Result<Vec<Row>, Er
     .await
 }
 
-/// The head; the beginning while nothing was sealed.
-pub(crate) async fn head(db: &Db) -> Result<Head, Error> {
-    let head = db
-        .fetch_optional("SELECT seq, hash, key_id, mac FROM audit_head WHERE id = 1", &[])
-        .await?;
-    Ok(head.unwrap_or_else(Head::beginning))
+/// The head; none while nothing was sealed.
+pub(crate) async fn head(db: &Db) -> Result<Option<Head>, Error> {
+    db.fetch_optional("SELECT seq, hash, key_id, mac FROM audit_head WHERE id = 1", &[])
+        .await
 }
 
 /// The head in tables from before heads were signed.
-pub(crate) async fn unsigned_head(db: &Db) -> Result<Head, Error> {
+pub(crate) async fn unsigned_head(db: &Db) -> Result<Option<Head>, Error> {
     let row: Option<(i64, Vec<u8>)> = db
         .fetch_optional("SELECT seq, hash FROM audit_head WHERE id = 1", &[])
         .await?;
-    Ok(row.map_or(Head::beginning(), |(seq, hash)| Head {
+    Ok(row.map(|(seq, hash)| Head {
         seq,
         hash,
         ..Head::beginning()
     }))
+}
+
+/// The number and hash of the last sealed entry.
+pub(crate) async fn last_sealed(db: &Db) -> Result<Option<(i64, Vec<u8>)>, Error> {
+    let sql =
+        "SELECT seq, hash FROM audit WHERE seq IS NOT NULL AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    db.fetch_optional(sql, &[]).await
 }
 
 impl Head {
@@ -179,10 +184,12 @@ pub(crate) async fn move_head(tx: &mut Tx, from: &Head, to: &Seal, by: &Signatur
     Ok(changed == 1)
 }
 
-/// Signs the head where it stands; false if it stands elsewhere by now.
+/// Signs the head where it stands, or puts one that is gone there; false if it stands elsewhere by now.
 pub(crate) async fn sign_head(tx: &mut Tx, head: &Head, by: &Signature) -> Result<bool, Error> {
-    let sql = "UPDATE audit_head SET key_id = $1, mac = $2 WHERE id = 1 AND seq = $3 AND hash = $4";
-    let params: [&dyn ToValue; 4] = [&by.key_id, &by.mac, &head.seq, &head.hash];
+    let sql = "INSERT INTO audit_head (id, seq, hash, key_id, mac) VALUES (1, $1, $2, $3, $4) \
+        ON CONFLICT (id) DO UPDATE SET key_id = excluded.key_id, mac = excluded.mac \
+        WHERE audit_head.seq = excluded.seq AND audit_head.hash = excluded.hash";
+    let params: [&dyn ToValue; 4] = [&head.seq, &head.hash, &by.key_id, &by.mac];
     Ok(tx.execute(sql, &params).await? == 1)
 }
 

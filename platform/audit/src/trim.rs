@@ -13,6 +13,7 @@ use crate::{
     key::Purpose,
     settings::Sealing,
     store::{self, Cut},
+    suspension::Suspension,
 };
 
 /// Entries of one transaction, at most.
@@ -23,9 +24,9 @@ const BREATH: Duration = Duration::from_millis(10);
 const EVERY: Duration = Duration::from_secs(600);
 
 /// Trims the log of `db`, until `stop`.
-pub(crate) async fn run(db: Db, sealing: Sealing, stop: CancellationToken) {
+pub(crate) async fn run(db: Db, sealing: Sealing, suspension: Suspension, stop: CancellationToken) {
     loop {
-        if let Err(error) = trim(&db, &sealing, &stop).await {
+        if let Err(error) = trim(&db, &sealing, &suspension, &stop).await {
             tracing::warn!(service = db.service(), %error, "the audit log could not be trimmed; trying again later");
         }
         tokio::select! {
@@ -35,7 +36,12 @@ pub(crate) async fn run(db: Db, sealing: Sealing, stop: CancellationToken) {
     }
 }
 
-async fn trim(db: &Db, sealing: &Sealing, stop: &CancellationToken) -> Result<(), Error> {
+async fn trim(
+    db: &Db,
+    sealing: &Sealing,
+    suspension: &Suspension,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
     let Some(keep) = sealing.keep else { return Ok(()) };
     let keep = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
     let before = db
@@ -44,7 +50,8 @@ async fn trim(db: &Db, sealing: &Sealing, stop: &CancellationToken) -> Result<()
         .saturating_sub(keep)
         .unwrap_or(Timestamp::MIN);
     let mut told = false;
-    while !stop.is_cancelled() && batch(db, &sealing.key, before, told).await? {
+    // What somebody tampered with is evidence.
+    while !stop.is_cancelled() && suspension.is_fine() && batch(db, &sealing.key, before, told).await? {
         told = true;
         tokio::time::sleep(BREATH).await;
     }
@@ -65,7 +72,7 @@ async fn batch(db: &Db, key: &AuditKey, before: Timestamp, told: bool) -> Result
         Some(_) => return Err(damaged("the cut is not signed with the key")),
     };
     // The last entry stays, whatever its age: the head is its hash.
-    let end = store::head(db).await?.seq - 1;
+    let end = store::head(db).await?.map_or(0, |head| head.seq) - 1;
     let mut through = from;
     for row in store::sealed(db, from + 1, BATCH).await? {
         let next = through + 1;

@@ -222,7 +222,7 @@ impl Walk<'_> {
                 other => other?,
             };
             if rows.is_empty() {
-                return Ok(self.against(&head));
+                return Ok(self.against(head.as_ref()));
             }
             for row in &rows {
                 if let Err(why) = self.step(row) {
@@ -253,7 +253,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn head(&self, db: &Db) -> Result<Head, Error> {
+    async fn head(&self, db: &Db) -> Result<Option<Head>, Error> {
         if self.old {
             store::unsigned_head(db).await
         } else {
@@ -262,7 +262,9 @@ impl Walk<'_> {
     }
 
     /// What the head says to the last entry there is.
-    fn against(&mut self, head: &Head) -> Option<BrokenAt> {
+    fn against(&mut self, found: Option<&Head>) -> Option<BrokenAt> {
+        let beginning = Head::beginning();
+        let head = found.unwrap_or(&beginning);
         if head.seq > self.seq {
             return self.broken(&format!(
                 "it is missing, with all after it: the head counts {}",
@@ -286,20 +288,15 @@ impl Walk<'_> {
                 record.at, record.seq
             ));
         }
-        self.signature(head)
+        self.signature(found?)
     }
 
-    /// Whether the head is signed, where it must be.
+    /// Whether the head is signed, but in tables from before there were signatures.
     fn signature(&mut self, head: &Head) -> Option<BrokenAt> {
-        let key = self.against.key?;
-        self.signed = head.mac.is_some();
-        let why = match unsigned(key, self.service, head) {
-            None if head.mac.is_none() && self.compared > 0 => "its head is not signed any more".to_owned(),
-            None => return None,
-            Some(why) => why,
-        };
-        self.signed = false;
-        Some(BrokenAt { seq: self.seq, why })
+        let key = self.against.key.filter(|_| !self.old)?;
+        let why = unsigned(key, self.service, head);
+        self.signed = why.is_none();
+        why.map(|why| BrokenAt { seq: self.seq, why })
     }
 
     fn broken(&self, why: &str) -> Option<BrokenAt> {

@@ -3,8 +3,9 @@
 use std::{
     cmp::Reverse,
     ffi::OsStr,
-    fs, io,
-    os::unix::fs::DirBuilderExt,
+    fs,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -25,6 +26,8 @@ use crate::{
 const KEEP: usize = 500;
 /// Mails between two looks for old ones.
 const PRUNE_EVERY: usize = 50;
+/// Characters of the pages' key, at least.
+const KEY: usize = 32;
 /// A file that is not finished by then never will be.
 const UNFINISHED: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,22 @@ impl Folder {
             path,
             stored: AtomicUsize::new(0),
         })))
+    }
+
+    /// The key of the pages over the folder: in a file that only this user reads, made where it is missing.
+    pub(crate) fn key(&self) -> Result<String, MailError> {
+        let path = self.0.path.join("dev-mail.key");
+        let read = || fs::read_to_string(&path).map(|key| key.trim().to_owned());
+        let key = match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(&path).and_then(|()| read()),
+            key => key,
+        };
+        key.ok().filter(|key| key.len() >= KEY).ok_or_else(|| {
+            MailError::Config(format!(
+                "{} holds no key; delete it, so that a new one is made",
+                path.display()
+            ))
+        })
     }
 
     /// Stores a mail once per id. A file is there whole or not at all; it is not fsynced, as nothing hangs on it.
@@ -203,6 +222,22 @@ fn read(path: &Path) -> Option<Stored> {
     serde_json::from_slice(&bytes)
         .inspect_err(|e| tracing::warn!(file = %path.display(), "not a stored mail: {e}"))
         .ok()
+}
+
+/// Whole or not at all. Where another process was first, its key stays.
+fn make_key(path: &Path) -> io::Result<()> {
+    let unfinished = path.with_file_name(format!(".{}.tmp", random::token::<12>()));
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    let made = writeln!(file, "{}", random::token::<24>()).and_then(|()| fs::hard_link(&unfinished, path));
+    remove(&unfinished)?;
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -9,5 +9,6 @@ mod message;
 mod smtp;
 
 pub use address::Address;
+pub use dev::DevMailbox;
 pub use mail::{Mail, MailConfig, MailError};
 pub use mailer::Mailer;

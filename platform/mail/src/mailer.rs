@@ -5,7 +5,13 @@ use std::{path::PathBuf, sync::Arc};
 use lettre::message::Mailbox;
 use stoa_kernel::Clock;
 
-use crate::{Address, Mail, MailConfig, MailError, dev, folder::Folder, message, smtp::Smtp};
+use crate::{
+    Address, Mail, MailConfig, MailError,
+    dev::{self, DevMailbox},
+    folder::Folder,
+    message,
+    smtp::Smtp,
+};
 
 /// Sends mail. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -96,15 +102,17 @@ impl Mailer {
         }
     }
 
-    /// `/dev/mail` and `/dev/mail/{id}`: pages over the folder mailbox, to callers on this machine only. None with SMTP. Not to be
-    /// served where people reach this installation from elsewhere.
+    /// Pages over the folder mailbox, to callers on this machine who have its key. None with SMTP. Not to be served where people
+    /// reach this installation from elsewhere.
     ///
     /// The server must put axum's `ConnectInfo<SocketAddr>` into requests; without it every caller is refused.
-    #[must_use]
-    pub fn dev_router(&self) -> Option<axum::Router> {
+    ///
+    /// # Errors
+    /// When the key cannot be read or made.
+    pub fn dev_mailbox(&self) -> Result<Option<DevMailbox>, MailError> {
         match &self.0.way {
-            Way::Smtp(_) => None,
-            Way::Folder(folder) => Some(dev::router(folder.clone())),
+            Way::Smtp(_) => Ok(None),
+            Way::Folder(folder) => dev::mailbox(folder.clone()).map(Some),
         }
     }
 

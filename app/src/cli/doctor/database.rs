@@ -6,7 +6,10 @@ use stoa_config::Settings;
 use stoa_db::{Db, Migration, transfer};
 use stoa_kernel::Clock;
 
-use crate::mount::{self, Error};
+use crate::{
+    audit,
+    mount::{self, Error},
+};
 
 /// Looks at the database of one service.
 pub(super) async fn look(settings: &Settings, data_dir: &Path, name: &str) -> Result<String, Error> {
@@ -15,7 +18,17 @@ pub(super) async fn look(settings: &Settings, data_dir: &Path, name: &str) -> Re
         return Ok("none yet; `stoa serve` makes it".to_owned());
     }
     let db = mount::database(settings, name, data_dir, &Clock::system()).await?;
-    let found = ask(&db, name).await;
+    let mut found = ask(&db, name).await;
+    let pending = db.pending("audit", stoa_audit::MIGRATIONS).await?;
+    if pending.is_empty()
+        && found.is_ok()
+        && let Some(key) = audit::key(settings, data_dir, false)?
+    {
+        found = stoa_audit::check_head(&db, &key)
+            .await
+            .map_err(Into::into)
+            .and(found);
+    }
     db.close().await;
     found
 }

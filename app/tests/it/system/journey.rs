@@ -129,8 +129,13 @@ async fn a_forgotten_password_is_set_anew_by_the_mail_that_dev_mail_shows() {
 
 /// What follows `marker` in a mail to `to`.
 async fn mailed_token(stoa: &System, to: &str, marker: &str) -> String {
+    let key = std::fs::read_to_string(stoa.mails().join("dev-mail.key")).unwrap();
+    let key = key.trim();
     for _ in 0..100 {
-        let mailbox = stoa.mailbox().look("/dev/mail?format=json").await;
+        let mailbox = stoa
+            .mailbox()
+            .look(&format!("/dev/mail?format=json&key={key}"))
+            .await;
         let mailbox: Value = mailbox.json().await.unwrap();
         let mails = mailbox["items"].as_array().unwrap().iter();
         let text = mails

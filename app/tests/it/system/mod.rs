@@ -99,6 +99,15 @@ impl System {
         }
     }
 
+    /// The folder that mails are kept in.
+    pub(crate) fn mails(&self) -> PathBuf {
+        match &self.place {
+            Place::Embedded { data_dir, .. } => data_dir.join("mail"),
+            Place::Shared { alive } => alive.folder().join("mail"),
+            Place::Alone(split) => split.folder().join("mail"),
+        }
+    }
+
     /// Every process is stopped in order and started again.
     pub(crate) fn restart(&mut self) {
         self.again(

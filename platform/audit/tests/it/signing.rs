@@ -100,18 +100,56 @@ async fn a_chain_that_was_computed_anew_is_found_out(log: Log) {
 }
 
 #[db_test]
-async fn a_log_from_before_the_key_verifies_and_is_signed_in_the_open(log: Log) {
-    log.sealed(3).await;
+async fn a_head_whose_signature_was_taken_away_is_signed_by_nobody_but_an_operator(log: Log) {
+    log.sealed(9).await;
+    log.cut_off(4).await;
     log.lose_its_signature().await;
-    let found = log.verify().await;
-    assert!(found.broken_at.is_none() && !found.signed, "{found:?}");
+    for _ in 0..2 {
+        let found = log.verify().await;
+        assert!(found.broken_at.unwrap().why.contains("not signed"));
+        log.write(10).await;
+        log.sealer().stop().await;
+    }
+    assert_eq!(log.count("seq IS NULL").await, 2, "nothing is sealed behind it");
+    assert_eq!(log.count("action = 'audit.anchor'").await, 0);
+    anchor(&log.db, &key()).await.unwrap();
     log.sealer().stop().await;
     let found = log.verify().await;
     assert!(found.broken_at.is_none() && found.signed, "{found:?}");
     let told = log
-        .count("action = 'audit.anchor' AND detail LIKE '%\"entries\":3%'")
+        .count("action = 'audit.anchor' AND detail LIKE '%\"entries\":4%'")
         .await;
-    assert_eq!((told, found.entries + found.unsealed), (1, 4));
+    assert_eq!((told, found.entries), (1, 7));
+}
+
+#[db_test]
+async fn a_head_that_was_put_back_to_the_beginning_is_found_out(log: Log) {
+    log.sealed(3).await;
+    log.execute("DELETE FROM audit").await;
+    let sql = "UPDATE audit_head SET seq = 0, hash = $1, key_id = NULL, mac = NULL";
+    log.db.execute(sql, &[&[0_u8; 32]]).await.unwrap();
+    assert!(log.verify().await.broken_at.unwrap().why.contains("not signed"));
+    log.write(4).await;
+    log.sealer().stop().await;
+    assert_eq!(log.count("seq IS NULL").await, 1, "nothing is sealed behind it");
+}
+
+#[db_test]
+async fn a_log_whose_head_is_gone_goes_on_once_an_operator_says_so(log: Log) {
+    log.sealed(3).await;
+    log.execute("DELETE FROM audit_head").await;
+    log.write(4).await;
+    log.sealer().stop().await;
+    assert_eq!(
+        log.count("seq IS NULL").await,
+        1,
+        "nothing is sealed without a head"
+    );
+    anchor(&log.db, &key()).await.unwrap();
+    log.sealer().stop().await;
+    let found = log.verify().await;
+    assert!(found.broken_at.is_none() && found.signed, "{found:?}");
+    assert_eq!(found.entries, 5);
 }
 
 #[db_test]
@@ -203,7 +241,7 @@ async fn a_log_whose_signature_was_taken_away_is_not_taken_for_an_old_one(log: L
     Sealer::start(log.db.clone(), sealing(&file)).stop().await;
     log.lose_its_signature().await;
     let found = log.compared(&key(), &file.read().unwrap()).await;
-    assert!(found.broken_at.unwrap().why.contains("not signed any more"));
+    assert!(found.broken_at.unwrap().why.contains("not signed"));
     log.write(5).await;
     Sealer::start(log.db.clone(), sealing(&file)).stop().await;
     assert_eq!(log.count("action = 'audit.anchor'").await, 0);

@@ -1,29 +1,86 @@
-//! Who may see the mailbox. It shows links that reset passwords, so: nobody but callers on this machine.
+//! Who may see the mailbox. It shows links that reset passwords, so: whoever has its key, on this machine.
+
+use std::sync::Arc;
 
 use axum::{
-    extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    extract::{Query, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use stoa_http::is_local;
+use serde::Deserialize;
+use stoa_http::{cookie, is_local};
+use subtle::ConstantTimeEq;
 
-/// Answers others as if there were nothing here.
-pub(super) async fn this_machine_only(request: Request, next: Next) -> Response {
+use super::page::Pages;
+
+/// Keeps the key in the browser that was given it.
+const COOKIE: &str = "stoa_dev_mail";
+
+/// What lets somebody in.
+pub(super) struct Lock {
+    pub(super) key: String,
+    pub(super) pages: Arc<Pages>,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    key: Option<String>,
+    format: Option<String>,
+}
+
+/// Shows nothing to callers elsewhere, and to those on this machine how to get the key. A browser that has it in its address gets a
+/// cookie in its place.
+pub(super) async fn holders_of_the_key(
+    State(lock): State<Arc<Lock>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (parts, body) = request.into_parts();
     if !is_local(&parts) {
         return not_found();
     }
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let asked = Query::<Asked>::try_from_uri(&parts.uri).ok();
+    let (key, json) = asked.map_or((None, false), |Query(asked)| {
+        (asked.key, asked.format.as_deref() == Some("json"))
+    });
+    let given = key.as_deref().is_some_and(|key| lock.opens(key));
+    if !given && !lock.is_kept(&parts.headers) {
+        return lock.pages.locked();
+    }
+    let mut response = if given && !json {
+        lock.keep(parts.uri.path())
+    } else {
+        next.run(Request::from_parts(parts, body)).await
+    };
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
+impl Lock {
+    fn opens(&self, key: &str) -> bool {
+        self.key.as_bytes().ct_eq(key.as_bytes()).into()
+    }
+
+    fn is_kept(&self, headers: &HeaderMap) -> bool {
+        cookie(headers, COOKIE).is_some_and(|key| self.opens(key))
+    }
+
+    /// To the same page without the key in its address, which would stay in the history.
+    fn keep(&self, path: &str) -> Response {
+        let kept = format!(
+            "{COOKIE}={}; Path=/dev/mail; HttpOnly; SameSite=Strict; Max-Age=2592000",
+            self.key
+        );
+        let headers = [(header::LOCATION, path), (header::SET_COOKIE, kept.as_str())];
+        (StatusCode::SEE_OTHER, headers).into_response()
+    }
+}
+
 pub(super) fn not_found() -> Response {
-    let body =
-        r#"{"type":"/problems/not_found","title":"There is no such thing","status":404,"code":"not_found"}"#;
+    let body = r#"{"type":"/problems/not_found","title":"Not found","status":404,"code":"not_found"}"#;
     (
         StatusCode::NOT_FOUND,
         [(header::CONTENT_TYPE, "application/problem+json")],

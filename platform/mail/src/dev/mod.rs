@@ -24,16 +24,28 @@ struct Dev {
     pages: Arc<Pages>,
 }
 
-/// The pages, to callers on this machine only.
-pub(crate) fn router(folder: Folder) -> Router {
-    Router::new()
+/// The folder mailbox as pages.
+pub struct DevMailbox {
+    /// `/dev/mail` and `/dev/mail/{id}`, to callers on this machine who have the key.
+    pub router: Router,
+    /// The path that lets a browser in: `/dev/mail?key=…`.
+    pub path: String,
+}
+
+/// The pages. Their key is in the folder; it is made where it is missing.
+pub(crate) fn mailbox(folder: Folder) -> Result<DevMailbox, MailError> {
+    let (key, pages) = (folder.key()?, Arc::new(Pages::new()));
+    let path = format!("/dev/mail?key={key}");
+    let lock = Arc::new(guard::Lock {
+        key,
+        pages: Arc::clone(&pages),
+    });
+    let router = Router::new()
         .route("/dev/mail", get(list))
         .route("/dev/mail/{id}", get(show))
-        .layer(middleware::from_fn(guard::this_machine_only))
-        .with_state(Dev {
-            folder,
-            pages: Arc::new(Pages::new()),
-        })
+        .layer(middleware::from_fn_with_state(lock, guard::holders_of_the_key))
+        .with_state(Dev { folder, pages });
+    Ok(DevMailbox { router, path })
 }
 
 #[derive(Deserialize)]

@@ -28,6 +28,7 @@ impl Pages {
             ("list.html", include_str!("../../templates/list.html")),
             ("mail.html", include_str!("../../templates/mail.html")),
             ("missing.html", include_str!("../../templates/missing.html")),
+            ("locked.html", include_str!("../../templates/locked.html")),
         ] {
             if let Err(error) = environment.add_template(name, source) {
                 tracing::error!(%error, name, "a template of the mail pages is wrong");
@@ -62,6 +63,10 @@ impl Pages {
 
     pub(super) fn missing(&self) -> Response {
         self.render(StatusCode::NOT_FOUND, "missing.html", &context! {})
+    }
+
+    pub(super) fn locked(&self) -> Response {
+        self.render(StatusCode::FORBIDDEN, "locked.html", &context! {})
     }
 
     fn render(&self, status: StatusCode, name: &str, values: &Value) -> Response {

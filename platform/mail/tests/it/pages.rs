@@ -4,12 +4,25 @@ use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    http::{HeaderMap, Request, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Request, StatusCode, header},
+    middleware::map_request,
 };
 use http_body_util::BodyExt;
+use stoa_mail::{DevMailbox, Mailer};
 use tower::ServiceExt;
 
 use crate::{folder, mail};
+
+/// The pages for a browser that was given the key.
+fn unlocked(mailer: &Mailer) -> Router {
+    let DevMailbox { router, path } = mailer.dev_mailbox().unwrap().unwrap();
+    let (_, key) = path.split_once("?key=").unwrap();
+    let cookie = HeaderValue::try_from(format!("stoa_dev_mail={key}")).unwrap();
+    router.layer(map_request(move |mut request: Request<Body>| {
+        request.headers_mut().insert(header::COOKIE, cookie.clone());
+        std::future::ready(request)
+    }))
+}
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -50,7 +63,7 @@ async fn page(router: &Router, path: &str) -> (StatusCode, String) {
 #[tokio::test]
 async fn an_empty_mailbox_says_what_to_expect() {
     let (mailer, _dir) = folder();
-    let (status, body) = page(&mailer.dev_router().unwrap(), "/dev/mail").await;
+    let (status, body) = page(&unlocked(&mailer), "/dev/mail").await;
     assert_eq!(status, StatusCode::OK);
     assert!(body.contains("No mail yet"), "{body}");
 }
@@ -58,7 +71,7 @@ async fn an_empty_mailbox_says_what_to_expect() {
 #[tokio::test]
 async fn the_list_links_to_each_mail() {
     let (mailer, _dir) = folder();
-    let router = mailer.dev_router().unwrap();
+    let router = unlocked(&mailer);
     mailer.send(&mail("one")).await.unwrap();
     mailer.send(&mail("two")).await.unwrap();
     let (_, body) = page(&router, "/dev/mail").await;
@@ -80,7 +93,7 @@ async fn the_list_links_to_each_mail() {
 #[tokio::test]
 async fn a_mails_html_stands_in_a_frame_that_can_do_nothing() {
     let (mailer, _dir) = folder();
-    let router = mailer.dev_router().unwrap();
+    let router = unlocked(&mailer);
     let mut evil = mail("one");
     evil.subject = "<script>alert(1)</script>".to_owned();
     evil.html = Some("\"></iframe><script>alert(2)</script>".to_owned());
@@ -105,7 +118,7 @@ async fn a_mails_html_stands_in_a_frame_that_can_do_nothing() {
 #[tokio::test]
 async fn links_in_a_mails_text_can_be_clicked() {
     let (mailer, _dir) = folder();
-    let router = mailer.dev_router().unwrap();
+    let router = unlocked(&mailer);
     mailer.send(&mail("one")).await.unwrap();
     let (_, body) = page(&router, "/dev/mail/one?view=text").await;
     let link = "<a href=\"https://example.com/verify?token=abc\" rel=\"noopener noreferrer\">";
@@ -120,7 +133,7 @@ async fn links_in_a_mails_text_can_be_clicked() {
 #[tokio::test]
 async fn scripts_get_json() {
     let (mailer, _dir) = folder();
-    let router = mailer.dev_router().unwrap();
+    let router = unlocked(&mailer);
     mailer.send(&mail("one")).await.unwrap();
     let asked = [HERE[0], ("accept", "application/json")];
     for (path, headers) in [("/dev/mail?format=json", &HERE[..]), ("/dev/mail", &asked[..])] {
@@ -151,7 +164,7 @@ async fn scripts_get_json() {
 #[tokio::test]
 async fn an_unknown_mail_is_not_found() {
     let (mailer, _dir) = folder();
-    let router = mailer.dev_router().unwrap();
+    let router = unlocked(&mailer);
     for path in ["/dev/mail/nobody", "/dev/mail/..%2f..%2fsecret", "/dev/mail/%00"] {
         let (status, body) = page(&router, path).await;
         assert_eq!(
@@ -165,7 +178,7 @@ async fn an_unknown_mail_is_not_found() {
 #[tokio::test]
 async fn nobody_but_callers_on_this_machine_sees_anything() {
     let (mailer, _dir) = folder();
-    let router = mailer.dev_router().unwrap();
+    let router = unlocked(&mailer);
     mailer.send(&mail("one")).await.unwrap();
     let local = Some("127.0.0.1:5000");
     let refused: [(Option<&str>, Headers<'_>); 14] = [
@@ -205,4 +218,54 @@ async fn nobody_but_callers_on_this_machine_sees_anything() {
             assert_eq!(status, StatusCode::OK, "{peer} {host}");
         }
     }
+}
+
+#[tokio::test]
+async fn nobody_sees_anything_without_the_key() {
+    let (mailer, dir) = folder();
+    mailer.send(&mail("one")).await.unwrap();
+    let DevMailbox { router, path } = mailer.dev_mailbox().unwrap().unwrap();
+    let (_, key) = path.split_once("?key=").unwrap();
+    let local = Some("127.0.0.1:5000");
+    let wrong = format!("stoa_dev_mail={}", "x".repeat(key.len()));
+    for (path, headers) in [
+        ("/dev/mail", &HERE[..]),
+        ("/dev/mail/one", &HERE[..]),
+        ("/dev/mail?format=json", &HERE[..]),
+        ("/dev/mail?key=", &HERE[..]),
+        ("/dev/mail?key=x&format=json", &HERE[..]),
+        ("/dev/mail", &[HERE[0], ("cookie", "stoa_dev_mail=")]),
+        ("/dev/mail", &[HERE[0], ("cookie", &wrong)]),
+    ] {
+        let (status, _, body) = get(&router, local, path, headers).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{path} {headers:?}");
+        assert!(body.contains("dev-mail.key") && !body.contains(key), "{body}");
+        assert!(!body.contains("Welcome"), "{body}");
+    }
+    let (status, headers, _) = get(&router, local, &path, &HERE).await;
+    assert_eq!(
+        (status, &headers[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &HeaderValue::from_static("/dev/mail"))
+    );
+    let cookie = headers[header::SET_COOKIE].to_str().unwrap();
+    assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
+    let kept = [HERE[0], ("cookie", cookie.split(';').next().unwrap())];
+    assert_eq!(
+        get(&router, local, "/dev/mail/one", &kept).await.0,
+        StatusCode::OK
+    );
+    let json = format!("{path}&format=json");
+    assert_eq!(
+        get(&router, local, &json, &HERE).await.0,
+        StatusCode::OK,
+        "scripts need no cookie"
+    );
+
+    let file = dir.path().join("mail/dev-mail.key");
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), key);
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions()) & 0o777,
+        0o600
+    );
+    assert_eq!(mailer.dev_mailbox().unwrap().unwrap().path, path, "the key stays");
 }

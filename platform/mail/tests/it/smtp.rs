@@ -31,7 +31,7 @@ async fn a_mail_arrives_whole() {
         }
     }
     assert!(mailer.mailbox().await.unwrap().is_empty());
-    assert!(mailer.dev_router().is_none());
+    assert!(mailer.dev_mailbox().unwrap().is_none());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::{
 
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderName, header, request::Parts};
-use stoa_http::{is_local, is_loopback, is_relayed};
+use stoa_http::is_relayed;
 
 use crate::config::Network;
 
@@ -99,25 +99,17 @@ impl Proxies {
 }
 
 /// Who is shown how this installation is doing inside, without a permission.
-pub(crate) struct Inside {
-    networks: Vec<Network>,
-    /// Whether callers on this machine are. Not where people reach this installation from elsewhere: then there may be a proxy
-    /// on this machine that makes everybody look like one of them.
-    local: bool,
-}
+pub(crate) struct Inside(Vec<Network>);
 
 impl Inside {
-    pub(crate) fn new(networks: Vec<Network>, public_url: &str) -> Self {
-        Self {
-            networks,
-            local: is_loopback(public_url),
-        }
+    pub(crate) fn new(networks: Vec<Network>) -> Self {
+        Self(networks)
     }
 
     pub(crate) fn contains(&self, parts: &Parts) -> bool {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let named = || peer.is_some_and(|peer| trusts(&self.networks, peer.0.ip().to_canonical()));
-        (self.local && is_local(parts)) || (named() && !is_relayed(parts))
+        let named = peer.is_some_and(|peer| trusts(&self.0, peer.0.ip().to_canonical()));
+        named && !is_relayed(parts)
     }
 }
 

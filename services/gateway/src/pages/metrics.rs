@@ -13,8 +13,8 @@ use super::Shared;
 
 /// Metrics in Prometheus' text format
 ///
-/// Open to callers in `gateway.metrics_from`, and on this machine while `server.public_url` leads there too; to others with the
-/// permission `metrics.read`. What a proxy passes on is never open.
+/// Open to callers in `gateway.metrics_from`, to others with the permission `metrics.read`. What a proxy passes on needs the
+/// permission.
 #[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses(
     (status = 200, description = "All metrics.", body = String, content_type = "text/plain"), Problems,
 ))]

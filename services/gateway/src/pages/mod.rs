@@ -71,7 +71,7 @@ pub fn pages(parts: PagesParts) -> OpenApiRouter {
     codes.dedup_by_key(|code| code.code);
     let shared = Arc::new(Shared {
         version: parts.version,
-        inside: Inside::new(parts.metrics_from, &parts.public_url),
+        inside: Inside::new(parts.metrics_from),
         public_url: parts.public_url,
         mailbox: parts.mailbox,
         checks: parts.checks,
