@@ -38,14 +38,31 @@ impl AuditConfig {
             )
             .into());
         }
-        if self.heads_file.is_dir() {
-            return Err(format!(
-                "audit.heads_file is {}, which is a folder: name a file",
-                self.heads_file.display()
-            )
-            .into());
+        self.check_file()
+    }
+
+    /// A file that is named must be one, in a folder that is there: one that is made by mistake would not be on the disk that
+    /// was meant.
+    fn check_file(&self) -> Result<(), Error> {
+        let (file, shown) = (&self.heads_file, self.heads_file.display());
+        if file.as_os_str().is_empty() {
+            return Ok(());
         }
-        Ok(())
+        if file.is_dir() {
+            return Err(format!("audit.heads_file is {shown}, which is a folder: name a file").into());
+        }
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let folder = folder.display();
+        Err(
+            format!("audit.heads_file is {shown}, and there is no folder {folder}: make it, or name another")
+                .into(),
+        )
     }
 
     fn own_secret(&self) -> Result<Option<Vec<u8>>, Error> {

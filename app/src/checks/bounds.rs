@@ -10,16 +10,18 @@ use super::Problems;
 /// Longer than anything is kept. What lies further ahead than dates go cannot be reckoned with.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// What may be nothing: no time, or none of it.
-const MAY_BE_ZERO: [&str; 11] = [
+const MAY_BE_ZERO: [&str; 13] = [
     "server.drain",
     "server.shutdown_grace",
     "bus.max_mib",
+    "gateway.body_rate",
     "gateway.compress_from",
     "gateway.cors.max_age",
     "gateway.upstream.retries",
     "gateway.upstream.retry_budget",
     "telemetry.trace_ratio",
     "users.preferences_max",
+    "auth.refresh_leeway",
     "audit.keep",
     "audit.heads_every",
 ];
@@ -56,7 +58,9 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
             toml::Value::String(text) if is_period(default) => period_of(key, text),
             _ => Ok(()),
         };
-        problems.take(found);
+        if let Err(problem) = found {
+            problems.of_setting(key, problem);
+        }
     });
 }
 

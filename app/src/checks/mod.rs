@@ -18,12 +18,16 @@ pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), ConfigErro
     server::check(settings, roles, &mut problems);
     engines::check(settings, &mut problems);
     services::check(settings, roles, &mut problems);
-    ConfigError::of(problems.0)
+    ConfigError::of(problems.texts)
 }
 
 /// What was found so far.
 #[derive(Default)]
-struct Problems(Vec<String>);
+struct Problems {
+    texts: Vec<String>,
+    /// Settings that are out of bounds by themselves: what else is wrong with them is not told.
+    out_of_bounds: Vec<String>,
+}
 
 impl Problems {
     /// The value, unless it is a problem.
@@ -31,12 +35,18 @@ impl Problems {
         found.map_err(|problem| self.add(problem)).ok()
     }
 
-    /// One that was found before, by a look at the single value, is not told twice.
     #[expect(clippy::needless_pass_by_value, reason = "errors, as they come")]
     fn add(&mut self, problem: impl ToString) {
         let text = problem.to_string();
-        if !self.0.contains(&text) {
-            self.0.push(text);
+        let setting = text.split([' ', ':']).next().unwrap_or_default();
+        if !self.out_of_bounds.iter().any(|one| one == setting) && !self.texts.contains(&text) {
+            self.texts.push(text);
         }
+    }
+
+    /// A value that is out of bounds.
+    fn of_setting(&mut self, key: &str, problem: String) {
+        self.out_of_bounds.push(key.to_owned());
+        self.texts.push(problem);
     }
 }

@@ -48,6 +48,94 @@ fn taken(data_dir: &Path, settings: &[(&str, &str)]) {
     assert!(found.status.success(), "{settings:?}: {}", said(&found));
 }
 
+/// Each setting of stoa.default.toml with what its comment says of: "0s": for ever, 0: no limit, 0 bytes: no limit. Where a
+/// comment is about several settings, the last of those that have this unit is not known, so each is tried.
+fn documented_zeros() -> Vec<(String, &'static str)> {
+    let (mut zeros, mut section, mut comment) = (Vec::new(), String::new(), String::new());
+    let mut in_comment = false;
+    for line in include_str!("../../../stoa.default.toml").lines() {
+        if let Some(text) = line.strip_prefix('#') {
+            if !in_comment {
+                comment.clear();
+            }
+            in_comment = true;
+            comment.push_str(text);
+            continue;
+        }
+        in_comment = false;
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        }
+        let Some((key, value)) = line.split_once(" = ") else {
+            continue;
+        };
+        let is_number = value.parse::<f64>().is_ok();
+        if value == "\"0s\"" || value == "0" || (!is_number && comment.contains("\"0s\":")) {
+            zeros.push((format!("{section}.{key}"), if is_number { "0" } else { "0s" }));
+        } else if is_number && (comment.contains(" 0:") || comment.contains(" 0 bytes:")) {
+            zeros.push((format!("{section}.{key}"), "0"));
+        }
+    }
+    zeros
+}
+
+#[test]
+fn every_zero_that_the_defaults_document_is_taken() {
+    let (_scratch, data_dir) = folder();
+    let zeros = documented_zeros();
+    for known in [
+        "auth.refresh_leeway",
+        "gateway.body_rate",
+        "bus.max_mib",
+        "audit.keep",
+        "server.drain",
+    ] {
+        assert!(
+            zeros.iter().any(|(key, _)| key == known),
+            "{known} is not found: {zeros:?}"
+        );
+    }
+    let settings: Vec<_> = zeros.iter().map(|(key, zero)| (key.as_str(), *zero)).collect();
+    taken(&data_dir, &settings);
+}
+
+#[test]
+fn one_wrong_setting_is_told_once() {
+    let (_scratch, data_dir) = folder();
+    for (key, value) in [
+        ("auth.refresh_leeway", "200000d"),
+        ("auth.refresh_leeway", "2m"),
+        ("auth.access_token_lifetime", "0s"),
+        ("auth.password.lanes", "0"),
+        ("auth.password.min_length", "0"),
+        ("auth.password.memory_kib", "0"),
+        ("auth.sessions_max", "0"),
+        ("gateway.max_json", "0"),
+        ("users.avatar_size", "0"),
+        ("events.concurrency", "0"),
+        ("database.connections", "0"),
+    ] {
+        let found = run_with(&data_dir, &["config", "check"], &variables(&[(key, value)]));
+        let text = said(&found);
+        assert!(!found.status.success(), "{key} = {value}: {text}");
+        assert_eq!(text.matches(key).count(), 1, "{key} = {value}: {text}");
+    }
+}
+
+#[test]
+fn a_file_for_heads_of_audit_logs_that_cannot_be_is_refused() {
+    let (scratch, data_dir) = folder();
+    let there = scratch.path().join("heads.jsonl");
+    taken(&data_dir, &[("audit.heads_file", there.to_str().unwrap())]);
+    let missing = scratch.path().join("missing/heads.jsonl");
+    for file in [missing.as_path(), scratch.path()] {
+        refused(&data_dir, &[("audit.heads_file", file.to_str().unwrap())]);
+    }
+    fs::write(&there, "").unwrap();
+    let below = there.join("heads.jsonl");
+    refused(&data_dir, &[("audit.heads_file", below.to_str().unwrap())]);
+}
+
 #[test]
 fn what_serve_cannot_start_with_is_refused_by_all_three() {
     let (scratch, data_dir) = folder();
