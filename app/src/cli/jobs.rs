@@ -1,12 +1,13 @@
-//! `stoa jobs`: what to do about work that failed for good.
+//! `stoa jobs`: what to do about dead letters.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use futures::future::try_join_all;
 use serde::Serialize;
 use stoa_config::Settings;
 use stoa_db::Db;
-use stoa_events::{DeadLetter, EventId};
+use stoa_events::{DeadLetter, DeadPosition, EventId};
 
 use super::say;
 use crate::{
@@ -16,7 +17,9 @@ use crate::{
 };
 
 /// Dead letters read at once.
-const MOST: u32 = 100_000;
+const BATCH: u32 = 1000;
+/// Of those, how many are changed at once.
+const TOGETHER: usize = 50;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
@@ -44,16 +47,19 @@ pub(crate) enum JobsCommand {
     /// Events that the bus had refused (queue bus.refused) are handed on once more. Messages that were no events (queue
     /// bus.unreadable) cannot be run: drop them.
     ///
-    /// May run beside a serving stoa, which takes them up within seconds. Exit code 2 if one of the ids is no dead letter.
+    /// May run beside a serving stoa, which takes them up within seconds. Exit code 2 if one of the ids is not that of a dead letter.
     #[command(
+        override_usage = "stoa jobs replay [OPTIONS] <ID>...\n       stoa jobs replay [OPTIONS] --all",
         after_help = "Examples:\n  stoa jobs replay 01a1fd28-cef2-78a7-bb09-fb0fd931cf29\n  \
                             stoa jobs replay --all --queue auth.send_mail"
     )]
     Replay(Chosen),
     /// Delete dead letters
     ///
-    /// What a deleted one was to do is not done. May run beside a serving stoa. Exit code 2 if one of the ids is no dead letter.
+    /// What a deleted one was to do is not done. May run beside a serving stoa. Exit code 2 if one of the ids is not that of a dead
+    /// letter.
     #[command(
+        override_usage = "stoa jobs drop [OPTIONS] <ID>...\n       stoa jobs drop [OPTIONS] --all",
         after_help = "Examples:\n  stoa jobs drop 01a1fd28-cef2-78a7-bb09-fb0fd931cf29\n  \
                             stoa jobs drop --all --queue bus.unreadable"
     )]
@@ -93,9 +99,20 @@ struct Line<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Deed {
+enum Action {
     Replay,
     Drop,
+}
+
+/// What was done.
+#[derive(Default)]
+struct Done {
+    /// Ids of dead letters that there were, each once for each queue.
+    found: Vec<EventId>,
+    /// How many there were.
+    count: usize,
+    /// How many of them were changed.
+    changed: usize,
 }
 
 impl JobsCommand {
@@ -103,8 +120,8 @@ impl JobsCommand {
         let settings = args.load(Vec::new())?;
         match self {
             Self::Dead { which, limit, json } => list(&settings, &which, limit, json).await,
-            Self::Replay(chosen) => change(&settings, &chosen, Deed::Replay).await,
-            Self::Drop(chosen) => change(&settings, &chosen, Deed::Drop).await,
+            Self::Replay(chosen) => change(&settings, &chosen, Action::Replay).await,
+            Self::Drop(chosen) => change(&settings, &chosen, Action::Drop).await,
         }
     }
 }
@@ -150,38 +167,37 @@ fn in_words(service: &str, letter: &DeadLetter) -> String {
     )
 }
 
-async fn change(settings: &Settings, chosen: &Chosen, deed: Deed) -> Result<ExitCode, Error> {
-    let (mut found, mut changed) = (0, 0);
+async fn change(settings: &Settings, chosen: &Chosen, action: Action) -> Result<ExitCode, Error> {
+    let mut all = Done::default();
     for (name, db) in chosen.which.databases(settings).await? {
-        let done = chosen.apply(&db, deed).await;
+        let done = chosen.apply(&db, action).await;
         db.close().await;
-        let (of_service, changed_there) = done?;
-        if changed_there > 0 {
-            let what = match deed {
-                Deed::Replay => "put back",
-                Deed::Drop => "dropped",
+        let done = done?;
+        if done.changed > 0 {
+            let what = match action {
+                Action::Replay => "put back",
+                Action::Drop => "dropped",
             };
-            say(format!("{name}: {changed_there} {what}"));
+            say(format!("{name}: {} {what}", done.changed));
         }
-        found += of_service;
-        changed += changed_there;
+        all.found.extend(done.found);
+        all.count += done.count;
+        all.changed += done.changed;
     }
-    if found > changed {
+    let unchanged = all.count - all.changed;
+    if unchanged > 0 {
         say(format!(
-            "{} cannot be run again, because they are no events or changed meanwhile; see `stoa jobs dead`",
-            found - changed
+            "{unchanged} cannot be run again, because they are not events or changed meanwhile; see `stoa jobs dead`"
         ));
     }
-    if chosen.all && found == 0 {
+    if chosen.all && all.count == 0 {
         say("no dead letters");
     }
-    let missing = chosen.ids.len().saturating_sub(found);
-    if missing > 0 {
-        say(format!(
-            "{missing} of the ids are no dead letters; see `stoa jobs dead`"
-        ));
-    }
-    Ok(if missing > 0 || found > changed {
+    let missing = chosen.ids.iter().filter(|id| !all.found.contains(id));
+    let missing = missing
+        .map(|id| say(format!("{id} is not a dead letter; see `stoa jobs dead`")))
+        .count();
+    Ok(if missing > 0 || unchanged > 0 {
         ExitCode::from(2)
     } else {
         ExitCode::SUCCESS
@@ -189,26 +205,57 @@ async fn change(settings: &Settings, chosen: &Chosen, deed: Deed) -> Result<Exit
 }
 
 impl Chosen {
-    /// How many of them there were in this database, and how many of these were changed.
-    async fn apply(&self, db: &Db, deed: Deed) -> Result<(usize, usize), Error> {
-        let letters = stoa_events::dead_letters(db, self.which.queue.as_deref(), MOST).await?;
-        let (mut found, mut changed) = (0, 0);
-        for letter in letters
-            .iter()
-            .filter(|letter| self.all || self.ids.contains(&letter.id))
-        {
-            let done = match deed {
-                Deed::Replay => stoa_events::replay(db, &letter.queue, letter.id).await?,
-                Deed::Drop => stoa_events::discard(db, &letter.queue, letter.id).await?,
-            };
-            found += 1;
-            changed += usize::from(done);
+    async fn apply(&self, db: &Db, action: Action) -> Result<Done, Error> {
+        let mut done = Done::default();
+        for id in &self.ids {
+            let letters = stoa_events::dead_letters_of(db, *id).await?;
+            let of_queue = |letter: &&DeadLetter| self.which.has(letter);
+            for letter in letters.iter().filter(of_queue) {
+                done.found.push(letter.id);
+                done.count += 1;
+                done.changed += usize::from(apply(db, letter, action).await?);
+            }
         }
-        Ok((found, changed))
+        if self.all {
+            self.apply_to_all(db, action, &mut done).await?;
+        }
+        Ok(done)
+    }
+
+    /// In batches. What fails again meanwhile is not taken a second time.
+    async fn apply_to_all(&self, db: &Db, action: Action, done: &mut Done) -> Result<(), Error> {
+        let (begun, queue) = (db.clock().now(), self.which.queue.as_deref());
+        let mut after = None;
+        loop {
+            let letters = stoa_events::dead_letters_after(db, queue, after.as_ref(), begun, BATCH).await?;
+            // Side by side, so that SQLite writes them to the disk together.
+            for some in letters.chunks(TOGETHER) {
+                let changed = some.iter().map(|letter| apply(db, letter, action));
+                let changed = try_join_all(changed).await?;
+                done.count += changed.len();
+                done.changed += changed.into_iter().filter(|changed| *changed).count();
+            }
+            after = letters.last().and_then(DeadPosition::behind);
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 
+/// Whether the letter was still there and could be changed.
+async fn apply(db: &Db, letter: &DeadLetter, action: Action) -> Result<bool, Error> {
+    Ok(match action {
+        Action::Replay => stoa_events::replay(db, &letter.queue, letter.id).await?,
+        Action::Drop => stoa_events::drop_dead(db, &letter.queue, letter.id).await?,
+    })
+}
+
 impl Which {
+    fn has(&self, letter: &DeadLetter) -> bool {
+        self.queue.as_ref().is_none_or(|queue| *queue == letter.queue)
+    }
+
     /// The databases to look at, opened.
     async fn databases(&self, settings: &Settings) -> Result<Vec<(&'static str, Db)>, Error> {
         let server: ServerConfig = settings.section("server")?;

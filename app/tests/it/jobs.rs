@@ -13,6 +13,9 @@ use std::{
 };
 
 use serde_json::Value;
+use stoa_db::{Db, DbOptions};
+use stoa_events::EventId;
+use stoa_kernel::Timestamp;
 
 use crate::{
     postgres::Database,
@@ -202,6 +205,63 @@ async fn a_refused_recipient_troubles_nobody_and_can_be_replayed_or_dropped_on_p
     let database = Database::new().await;
     a_refused_recipient_troubles_nobody_and_can_be_replayed_or_dropped(&database.url()).await;
     database.remove().await;
+}
+
+/// More than anybody would read at once, all given up at one moment, and a newer one.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_dead_letter_is_found_by_its_id_and_all_of_them_by_all() {
+    let (_scratch, data_dir) = folder();
+    assert!(Stoa::serve(&data_dir).terminate().success());
+    let url = format!("sqlite:{}", data_dir.join("auth.db").display());
+    let db = Db::open(DbOptions::new(url, "auth")).await.unwrap();
+    let columns = "queue, id, priority, state, payload, source, time, run_at, attempts, finished_at";
+    let many = format!(
+        "INSERT INTO jobs ({columns}) WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100100) \
+         SELECT 'auth.send_mail', randomblob(16), 0, 'dead', '{{}}', 'auth', $1, $1, 1, $1 FROM number"
+    );
+    let now = db.clock().now();
+    let before = Timestamp::from_microsecond(now.as_microsecond() - 300_000_000).unwrap();
+    db.execute(&many, &[&before]).await.unwrap();
+    let tx = db.begin().await.unwrap();
+    let (newest, other): (EventId, EventId) = (tx.new_id(), tx.new_id());
+    tx.rollback().await;
+    let one =
+        format!("INSERT INTO jobs ({columns}) VALUES ($1, $2, 0, 'dead', '{{}}', 'auth', $3, $3, 1, $3)");
+    // One event may be given up by several queues.
+    for queue in ["auth.send_mail", "auth.purge"] {
+        db.execute(&one, &[&queue, &newest, &now]).await.unwrap();
+    }
+    db.close().await;
+
+    let (id, other) = (newest.to_string(), other.to_string());
+    let dropped = run_with(&data_dir, &["jobs", "drop", &id, &other], &[]);
+    assert_eq!(dropped.status.code(), Some(2), "{dropped:?}");
+    let text = said(&dropped);
+    assert!(text.contains("auth: 2 dropped"), "{text}");
+    assert!(text.contains(&format!("{other} is not a dead letter")), "{text}");
+    assert!(!text.contains(&id), "{text}");
+    let dropped = run_with(&data_dir, &["jobs", "drop", "--all"], &[]);
+    assert!(dropped.status.success(), "{dropped:?}");
+    assert!(
+        said(&dropped).contains("auth: 100100 dropped"),
+        "{}",
+        said(&dropped)
+    );
+    assert!(dead(&data_dir, &[], &[]).is_empty());
+}
+
+#[test]
+fn what_replay_and_drop_can_be_given_is_in_their_usage() {
+    let (_scratch, data_dir) = folder();
+    for command in ["replay", "drop"] {
+        for args in [&["jobs", command, "--help"][..], &["jobs", command]] {
+            let told = run_with(&data_dir, args, &[]);
+            let text = String::from_utf8_lossy(&[&told.stdout[..], &told.stderr].concat()).into_owned();
+            let usage = text.split("Usage:").nth(1).unwrap_or_default();
+            let usage = usage.split("\n\n").next().unwrap_or_default();
+            assert!(usage.contains("<ID>") && usage.contains("--all"), "{text}");
+        }
+    }
 }
 
 /// It holds all workers of its queue; people register meanwhile, have their profiles, and get their mails once it speaks.

@@ -9,7 +9,7 @@ use crate::{EventId, aside};
 /// Most of each that is counted: a count must not cost more the more there is.
 const MOST_COUNTED: i64 = 100_000;
 
-/// Work that failed for good.
+/// Work whose last attempt failed.
 #[derive(Clone, Debug, Serialize, FromRow)]
 pub struct DeadLetter {
     /// The event's or job's id.
@@ -22,7 +22,7 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// When it was given up.
+    /// When its last attempt failed.
     pub finished_at: Option<Timestamp>,
 }
 
@@ -35,7 +35,7 @@ pub struct QueueStats {
     pub ready: i64,
     /// Work being done.
     pub running: i64,
-    /// Work that failed for good.
+    /// Dead letters.
     pub dead: i64,
 }
 
@@ -73,7 +73,7 @@ pub async fn replay(db: &Db, queue: &str, id: EventId) -> Result<bool, Error> {
 ///
 /// # Errors
 /// What the database says.
-pub async fn discard(db: &Db, queue: &str, id: EventId) -> Result<bool, Error> {
+pub async fn drop_dead(db: &Db, queue: &str, id: EventId) -> Result<bool, Error> {
     let sql = "DELETE FROM jobs WHERE queue = $1 AND id = $2 AND state = 'dead'";
     Ok(db.execute(sql, &[&queue, &id]).await? == 1)
 }

@@ -17,6 +17,7 @@ mod inbox;
 mod intake;
 mod isolation;
 mod lease;
+mod letters;
 mod measured;
 mod model;
 mod outbox;
@@ -47,7 +48,7 @@ pub const METRICS: &[(&str, &str)] = &[
         "Attempts at jobs, by queue and how they ended.",
     ),
     ("stoa_jobs_ready", "Jobs of a service that could run now."),
-    ("stoa_jobs_dead", "Jobs of a service that were given up."),
+    ("stoa_jobs_dead", "Dead letters of a service."),
     (
         "stoa_outbox_events",
         "Events of a service that the bus has not taken yet.",
@@ -59,9 +60,10 @@ pub const METRICS: &[(&str, &str)] = &[
 ];
 
 pub use bus::{Bus, BusConfig, BusError, BusKind};
-pub use console::{DeadLetter, QueueStats, dead_letters, discard, replay, stats};
+pub use console::{DeadLetter, QueueStats, dead_letters, drop_dead, replay, stats};
 pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};
 pub use isolation::Isolation;
+pub use letters::{DeadPosition, dead_letters_after, dead_letters_of};
 pub use model::{Event, EventId, Job};
 pub use outbox::{TRACEPARENT, TxExt};
 pub use schedule::Schedule;

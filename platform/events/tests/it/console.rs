@@ -1,7 +1,7 @@
 //! What an operator can do about dead letters.
 
 use stoa_db::db_test;
-use stoa_events::{JobError, JobHandler, Work, dead_letters, discard, stats};
+use stoa_events::{JobError, JobHandler, Work, dead_letters, drop_dead, stats};
 
 use crate::pair::{Note, Pair, Urgent, until};
 
@@ -23,9 +23,9 @@ async fn dead_letters_are_listed_by_queue_and_deleted_one_by_one(pair: Pair) {
     assert_eq!(notes.len(), 1);
     assert_eq!(notes[0].last_error.as_deref(), Some("no such mailbox"));
     assert_eq!(notes[0].attempts, 1);
-    assert!(discard(&pair.sink, "sink.note", notes[0].id).await.unwrap());
-    assert!(!discard(&pair.sink, "sink.note", notes[0].id).await.unwrap());
-    assert!(!discard(&pair.sink, "sink.urgent", notes[0].id).await.unwrap());
+    assert!(drop_dead(&pair.sink, "sink.note", notes[0].id).await.unwrap());
+    assert!(!drop_dead(&pair.sink, "sink.note", notes[0].id).await.unwrap());
+    assert!(!drop_dead(&pair.sink, "sink.urgent", notes[0].id).await.unwrap());
     let left = dead_letters(&pair.sink, None, 10).await.unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].queue, "sink.urgent");
