@@ -15,7 +15,7 @@ use stoa_rpc::{Directory, RpcConfig};
 use stoa_service::{Env, Service};
 
 use crate::{
-    roles::{Role, Roles},
+    roles::{self, Role, Roles},
     settings::ServerConfig,
     tls,
 };
@@ -172,7 +172,13 @@ pub(crate) async fn services(
         let name = role.name();
         let make: &dyn Fn(Env) -> Result<Service, Error> = match role {
             Role::Gateway => continue, // the edge around all of them; it has no tables
-            Role::Auth => &|env| Ok(stoa_auth::service(env, settings.section(name)?)?),
+            Role::Auth => &|env| {
+                Ok(stoa_auth::service(
+                    env,
+                    settings.section(name)?,
+                    roles::permissions(),
+                )?)
+            },
             Role::Users => &|env| Ok(stoa_users::service(env, settings.section(name)?)),
         };
         let db = database(settings, name, data_dir, &platform.clock).await?;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use stoa_http::Code;
+use stoa_http::{
+    Code,
+    openapi::{PERMISSION, SCOPE},
+};
 use utoipa::openapi::OpenApi;
 
 /// One service.
@@ -62,6 +65,26 @@ impl Role {
             Self::Users => "users",
         }
     }
+}
+
+/// The permissions and scopes that endpoints of any service ask for.
+pub(crate) fn permissions() -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for item in Role::ALL
+        .into_iter()
+        .flat_map(|role| role.description().paths.paths.into_values())
+    {
+        let operations = [item.get, item.post, item.put, item.patch, item.delete];
+        for extensions in operations
+            .into_iter()
+            .flatten()
+            .filter_map(|operation| operation.extensions)
+        {
+            let named = [PERMISSION, SCOPE].map(|key| extensions.get(key).and_then(|name| name.as_str()));
+            names.extend(named.into_iter().flatten().map(str::to_owned));
+        }
+    }
+    names.into_iter().collect()
 }
 
 impl FromStr for Role {

@@ -10,7 +10,8 @@ use stoa_mail::Mailer;
 use stoa_service::Env;
 
 use crate::{
-    config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher, secrets::Secrets,
+    config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher,
+    permissions::Known, secrets::Secrets,
 };
 
 /// What handlers, jobs and calls of other services share. Cheap to clone; the state of the router.
@@ -34,11 +35,13 @@ pub(crate) struct Shared {
     pub(crate) lockout: Lockout,
     /// Without a slash at its end.
     pub(crate) public_url: String,
+    /// What API keys may be for.
+    pub(crate) permissions: Known,
 }
 
 impl Ctx {
     /// Starts the threads that hash passwords; the keys are opened by [`crate::ops::start`].
-    pub(crate) fn new(env: Env, config: AuthConfig) -> Result<Self, String> {
+    pub(crate) fn new(env: Env, config: AuthConfig, permissions: Vec<String>) -> Result<Self, String> {
         config.check()?;
         Ok(Self(Arc::new(Shared {
             keys: KeyRing::new(env.clock.clone(), &config),
@@ -52,6 +55,7 @@ impl Ctx {
             verifier: env.verifier,
             mailer: env.mailer,
             public_url: env.public_url,
+            permissions: Known::new(permissions),
             config,
         })))
     }

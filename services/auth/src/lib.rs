@@ -98,12 +98,12 @@ pub fn description() -> OpenApi {
     http::router().into_openapi()
 }
 
-/// The service.
+/// The service. `permissions` are those of all services, also of those that run elsewhere: an API key may be for nothing else.
 ///
 /// # Errors
 /// When its settings or its signing keys cannot be used, in words for whoever started the program.
-pub fn service(env: Env, config: AuthConfig) -> Result<Service, String> {
-    Ok(assemble(&Ctx::new(env, config)?))
+pub fn service(env: Env, config: AuthConfig, permissions: Vec<String>) -> Result<Service, String> {
+    Ok(assemble(&Ctx::new(env, config, permissions)?))
 }
 
 fn assemble(ctx: &Ctx) -> Service {

@@ -18,6 +18,25 @@ pub(crate) const OURS: &[&str] = &[
     "roles.write",
 ];
 
+/// The permissions of all services.
+pub(crate) struct Known(Vec<String>);
+
+impl Known {
+    /// These, and auth's own.
+    pub(crate) fn new(mut names: Vec<String>) -> Self {
+        names.extend(OURS.iter().map(|&name| name.to_owned()));
+        Self(names)
+    }
+
+    /// Whether there is such a permission, or for `noun.*` any of that noun.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match name.strip_suffix('*') {
+            Some(noun) => self.0.iter().any(|known| known.starts_with(noun)),
+            None => self.0.iter().any(|known| known == name),
+        }
+    }
+}
+
 /// Whether the name is about one of the nouns that are auth's.
 pub(crate) fn is_ours(name: &str) -> bool {
     let noun = |name: &str| name.split_once('.').map(|(noun, _)| noun.to_owned());
@@ -36,7 +55,7 @@ pub(crate) fn is_permission(name: &str, (): &()) -> garde::Result {
         return Err(malformed());
     }
     if is_ours(name) && verb != "*" && !OURS.contains(&name) {
-        return Err(field_error("unknown_permission", "There is no such permission"));
+        return Err(field_error("unknown_permission", "Unknown permission"));
     }
     Ok(())
 }

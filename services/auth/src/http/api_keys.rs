@@ -4,7 +4,7 @@ use axum::extract::State;
 use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result};
+use stoa_http::{Failure, Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result};
 use stoa_kernel::{Page, Timestamp, text};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -89,7 +89,7 @@ pub(super) struct CreateApiKeyRequest {
     #[garde(length(min = 1, max = 50), inner(custom(is_scope)))]
     #[schema(min_items = 1, max_items = 50)]
     scopes: Vec<String>,
-    /// From when on it is good no more; never, if absent.
+    /// When it expires; never, if absent.
     #[garde(skip)]
     #[serde(default, deserialize_with = "stoa_http::time::optional")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -136,6 +136,13 @@ async fn create(
     person: Person,
     Json(body): Json<CreateApiKeyRequest>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<AuthNewApiKey>)> {
+    if let Some(at) = body.scopes.iter().position(|scope| !ctx.permissions.has(scope)) {
+        return Err(Failure::invalid(
+            format!("scopes[{at}]"),
+            "unknown_permission",
+            "Unknown permission",
+        ));
+    }
     let new = NewKey {
         name: text::line(&body.name).unwrap_or_default(),
         scopes: body.scopes,

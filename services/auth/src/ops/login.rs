@@ -195,7 +195,7 @@ mod tests {
         let mut config: crate::AuthConfig = stoa_testkit::settings("auth");
         config.password.memory_kib = 64;
         let app = TestApp::builder().service("auth", move |env| {
-            let ctx = Ctx::new(env, config).unwrap();
+            let ctx = Ctx::new(env, config, Vec::new()).unwrap();
             made.send(ctx.clone()).unwrap();
             crate::assemble(&ctx)
         });

@@ -258,6 +258,11 @@ async fn what_is_no_key_is_refused(app: App) {
         ),
         (json!({ "name": "x", "scopes": ["users"] }), &["scopes[0]"]),
         (
+            json!({ "name": "x", "scopes": ["users.read", "users.reed"] }),
+            &["scopes[1]"],
+        ),
+        (json!({ "name": "x", "scopes": ["user.*"] }), &["scopes[0]"]),
+        (
             json!({ "name": "x", "scopes": ["users.read"], "expires_at": "soon" }),
             &["expires_at"],
         ),

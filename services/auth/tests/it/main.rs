@@ -60,8 +60,25 @@ fn config(change: impl FnOnce(&mut AuthConfig)) -> AuthConfig {
 
 fn auth(change: fn(&mut AuthConfig)) -> Builder {
     TestApp::builder().service("auth", move |env| {
-        stoa_auth::service(env, config(change)).unwrap()
+        stoa_auth::service(env, config(change), others()).unwrap()
     })
+}
+
+/// Permissions of services that are not here.
+fn others() -> Vec<String> {
+    [
+        "account.read",
+        "export.read",
+        "files.read",
+        "files.write",
+        "preferences.read",
+        "preferences.write",
+        "profile.read",
+        "profile.write",
+        "users.read",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 /// Somebody who is signed in.
