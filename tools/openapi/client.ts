@@ -32,12 +32,12 @@ export async function refresh(refresh_token: string) {
 }
 
 /** A POST that may be sent again without being done again. */
-export async function createKey(attempt: string, csrf: string) {
-  const { data } = await stoa.POST("/api/v1/auth/roles", {
+export async function createKey(attempt: string, csrf: string, password: string) {
+  const { data } = await stoa.POST("/api/v1/auth/api-keys", {
     params: { header: { "Idempotency-Key": attempt, "x-csrf-token": csrf } },
-    body: { name: "support", permissions: ["users.read"] },
+    body: { name: "backup script", scopes: ["users.read"], password },
   });
-  return data?.name;
+  return data?.key;
 }
 
 export async function* everybody() {

@@ -20,10 +20,10 @@ use crate::{
 pub(crate) enum AuditCommand {
     /// Recompute the hash chain of every service's audit log; exit code 2 if one is broken
     ///
-    /// May run beside a serving stoa. Looks at the signature of each chain's end, and compares the chains with the ends that
-    /// were kept outside of the databases: in audit.heads_file, and where --against says.
+    /// May run beside a serving stoa. Looks at the signature of each chain's head, which is its last hash, and compares the chains
+    /// with the heads that are kept outside of the databases: in audit.heads_file, and where --against says.
     Verify {
-        /// A file of ends that were kept elsewhere, such as a saved mail's line, or "objects" for those in the object store
+        /// A file of heads that are kept elsewhere, such as a saved mail's line, or "objects" for those in the object store
         #[arg(long, value_name = "FILE|objects")]
         against: Vec<String>,
     },

@@ -50,7 +50,7 @@ enum Command {
     /// Check the audit logs
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// List, replay or drop jobs that failed for good
+    /// List, replay or drop dead letters: jobs whose last attempt failed
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
     /// Look at settings, folder, certificates, every engine and every neighbour, and say what is wrong

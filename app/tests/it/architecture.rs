@@ -228,3 +228,54 @@ fn what_the_documents_point_to_is_there() {
         missing.join("\n")
     );
 }
+
+/// The targets of relative links in a Markdown text, with what is shown, outside of code blocks.
+fn links(text: &str) -> Vec<(String, String)> {
+    let mut in_code = false;
+    let prose = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        in_code ^= fence;
+        !in_code && !fence
+    });
+    let prose = prose.collect::<Vec<_>>().join("\n");
+    let mut found = Vec::new();
+    for (at, _) in prose.match_indices("](") {
+        let Some(shown) = prose[..at].rsplit('[').next() else {
+            continue;
+        };
+        let target = prose[at + 2..].split([')', '#', ' ']).next().unwrap_or_default();
+        if !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:") {
+            found.push((shown.to_owned(), target.to_owned()));
+        }
+    }
+    found
+}
+
+/// Four digits in a row, as decisions are numbered.
+fn number(text: &str) -> Option<&str> {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.find(|word| word.len() == 4 && word.chars().all(|c| c.is_ascii_digit()))
+}
+
+#[test]
+fn links_of_documents_lead_somewhere_and_have_the_numbers_of_their_decisions() {
+    let mut wrong = Vec::new();
+    for file in files() {
+        if file.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let folder = root().join(&file).parent().unwrap().to_owned();
+        for (shown, target) in links(&fs::read_to_string(root().join(&file)).unwrap()) {
+            if !folder.join(&target).exists() {
+                wrong.push(format!("{}: {target} is not there", file.display()));
+            }
+            let decision = target.contains("adr/").then(|| number(&target)).flatten();
+            if let (Some(told), Some(decision)) = (number(&shown), decision)
+                && told != decision
+            {
+                wrong.push(format!("{}: [{shown}] leads to {target}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -183,7 +183,7 @@ impl Runner {
             tracing::info!(queue = job.queue, id = %job.id, attempt, error = text, "a job was refused by whom it was for");
             count(handler.queue, "refused");
         } else if last {
-            tracing::error!(queue = job.queue, id = %job.id, attempt, error = text, "a job failed for good");
+            tracing::error!(queue = job.queue, id = %job.id, attempt, error = text, "a job failed for the last time and is a dead letter");
             count(handler.queue, "dead");
         } else {
             tracing::warn!(queue = job.queue, id = %job.id, attempt, error = text, "a job failed and will run again");

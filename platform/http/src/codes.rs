@@ -37,7 +37,7 @@ codes! {
     /// A cookie's unsafe request lacks the header that proves it comes from our own pages.
     CSRF = 403 "csrf_mismatch" "The x-csrf-token header does not match the session";
     /// There is nothing under this address, or nothing that the caller may know of.
-    NOT_FOUND = 404 "not_found" "There is no such thing";
+    NOT_FOUND = 404 "not_found" "Not found";
     /// The address exists, not so the method.
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This method is not offered here";
     /// Somebody else changed it at the same time.

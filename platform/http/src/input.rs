@@ -24,7 +24,7 @@ pub(crate) fn refusal<E: std::fmt::Display>(error: &serde_path_to_error::Error<E
 
 fn describe(path: &str, text: &str) -> Failure {
     if let Some(name) = quoted(text, "unknown field ") {
-        return Failure::invalid(join(path, name), "unknown_field", "There is no such field");
+        return Failure::invalid(join(path, name), "unknown_field", "Unknown field");
     }
     if let Some(name) = quoted(text, "missing field ") {
         return Failure::invalid(join(path, name), "missing_field", "This field is required");

@@ -38,7 +38,7 @@ const PROBLEMS: &[(u16, &str)] = &[
     (400, "The request cannot be read"),
     (401, "The caller is not signed in"),
     (403, "The caller may not do this"),
-    (404, "There is no such thing"),
+    (404, "Not found"),
     (409, "It was changed meanwhile"),
     (412, "It was changed since it was read"),
     (413, "The request is too large"),

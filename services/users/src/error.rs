@@ -41,7 +41,7 @@ pub const CODES: &[Code] = &[
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there is no such thing")]
+    #[error("not found")]
     NotFound,
     #[error("the person's data was erased")]
     Erased,

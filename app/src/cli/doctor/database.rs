@@ -68,7 +68,7 @@ async fn ask(db: &Db, name: &str) -> Result<String, Error> {
         // They hold nothing up.
         let _ = write!(
             found,
-            ", {} that failed for good: see `stoa jobs dead --service {name}`",
+            ", {} dead letters: see `stoa jobs dead --service {name}`",
             queue.dead
         );
     }

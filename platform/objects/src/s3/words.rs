@@ -8,7 +8,7 @@ use crate::error::with_causes;
 pub(crate) fn in_words(error: &Error) -> String {
     let text = with_causes(error);
     let known = match element(&text, "Code") {
-        Some("NoSuchBucket") => "there is no such bucket; make it, or correct objects.url",
+        Some("NoSuchBucket") => "the bucket does not exist; make it, or correct objects.url",
         Some("InvalidAccessKeyId") => "the server does not know the key; correct objects.access_key_id",
         Some("SignatureDoesNotMatch") => {
             "the server does not take the signature; correct objects.secret_access_key"

@@ -41,7 +41,7 @@ pub(super) struct LoginRequest {
 
 /// Sign in.
 ///
-/// `401 invalid_credentials`: address and password do not belong together, or there is no such account. `401 totp_required` and
+/// `401 invalid_credentials`: the address or the password is wrong. `401 totp_required` and
 /// `401 totp_wrong`: the password is right, the second factor is not. `403 email_not_verified`: the password is right, the address
 /// has to be verified first. `429`: too many failed attempts; `503 busy`: too many people sign in just now.
 #[utoipa::path(

@@ -194,7 +194,7 @@ async fn replace(
 
 /// Remove a role.
 ///
-/// Whoever had it has it no more, at once. `403 permission_not_held`: you must hold all that it gives. `409 role_built_in`: it is one of ours.
+/// Whoever had it loses it at once. `403 permission_not_held`: you must hold all that it gives. `409 role_built_in`: it is one of ours.
 #[utoipa::path(
     delete, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_remove_role",
     security(("bearer" = [])), extensions(("x-permission" = json!("roles.write"))),
@@ -241,7 +241,7 @@ async fn assign(
     delete, path = "/api/v1/auth/users/{id}/roles/{role}", tags = ["auth"], operation_id = "auth_unassign_role",
     security(("bearer" = [])), extensions(("x-permission" = json!("roles.assign"))),
     params(("id" = uuid::Uuid, Path, description = "The account"), ("role" = String, Path, description = "The role")),
-    responses((status = 204, description = "They have the role no more"), Problems)
+    responses((status = 204, description = "They no longer have the role"), Problems)
 )]
 async fn unassign(
     State(ctx): State<Ctx>,

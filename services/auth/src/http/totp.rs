@@ -166,7 +166,7 @@ async fn remove(
 
 /// Get new recovery codes.
 ///
-/// The old ones are good no more. `409 totp_not_enabled`: there is no second factor.
+/// The old ones stop working. `409 totp_not_enabled`: there is no second factor.
 #[utoipa::path(
     post, path = "/api/v1/auth/totp/recovery-codes", tags = ["auth"], operation_id = "auth_renew_recovery_codes",
     security(("bearer" = [])), request_body = ProveTotpRequest,

@@ -41,7 +41,7 @@ pub(crate) async fn create(ctx: &Ctx, by: &Principal, new: NewGrant, origin: &Or
         Ok(true) => {}
         Ok(false) => return Err(GRANT_EXISTS.into()),
         Err(stoa_db::Error::ForeignKey) => {
-            let message = "There is no such account".to_owned();
+            let message = "Account not found".to_owned();
             return Err(Error::Field("user_id", "unknown_user", message));
         }
         Err(error) => return Err(error.into()),

@@ -104,7 +104,7 @@ async fn decode(ctx: &Ctx, format: ImageFormat, bytes: Bytes) -> Result<Bytes, E
 
 /// The turn of a picture that needs `cost` bytes: a thread, and memory.
 async fn permits(ctx: &Ctx, cost: u64) -> Result<[OwnedSemaphorePermit; 2], Error> {
-    let closed = |_| Error::Busy("no more pictures are decoded");
+    let closed = |_| Error::Busy("pictures are no longer decoded");
     let thread = ctx.decoders.clone().acquire_owned().await.map_err(closed)?;
     let all = (ctx.config.avatar_memory_bytes / 1024).max(1);
     let needed = usize::try_from(cost / 1024).unwrap_or(all).min(all);
