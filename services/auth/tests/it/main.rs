@@ -68,6 +68,8 @@ fn auth(change: fn(&mut AuthConfig)) -> Builder {
 fn others() -> Vec<String> {
     [
         "account.read",
+        "account.write",
+        "api_keys.write",
         "export.read",
         "files.read",
         "files.write",
@@ -75,6 +77,7 @@ fn others() -> Vec<String> {
         "preferences.write",
         "profile.read",
         "profile.write",
+        "sessions.write",
         "users.read",
     ]
     .map(str::to_owned)
