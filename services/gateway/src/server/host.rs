@@ -1,5 +1,7 @@
 //! Which host a request is for: every HTTP/1.1 request names exactly one (RFC 9112, 3.2).
 
+use std::net::Ipv6Addr;
+
 use http::{HeaderMap, HeaderValue, Request, Version, header, uri::Authority};
 use stoa_http::{Failure, codes};
 
@@ -32,8 +34,21 @@ fn is_host(host: &HeaderValue) -> bool {
     let of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
     bytes.len() <= MAX_HOST
         && bytes.iter().all(of_a_name)
-        && Authority::try_from(bytes).is_ok_and(|authority| !authority.host().is_empty())
+        && Authority::try_from(bytes).is_ok_and(|authority| is_name(authority.host()))
         && has_good_port(bytes)
+}
+
+/// Whether it is an IPv6 address in brackets, or labels with a dot between each two; the last may be followed by one.
+fn is_name(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => {
+            let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
+            labels.all(|label| !label.is_empty() && !label.contains(['[', ']', ':']))
+        }
+    }
 }
 
 /// Whether what stands behind the name, if anything, is a port.
@@ -65,6 +80,8 @@ mod tests {
             "[::1]:443",
             "xn--bcher-kva.example",
             "a_b",
+            "example.com.",
+            "[2001:db8::7]:1",
         ] {
             assert!(is(host), "{host}");
         }
@@ -74,8 +91,29 @@ mod tests {
     fn what_could_be_read_in_two_ways_is_no_host() {
         let long = "x".repeat(300);
         for host in [
-            "", " ", "a b", "a,b", "a/b", "user@a", "a:b", "a:70000", "a:80:80", "[::1", "a?b", "a#b",
-            "http://a", ":80", "a\\b", &long,
+            "",
+            " ",
+            "a b",
+            "a,b",
+            "a/b",
+            "user@a",
+            "a:b",
+            "a:70000",
+            "a:80:80",
+            "[::1",
+            "a?b",
+            "a#b",
+            "http://a",
+            ":80",
+            "[zz]",
+            "[]",
+            "[127.0.0.1]",
+            "a..b",
+            ".a",
+            ".",
+            "a..",
+            "a\\b",
+            &long,
         ] {
             assert!(!is(host), "{host}");
         }
