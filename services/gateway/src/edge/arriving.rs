@@ -25,6 +25,9 @@ use tokio::time::{Sleep, sleep};
 
 use crate::{codes::BODY_TOO_SLOW, config::SHARE};
 
+/// What a piece of a body takes up beside its bytes while the body is put together.
+const PIECE: usize = 64;
+
 /// What bodies take up that are still arriving, or being worked on.
 pub(super) struct Bodies {
     max: usize,
@@ -230,8 +233,6 @@ pub(super) struct Arriving<B> {
     /// None for streams, which may be silent for long.
     pace: Option<Pace>,
     received: u64,
-    /// How much of it counts as held.
-    held: usize,
     waited: Duration,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -247,7 +248,6 @@ where
             arrival,
             pace,
             received: 0,
-            held: 0,
             waited: Duration::ZERO,
             waiting: None,
         })
@@ -263,9 +263,7 @@ where
         };
         // What came with its head needs no counting: as much was read already.
         let whole = self.received == bytes as u64 && self.body.is_end_stream();
-        let received = usize::try_from(self.received).unwrap_or(usize::MAX);
-        if whole || held.add(received - self.held) {
-            self.held = received;
+        if whole || held.add(bytes + PIECE) {
             return Ok(());
         }
         Err(Phase::NoRoom)
