@@ -10,6 +10,7 @@ pub(crate) mod headers;
 mod health;
 mod latency;
 mod measured;
+mod outlived;
 mod relay;
 mod replica;
 mod service;

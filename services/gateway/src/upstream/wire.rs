@@ -20,7 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::way::{Stream, Way};
+use super::{outlived::Outlived, way::Way};
 
 /// What is read of a replica's answer at once: also the bound of its head.
 const BUFFER: usize = 256 * 1024;
@@ -33,7 +33,7 @@ pub(super) struct Wire(Box<Line>);
 struct Line {
     sender: http1::SendRequest<Body>,
     /// None once it is closed.
-    connection: Option<http1::Connection<TokioIo<Stream>, Body>>,
+    connection: Option<http1::Connection<TokioIo<Outlived>, Body>>,
     /// When it was last put aside.
     rested: Instant,
 }
@@ -57,7 +57,7 @@ impl Wire {
     pub(super) async fn open(way: &Way, patience: Duration) -> io::Result<Self> {
         let stream = way.connect(patience).await?;
         let (sender, connection) = builder()
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Outlived::new(stream)))
             .await
             .map_err(io::Error::other)?;
         Ok(Self(Box::new(Line {

@@ -27,4 +27,5 @@ mod story;
 mod tls;
 mod told;
 mod trouble;
+mod uploads;
 mod who;
