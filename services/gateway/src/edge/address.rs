@@ -23,6 +23,8 @@ pub(crate) struct Proxies {
     https: bool,
     /// Whether it was said that somebody who is not trusted acts as a proxy.
     warned: AtomicBool,
+    /// Whether it was said that a trusted proxy writes what is no address.
+    unreadable: AtomicBool,
 }
 
 /// Where a request comes from.
@@ -39,6 +41,7 @@ impl Proxies {
             trusted,
             https: public_url.starts_with("https://"),
             warned: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
         }
     }
 
@@ -63,9 +66,14 @@ impl Proxies {
             source.secure = first.trim_ascii().eq_ignore_ascii_case(b"https");
         }
         let lines = headers.get_all(FORWARDED_FOR).into_iter().rev();
-        for hop in lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(',')) {
-            // Unreadable: whatever is left of it is not believed either.
-            let Some(address) = parse(hop.trim()) else { break };
+        let hops = lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
+        // Members of a list may be empty (RFC 9110, 5.6.1).
+        for hop in hops.map(str::trim).filter(|hop| !hop.is_empty()) {
+            let Some(address) = parse(hop) else {
+                // Whatever is left of it is not believed either.
+                self.warn_unreadable(source.address);
+                break;
+            };
             source.address = address;
             if !trusts(&self.trusted, address) {
                 break;
@@ -88,6 +96,16 @@ impl Proxies {
                 %peer,
                 "a request names another address as its origin, but gateway.trusted_proxies does not name its peer. If \
                  that is your proxy, name it there: until then everybody behind it counts as one caller"
+            );
+        }
+    }
+
+    /// Says once that a trusted proxy's header cannot be used.
+    fn warn_unreadable(&self, proxy: IpAddr) {
+        if !self.unreadable.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %proxy,
+                "X-Forwarded-For of a trusted proxy names something that is no address; such requests count as the proxy's own"
             );
         }
     }
@@ -160,6 +178,13 @@ mod tests {
         assert_eq!(source("::ffff:10.0.0.1", &["1.2.3.4:5678"]), "1.2.3.4");
         assert_eq!(source("fd00::1", &["[2001:db8::7]:443"]), "2001:db8::7");
         assert_eq!(source("10.0.0.1", &["[2001:db8::7]"]), "2001:db8::7");
+    }
+
+    #[test]
+    fn empty_members_are_skipped() {
+        assert_eq!(source("10.0.0.1", &["1.2.3.4,"]), "1.2.3.4");
+        assert_eq!(source("10.0.0.1", &["1.2.3.4, , 10.0.0.2 ,,"]), "1.2.3.4");
+        assert_eq!(source("10.0.0.1", &["1.2.3.4", ""]), "1.2.3.4");
     }
 
     #[test]
