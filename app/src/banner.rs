@@ -1,15 +1,21 @@
 //! What a newcomer sees first.
 
-use std::path::Path;
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use stoa_config::Settings;
 use stoa_mail::DevMailbox;
 
 use crate::{
     cli::say,
+    mount::{self, Error},
     roles::{Role, Roles},
 };
 
-pub(crate) fn print(mailbox: Option<&DevMailbox>, roles: &Roles, url: &str, data_dir: &Path) {
+pub(crate) fn print(mailbox: Option<&DevMailbox>, roles: &Roles, url: &str, data_dir: &Path, admin: &str) {
     let data = data_dir.display();
     let mail = mailbox.map_or_else(String::new, |mailbox| {
         format!(
@@ -17,16 +23,35 @@ pub(crate) fn print(mailbox: Option<&DevMailbox>, roles: &Roles, url: &str, data
             mailbox.path
         )
     });
-    // Accounts are in the database of auth: only where auth runs do these settings lead to it.
-    let admin = if roles.has(Role::Auth) {
-        format!("  To become administrator:  stoa --data-dir {data} admin create --email you@example.com\n")
-    } else {
-        String::new()
-    };
     say(format!(
         "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{mail}  Data    {data}\n\n\
          {admin}  To stop:                  Ctrl-C\n",
         version = env!("CARGO_PKG_VERSION"),
         services = roles.names().join(", "),
     ));
+}
+
+/// How to become administrator, with the settings of this process. Empty where the accounts are not in the data folder: a command
+/// without the same environment would make another database there.
+pub(crate) fn admin(
+    settings: &Settings,
+    roles: &Roles,
+    files: &[PathBuf],
+    data_dir: &Path,
+) -> Result<String, Error> {
+    let elsewhere = !mount::database_config(settings, Role::Auth.name())?
+        .url
+        .is_empty();
+    if elsewhere || !roles.has(Role::Auth) {
+        return Ok(String::new());
+    }
+    let mut command = "stoa".to_owned();
+    for file in files {
+        let file = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
+        write!(command, " --config {}", file.display())?;
+    }
+    let data = data_dir.display();
+    Ok(format!(
+        "  To become administrator:  {command} --data-dir {data} admin create --email you@example.com\n"
+    ))
 }

@@ -1,6 +1,6 @@
 //! The order of start, readiness, drain and stop, in one visible function.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use stoa_audit::{Sealer, Sealing, Suspension};
 use stoa_auth_api::TrustFeed;
@@ -28,8 +28,13 @@ use crate::{
     tls::{self, Tls},
 };
 
-/// Serves until SIGTERM or SIGINT. `load` reads the settings again on SIGHUP.
-pub(crate) async fn run<F>(settings: &Settings, roles: &Roles, load: F) -> Result<(), Error>
+/// Serves until SIGTERM or SIGINT. `load` reads the settings again on SIGHUP; `files` are those that they were read from.
+pub(crate) async fn run<F>(
+    settings: &Settings,
+    roles: &Roles,
+    files: &[PathBuf],
+    load: F,
+) -> Result<(), Error>
 where
     F: Fn() -> Result<Settings, ConfigError> + Send + Sync + 'static,
 {
@@ -75,11 +80,13 @@ where
     let edge = assemble::edge(settings, roles, &platform, &mut mounted, &telemetry, &outside)?;
     let stop = stop_signal(outside.draining.clone(), server.drain.0)?;
     let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
+    let admin = banner::admin(settings, roles, files, data_dir.path())?;
     banner::print(
         outside.mailbox.as_ref(),
         roles,
         &tls::url(&server, &listening),
         data_dir.path(),
+        &admin,
     );
     let config: GatewayConfig = settings.section("gateway")?;
     let options = ServerOptions {

@@ -83,16 +83,21 @@ pub(crate) struct SettingsArgs {
 }
 
 impl SettingsArgs {
+    /// The files that settings are read from.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let implied = PathBuf::from("stoa.toml");
+        if self.config.is_empty() && implied.is_file() {
+            return vec![implied];
+        }
+        self.config.clone()
+    }
+
     /// Reads defaults, file, environment and flags, in this order.
     pub(crate) fn load(&self, mut flags: Vec<(String, toml::Value)>) -> Result<Settings, ConfigError> {
         if let Some(dir) = &self.data_dir {
             flags.push(("server.data_dir".to_owned(), dir.display().to_string().into()));
         }
-        let mut files = self.config.clone();
-        let implied = PathBuf::from("stoa.toml");
-        if files.is_empty() && implied.is_file() {
-            files.push(implied);
-        }
+        let files = self.files();
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| !NOT_SETTINGS.iter().any(|begin| name.starts_with(begin)));

@@ -10,6 +10,8 @@ use crate::{
 };
 
 /// Serve all services, or those named by --only
+///
+/// SIGTERM and Ctrl-C stop it in order. SIGHUP reads the certificates and the log level (telemetry.log) again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
     /// Services to run, such as auth,users [default: all]
@@ -23,13 +25,13 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self, settings: &SettingsArgs) -> Result<ExitCode, Error> {
         let roles = Roles::of(&self.only);
-        let (listen, args) = (self.listen, settings.clone());
+        let (listen, args, files) = (self.listen, settings.clone(), settings.files());
         let load = move || {
             let flags = listen.map(|address| ("server.listen".to_owned(), address.to_string().into()));
             args.load(flags.into_iter().collect())
         };
         let settings = load()?;
-        lifecycle::run(&settings, &roles, load).await?;
+        lifecycle::run(&settings, &roles, &files, load).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -173,6 +173,18 @@ fn the_banner_of_a_gateway_by_itself_names_no_command_that_makes_a_database() {
     assert!(stoa.banner.contains("admin create"), "{}", stoa.banner);
 }
 
+#[test]
+fn the_command_in_the_banner_names_the_files_that_settings_come_from() {
+    let (_scratch, data_dir) = folder();
+    let file = data_dir.with_file_name("own.toml");
+    std::fs::write(&file, "").unwrap();
+    let flags = ["--config", file.to_str().unwrap()];
+    let stoa = Watched::serve(&data_dir, "true", &flags, &[]);
+    let file = std::fs::canonicalize(&file).unwrap();
+    let command = format!("stoa --config {} --data-dir", file.display());
+    assert!(stoa.banner.contains(&command), "{}", stoa.banner);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_says_what_it_tells_and_is_named_as_prometheus_wants() {
     let (_scratch, data_dir) = folder();
