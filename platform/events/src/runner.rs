@@ -60,7 +60,7 @@ impl Runner {
         queue
     }
 
-    /// Runs, each with no other job beside it in this process, the jobs of these queues that are to run alone.
+    /// Runs, each with no other job beside it in this process while it is short, the jobs of these queues that are to run alone.
     pub(crate) async fn run_alone(self: Arc<Self>, queues: Vec<String>) {
         for handler in queues
             .iter()
@@ -68,9 +68,12 @@ impl Runner {
         {
             while !self.stop.is_cancelled() {
                 // First, so that nothing is held that does not run, should the process die meanwhile.
-                let _alone = self.isolation.alone().await;
+                let alone = tokio::select! {
+                    alone = self.isolation.alone() => alone,
+                    () = self.stop.cancelled() => return,
+                };
                 match store::claim_suspect(&self.db, self.worker, self.lease, handler.queue).await {
-                    Ok(Some(job)) => self.run_one_alone(handler, Arc::new(job)).await,
+                    Ok(Some(job)) => alone.run(self.run_one_alone(handler, Arc::new(job))).await,
                     Ok(None) => break,
                     Err(error) => {
                         tracing::warn!(queue = handler.queue, %error, "a job could not be claimed; trying again");

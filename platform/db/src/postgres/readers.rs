@@ -28,6 +28,8 @@ use crate::{DbOptions, Error, ToValue, reads};
 
 /// For how long a statement that took long goes where it may take long at once.
 const REMEMBERED: Duration = Duration::from_secs(60);
+/// A statement that was quick so many times in a row is one of the quick ones again.
+const QUICK_AGAIN: u32 = 16;
 /// How often a query is tried on connections that turn out to be lost: each of them may be.
 const TRIES: usize = 4;
 /// Such statements kept in mind.
@@ -84,12 +86,11 @@ impl Readers {
         if let Some(rows) = quick.map_err(|_| Error::Busy)?? {
             return Ok(rows);
         }
-        let begun = Instant::now();
-        let found = timeout(self.most, self.query_in(&self.slow, sql, params)).await;
-        if begun.elapsed() > PATIENCE {
+        let found = timeout(self.most, self.query_slow(sql, params)).await;
+        found.unwrap_or_else(|_| {
             self.known.add(sql);
-        }
-        found.map_err(|_| Error::Busy)?
+            Err(Error::Busy)
+        })
     }
 
     /// None where it has to be run as one that takes long.
@@ -130,13 +131,18 @@ impl Readers {
         }
     }
 
-    async fn query_in(&self, pool: &Pool, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<Row>, Error> {
+    /// Where it may take long. What counts is how long the server took, not how long it was waited for a connection.
+    async fn query_slow(&self, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<Row>, Error> {
+        let pool = &self.slow;
         // All of them may have been lost while they lay there.
         for attempt in 0.. {
             let client = timeout(self.wait, client(pool))
                 .await
                 .map_err(|_| Error::Busy)??;
-            match self.query_on(Lent::new(client, &self.address), sql, params).await {
+            let begun = Instant::now();
+            let found = self.query_on(Lent::new(client, &self.address), sql, params).await;
+            self.known.took(sql, begun.elapsed());
+            match found {
                 Err(Error::Busy) if attempt < pool.status().max_size => {}
                 found => return found,
             }
@@ -170,7 +176,7 @@ impl Readers {
 /// Statements that took long lately.
 #[derive(Default)]
 struct Known {
-    since: Mutex<HashMap<String, Instant>>,
+    since: Mutex<HashMap<String, Slow>>,
     /// So that nobody locks where there are none.
     count: AtomicUsize,
 }
@@ -181,7 +187,9 @@ impl Known {
             return false;
         }
         let mut all = self.since.lock();
-        let is_known = all.get(sql).is_some_and(|since| since.elapsed() < REMEMBERED);
+        let is_known = all
+            .get(sql)
+            .is_some_and(|slow| slow.since.elapsed() < REMEMBERED && slow.quick < QUICK_AGAIN);
         if !is_known {
             all.remove(sql);
             self.count.store(all.len(), Ordering::Relaxed);
@@ -194,7 +202,26 @@ impl Known {
         if all.len() >= MOST_REMEMBERED {
             all.clear();
         }
-        all.insert(sql.to_owned(), Instant::now());
+        let slow = Slow {
+            since: Instant::now(),
+            quick: 0,
+        };
+        all.insert(sql.to_owned(), slow);
         self.count.store(all.len(), Ordering::Relaxed);
     }
+
+    /// Notes how long one took where it may take long.
+    fn took(&self, sql: &str, time: Duration) {
+        if time > PATIENCE {
+            self.add(sql);
+        } else if let Some(slow) = self.since.lock().get_mut(sql) {
+            slow.quick += 1;
+        }
+    }
+}
+
+struct Slow {
+    since: Instant,
+    /// How often it was quick since.
+    quick: u32,
 }

@@ -289,3 +289,39 @@ async fn who_leaves_cancels_what_was_asked() {
     assert!(ids(&db).await.is_empty());
     place.remove().await;
 }
+
+/// How often the table is read within half a second, by 32 at once.
+async fn reads(db: &Db) -> usize {
+    let until = tokio::time::Instant::now() + Duration::from_millis(500);
+    let readers = (0..32).map(|_| async {
+        let mut count = 0;
+        while tokio::time::Instant::now() < until {
+            ids(db).await;
+            count += 1;
+        }
+        count
+    });
+    futures::future::join_all(readers).await.into_iter().sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_a_lock_held_up_is_quick_again_under_load() {
+    let place = Place::new(Engine::Postgres);
+    let (db, ..) = watched(&place).await;
+    let before = reads(&db).await;
+    let mut locked = db.begin().await.unwrap();
+    locked.execute("LOCK TABLE things", &[]).await.unwrap();
+    let (held_up, ()) = tokio::join!(reads(&db), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        locked.rollback().await;
+    });
+    let mut after = 0;
+    for _ in 0..6 {
+        after = after.max(reads(&db).await);
+    }
+    assert!(
+        after * 2 > before,
+        "{before} before, {held_up} while it was locked, {after} after"
+    );
+    place.remove().await;
+}

@@ -188,12 +188,14 @@ pub(crate) async fn claim_suspect(
     queue: &str,
 ) -> Result<Option<Claimed>, Error> {
     let sql = format!(
-        "WITH picked AS MATERIALIZED (SELECT j.queue, j.id FROM jobs j WHERE j.queue = $3 AND j.state = 'suspect' AND {} AND {} \
+        "WITH picked AS MATERIALIZED (SELECT j.queue, j.id FROM jobs j WHERE j.queue = $3 AND j.state = 'suspect' AND {} AND {} AND {} AND {} \
          ORDER BY j.id LIMIT 1) \
          UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, claims = claims + 1 \
          WHERE (queue, id) IN (SELECT queue, id FROM picked) RETURNING {COLUMNS}",
         none_of_key("running", ""),
         none_of_key("waiting", "AND e.id < j.id"),
+        none_of_key("ready", "AND e.id < j.id"),
+        none_of_key("suspect", "AND e.id < j.id"),
     );
     let until = db.clock().after(lease);
     let mut tx = db.begin().await?;

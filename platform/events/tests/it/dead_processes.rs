@@ -9,7 +9,7 @@ use std::{
 };
 
 use stoa_db::db_test;
-use stoa_events::{JobHandler, Retry, Work, Worker, WorkerOptions, dead_letters, replay, stats};
+use stoa_events::{JobHandler, Retry, TxExt as _, Work, Worker, WorkerOptions, dead_letters, replay, stats};
 use tokio::sync::Notify;
 
 use crate::pair::{Note, Pair, Urgent, notes, options, record, until};
@@ -87,6 +87,82 @@ async fn a_job_that_kills_the_process_each_time_is_buried_alone_and_those_beside
     numbers.sort_unstable();
     assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "each once");
     assert!(replay(&pair.sink, "sink.urgent", dead[0].id).await.unwrap());
+}
+
+/// What processes died with three times.
+async fn suspect(pair: &Pair, queue: &str) {
+    let sql = "UPDATE jobs SET state = 'suspect', crashes = 3 WHERE queue = $1";
+    assert!(pair.sink.execute(sql, &[&queue]).await.unwrap() > 0);
+}
+
+#[db_test]
+async fn what_runs_alone_keeps_nobody_waiting_for_long(pair: Pair) {
+    // Several that wait for somebody who does not answer.
+    for number in 0..4 {
+        pair.enqueue(&Urgent { number }).await;
+    }
+    suspect(&pair, "sink.urgent").await;
+    let silent = JobHandler::new(|_: Work<Urgent>| std::future::pending());
+    let note = JobHandler::new(|work: Work<Note>| async move {
+        let mut tx = work.begin().await?;
+        record(&mut tx, 0, work.payload().number).await?;
+        work.commit(tx).await
+    });
+    let worker = start(&pair, vec![silent.deadline(Duration::from_secs(60)), note]).await;
+    until("the first runs alone", async || {
+        stats(&pair.sink).await.unwrap().running > 0
+    })
+    .await;
+    pair.enqueue(&Note { number: 1 }).await;
+    // Well below the deadline of what runs alone.
+    let done = async {
+        while pair.effects().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), done)
+        .await
+        .expect("the other queue goes on");
+    drop(worker);
+}
+
+#[db_test]
+async fn what_runs_alone_waits_for_no_long_job_and_lets_none_wait(pair: Pair) {
+    pair.enqueue(&Note { number: 0 }).await;
+    let silent = JobHandler::new(|work: Work<Note>| async move {
+        if work.payload().number == 0 {
+            return std::future::pending().await;
+        }
+        let mut tx = work.begin().await?;
+        record(&mut tx, 0, work.payload().number).await?;
+        work.commit(tx).await
+    });
+    let ran = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&ran);
+    let urgent = JobHandler::new(move |work: Work<Urgent>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        work.done()
+    });
+    let worker = start(&pair, vec![silent.deadline(Duration::from_secs(60)), urgent]).await;
+    until("the long one runs", async || {
+        stats(&pair.sink).await.unwrap().running == 1
+    })
+    .await;
+    let mut tx = pair.sink.begin().await.unwrap();
+    tx.enqueue(&Urgent { number: 1 }).await.unwrap();
+    let sql = "UPDATE jobs SET state = 'suspect', crashes = 3 WHERE queue = 'sink.urgent'";
+    tx.execute(sql, &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    pair.enqueue(&Note { number: 2 }).await;
+    let done = async {
+        while pair.effects().await.is_empty() || ran.load(Ordering::SeqCst) < 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), done)
+        .await
+        .expect("both go on beside the long one");
+    drop(worker);
 }
 
 #[db_test]
