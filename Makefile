@@ -34,7 +34,7 @@ deploy-check: ## Check image, compose files, chart, alerts and dashboards under 
 
 .PHONY: crash
 crash: ## Break things under load, check that nothing is lost or doubled (ROUNDS=300, SEED=n, SHAPE=embedded|nats|rabbitmq)
-	STOA_TEST_SHAPE=$(SHAPE) STOA_TEST_CRASH_ROUNDS=$(ROUNDS) STOA_TEST_CRASH_SEED=$(SEED) STOA_TEST_BACKLOG=1000000 $(CARGO) test --locked --package stoa --test it -- crash:: --nocapture
+	SHAPE=$(SHAPE) ROUNDS=$(ROUNDS) SEED=$(SEED) tools/crash.sh
 
 .PHONY: bench
 bench: ## Measure side by side with wrk; writes docs/benchmarks.md

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/common.sh
+source tools/engines.sh
 source tools/postgres.sh
 source tools/parts.sh
 
@@ -18,13 +19,6 @@ trap finish EXIT
 export TMPDIR="$scratch/tmp"
 install --directory --mode=1777 "$TMPDIR"
 PARTS_LOG="$scratch/part.log"
-
-install_engines() {
-    local package
-    for package in postgresql pgbouncer nats-server rabbitmq-server redis-server haproxy pebble faketime curl openssl python3-venv; do
-        has_package "$package" || install_package "$package"
-    done
-}
 
 on_shape() {
     STOA_TEST_SHAPE=$1 cargo test --package stoa --locked --test it -- system:: crash::

@@ -39,11 +39,11 @@ codes! {
     /// There is nothing under this address, or nothing that the caller may know of.
     NOT_FOUND = 404 "not_found" "Not found";
     /// The address exists, not so the method.
-    METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This method is not offered here";
+    METHOD_NOT_ALLOWED = 405 "method_not_allowed" "Method not allowed";
     /// Somebody else changed it at the same time.
-    CONFLICT = 409 "conflict" "It was changed meanwhile";
+    CONFLICT = 409 "conflict" "It was changed by another request";
     /// The first request with this `Idempotency-Key` still runs.
-    IDEMPOTENCY_IN_PROGRESS = 409 "idempotency_in_progress" "The first request with this Idempotency-Key still runs";
+    IDEMPOTENCY_IN_PROGRESS = 409 "idempotency_in_progress" "A request with this Idempotency-Key is still in progress";
     /// `If-Match` names another version.
     PRECONDITION_FAILED = 412 "precondition_failed" "It was changed since you read it";
     /// The body is larger than is taken.
@@ -53,7 +53,7 @@ codes! {
     /// The input can be read and is wrong.
     INVALID_INPUT = 422 "invalid_input" "The input is not valid";
     /// This `Idempotency-Key` came before with another request.
-    IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key came with another request before";
+    IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key was used with another request";
     /// Slow down.
     RATE_LIMITED = 429 "rate_limited" "Too many requests";
     /// The request's head is larger than is taken.
@@ -61,7 +61,7 @@ codes! {
     /// A fault of ours.
     INTERNAL = 500 "internal" "Something went wrong on our side";
     /// The service behind the gateway gave no usable answer.
-    BAD_GATEWAY = 502 "bad_gateway" "The service behind this address does not answer properly";
+    BAD_GATEWAY = 502 "bad_gateway" "The service gave no valid response";
     /// It cannot be done now, but soon.
     UNAVAILABLE = 503 "unavailable" "Try again shortly";
     /// It took too long.

@@ -176,7 +176,7 @@ pub fn with_request_id(mut response: Response, request_id: &str) -> Response {
 
 /// Fallback of a router: nothing is offered under this path.
 pub async fn not_found() -> Failure {
-    Failure::new(codes::NOT_FOUND).detail("Nothing is offered under this path.")
+    Failure::new(codes::NOT_FOUND).detail("There is no endpoint at this path.")
 }
 
 /// Fallback of a router for known paths: the method is not offered there. axum adds `Allow`.

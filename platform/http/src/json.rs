@@ -28,11 +28,11 @@ where
 {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
         if !body::media_type(request.headers()).eq_ignore_ascii_case("application/json") {
             return Err(Failure::new(codes::UNSUPPORTED_MEDIA_TYPE).detail("Send application/json."));
         }
-        let bytes = body::read(request, state).await?;
+        let bytes = body::read(request).await?;
         let value = parse(&bytes)?;
         validation::check(&value)?;
         Ok(Self(value))

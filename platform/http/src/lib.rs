@@ -33,7 +33,7 @@ mod validation;
 mod verifier;
 
 pub use authn::{KeyAnswer, KeyAuthority, Presented, admit, authenticate, present};
-pub use body::{Upload, refuse_encoded};
+pub use body::{Upload, collect, refuse_encoded};
 pub use caller::{Caller, Own, Permission, Permit, Person};
 pub use codes::Code;
 pub use cookies::{cookie, session_cookie, session_cookie_name};

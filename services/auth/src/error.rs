@@ -12,13 +12,13 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 pub(crate) const EMAIL_TAKEN: Code = Code {
     code: "email_taken",
     status: 409,
-    title: "This address has an account already",
+    title: "An account with this address exists already",
 };
 /// Only an administrator makes accounts here.
 pub(crate) const REGISTRATION_CLOSED: Code = Code {
     code: "registration_closed",
     status: 403,
-    title: "Accounts are made by an administrator here",
+    title: "Registration is closed: an administrator creates accounts",
 };
 /// Address and password do not belong together.
 pub(crate) const INVALID_CREDENTIALS: Code = Code {
@@ -30,13 +30,13 @@ pub(crate) const INVALID_CREDENTIALS: Code = Code {
 pub(crate) const TOTP_REQUIRED: Code = Code {
     code: "totp_required",
     status: 401,
-    title: "Send the code of your authenticator app as well",
+    title: "A code of your authenticator app is required",
 };
 /// The password was right; the authenticator's code is not.
 pub(crate) const TOTP_WRONG: Code = Code {
     code: "totp_wrong",
     status: 401,
-    title: "The code is wrong or used",
+    title: "The code is wrong or was used already",
 };
 /// The password was right; the address has to be verified first.
 pub(crate) const EMAIL_NOT_VERIFIED: Code = Code {
@@ -48,7 +48,7 @@ pub(crate) const EMAIL_NOT_VERIFIED: Code = Code {
 pub(crate) const REFRESH_INVALID: Code = Code {
     code: "refresh_invalid",
     status: 401,
-    title: "The refresh token is not good; sign in again",
+    title: "The refresh token is not valid; sign in again",
 };
 /// A refresh token came a second time: somebody may have stolen it.
 pub(crate) const REFRESH_REUSED: Code = Code {
@@ -60,13 +60,13 @@ pub(crate) const REFRESH_REUSED: Code = Code {
 pub(crate) const LINK_INVALID: Code = Code {
     code: "link_invalid",
     status: 422,
-    title: "The link was used already or is too old; ask for a new one",
+    title: "The link was used already or has expired; request a new one",
 };
 /// More passwords to hash than wait their turn.
 pub(crate) const BUSY: Code = Code {
     code: "busy",
     status: 503,
-    title: "Too many people sign in just now",
+    title: "Too many people are signing in; try again shortly",
 };
 
 /// The account has a second factor.
@@ -85,13 +85,13 @@ pub(crate) const TOTP_NOT_ENABLED: Code = Code {
 pub(crate) const NOT_HELD: Code = Code {
     code: "permission_not_held",
     status: 403,
-    title: "This concerns permissions that you do not hold yourself",
+    title: "You cannot grant or change permissions that you do not hold",
 };
 /// A role of this name is there.
 pub(crate) const ROLE_EXISTS: Code = Code {
     code: "role_exists",
     status: 409,
-    title: "There is a role of this name already",
+    title: "A role with this name exists already",
 };
 /// The role is one of ours.
 pub(crate) const ROLE_BUILT_IN: Code = Code {
@@ -109,19 +109,19 @@ pub(crate) const LAST_ADMIN: Code = Code {
 pub(crate) const GRANT_EXISTS: Code = Code {
     code: "grant_exists",
     status: 409,
-    title: "This was granted already",
+    title: "This grant exists already",
 };
 /// More grants than one may have.
 pub(crate) const TOO_MANY_GRANTS: Code = Code {
     code: "too_many_grants",
     status: 409,
-    title: "This account was granted as much as one account can be; give it a role instead",
+    title: "This account has the most grants an account can have; give it a role instead",
 };
 /// More API keys than one may have.
 pub(crate) const TOO_MANY_KEYS: Code = Code {
     code: "too_many_api_keys",
     status: 409,
-    title: "Remove an API key before you make another one",
+    title: "You have the most API keys an account can have; delete one first",
 };
 
 /// The codes that only this service answers with.
@@ -184,9 +184,11 @@ impl From<Error> for Failure {
             }
             Error::Refused(code) => Self::new(code),
             Error::Field(field, code, message) => Self::invalid(field, code, message),
-            Error::EmailTaken => {
-                Self::new(EMAIL_TAKEN).field("email", EMAIL_TAKEN.code, "This address has an account already")
-            }
+            Error::EmailTaken => Self::new(EMAIL_TAKEN).field(
+                "email",
+                EMAIL_TAKEN.code,
+                "An account with this address exists already",
+            ),
             Error::TooMany(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))

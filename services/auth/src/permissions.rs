@@ -63,7 +63,10 @@ pub(crate) fn is_permission(name: &str, (): &()) -> garde::Result {
 /// For `garde`: a scope of an API key: a permission, but not everything.
 pub(crate) fn is_scope(name: &str, (): &()) -> garde::Result {
     if name == "*" {
-        return Err(field_error("invalid", "A key's scopes name what it is for"));
+        return Err(field_error(
+            "invalid",
+            "A key cannot have every permission; name its scopes",
+        ));
     }
     is_permission(name, &())
 }

@@ -77,7 +77,7 @@ impl From<Error> for Failure {
                 Self::new(IMAGE_TOO_LARGE).detail(format!("At most {max} by {max} pixels are accepted."))
             }
             Error::ImageUnreadable(why) => Self::new(IMAGE_UNREADABLE)
-                .detail("The bytes are no whole PNG, JPEG, WebP or GIF.")
+                .detail("The bytes are not a complete PNG, JPEG, WebP or GIF.")
                 .cause(why),
             Error::Busy(what) => Self::unavailable(what),
             Error::Db(error) => error.into(),

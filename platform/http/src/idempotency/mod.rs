@@ -68,7 +68,7 @@ async fn keyed(memory: &Arc<Memory>, request: Request, next: Next) -> Result<Res
     let sender = Sender::of(&request)?;
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    let bytes = body::read(Request::from_parts(parts.clone(), body), &()).await?;
+    let bytes = body::read(Request::from_parts(parts.clone(), body)).await?;
     let fingerprint = hex::encode(hash(&[query.as_bytes(), &bytes]));
     let request = Request::from_parts(parts, Body::from(bytes));
     let task = run(Arc::clone(memory), sender, fingerprint, request, next).in_current_span();

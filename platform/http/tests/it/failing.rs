@@ -29,7 +29,7 @@ async fn the_edge_writes_the_request_id_into_problems_alone() {
         .header(header::RETRY_AFTER, HeaderValue::from_static("3"));
     let answer = Answer::of(with_request_id(failure.into_response(), "r-1")).await;
     let expected = json!({
-        "type": "/problems/conflict", "title": "It was changed meanwhile", "status": 409, "code": "conflict",
+        "type": "/problems/conflict", "title": "It was changed by another request", "status": 409, "code": "conflict",
         "detail": "Somebody was faster.", "request_id": "r-1",
     });
     assert_eq!(answer.body, expected);

@@ -6,7 +6,7 @@ use stoa_kernel::text;
 /// For `garde`: a line of text in which something can be seen, of at most `most` characters.
 pub(super) fn is_line(given: &str, most: usize) -> garde::Result {
     let Some(line) = text::line(given) else {
-        return Err(field_error("blank", "Nothing of it can be seen"));
+        return Err(field_error("blank", "It has no visible characters"));
     };
     if line.chars().count() > most {
         return Err(field_error(

@@ -23,7 +23,7 @@ const SIGN_INS: usize = 100;
 /// Changes made while so many sign in.
 const CHANGES: usize = 10;
 /// What a machine that does other things as well makes anybody wait now and then.
-const UNNOTICED: Duration = Duration::from_secs(1);
+const UNNOTICED: Duration = Duration::from_millis(300);
 
 #[expect(
     clippy::disallowed_methods,

@@ -9,7 +9,6 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::Body as _;
-use http_body_util::BodyExt;
 use stoa_http::{Failure, RequestInfo, Result, codes};
 use stoa_kernel::random;
 
@@ -280,8 +279,8 @@ impl Again {
         let bytes = if empty {
             Bytes::new()
         } else {
-            match body.collect().await {
-                Ok(read) => read.to_bytes(),
+            match stoa_http::collect(body).await {
+                Ok(read) => read,
                 Err(error) => return Err(Refused::unread(arrival, &error)),
             }
         };

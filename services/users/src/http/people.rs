@@ -128,7 +128,7 @@ pub(super) async fn list(
     };
     let rows = people::list(&ctx, &filter, order, after.as_ref(), limit).await?;
     let rows = rows
-        .ok_or_else(|| Failure::invalid("cursor", "invalid", "This is no cursor of a list in this order"))?;
+        .ok_or_else(|| Failure::invalid("cursor", "invalid", "This cursor is not of a list in this order"))?;
     let page = Page::cut(rows, limit, |row| row.position(order));
     let by = By::new(caller.user_id, request);
     people::note_page(&ctx, &by, page.items.iter().map(|row| row.profile.user_id)).await?;

@@ -41,7 +41,7 @@ fn check(change: &Change, max: usize, lines: bool) -> Result {
         return Err(field_error("invalid", "Control characters are not accepted"));
     }
     if is_blank(text) {
-        return Err(field_error("invalid", "There is nothing to be seen in it"));
+        return Err(field_error("invalid", "It has no visible characters"));
     }
     Ok(())
 }
