@@ -39,7 +39,7 @@ const PROBLEMS: &[(u16, &str)] = &[
     (401, "The caller is not signed in"),
     (403, "The caller may not do this"),
     (404, "Not found"),
-    (409, "It was changed meanwhile"),
+    (409, "It was changed by another request"),
     (412, "It was changed since it was read"),
     (413, "The request is too large"),
     (415, "The media type is not accepted"),
