@@ -20,6 +20,10 @@ check() {
     PYTHONPATH=tools/deploy PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "tools/deploy/$1.py" "${@:2}"
 }
 
+# The services, of which all of it must tell.
+export STOA_SERVICES=$scratch/services.json
+cargo run --quiet --locked --package stoa -- services --json >"$STOA_SERVICES"
+
 # The image: hadolint knows the rules.
 "$venv/bin/hadolint" --failure-threshold info deploy/docker/Dockerfile
 check image

@@ -20,8 +20,9 @@ export TMPDIR="$scratch/tmp"
 install --directory --mode=1777 "$TMPDIR"
 PARTS_LOG="$scratch/part.log"
 
+# The whole workspace, in which stoa alone has such tests: for one package dependencies would be built again, with fewer features.
 on_shape() {
-    STOA_TEST_SHAPE=$1 cargo test --package stoa --locked --test it -- system:: crash::
+    STOA_TEST_SHAPE=$1 cargo test --workspace --locked --test it -- system:: crash::
 }
 
 part "formatting and lints" make --no-print-directory lint

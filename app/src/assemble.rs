@@ -32,12 +32,12 @@ pub(crate) fn edge(
 ) -> Result<Edge, Error> {
     let config: GatewayConfig = settings.section("gateway")?;
     let metrics = telemetry.metrics();
-    let is_gateway = roles.has(Role::Gateway);
+    let is_gateway = roles.has(Role::GATEWAY);
     let upstreams = is_gateway
         .then(|| Upstreams::new(&config, outside.peers.as_ref()))
         .transpose()?;
     let mut checks = health::checks(platform, mounted);
-    if !roles.has(Role::Auth) {
+    if !roles.has(Role::AUTH) {
         checks.extend(health::trust(&outside.trust));
     }
     checks.extend(health::audit(&outside.suspensions));
@@ -50,8 +50,8 @@ pub(crate) fn edge(
     };
     let others: Vec<_> = roles.others().filter(|_| is_gateway).collect();
     let (mut router, openapi) = routes(parts, mounted, &others);
-    let all = Role::ALL.into_iter();
-    let mut unlisted: Vec<_> = all.flat_map(Role::pages).map(|path| (*path).to_owned()).collect();
+    let pages = Role::all().flat_map(|role| role.pages);
+    let mut unlisted: Vec<_> = pages.map(|path| (*path).to_owned()).collect();
     if let Some(mailbox) = &outside.mailbox {
         router = router.merge(mailbox.router.clone());
         unlisted.extend(["/dev/mail", "/dev/mail/{id}"].map(str::to_owned));
@@ -82,10 +82,10 @@ pub(crate) fn edge(
 
 /// The routes of a service of another process.
 fn elsewhere(role: Role) -> RemoteRoutes {
-    let pages = role.pages().iter().map(|path| (*path).to_owned());
+    let pages = role.pages.iter().map(|path| (*path).to_owned());
     RemoteRoutes {
         service: role.name(),
-        paths: role.description().paths.paths.into_keys().chain(pages).collect(),
+        paths: (role.openapi)().paths.paths.into_keys().chain(pages).collect(),
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesPar
         public_url: platform.public_url.clone(),
         mailbox: platform.has_mailbox(),
         checks: Vec::new(),
-        codes: Role::ALL.into_iter().flat_map(Role::codes).copied().collect(),
+        codes: Role::all().flat_map(|role| role.codes).copied().collect(),
         metrics: Arc::new(String::new),
         metrics_from: gateway.metrics_from,
         draining: Draining::default(),
@@ -112,7 +112,7 @@ pub(crate) fn routes(parts: PagesParts, mounted: &mut [Mounted], others: &[Role]
     }
     let (router, mut openapi) = OpenApiRouter::split_for_parts(all);
     for role in others {
-        openapi.merge(role.description());
+        openapi.merge((role.openapi)());
     }
     openapi.info = InfoBuilder::new()
         .title("Stoa")

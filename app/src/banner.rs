@@ -39,10 +39,10 @@ pub(crate) fn admin(
     files: &[PathBuf],
     data_dir: &Path,
 ) -> Result<String, Error> {
-    let elsewhere = !mount::database_config(settings, Role::Auth.name())?
+    let elsewhere = !mount::database_config(settings, Role::AUTH.name())?
         .url
         .is_empty();
-    if elsewhere || !roles.has(Role::Auth) {
+    if elsewhere || !roles.has(Role::AUTH) {
         return Ok(String::new());
     }
     let mut command = "stoa".to_owned();

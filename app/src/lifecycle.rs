@@ -65,7 +65,7 @@ where
     let mailbox = platform.mailer.dev_mailbox()?;
     let outside = Outside {
         suspensions: background.suspensions(),
-        mailbox: mailbox.filter(|_| roles.has(Role::Gateway) && platform.has_mailbox()),
+        mailbox: mailbox.filter(|_| roles.has(Role::GATEWAY) && platform.has_mailbox()),
         trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
         peers: rpc.peers().cloned(),
         draining: Draining::default(),
@@ -113,15 +113,14 @@ where
 
 /// Says what the metrics tell, before they are made.
 fn describe_metrics() {
-    for metrics in [
-        stoa_gateway::METRICS,
+    let platform = [
         stoa_audit::METRICS,
-        stoa_auth::METRICS,
         stoa_cache::METRICS,
         stoa_db::METRICS,
         stoa_events::METRICS,
         stoa_tls::METRICS,
-    ] {
+    ];
+    for metrics in platform.into_iter().chain(Role::all().map(|role| role.metrics)) {
         stoa_telemetry::describe(metrics);
     }
 }
@@ -168,7 +167,7 @@ impl Background {
             isolation: Isolation::default(),
         };
         let wants: Vec<_> = Role::with_database()
-            .map(|role| (role.name(), role.wants()))
+            .map(|role| (role.name(), role.wants))
             .collect();
         let (mut workers, mut sealers) = (Vec::new(), Vec::new());
         for one in mounted {

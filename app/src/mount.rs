@@ -1,10 +1,10 @@
 //! The composition root: opens what services need, makes the services, and hands them their part.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
-use stoa_db::{DatabaseConfig, Db, DbOptions, Migration, transfer};
+use stoa_db::{DatabaseConfig, Db, DbOptions, transfer};
 use stoa_events::{Bus, BusConfig};
 use stoa_gateway::GatewayConfig;
 use stoa_http::{FORMER_ISSUER, Verifier};
@@ -25,6 +25,7 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A service with the database it was handed.
 pub(crate) struct Mounted {
+    pub(crate) role: Role,
     pub(crate) service: Service,
     pub(crate) db: Db,
 }
@@ -115,20 +116,6 @@ impl Platform {
             .await
             .map_err(|e| format!("{service}.{e}").into())
     }
-
-    fn env(&self, db: Db, cache: Cache, objects: Objects, data_dir: &Path) -> Env {
-        Env {
-            db,
-            cache,
-            objects,
-            mailer: self.mailer.clone(),
-            clock: self.clock.clone(),
-            verifier: self.verifier.clone(),
-            rpc: self.rpc.clone(),
-            data_dir: data_dir.to_owned(),
-            public_url: self.public_url.clone(),
-        }
-    }
 }
 
 fn is_shared(settings: &Settings, engine: &str, service: &str) -> bool {
@@ -140,11 +127,11 @@ pub(crate) fn neighbours(settings: &Settings, roles: &Roles) -> Result<(), Error
     let (rpc, gateway): (RpcConfig, GatewayConfig) = (settings.section("rpc")?, settings.section("gateway")?);
     for role in roles.others() {
         let name = role.name();
-        if roles.has(Role::Gateway) && gateway.upstreams.get(name).is_none_or(Vec::is_empty) {
+        if roles.has(Role::GATEWAY) && gateway.upstreams.get(name).is_none_or(Vec::is_empty) {
             return Err(nowhere(role, "gateway.upstreams", "http://10.0.0.7:3000"));
         }
         // Every process checks tokens with it.
-        if role == Role::Auth && rpc.upstreams.get(name).is_none_or(Vec::is_empty) {
+        if role == Role::AUTH && rpc.upstreams.get(name).is_none_or(Vec::is_empty) {
             return Err(nowhere(role, "rpc.upstreams", "http://10.0.0.7:3100"));
         }
     }
@@ -168,34 +155,37 @@ pub(crate) async fn services(
     data_dir: &Path,
 ) -> Result<Vec<Mounted>, Error> {
     let mut mounted = Vec::new();
-    for role in Role::ALL.into_iter().filter(|role| roles.has(*role)) {
+    let permissions = roles::permissions();
+    for role in Role::all().filter(|role| roles.has(*role)) {
+        let Some(make) = role.make else { continue };
         let name = role.name();
-        let make: &dyn Fn(Env) -> Result<Service, Error> = match role {
-            Role::Gateway => continue, // the edge around all of them; it has no tables
-            Role::Auth => &|env| {
-                Ok(stoa_auth::service(
-                    env,
-                    settings.section(name)?,
-                    roles::permissions(),
-                )?)
-            },
-            Role::Users => &|env| Ok(stoa_users::service(env, settings.section(name)?)),
-        };
         let db = database(settings, name, data_dir, &platform.clock).await?;
         let cache = platform.cache(settings, name).await?;
         let objects = platform.objects(settings, name, data_dir).await?;
-        let mut service = make(platform.env(db.clone(), cache, objects, data_dir))?;
+        let env = Env {
+            db: db.clone(),
+            cache,
+            objects,
+            mailer: platform.mailer.clone(),
+            clock: platform.clock.clone(),
+            verifier: platform.verifier.clone(),
+            rpc: platform.rpc.clone(),
+            data_dir: data_dir.to_owned(),
+            public_url: platform.public_url.clone(),
+            permissions: Arc::clone(&permissions),
+        };
+        let mut service = make(env, settings)?;
         debug_assert!(
             service
                 .subscriptions
                 .iter()
-                .all(|one| role.wants().contains(&one.event())),
+                .all(|one| role.wants.contains(&one.event())),
             "{name} subscribes to more than its list for the broker names"
         );
         if let Some(server) = service.rpc.take() {
             platform.rpc.set_local(service.name, server);
         }
-        mounted.push(Mounted { service, db });
+        mounted.push(Mounted { role, service, db });
     }
     Ok(mounted)
 }
@@ -263,15 +253,6 @@ pub(crate) fn database_exists(settings: &Settings, service: &str, data_dir: &Pat
     Ok(())
 }
 
-/// The migration sets of one service's database: the platform's tables, then its own.
-pub(crate) fn migration_sets(mounted: &Mounted) -> [(&'static str, &'static [Migration]); 3] {
-    [
-        ("events", stoa_events::MIGRATIONS),
-        ("audit", stoa_audit::MIGRATIONS),
-        (mounted.service.name, mounted.service.migrations),
-    ]
-}
-
 /// Brings every database up to this binary.
 pub(crate) async fn migrate(mounted: &[Mounted]) -> Result<(), Error> {
     for one in mounted {
@@ -282,7 +263,7 @@ pub(crate) async fn migrate(mounted: &[Mounted]) -> Result<(), Error> {
             )
             .into());
         }
-        for (set, migrations) in migration_sets(one) {
+        for (set, migrations) in one.role.migrations() {
             let report = one.db.migrate(set, migrations).await?;
             for name in report.applied {
                 tracing::info!(service = one.service.name, set, migration = name, "migrated");

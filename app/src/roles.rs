@@ -1,89 +1,75 @@
 //! Which services a process runs.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::{collections::BTreeSet, ops::Deref, str::FromStr, sync::Arc};
 
-use stoa_http::{
-    Code,
-    openapi::{PERMISSION, SCOPE},
-};
-use utoipa::openapi::OpenApi;
+use stoa_db::Migration;
+use stoa_http::openapi::Access;
+use stoa_service::Descriptor;
+
+/// The services. The gateway comes first; it is the edge around the others.
+const SERVICES: [&Descriptor; 3] = [&stoa_gateway::SERVICE, &stoa_auth::SERVICE, &stoa_users::SERVICE];
 
 /// One service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    Gateway,
-    Auth,
-    Users,
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Role(&'static Descriptor);
 
 impl Role {
-    pub(crate) const ALL: [Self; 3] = [Self::Gateway, Self::Auth, Self::Users];
+    pub(crate) const GATEWAY: Self = Self(&stoa_gateway::SERVICE);
+    pub(crate) const AUTH: Self = Self(&stoa_auth::SERVICE);
 
-    /// The codes of errors that only this service answers with.
-    pub(crate) const fn codes(self) -> &'static [Code] {
-        match self {
-            Self::Gateway => &[],
-            Self::Auth => stoa_auth::CODES,
-            Self::Users => stoa_users::CODES,
-        }
-    }
-
-    /// What its endpoints are, also where it does not run.
-    pub(crate) fn description(self) -> OpenApi {
-        match self {
-            Self::Gateway => OpenApi::default(), // it describes its own pages
-            Self::Auth => stoa_auth::description(),
-            Self::Users => stoa_users::description(),
-        }
-    }
-
-    /// The events that it wants to be told of.
-    pub(crate) const fn wants(self) -> &'static [&'static str] {
-        match self {
-            Self::Gateway | Self::Auth => &[],
-            Self::Users => stoa_users::WANTS,
-        }
-    }
-
-    /// Its pages, which the API's description does not list.
-    pub(crate) const fn pages(self) -> &'static [&'static str] {
-        match self {
-            Self::Gateway | Self::Users => &[],
-            Self::Auth => stoa_auth::PAGES,
-        }
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        SERVICES.into_iter().map(Self)
     }
 
     /// The services that keep something: all but the edge around them.
     pub(crate) fn with_database() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|role| *role != Self::Gateway)
+        Self::all().filter(|role| role.has_database())
     }
 
     pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Auth => "auth",
-            Self::Users => "users",
-        }
+        self.0.name
+    }
+
+    /// The permissions and scopes that its endpoints ask for.
+    pub(crate) fn permissions(self) -> BTreeSet<String> {
+        let routes = stoa_http::openapi::routes(&(self.openapi)());
+        let names = routes.into_iter().flat_map(|route| {
+            let permission = match route.access {
+                Access::Permission(name) => Some(name),
+                _ => None,
+            };
+            [permission, route.scope]
+        });
+        names.flatten().collect()
+    }
+
+    /// The migration sets of its database: the platform's tables, then its own.
+    pub(crate) const fn migrations(self) -> [(&'static str, &'static [Migration]); 3] {
+        [
+            ("events", stoa_events::MIGRATIONS),
+            ("audit", stoa_audit::MIGRATIONS),
+            (self.0.name, self.0.migrations),
+        ]
+    }
+}
+
+impl Deref for Role {
+    type Target = Descriptor;
+
+    fn deref(&self) -> &Descriptor {
+        self.0
+    }
+}
+
+impl PartialEq for Role {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
     }
 }
 
 /// The permissions and scopes that endpoints of any service ask for.
-pub(crate) fn permissions() -> Vec<String> {
-    let mut names = BTreeSet::new();
-    for item in Role::ALL
-        .into_iter()
-        .flat_map(|role| role.description().paths.paths.into_values())
-    {
-        let operations = [item.get, item.post, item.put, item.patch, item.delete];
-        for extensions in operations
-            .into_iter()
-            .flatten()
-            .filter_map(|operation| operation.extensions)
-        {
-            let named = [PERMISSION, SCOPE].map(|key| extensions.get(key).and_then(|name| name.as_str()));
-            names.extend(named.into_iter().flatten().map(str::to_owned));
-        }
-    }
+pub(crate) fn permissions() -> Arc<[String]> {
+    let names: BTreeSet<_> = Role::all().flat_map(Role::permissions).collect();
     names.into_iter().collect()
 }
 
@@ -91,29 +77,27 @@ impl FromStr for Role {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.name() == text)
-            .ok_or_else(|| {
-                let names: Vec<_> = Self::ALL.iter().map(|role| role.name()).collect();
-                format!(
-                    "there is no service '{text}'; the services are {}",
-                    names.join(", ")
-                )
-            })
+        Self::all().find(|role| role.name() == text).ok_or_else(|| {
+            let names: Vec<_> = Self::all().map(Self::name).collect();
+            format!(
+                "there is no service '{text}'; the services are {}",
+                names.join(", ")
+            )
+        })
     }
 }
 
 /// The services that this process runs: all of them unless told otherwise.
 #[derive(Clone, Debug)]
-pub(crate) struct Roles(BTreeSet<Role>);
+pub(crate) struct Roles(Vec<Role>);
 
 impl Roles {
     pub(crate) fn of(only: &[Role]) -> Self {
-        if only.is_empty() {
-            return Self(Role::ALL.into_iter().collect());
-        }
-        Self(only.iter().copied().collect())
+        Self(
+            Role::all()
+                .filter(|role| only.is_empty() || only.contains(role))
+                .collect(),
+        )
     }
 
     /// The services that run in other processes.
@@ -127,7 +111,7 @@ impl Roles {
 
     /// Whether requests are passed on to other processes.
     pub(crate) fn passes_on(&self) -> bool {
-        self.has(Role::Gateway) && self.others().next().is_some()
+        self.has(Role::GATEWAY) && self.others().next().is_some()
     }
 
     pub(crate) fn names(&self) -> Vec<&'static str> {

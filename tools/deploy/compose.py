@@ -4,14 +4,17 @@
 """
 
 import json
+import os
 import re
 import sys
+from pathlib import Path
 
 import environment
 from say import DEPLOY, Findings
 
 ONCE = {"provision", "migrate", "bucket"}
-OURS = {"gateway", "auth", "users"}
+SERVICES = json.loads(Path(os.environ["STOA_SERVICES"]).read_text())
+OURS = {service["name"] for service in SERVICES}
 SECRET = re.compile(r"PASS|SECRET|TOKEN")
 
 
@@ -46,7 +49,7 @@ def split(found, bus, services):
         found.expect(what["deploy"]["replicas"] == 2, f"{service} does not run twice")
         found.expect(what["command"][-3:] == ["serve", "--only", service], f"{service} runs {what['command']}")
         found.expect(what["environment"]["STOA_BUS__URL"].startswith({"nats": "nats:", "rabbitmq": "amqp:"}[bus]), f"{service} is on another bus")
-    for service in ("auth", "users"):
+    for service in sorted(service["name"] for service in SERVICES if service["database"]):
         needs = {other: need["condition"] for other, need in services[service]["depends_on"].items()}
         found.expect(needs["migrate"] == "service_completed_successfully", f"{service} does not wait for its tables")
     scrape = (DEPLOY / "prometheus" / "prometheus.yml").read_text()

@@ -13,5 +13,5 @@ mod split;
 
 pub use engines::{Broker, Engines};
 pub use node::Node;
-pub use plan::{BusKind, ObjectsKind, Plan, SERVICES};
+pub use plan::{BusKind, ObjectsKind, Plan};
 pub use split::Split;

@@ -20,7 +20,7 @@ const READY: Duration = Duration::from_secs(40);
 #[derive(Debug)]
 pub struct Node {
     /// The service that it runs.
-    pub service: &'static str,
+    pub service: String,
     /// Its port for HTTP.
     pub port: u16,
     /// Its port for calls between services.
@@ -32,7 +32,7 @@ pub struct Node {
 
 impl Node {
     /// A process that has its ports and is not started yet.
-    pub(crate) fn new(plan: &Plan, folder: &Path, service: &'static str, number: usize) -> Self {
+    pub(crate) fn new(plan: &Plan, folder: &Path, service: &str, number: usize) -> Self {
         let (port, rpc_port) = (free_port(), free_port());
         let name = format!("{service}-{number}");
         let (log, data) = (folder.join(format!("{name}.log")), folder.join(&name));
@@ -61,7 +61,7 @@ impl Node {
             not_root: false,
         };
         Self {
-            service,
+            service: service.to_owned(),
             port,
             rpc_port,
             log,

@@ -1,9 +1,6 @@
 //! What is to be started.
 
-use std::{fmt, path::PathBuf, str::FromStr};
-
-/// The services, in the order in which they start. The gateway comes last: it is ready once the others are.
-pub const SERVICES: [&str; 3] = ["auth", "users", "gateway"];
+use std::{fmt, path::PathBuf, process::Command, str::FromStr};
 
 /// What is to be started.
 #[derive(Clone, Debug)]
@@ -18,6 +15,25 @@ pub struct Plan {
     pub replicas: usize,
     /// Further settings of all processes, as environment variables: `("STOA_AUTH__REGISTRATION", "closed")`.
     pub environment: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// The services that the program has, in the order in which they start. The gateway comes last: it is ready once the others
+    /// are.
+    pub(crate) fn services(&self) -> Vec<String> {
+        let listed = Command::new(&self.stoa).arg("services").output();
+        let listed = listed.unwrap_or_else(|e| panic!("{} cannot be run: {e}", self.stoa.display()));
+        let text = String::from_utf8_lossy(&listed.stdout);
+        let names = text.lines().filter_map(|line| line.split_whitespace().next());
+        let mut names: Vec<_> = names.map(str::to_owned).collect();
+        assert!(
+            names.len() > 1,
+            "{} services lists no services",
+            self.stoa.display()
+        );
+        names.sort_by_key(|name| name == "gateway");
+        names
+    }
 }
 
 /// A broker.

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::{
     engines::Engines,
     node::{self, Node},
-    plan::{Plan, SERVICES},
+    plan::Plan,
 };
 
 /// Engines, services and the balancer, running. All of it ends when this is dropped.
@@ -27,6 +27,7 @@ pub struct Split {
     nodes: Vec<Node>,
     engines: Engines,
     plan: Plan,
+    services: Vec<String>,
     folder: TempDir,
 }
 
@@ -42,19 +43,20 @@ impl Split {
             .tempdir()
             .unwrap_or_else(|e| panic!("no temporary folder: {e}"));
         let engines = Engines::start(&plan);
-        let mut nodes: Vec<_> = SERVICES
-            .into_iter()
+        let services = plan.services();
+        let mut nodes: Vec<_> = services
+            .iter()
             .flat_map(|service| (1..=plan.replicas).map(move |number| (service, number)))
             .map(|(service, number)| Node::new(&plan, folder.path(), service, number))
             .collect();
         let gateways: Vec<_> = of(&nodes, "gateway").map(|node| node.port).collect();
-        let settings = settings(&engines, &nodes, folder.path());
+        let settings = settings(&engines, &services, &nodes, folder.path());
         fs::write(folder.path().join("split.toml"), settings)
             .unwrap_or_else(|e| panic!("the settings cannot be written: {e}"));
         provision(&plan, &engines, folder.path());
-        for service in SERVICES {
+        for service in &services {
             thread::scope(|scope| {
-                for node in nodes.iter_mut().filter(|node| node.service == service) {
+                for node in nodes.iter_mut().filter(|node| node.service == *service) {
                     scope.spawn(|| {
                         node.start();
                         node.wait();
@@ -64,6 +66,7 @@ impl Split {
         }
         let split = Self {
             balancer: HaProxy::start(&gateways, "/health/ready"),
+            services,
             nodes,
             engines,
             plan,
@@ -101,6 +104,12 @@ impl Split {
         &mut self.engines
     }
 
+    /// The services, in the order in which they start.
+    #[must_use]
+    pub fn services(&self) -> Vec<String> {
+        self.services.clone()
+    }
+
     /// Where settings, logs and data folders are.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -125,9 +134,9 @@ impl Split {
 
     /// Stops everything in order, the gateways first.
     pub fn stop(mut self) {
-        for service in SERVICES.into_iter().rev() {
+        for service in self.services.iter().rev() {
             thread::scope(|scope| {
-                for node in self.nodes.iter_mut().filter(|node| node.service == service) {
+                for node in self.nodes.iter_mut().filter(|node| node.service == *service) {
                     scope.spawn(|| node.stop());
                 }
             });
@@ -147,7 +156,7 @@ impl Split {
         for node in self.nodes.iter().rev() {
             let id = node.id().map_or_else(String::new, |id| id.to_string());
             line(
-                node.service,
+                &node.service,
                 &format!("{}   rpc {}   pid {id}", node.url(), node.rpc_port),
             );
         }
@@ -168,7 +177,7 @@ fn of<'a>(nodes: &'a [Node], service: &'a str) -> impl Iterator<Item = &'a Node>
 }
 
 /// The settings that all processes share.
-fn settings(engines: &Engines, nodes: &[Node], folder: &Path) -> String {
+fn settings(engines: &Engines, services: &[String], nodes: &[Node], folder: &Path) -> String {
     let mut text = engines.settings(folder);
     // The same for all processes of auth; thrown away with the rest.
     let _ = write!(text, "[auth]\nsecret = \"{}\"\n\n", STANDARD.encode(random()));
@@ -184,7 +193,7 @@ fn settings(engines: &Engines, nodes: &[Node], folder: &Path) -> String {
     for (table, rpc) in [("gateway.upstreams", false), ("rpc.upstreams", true)] {
         // Writing to a string does not fail.
         let _ = writeln!(text, "[{table}]");
-        for service in SERVICES.into_iter().filter(|service| *service != "gateway") {
+        for service in services.iter().filter(|service| *service != "gateway") {
             let urls: Vec<_> = of(nodes, service)
                 .map(|node| if rpc { node.rpc_port } else { node.port })
                 .map(|port| format!("\"http://127.0.0.1:{port}\""))

@@ -62,7 +62,7 @@ fn public_url(server: &ServerConfig) -> Result<(), String> {
 
 /// Links in mails lead to the public address; "all addresses of this machine" is none.
 fn links(server: &ServerConfig, roles: &Roles) -> Result<(), String> {
-    let sends_links = roles.has(Role::Auth) || roles.has(Role::Gateway);
+    let sends_links = roles.has(Role::AUTH) || roles.has(Role::GATEWAY);
     if sends_links && server.public_url.is_empty() && server.listen.ip().is_unspecified() {
         return Err(format!(
             "server.public_url is empty and server.listen is {}, so links in mails would lead to {}: set server.public_url \

@@ -5,7 +5,6 @@ use stoa_auth::{AuthConfig, SameSite};
 use stoa_config::Settings;
 use stoa_gateway::{GatewayConfig, RouteRate};
 use stoa_rpc::RpcConfig;
-use stoa_users::UsersConfig;
 use utoipa::openapi::PathItem;
 
 use super::Problems;
@@ -25,26 +24,22 @@ pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems)
         limited_routes(&gateway, problems);
         problems.take(mount::neighbours(settings, roles));
     }
-    if let Some(auth) = problems.take(settings.section::<AuthConfig>("auth")) {
-        problems.take(auth.check());
+    for role in Role::with_database() {
+        problems.take((role.check)(settings));
+    }
+    if let Ok(auth) = settings.section::<AuthConfig>("auth") {
         problems.take(cookies(settings, &auth));
         problems.take(one_issuer(settings, roles, &auth));
     }
     if let Some(audit) = problems.take(settings.section::<AuditConfig>("audit")) {
         problems.take(audit.check());
     }
-    if let Some(users) = problems.take(settings.section::<UsersConfig>("users")) {
-        problems.take(users.check());
-    }
 }
 
 /// A limit on a route that no service has never counts anything.
 fn limited_routes(gateway: &GatewayConfig, problems: &mut Problems) {
     let mut known = matchit::Router::new();
-    for (path, item) in Role::ALL
-        .into_iter()
-        .flat_map(|role| role.description().paths.paths)
-    {
+    for (path, item) in Role::all().flat_map(|role| (role.openapi)().paths.paths) {
         // Two services with one path would have been found by their tests.
         let _ = known.insert(path, item);
     }
@@ -77,7 +72,7 @@ fn has(item: &PathItem, method: &Method) -> bool {
 
 /// Each process of auth would issue tokens in the name of the address that it listens on, and refuse those of the others.
 fn one_issuer(settings: &Settings, roles: &Roles, auth: &AuthConfig) -> Result<(), String> {
-    let apart = roles.has(Role::Auth) && !roles.has(Role::Gateway);
+    let apart = roles.has(Role::AUTH) && !roles.has(Role::GATEWAY);
     let Ok(server) = settings.section::<ServerConfig>("server") else {
         return Ok(());
     };

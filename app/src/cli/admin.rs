@@ -41,7 +41,7 @@ impl AdminCommand {
         let data_dir = server.data_dir.clone();
         let listening = server.listen.to_string();
         let platform = Platform::aside(&settings, &server, &data_dir, &listening)?;
-        let auth = Roles::of(&[Role::Auth]);
+        let auth = Roles::of(&[Role::AUTH]);
         let mounted = mount::services(&platform, &settings, &auth, &data_dir).await?;
         mount::migrate(&mounted).await?;
         let (password, made) = password()?;

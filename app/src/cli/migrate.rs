@@ -28,7 +28,7 @@ impl Migrate {
         let mounted = mount::services(&platform, &settings, &Roles::of(&[]), data_dir.path()).await?;
         let mut count = 0;
         for one in &mounted {
-            for (set, migrations) in mount::migration_sets(one) {
+            for (set, migrations) in one.role.migrations() {
                 let names = if self.dry_run {
                     one.db.pending(set, migrations).await?
                 } else {

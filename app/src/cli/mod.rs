@@ -10,6 +10,7 @@ mod migrate;
 mod moving;
 mod provision;
 mod serve;
+mod services;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ enum Command {
     /// Print or check the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// List the services, with their ports, events, routes, metrics and error codes
+    Services(services::Services),
     /// Print the OpenAPI document
     Openapi,
     /// Make somebody an administrator
@@ -67,6 +70,7 @@ impl Cli {
             Command::Move(command) => command.run(&self.settings).await,
             Command::Provision(command) => command.run(&self.settings).await,
             Command::Config(command) => command.run(&self.settings),
+            Command::Services(command) => command.run(),
             Command::Openapi => openapi::print().await,
             Command::Admin(command) => command.run(&self.settings).await,
             Command::Audit(command) => command.run(&self.settings).await,

@@ -152,10 +152,70 @@ fn services_keep_their_sql_under_store() {
     assert!(found.is_empty(), "SQL outside store/:\n{}", found.join("\n"));
 }
 
+/// What `stoa services --json` says of each.
+fn services() -> Vec<serde_json::Value> {
+    let listed = Command::new(env!("CARGO_BIN_EXE_stoa"))
+        .args(["services", "--json"])
+        .output();
+    serde_json::from_slice(&listed.expect("stoa lists its services").stdout).unwrap()
+}
+
+fn names() -> Vec<String> {
+    let name = |service: &serde_json::Value| service["name"].as_str().unwrap().to_owned();
+    services().iter().map(name).collect()
+}
+
+/// The services that keep something.
+pub(crate) fn with_database() -> Vec<String> {
+    let services = services()
+        .into_iter()
+        .filter(|service| service["database"] == true);
+    services
+        .map(|service| service["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_folder_of_a_service_is_one_that_runs_and_no_two_share_a_port() {
+    let folders = fs::read_dir(root().join("services")).unwrap().flatten();
+    let mut folders: Vec<_> = folders
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    let mut listed = names();
+    listed.sort();
+    assert_eq!(listed, folders);
+    let mut ports: Vec<_> = services()
+        .iter()
+        .flat_map(|service| [service["port"].as_u64(), service["rpc_port"].as_u64()])
+        .flatten()
+        .collect();
+    let count = ports.len();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), count, "{ports:?}");
+}
+
+#[test]
+fn what_a_service_wants_to_be_told_of_some_service_tells() {
+    let all = services();
+    let list = |service: &serde_json::Value, key: &str| service[key].as_array().unwrap().clone();
+    let told: Vec<_> = all.iter().flat_map(|service| list(service, "emits")).collect();
+    for service in &all {
+        for event in list(service, "wants") {
+            assert!(
+                told.contains(&event),
+                "{} wants {event}, which nobody tells",
+                service["name"]
+            );
+        }
+    }
+}
+
 #[test]
 fn every_service_has_the_same_shape() {
-    for service in ["auth", "users", "gateway"] {
-        let folder = root().join("services").join(service);
+    for service in names() {
+        let folder = root().join("services").join(&service);
         for needed in ["README.md", "src/lib.rs", "src/config.rs"] {
             assert!(
                 folder.join(needed).is_file(),
@@ -163,8 +223,8 @@ fn every_service_has_the_same_shape() {
             );
         }
     }
-    for service in ["auth", "users"] {
-        let folder = root().join("services").join(service);
+    for service in with_database() {
+        let folder = root().join("services").join(&service);
         for needed in ["src/http", "src/ops", "src/store", "migrations", "tests"] {
             assert!(
                 folder.join(needed).is_dir(),
@@ -178,7 +238,8 @@ fn every_service_has_the_same_shape() {
 fn every_setting_stands_in_the_documents_of_its_service() {
     let defaults: toml::Table =
         toml::from_str(&fs::read_to_string(root().join("stoa.default.toml")).unwrap()).unwrap();
-    for service in ["auth", "users", "gateway"] {
+    for service in names() {
+        let service = service.as_str();
         let readme = fs::read_to_string(root().join("services").join(service).join("README.md")).unwrap();
         let missing: Vec<_> = defaults[service]
             .as_table()

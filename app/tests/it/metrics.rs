@@ -14,7 +14,7 @@ async fn waits_and_what_is_still_to_do_are_told_for_each_service() {
     let stoa = Stoa::serve(&data_dir);
     stoa.register("ada@example.com").await;
     let mut wanted = Vec::new();
-    for service in ["auth", "users"] {
+    for service in crate::architecture::with_database() {
         for name in [
             "stoa_db_pool_wait_seconds_bucket",
             "stoa_jobs_ready",

@@ -192,7 +192,7 @@ fn buckets() {
             "look like file:///",
             format!("ftp://stoa:{PASSWORD}@{NOBODY}"),
         ),
-        bucket("there is no such bucket", "s3://nothing"),
+        bucket("the bucket does not exist", "s3://nothing"),
     ]);
     // From now on it looks at keys, and knows none.
     let mut stream = TcpStream::connect(s3.endpoint().trim_start_matches("http://")).unwrap();

@@ -1,12 +1,16 @@
 //! What a service is made of, and what it is handed.
 
-use std::path::PathBuf;
+mod descriptor;
+
+use std::{path::PathBuf, sync::Arc};
+
+pub use descriptor::{Descriptor, Make};
 
 use futures::future::BoxFuture;
 use stoa_cache::Cache;
-use stoa_db::{Db, Migration};
+use stoa_db::Db;
 use stoa_events::{JobHandler, Schedule, Subscription};
-use stoa_http::{Code, Verifier};
+use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
 use stoa_objects::Objects;
@@ -34,6 +38,8 @@ pub struct Env {
     pub data_dir: PathBuf,
     /// The address under which people reach this installation, without a slash at its end.
     pub public_url: String,
+    /// The permissions that endpoints of any service ask for, also of services that run elsewhere.
+    pub permissions: Arc<[String]>,
 }
 
 /// A service, as plain data for the composition root to mount.
@@ -44,16 +50,12 @@ pub struct Service {
     pub router: OpenApiRouter,
     /// Its gRPC side, if others call it.
     pub rpc: Option<stoa_rpc::Server>,
-    /// Its tables.
-    pub migrations: &'static [Migration],
     /// What it does on events.
     pub subscriptions: Vec<Subscription>,
     /// What it does later.
     pub jobs: Vec<JobHandler>,
     /// What it does at set times.
     pub schedules: Vec<Schedule>,
-    /// The error codes that only it answers with.
-    pub codes: &'static [Code],
     /// Runs after migration and before the first request.
     pub start: Option<Start>,
 }

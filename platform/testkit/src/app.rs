@@ -11,7 +11,7 @@ use stoa_http::{Claims, KeyAuthority, TokenSigner, Verifier, openapi::RouteInfo}
 use stoa_kernel::{Clock, Id, SessionId, UserId};
 use stoa_mail::Mail;
 use stoa_rpc::Directory;
-use stoa_service::{Env, Service};
+use stoa_service::{Descriptor, Env, Service};
 use tokio::{net::TcpListener, sync::RwLock, task::JoinHandle};
 use utoipa::{Modify, openapi::OpenApi};
 
@@ -31,7 +31,7 @@ type MakeAuthority = Box<dyn FnOnce(&Directory, &Cache) -> Arc<dyn KeyAuthority>
 /// What a [`TestApp`] is to be made of.
 #[derive(Default)]
 pub struct Builder {
-    services: Vec<(&'static str, Make)>,
+    services: Vec<(&'static Descriptor, Make)>,
     prepare: Vec<Prepare>,
     authority: Option<MakeAuthority>,
 }
@@ -39,8 +39,12 @@ pub struct Builder {
 impl Builder {
     /// With this service. More than one see each other through events and rpc, as in the whole system.
     #[must_use]
-    pub fn service(mut self, name: &'static str, make: impl FnOnce(Env) -> Service + Send + 'static) -> Self {
-        self.services.push((name, Box::new(make)));
+    pub fn service(
+        mut self,
+        descriptor: &'static Descriptor,
+        make: impl FnOnce(Env) -> Service + Send + 'static,
+    ) -> Self {
+        self.services.push((descriptor, Box::new(make)));
         self
     }
 
@@ -70,11 +74,11 @@ impl Builder {
             prepare(&ground.rpc);
         }
         let mut mounted = Vec::new();
-        for (name, make) in self.services {
+        for (Descriptor { name, migrations, .. }, make) in self.services {
             let env = ground.env(&place, name).await;
             let mut service = make(env.clone());
-            assert_eq!(service.name, name, "the service's own name is another");
-            env.db.migrate(name, service.migrations).await.unwrap();
+            assert_eq!(service.name, *name, "the service's own name is another");
+            env.db.migrate(name, migrations).await.unwrap();
             if let Some(server) = service.rpc.take() {
                 ground.rpc.set_local(name, server);
             }
@@ -343,7 +347,7 @@ impl Deref for TestApp {
 
 /// Makes the type that a crate's `#[db_test]`s take: an app of these services, as `$name`, which derefs to [`TestApp`].
 ///
-/// `app!(App, TestApp::builder().service("users", |env| stoa_users::service(env, settings("users"))));`
+/// `app!(App, TestApp::builder().service(&stoa_users::SERVICE, |env| stoa_users::service(env, settings("users"))));`
 #[macro_export]
 macro_rules! app {
     ($(#[$meta:meta])* $visibility:vis $name:ident, $builder:expr) => {

@@ -74,6 +74,7 @@ impl Ground {
             rpc: self.rpc.clone(),
             data_dir,
             public_url: format!("http://{}", self.address),
+            permissions: Arc::default(),
         }
     }
 }

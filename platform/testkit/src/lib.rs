@@ -1,7 +1,7 @@
 //! An app per test: one or more services with real databases, events and HTTP, and fake edges (time, mail, other services).
 //!
 //! ```ignore
-//! stoa_testkit::app!(App, TestApp::builder().service("users", |env| stoa_users::service(env, settings("users"))));
+//! stoa_testkit::app!(App, TestApp::builder().service(&stoa_users::SERVICE, |env| stoa_users::service(env, settings("users"))));
 //!
 //! #[db_test]
 //! async fn a_profile_can_be_changed(app: App) {

@@ -41,7 +41,7 @@ pub(crate) struct Shared {
 
 impl Ctx {
     /// Starts the threads that hash passwords; the keys are opened by [`crate::ops::start`].
-    pub(crate) fn new(env: Env, config: AuthConfig, permissions: Vec<String>) -> Result<Self, String> {
+    pub(crate) fn new(env: Env, config: AuthConfig) -> Result<Self, String> {
         config.check()?;
         Ok(Self(Arc::new(Shared {
             keys: KeyRing::new(env.clock.clone(), &config),
@@ -55,7 +55,7 @@ impl Ctx {
             verifier: env.verifier,
             mailer: env.mailer,
             public_url: env.public_url,
-            permissions: Known::new(permissions),
+            permissions: Known::new(env.permissions.to_vec()),
             config,
         })))
     }

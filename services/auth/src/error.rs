@@ -125,7 +125,7 @@ pub(crate) const TOO_MANY_KEYS: Code = Code {
 };
 
 /// The codes that only this service answers with.
-pub const CODES: &[Code] = &[
+pub(crate) const CODES: &[Code] = &[
     EMAIL_TAKEN,
     REGISTRATION_CLOSED,
     INVALID_CREDENTIALS,

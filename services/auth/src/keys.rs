@@ -196,7 +196,7 @@ mod tests {
             );
             options.clock = clock.clone();
             let db = Db::open(options).await.unwrap();
-            db.migrate("auth", crate::MIGRATIONS).await.unwrap();
+            db.migrate("auth", crate::SERVICE.migrations).await.unwrap();
             let secrets = Secrets::new(folder.path().join("keys"), "").unwrap();
             secrets.load().unwrap();
             Self {

@@ -22,58 +22,16 @@ mod tokens;
 
 use std::path::Path;
 
-use stoa_db::{Migration, migrations};
-use stoa_service::{Env, Service};
-use utoipa::openapi::OpenApi;
+use stoa_auth_api::events::{AccessChanged, RoleChanged, SessionRevoked, UserErased, UserRegistered};
+use stoa_config::{ConfigError, Settings};
+use stoa_db::migrations;
+use stoa_events::Event as _;
+use stoa_service::{Descriptor, Env, Service};
 use zeroize::Zeroizing;
 
 pub use admin::{Admin, AdminError, Existing, create_admin};
 pub use config::{AuthConfig, PasswordConfig, RateLimitConfig, Registration, SameSite};
 use ctx::Ctx;
-pub use error::CODES;
-
-/// What its metrics tell.
-pub const METRICS: &[(&str, &str)] = &[
-    (
-        "stoa_auth_logins_total",
-        "Attempts to sign in, by how they ended.",
-    ),
-    (
-        "stoa_auth_limited_total",
-        "Attempts to sign in that were refused because there had been too many.",
-    ),
-    (
-        "stoa_auth_passwords_total",
-        "Passwords that were to be hashed or checked, by what became of them.",
-    ),
-];
-
-/// The pages that links in mails lead to.
-pub const PAGES: &[&str] = &["/auth/verify", "/auth/reset"];
-
-/// The tables. Numbered in a row, without gaps.
-pub const MIGRATIONS: &[Migration] = migrations![
-    "0001_create_accounts",
-    "0002_create_sessions",
-    "0003_create_refresh_tokens",
-    "0004_create_mail_tokens",
-    "0005_create_known_networks",
-    "0006_create_revocations",
-    "0007_create_roles",
-    "0008_create_totp",
-    "0009_create_api_keys",
-    "0010_create_grants",
-    "0011_disable_accounts",
-    "0012_number_revocations",
-    "0013_create_signing_keys",
-    "0014_raise_roles",
-    "0015_find_grants_by_giver",
-    "0016_answer_refresh_once_more",
-    "0017_count_unsent_mails",
-    "0018_keep_registered_names",
-    "0019_count_repeats",
-    "0020_mark_revocations",
-];
 
 /// The secret that others are made of: `auth.secret`, or the file `keys/secrets.key` in the data folder. Where there is no such
 /// file it is made or, without `make`, none.
@@ -92,31 +50,84 @@ pub fn root_secret(
         .map_err(|e| format!("{}: {e}", folder.join("secrets.key").display()))
 }
 
-/// What its endpoints are, for a process that does not run it.
-#[must_use]
-pub fn description() -> OpenApi {
-    http::router().into_openapi()
+/// The service.
+pub const SERVICE: Descriptor = Descriptor {
+    about: "accounts, sessions, roles, grants and API keys",
+    port: 3001,
+    rpc_port: Some(3101),
+    migrations: migrations![
+        "0001_create_accounts",
+        "0002_create_sessions",
+        "0003_create_refresh_tokens",
+        "0004_create_mail_tokens",
+        "0005_create_known_networks",
+        "0006_create_revocations",
+        "0007_create_roles",
+        "0008_create_totp",
+        "0009_create_api_keys",
+        "0010_create_grants",
+        "0011_disable_accounts",
+        "0012_number_revocations",
+        "0013_create_signing_keys",
+        "0014_raise_roles",
+        "0015_find_grants_by_giver",
+        "0016_answer_refresh_once_more",
+        "0017_count_unsent_mails",
+        "0018_keep_registered_names",
+        "0019_count_repeats",
+        "0020_mark_revocations",
+    ],
+    codes: error::CODES,
+    metrics: &[
+        (
+            "stoa_auth_logins_total",
+            "Attempts to sign in, by how they ended.",
+        ),
+        (
+            "stoa_auth_limited_total",
+            "Attempts to sign in that were refused because there had been too many.",
+        ),
+        (
+            "stoa_auth_passwords_total",
+            "Passwords that were to be hashed or checked, by what became of them.",
+        ),
+    ],
+    emits: &[
+        UserRegistered::NAME,
+        UserErased::NAME,
+        SessionRevoked::NAME,
+        AccessChanged::NAME,
+        RoleChanged::NAME,
+    ],
+    // Links in mails lead to them.
+    pages: &["/auth/verify", "/auth/reset"],
+    openapi: || http::router().into_openapi(),
+    check: |settings| config(settings)?.check().map_err(ConfigError::one),
+    make: Some(|env, settings| service(env, config(settings).map_err(|e| e.to_string())?)),
+    ..Descriptor::named("auth")
+};
+
+fn config(settings: &Settings) -> Result<AuthConfig, ConfigError> {
+    settings.section("auth")
 }
 
-/// The service. `permissions` are those of all services, also of those that run elsewhere: an API key may be for nothing else.
+/// The service with these settings.
 ///
 /// # Errors
 /// When its settings or its signing keys cannot be used, in words for whoever started the program.
-pub fn service(env: Env, config: AuthConfig, permissions: Vec<String>) -> Result<Service, String> {
-    Ok(assemble(&Ctx::new(env, config, permissions)?))
+pub fn service(env: Env, config: AuthConfig) -> Result<Service, String> {
+    Ok(assemble(&Ctx::new(env, config)?))
 }
 
 fn assemble(ctx: &Ctx) -> Service {
     let starting = ctx.clone();
     Service {
-        name: "auth",
+        name: SERVICE.name,
         router: http::router().with_state(ctx.clone()),
         rpc: rpc::server(ctx),
-        migrations: MIGRATIONS,
         subscriptions: Vec::new(),
         jobs: jobs::handlers(ctx),
         schedules: jobs::schedules(),
-        codes: CODES,
         start: Some(Box::new(move || Box::pin(ops::start::start(starting)))),
     }
 }

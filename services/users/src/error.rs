@@ -31,7 +31,7 @@ pub(crate) const IMAGE_UNREADABLE: Code = Code {
 };
 
 /// The codes that only this service answers with.
-pub const CODES: &[Code] = &[
+pub(crate) const CODES: &[Code] = &[
     PROFILE_ERASED,
     PREFERENCES_FULL,
     IMAGE_TOO_LARGE,

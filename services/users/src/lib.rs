@@ -11,38 +11,48 @@ mod store;
 mod view;
 
 pub use config::UsersConfig;
-pub use error::CODES;
 use stoa_auth_api::events::{UserErased, UserRegistered};
-use stoa_db::Migration;
+use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
-use stoa_service::{Env, Service};
-use utoipa::openapi::OpenApi;
+use stoa_service::{Descriptor, Env, Service};
 
-/// The events that it wants to be told of, for a broker to keep them before it has ever run.
-pub const WANTS: &[&str] = &[UserRegistered::NAME, UserErased::NAME];
+use events::{AvatarChanged, PreferenceChanged, ProfileCreated, ProfileErased, ProfileUpdated};
 
-/// The tables of this service.
-pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_profiles", "0002_fold_names"];
+/// The service.
+pub const SERVICE: Descriptor = Descriptor {
+    about: "profiles, preferences, avatars and activity",
+    port: 3002,
+    migrations: stoa_db::migrations!["0001_create_profiles", "0002_fold_names"],
+    codes: error::CODES,
+    wants: &[UserRegistered::NAME, UserErased::NAME],
+    emits: &[
+        ProfileCreated::NAME,
+        ProfileUpdated::NAME,
+        PreferenceChanged::NAME,
+        AvatarChanged::NAME,
+        ProfileErased::NAME,
+    ],
+    openapi: || http::router().into_openapi(),
+    check: |settings| config(settings)?.check().map_err(ConfigError::one),
+    make: Some(|env, settings| Ok(service(env, config(settings).map_err(|e| e.to_string())?))),
+    ..Descriptor::named("users")
+};
 
-/// What its endpoints are, for a process that does not run it.
-#[must_use]
-pub fn description() -> OpenApi {
-    http::router().into_openapi()
+fn config(settings: &Settings) -> Result<UsersConfig, ConfigError> {
+    settings.section("users")
 }
 
-/// The service, to be mounted.
+/// The service with these settings.
 #[must_use]
 pub fn service(env: Env, config: UsersConfig) -> Service {
     let ctx = ctx::Ctx::new(env, config);
     Service {
-        name: "users",
+        name: SERVICE.name,
         router: http::router().with_state(ctx.clone()),
         rpc: None,
-        migrations: MIGRATIONS,
         subscriptions: events::subscriptions(&ctx),
         jobs: jobs::handlers(&ctx),
         schedules: jobs::schedules(),
-        codes: CODES,
         start: Some(Box::new(move || Box::pin(ops::fold::start(ctx)))),
     }
 }

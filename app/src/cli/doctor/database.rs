@@ -3,22 +3,24 @@
 use std::{fmt::Write, path::Path};
 
 use stoa_config::Settings;
-use stoa_db::{Db, Migration, transfer};
+use stoa_db::{Db, transfer};
 use stoa_kernel::Clock;
 
 use crate::{
     audit,
     mount::{self, Error},
+    roles::Role,
 };
 
 /// Looks at the database of one service.
-pub(super) async fn look(settings: &Settings, data_dir: &Path, name: &str) -> Result<String, Error> {
+pub(super) async fn look(settings: &Settings, data_dir: &Path, role: Role) -> Result<String, Error> {
+    let name = role.name();
     let config = mount::database_config(settings, name)?;
     if config.is_embedded() && !data_dir.join(format!("{name}.db")).is_file() {
         return Ok("none yet; `stoa serve` makes it".to_owned());
     }
     let db = mount::database(settings, name, data_dir, &Clock::system()).await?;
-    let mut found = ask(&db, name).await;
+    let mut found = ask(&db, role).await;
     let pending = db.pending("audit", stoa_audit::MIGRATIONS).await?;
     if pending.is_empty()
         && found.is_ok()
@@ -34,7 +36,7 @@ pub(super) async fn look(settings: &Settings, data_dir: &Path, name: &str) -> Re
 }
 
 /// Whether it answers, has the tables of this program, and gets its work done.
-async fn ask(db: &Db, name: &str) -> Result<String, Error> {
+async fn ask(db: &Db, role: Role) -> Result<String, Error> {
     db.ping().await?;
     if let Some(source) = transfer::unfinished(db).await? {
         return Err(format!(
@@ -43,7 +45,7 @@ async fn ask(db: &Db, name: &str) -> Result<String, Error> {
         .into());
     }
     let mut pending = 0;
-    for (set, migrations) in migrations(name) {
+    for (set, migrations) in role.migrations() {
         pending += db.pending(set, migrations).await?.len();
     }
     let server = match db.facts().await? {
@@ -68,23 +70,10 @@ async fn ask(db: &Db, name: &str) -> Result<String, Error> {
         // They hold nothing up.
         let _ = write!(
             found,
-            ", {} dead letters: see `stoa jobs dead --service {name}`",
-            queue.dead
+            ", {} dead letters: see `stoa jobs dead --service {}`",
+            queue.dead,
+            role.name()
         );
     }
     Ok(found)
-}
-
-/// As `mount::migration_sets`, of a service that is not made.
-fn migrations(name: &str) -> Vec<(&str, &'static [Migration])> {
-    let own = match name {
-        "auth" => stoa_auth::MIGRATIONS,
-        "users" => stoa_users::MIGRATIONS,
-        _ => &[],
-    };
-    vec![
-        ("events", stoa_events::MIGRATIONS),
-        ("audit", stoa_audit::MIGRATIONS),
-        (name, own),
-    ]
 }

@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) async fn look(report: &mut Report, settings: &Settings, data_dir: &Path) -> Result<(), Error> {
     let wants: Vec<_> = Role::with_database()
-        .map(|role| (role.name(), role.wants()))
+        .map(|role| (role.name(), role.wants))
         .collect();
     for (service, section) in users_of(settings, "bus") {
         let config: BusConfig = settings.engine_section("bus", service)?;

@@ -42,7 +42,7 @@ async fn run(args: &SettingsArgs, roles: &Roles) -> Result<ExitCode, Error> {
     if readable {
         certificates::look(&mut report, &loaded, &server);
         for role in Role::with_database() {
-            let found = database::look(&loaded, &server.data_dir, role.name()).await;
+            let found = database::look(&loaded, &server.data_dir, role).await;
             report.add(&format!("{} database", role.name()), found);
         }
         engines::look(&mut report, &loaded, &server.data_dir).await?;

@@ -130,11 +130,11 @@ impl System {
                 *stoa = Some(started);
             }
             Place::Alone(split) => tokio::task::block_in_place(|| {
-                for service in stoa_split::SERVICES.into_iter().rev() {
-                    split.nodes(service).into_iter().for_each(&end);
+                for service in split.services().into_iter().rev() {
+                    split.nodes(&service).into_iter().for_each(&end);
                 }
-                for service in stoa_split::SERVICES {
-                    for node in split.nodes(service) {
+                for service in split.services() {
+                    for node in split.nodes(&service) {
                         node.start();
                         node.wait();
                     }

@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::Method;
 use serde_json::Value;
-use stoa_split::{SERVICES, Split};
+use stoa_split::Split;
 use tokio::task::block_in_place;
 
 use super::{email, split_alone, traffic::Traffic};
@@ -24,10 +24,10 @@ async fn every_process_is_restarted_in_turn_and_not_one_request_fails() {
         return;
     };
     let traffic = Traffic::start(&split.url()).await;
-    for service in SERVICES {
+    for service in split.services() {
         for number in 0..2 {
             traffic.flows(SOME).await;
-            block_in_place(|| split.nodes(service)[number].restart());
+            block_in_place(|| split.nodes(&service)[number].restart());
             tokio::time::sleep(FOUND).await;
         }
     }
@@ -41,14 +41,14 @@ async fn a_process_is_killed_and_only_posts_that_were_under_way_fail() {
     let Some(mut split) = split_alone("no process is killed").await else {
         return;
     };
-    for service in SERVICES {
+    for service in split.services() {
         let traffic = Traffic::start(&split.url()).await;
         traffic.flows(SOME).await;
-        block_in_place(|| split.nodes(service)[0].kill());
+        block_in_place(|| split.nodes(&service)[0].kill());
         let killed = Instant::now();
         traffic.flows(4 * SOME).await;
         block_in_place(|| {
-            let node = &mut split.nodes(service)[0];
+            let node = &mut split.nodes(&service)[0];
             node.start();
             node.wait();
         });
@@ -106,6 +106,6 @@ async fn a_session_that_ends_on_one_process_is_refused_by_every_other_within_a_s
 
 /// Calls to each process of a service, by its own port.
 fn callers(split: &mut Split, service: &str) -> Vec<Caller> {
-    let nodes = split.nodes(service);
+    let nodes = split.nodes(&service);
     nodes.into_iter().map(|node| Caller::new(node.url())).collect()
 }

@@ -295,7 +295,7 @@ fn the_log_does_not_grow_without_bound_while_there_is_always_somebody_reading() 
             .map(|_| {
                 let db = db.clone();
                 // Keeps its view of the data for some milliseconds, always one or another of them.
-                let slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+                let slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) \
                      SELECT COUNT(*) FROM n, (SELECT COUNT(*) FROM blocks) AS b";
                 tokio::spawn(async move {
                     while db.fetch_one::<i64>(slow, &[]).await.is_ok() {}

@@ -104,7 +104,7 @@ async fn a_bucket_that_is_not_there_is_told() {
         words.contains("s3://nobodys-bucket at http://127.0.0.1"),
         "{words}"
     );
-    assert!(words.contains("there is no such bucket"), "{words}");
+    assert!(words.contains("the bucket does not exist"), "{words}");
 }
 
 #[tokio::test]

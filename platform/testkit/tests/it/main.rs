@@ -11,7 +11,7 @@ use stoa_testkit::{TestApp, assert_problem};
 
 use crate::service::{NoteTaken, service};
 
-stoa_testkit::app!(App, TestApp::builder().service("notes", service));
+stoa_testkit::app!(App, TestApp::builder().service(&service::NOTES, service::service));
 
 #[db_test]
 async fn requests_reach_the_service_through_an_edge(app: App) {

@@ -8,7 +8,7 @@ use stoa_events::{Event, Job, JobHandler, Subscription, TxExt};
 use stoa_http::{Caller, Json, Problems, Result};
 use stoa_kernel::{Id, UserId};
 use stoa_mail::{Mail, Mailer};
-use stoa_service::{Env, Service};
+use stoa_service::{Descriptor, Env, Service};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -110,6 +110,11 @@ fn send_mail(mailer: Mailer) -> JobHandler {
     })
 }
 
+pub(crate) const NOTES: Descriptor = Descriptor {
+    migrations: MIGRATIONS,
+    ..Descriptor::named("notes")
+};
+
 pub(crate) fn service(env: Env) -> Service {
     Service {
         name: "notes",
@@ -117,11 +122,9 @@ pub(crate) fn service(env: Env) -> Service {
             .routes(routes!(take, list))
             .with_state(env.db),
         rpc: None,
-        migrations: MIGRATIONS,
         subscriptions: vec![on_note_taken()],
         jobs: vec![send_mail(env.mailer)],
         schedules: Vec::new(),
-        codes: &[],
         start: None,
     }
 }

@@ -194,8 +194,8 @@ mod tests {
         let (made, handed) = mpsc::channel();
         let mut config: crate::AuthConfig = stoa_testkit::settings("auth");
         config.password.memory_kib = 64;
-        let app = TestApp::builder().service("auth", move |env| {
-            let ctx = Ctx::new(env, config, Vec::new()).unwrap();
+        let app = TestApp::builder().service(&crate::SERVICE, move |env| {
+            let ctx = Ctx::new(env, config).unwrap();
             made.send(ctx.clone()).unwrap();
             crate::assemble(&ctx)
         });

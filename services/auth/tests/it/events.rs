@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stoa_auth_api::events::{AccessChanged, RoleChanged, SessionRevoked, UserErased, UserRegistered};
 use stoa_db::{Engine, db_test};
 use stoa_events::{Event, Subscription, Work};
-use stoa_service::Service;
+use stoa_service::{Descriptor, Service};
 use stoa_testkit::TestApp;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -28,7 +28,7 @@ impl stoa_db::testing::DbTest for App {
         let heard = Heard::default();
         let ears = Arc::clone(&heard);
         let app = auth(|_| {})
-            .service("listener", move |_| listener(&ears))
+            .service(&LISTENER, move |_| listener(&ears))
             .start(engine)
             .await;
         (
@@ -52,12 +52,13 @@ impl App {
     }
 }
 
+const LISTENER: Descriptor = Descriptor::named("listener");
+
 fn listener(ears: &Heard) -> Service {
     Service {
         name: "listener",
         router: OpenApiRouter::new(),
         rpc: None,
-        migrations: &[],
         subscriptions: vec![
             hear::<UserRegistered>("listener.registered", ears),
             hear::<SessionRevoked>("listener.revoked", ears),
@@ -67,7 +68,6 @@ fn listener(ears: &Heard) -> Service {
         ],
         jobs: Vec::new(),
         schedules: Vec::new(),
-        codes: &[],
         start: None,
     }
 }

@@ -54,7 +54,7 @@ async fn restarted(app: &TestApp) -> Verifier {
     let mut env = app.env().clone();
     env.verifier = Verifier::new(FORMER_ISSUER, env.clock.clone());
     let verifier = env.verifier.clone();
-    let service = stoa_auth::service(env, config(|_| {}), crate::others()).unwrap();
+    let service = stoa_auth::service(env, config(|_| {})).unwrap();
     service.start.unwrap()().await.unwrap();
     verifier
 }

@@ -32,6 +32,8 @@ mod totp;
 mod trust;
 mod verify_email;
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use stoa_audit::Filter;
 use stoa_auth::AuthConfig;
@@ -59,13 +61,14 @@ fn config(change: impl FnOnce(&mut AuthConfig)) -> AuthConfig {
 }
 
 fn auth(change: fn(&mut AuthConfig)) -> Builder {
-    TestApp::builder().service("auth", move |env| {
-        stoa_auth::service(env, config(change), others()).unwrap()
+    TestApp::builder().service(&stoa_auth::SERVICE, move |mut env| {
+        env.permissions = others();
+        stoa_auth::service(env, config(change)).unwrap()
     })
 }
 
 /// Permissions of services that are not here.
-fn others() -> Vec<String> {
+fn others() -> Arc<[String]> {
     [
         "account.read",
         "account.write",
@@ -81,7 +84,7 @@ fn others() -> Vec<String> {
         "users.read",
     ]
     .map(str::to_owned)
-    .to_vec()
+    .into()
 }
 
 /// Somebody who is signed in.

@@ -40,8 +40,8 @@ pub(crate) fn builder_beside(auth: OneGrant, change: impl FnOnce(&mut UsersConfi
     let mut config: UsersConfig = settings("users");
     change(&mut config);
     TestApp::builder()
-        .service("users", |env| stoa_users::service(env, config))
-        .service("listener", listener)
+        .service(&stoa_users::SERVICE, |env| stoa_users::service(env, config))
+        .service(&LISTENER, listener)
         .rpc(move |directory| stand_in(directory, auth))
 }
 
@@ -116,13 +116,17 @@ const LISTENER_MIGRATIONS: &[Migration] = &[Migration::new(
     "CREATE TABLE heard (name TEXT NOT NULL, data TEXT NOT NULL)",
 )];
 
+const LISTENER: Descriptor = Descriptor {
+    migrations: LISTENER_MIGRATIONS,
+    ..Descriptor::named("listener")
+};
+
 /// Writes down what users tells others.
 fn listener(_: Env) -> Service {
     Service {
         name: "listener",
         router: OpenApiRouter::new(),
         rpc: None,
-        migrations: LISTENER_MIGRATIONS,
         subscriptions: vec![
             hear::<ProfileCreated>("listener.profile_created"),
             hear::<ProfileUpdated>("listener.profile_updated"),
@@ -132,7 +136,6 @@ fn listener(_: Env) -> Service {
         ],
         jobs: Vec::new(),
         schedules: Vec::new(),
-        codes: &[],
         start: None,
     }
 }

@@ -1,0 +1,93 @@
+//! `stoa services`: what there is, for people and for what is generated from it.
+
+use std::{collections::BTreeSet, process::ExitCode};
+
+use serde::Serialize;
+use stoa_http::openapi::RouteInfo;
+
+use super::say;
+use crate::{mount::Error, roles::Role};
+
+/// List the services, with their ports, events, routes, metrics and error codes
+///
+/// Deployment files, dashboards and tests take the services from here. Nothing is opened or started.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Services {
+    /// One JSON list
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is known of a service without running it.
+#[derive(Serialize)]
+struct Known {
+    name: &'static str,
+    about: &'static str,
+    /// Of its requests, when it runs apart.
+    port: u16,
+    /// Of the calls of other services.
+    rpc_port: Option<u16>,
+    database: bool,
+    emits: &'static [&'static str],
+    wants: &'static [&'static str],
+    pages: &'static [&'static str],
+    permissions: BTreeSet<String>,
+    routes: Vec<Route>,
+    metrics: Vec<&'static str>,
+    codes: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Route {
+    method: String,
+    path: String,
+}
+
+impl Known {
+    fn of(role: Role) -> Self {
+        let routes = stoa_http::openapi::routes(&(role.openapi)());
+        Self {
+            name: role.name,
+            about: role.about,
+            port: role.port,
+            rpc_port: role.rpc_port,
+            database: role.has_database(),
+            emits: role.emits,
+            wants: role.wants,
+            pages: role.pages,
+            permissions: role.permissions(),
+            routes: routes.into_iter().map(Route::of).collect(),
+            metrics: role.metrics.iter().map(|(name, _)| *name).collect(),
+            codes: role.codes.iter().map(|code| code.code).collect(),
+        }
+    }
+}
+
+impl Route {
+    fn of(route: RouteInfo) -> Self {
+        Self {
+            method: route.method.to_string(),
+            path: route.path,
+        }
+    }
+}
+
+impl Services {
+    pub(crate) fn run(&self) -> Result<ExitCode, Error> {
+        let all: Vec<_> = Role::all().map(Known::of).collect();
+        if self.json {
+            say(serde_json::to_string_pretty(&all)?);
+        } else {
+            for one in &all {
+                say(format!(
+                    "{:10} {:5}  {:3} routes  {}",
+                    one.name,
+                    one.port,
+                    one.routes.len(),
+                    one.about
+                ));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,71 @@
+//! What is known of a service without running it.
+
+use stoa_config::{ConfigError, Settings};
+use stoa_db::Migration;
+use stoa_http::Code;
+use utoipa::openapi::OpenApi;
+
+use crate::{Env, Service};
+
+/// A service: what must be known of it where it does not run, and how it is made where it does. One constant for each service,
+/// named `SERVICE`.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Its name: of its database, its settings and its paths. Of `a-z`, `0-9` and `_`.
+    pub name: &'static str,
+    /// What it is for, in a line.
+    pub about: &'static str,
+    /// The port that its requests come by when it runs apart.
+    pub port: u16,
+    /// The port that calls of other services come by when it runs apart; none if nobody calls it.
+    pub rpc_port: Option<u16>,
+    /// Its tables. None for a service without a database.
+    pub migrations: &'static [Migration],
+    /// The error codes that only it answers with.
+    pub codes: &'static [Code],
+    /// What its metrics tell: name and help.
+    pub metrics: &'static [(&'static str, &'static str)],
+    /// The events that it wants to be told of, for a broker to keep them before it has ever run.
+    pub wants: &'static [&'static str],
+    /// The events that it tells.
+    pub emits: &'static [&'static str],
+    /// Its pages, which the description of the API does not list.
+    pub pages: &'static [&'static str],
+    /// What its endpoints are.
+    pub openapi: fn() -> OpenApi,
+    /// Refuses settings that it could not work with, without opening anything.
+    pub check: fn(&Settings) -> Result<(), ConfigError>,
+    /// Makes it. None for the gateway: it is the edge around all others.
+    pub make: Option<Make>,
+}
+
+/// Makes a service, of what it is handed and of its settings. An error has words for whoever starts the program.
+pub type Make = fn(Env, &Settings) -> Result<Service, String>;
+
+impl Descriptor {
+    /// A service of this name with nothing in it yet.
+    #[must_use]
+    pub const fn named(name: &'static str) -> Self {
+        Self {
+            name,
+            about: "",
+            port: 0,
+            rpc_port: None,
+            migrations: &[],
+            codes: &[],
+            metrics: &[],
+            wants: &[],
+            emits: &[],
+            pages: &[],
+            openapi: OpenApi::default,
+            check: |_| Ok(()),
+            make: None,
+        }
+    }
+
+    /// Whether it keeps something.
+    #[must_use]
+    pub const fn has_database(&self) -> bool {
+        !self.migrations.is_empty()
+    }
+}
