@@ -106,6 +106,6 @@ async fn a_session_that_ends_on_one_process_is_refused_by_every_other_within_a_s
 
 /// Calls to each process of a service, by its own port.
 fn callers(split: &mut Split, service: &str) -> Vec<Caller> {
-    let nodes = split.nodes(&service);
+    let nodes = split.nodes(service);
     nodes.into_iter().map(|node| Caller::new(node.url())).collect()
 }

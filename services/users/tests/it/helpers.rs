@@ -16,7 +16,7 @@ use stoa_db::{Db, FromRow, Migration, Tx};
 use stoa_events::{Event, Subscription};
 use stoa_kernel::UserId;
 use stoa_rpc::{Directory, Server};
-use stoa_service::{Env, Service};
+use stoa_service::{Descriptor, Env, Service};
 use stoa_testkit::{Answer, Builder, TestApp, settings};
 use stoa_users::{
     UsersConfig,
