@@ -128,11 +128,14 @@ pub(crate) async fn count_unsealed(db: &Db, time: Timestamp) -> Result<(i64, i64
 
 /// Sealed entries from number `from` on.
 pub(crate) async fn sealed(db: &Db, from: i64, most: u32) -> Result<Vec<Row>, Error> {
-    db.fetch_all(
-        &format!("SELECT {COLUMNS} FROM audit WHERE seq >= $1 ORDER BY seq LIMIT $2"),
-        &[&from, &most],
-    )
-    .await
+    sealed_from(db, from, false, most).await
+}
+
+/// Sealed entries from number `from` on, or `behind` it: SQLite keeps numbers that are not whole, too.
+pub(crate) async fn sealed_from(db: &Db, from: i64, behind: bool, most: u32) -> Result<Vec<Row>, Error> {
+    let than = if behind { ">" } else { ">=" };
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq {than} $1 ORDER BY seq LIMIT $2");
+    db.fetch_all(&sql, &[&from, &most]).await
 }
 
 /// The head; none while nothing was sealed.

@@ -203,14 +203,14 @@ impl Walk<'_> {
     async fn go(&mut self, db: &Db, mut progress: impl FnMut(i64)) -> Result<Option<BrokenAt>, Error> {
         let mut page = PAGE;
         // From the lowest number there can be: an entry put in before the first is also found.
-        let mut from = i64::MIN;
+        let (mut from, mut behind) = (i64::MIN, false);
         loop {
             // The head before the entries: all that it counts are there, and what it counted before this page was read.
             let head = match self.head(db).await {
                 Err(Error::Column { .. }) => return Ok(self.broken("the head cannot be read")),
                 other => other?,
             };
-            let rows = match store::sealed(db, from, page).await {
+            let rows = match store::sealed_from(db, from, behind, page).await {
                 // Some value of this page is of a type that nobody writes. Its entry is found one by one.
                 Err(Error::Column { .. }) if page > 1 => {
                     page = 1;
@@ -232,7 +232,8 @@ impl Walk<'_> {
                     return Ok(Some(broken));
                 }
             }
-            from = self.seq.saturating_add(1);
+            from = self.seq;
+            behind = true;
             progress(self.seq);
         }
     }

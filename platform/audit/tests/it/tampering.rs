@@ -218,3 +218,22 @@ fn values_of_types_that_nobody_writes_are_found() {
         assert_eq!(log.broken_at("head").await, 1);
     });
 }
+
+/// SQLite takes numbers that are not whole, and pages end at whole ones.
+#[test]
+fn an_entry_between_two_pages_is_found() {
+    run(Engine::Sqlite, async |log: Log| {
+        let mut tx = log.db.begin().await.unwrap();
+        for _ in 0..1500 {
+            tx.audit(&Entry::new(None, "thing.change", "thing", None))
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+        log.sealer().stop().await;
+        let sql = "INSERT INTO audit (id, at, action, resource_kind, detail, seq, hash) \
+            SELECT x'00', at, 'thing.forged', resource_kind, detail, 1000.5, hash FROM audit WHERE seq = 1";
+        log.tamper(1, sql).await;
+        assert!(log.verify().await.broken_at.is_some());
+    });
+}

@@ -9,7 +9,7 @@ use serde_json::json;
 use stoa_db::db_test;
 use stoa_testkit::{TestApp, assert_problem};
 
-use crate::service::{NoteTaken, service};
+use crate::service::NoteTaken;
 
 stoa_testkit::app!(App, TestApp::builder().service(&service::NOTES, service::service));
 

@@ -66,10 +66,11 @@ impl Proxies {
             source.secure = first.trim_ascii().eq_ignore_ascii_case(b"https");
         }
         let lines = headers.get_all(FORWARDED_FOR).into_iter().rev();
-        let hops = lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
+        // Byte by byte: what a caller wrote that is no text must not hide what a proxy put behind it.
+        let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         // Members of a list may be empty (RFC 9110, 5.6.1).
-        for hop in hops.map(str::trim).filter(|hop| !hop.is_empty()) {
-            let Some(address) = parse(hop) else {
+        for hop in hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty()) {
+            let Some(address) = str::from_utf8(hop).ok().and_then(parse) else {
                 // Whatever is left of it is not believed either.
                 self.warn_unreadable(source.address);
                 break;
@@ -192,6 +193,15 @@ mod tests {
         assert_eq!(source("10.0.0.1", &["1.2.3.4, unknown, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(source("10.0.0.1", &["unknown"]), "10.0.0.1");
         assert_eq!(source("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_is_no_text_hides_nothing_behind_it() {
+        let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()], "http://x");
+        let line = HeaderValue::from_bytes(b"\xe9, 1.2.3.4").unwrap();
+        let headers = HeaderMap::from_iter([(FORWARDED_FOR, line)]);
+        let found = proxies.source("10.0.0.1".parse().unwrap(), &headers);
+        assert_eq!(found.address.to_string(), "1.2.3.4");
     }
 
     #[test]

@@ -25,9 +25,6 @@ use tokio::time::{Sleep, sleep};
 
 use crate::{codes::BODY_TOO_SLOW, config::SHARE};
 
-/// What a piece of a body takes up beside its bytes while the body is put together.
-const PIECE: usize = 64;
-
 /// What bodies take up that are still arriving, or being worked on.
 pub(super) struct Bodies {
     max: usize,
@@ -263,7 +260,7 @@ where
         };
         // What came with its head needs no counting: as much was read already.
         let whole = self.received == bytes as u64 && self.body.is_end_stream();
-        if whole || held.add(bytes + PIECE) {
+        if whole || held.add(bytes) {
             return Ok(());
         }
         Err(Phase::NoRoom)

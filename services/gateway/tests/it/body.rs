@@ -41,21 +41,6 @@ async fn a_body_is_taken_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn a_body_in_many_pieces_counts_for_what_it_takes_up() {
-    let story = story("bodies_max = 400000");
-    let body = |piece: &'static [u8]| {
-        let pieces = std::iter::repeat_n(Bytes::from_static(piece), 10_000 / piece.len());
-        Body::from_stream(stream::iter(pieces.map(Ok::<_, std::io::Error>)))
-    };
-    let whole = story
-        .send_body(request("POST", "/echo"), body(&[b'x'; 1000]))
-        .await;
-    assert_eq!((whole.status, whole.body.len()), (200, 10_000));
-    let pieces = story.send_body(request("POST", "/echo"), body(b"x")).await;
-    assert_eq!((pieces.status, pieces.code().as_str()), (503, "unavailable"));
-}
-
-#[tokio::test]
 async fn the_limit_may_be_larger_than_the_frameworks() {
     let story = story("max_body = 4194304\nmax_json = 4194304");
     assert_eq!(
