@@ -141,12 +141,18 @@ impl<'a> FromSql<'a> for Read<'a> {
 /// Whether it failed for want of a connection, so that nothing is known of what was sent last.
 pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
-        Some(code) => [
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-        ]
-        .contains(code),
+        Some(code) => {
+            [
+                SqlState::ADMIN_SHUTDOWN,
+                SqlState::CRASH_SHUTDOWN,
+                SqlState::CANNOT_CONNECT_NOW,
+                SqlState::IDLE_SESSION_TIMEOUT,
+                SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            ]
+            .contains(code)
+                // A pooler that hangs up says why with one of these, and names no severity but in words.
+                || code.code().starts_with("08") && error.as_db_error().is_some_and(|e| e.severity() == "FATAL")
+        }
         None => {
             error.is_closed()
                 || error

@@ -59,6 +59,15 @@ pub(super) enum Stopped {
     Failed(Error),
 }
 
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Busy => Self::Again,
+            other => Self::Failed(other),
+        }
+    }
+}
+
 impl Lane {
     /// The address is one whose connections only read.
     pub(super) async fn connect(address: &Arc<Address>) -> Result<Arc<Self>, Error> {

@@ -46,7 +46,7 @@ impl Lanes {
         params: &[&dyn ToValue],
         vital: bool,
     ) -> Result<Vec<Row>, Stopped> {
-        let lane = self.lane(vital).await.map_err(Stopped::Failed)?;
+        let lane = self.lane(vital).await?;
         lane.query(sql, params).await
     }
 

@@ -115,16 +115,10 @@ impl Readers {
             Quick::Lanes(lanes) => lanes.query(sql, params, vital).await,
             Quick::Apart { pool, vital: apart } => {
                 let pool = if vital { apart } else { pool };
-                let client = client(pool).await.map_err(Stopped::Failed)?;
-                match timeout(
-                    PATIENCE,
-                    self.query_on(Lent::new(client, &self.address), sql, params),
-                )
-                .await
-                {
-                    Ok(Ok(rows)) => Ok(rows),
-                    Ok(Err(Error::Busy)) => Err(Stopped::Again),
-                    Ok(Err(error)) => Err(Stopped::Failed(error)),
+                let client = client(pool).await?;
+                let lent = Lent::new(client, &self.address);
+                match timeout(PATIENCE, self.query_on(lent, sql, params)).await {
+                    Ok(found) => Ok(found?),
                     Err(_) => Err(Stopped::Slow),
                 }
             }

@@ -95,7 +95,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     }
 }
 
-/// Passes everything between clients and the server, until it is told to cut a connection at its COMMIT.
+/// Passes everything between clients and the server, until it is told to cut a connection.
 struct Proxy {
     url: String,
     cut: Arc<AtomicU8>,
@@ -106,6 +106,10 @@ const PASS: u8 = 0;
 const CUT_BEFORE: u8 = 1;
 /// The server does it, and its answer is lost.
 const CUT_AFTER: u8 = 2;
+/// The next message is answered with what PgBouncer says when it hangs up.
+const HANG_UP: u8 = 3;
+/// FATAL, with no severity for programs, and 08P01.
+const HUNG_UP: &[u8] = b"E\0\0\0\x2dSFATAL\0C08P01\0Minvalid server parameter\0\0";
 
 impl Proxy {
     async fn start(port: u16) -> Self {
@@ -132,11 +136,16 @@ async fn pass(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let muted = Arc::new(AtomicBool::new(false));
+    let hangs_up = Arc::new(AtomicBool::new(false));
     let back = tokio::spawn({
-        let muted = Arc::clone(&muted);
+        let (muted, hangs_up) = (Arc::clone(&muted), Arc::clone(&hangs_up));
         async move {
             let mut buffer = vec![0; 65536];
             while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+                if hangs_up.load(Ordering::SeqCst) {
+                    let _ = to_client.write_all(HUNG_UP).await;
+                    return;
+                }
                 if muted.load(Ordering::SeqCst) || to_client.write_all(&buffer[..count]).await.is_err() {
                     return;
                 }
@@ -146,6 +155,15 @@ async fn pass(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
     let mut buffer = vec![0; 65536];
     while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
         let sent = &buffer[..count];
+        if cut
+            .compare_exchange(HANG_UP, PASS, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+        {
+            hangs_up.store(true, Ordering::SeqCst);
+            to_server.write_all(sent).await.unwrap();
+            back.await.unwrap();
+            return;
+        }
         if sent.windows(6).any(|six| six == b"COMMIT") {
             match cut.load(Ordering::SeqCst) {
                 CUT_BEFORE => break,
@@ -246,5 +264,27 @@ async fn nothing_is_acknowledged_that_a_killed_server_has_not() {
             acknowledged.contains(id) || unknown.contains(id),
             "{id} is there, though its writer was told otherwise"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_asked_again_where_the_pooler_hangs_up_and_says_why() {
+    assert_eq!(HUNG_UP.len() - 1, usize::from(HUNG_UP[4]), "as long as it says");
+    let postgres = Postgres::start();
+    let proxy = Proxy::start(postgres.port()).await;
+    for pooler in [false, true] {
+        let db = Db::open(DbOptions {
+            pooler,
+            ..options(proxy.url.clone())
+        })
+        .await
+        .unwrap();
+        for _ in 0..5 {
+            let read: i64 = db.fetch_one("SELECT CAST(1 AS BIGINT)", &[]).await.unwrap();
+            assert_eq!(read, 1);
+            db.begin().await.unwrap().commit().await.unwrap();
+            proxy.cut.store(HANG_UP, Ordering::SeqCst);
+        }
+        proxy.cut.store(PASS, Ordering::SeqCst);
     }
 }
