@@ -56,4 +56,4 @@ pub const METRICS: &[(&str, &str)] = &[
 ];
 
 /// The tables of this crate, applied to each service's database as the set "audit".
-pub const MIGRATIONS: &[Migration] = stoa_db::migrations!["0001_create_audit", "0002_sign_heads"];
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!();

@@ -35,6 +35,6 @@ pub use facts::Facts;
 pub use migration::{Migration, MigrationReport};
 pub use row::{FromRow, Row};
 pub use settle::settled;
-pub use stoa_db_macros::{FromRow, db_test};
+pub use stoa_db_macros::{FromRow, db_test, migrations};
 pub use tx::Tx;
 pub use value::{FromValue, Json, ToValue, ValueRef};

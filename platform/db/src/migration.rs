@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Db, Engine, Error, FromRow, Row, Tx};
 
-/// One migration. Made by [`migrations!`](crate::migrations).
+/// One migration. A crate's own are made by [`migrations!`](crate::migrations).
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
     /// From its name: 1 for `0001_create_users`.
@@ -44,17 +44,6 @@ impl Migration {
     fn checksum(&self) -> String {
         hex::encode(Sha256::digest(self.sql.replace("\r\n", "\n").as_bytes()))
     }
-}
-
-/// `migrations!["0001_create_users", …]` reads `migrations/0001_create_users.sql` of the crate that it stands in.
-#[macro_export]
-macro_rules! migrations {
-    ($($name:literal),* $(,)?) => {
-        &[$($crate::Migration::new(
-            $name,
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $name, ".sql")),
-        )),*]
-    };
 }
 
 /// What was done.

@@ -73,7 +73,7 @@ use stoa_db::Migration;
 
 /// The tables of this crate, applied to each service's database as the set "events".
 pub const MIGRATIONS: &[Migration] =
-    stoa_db::migrations!["0001_create_events", "0002_create_leases", "0003_wait_apart"];
+    stoa_db::migrations!();
 
 /// Single steps of the machinery, so that tests can stop between any two of them.
 #[doc(hidden)]

@@ -22,7 +22,7 @@ use events::{AvatarChanged, PreferenceChanged, ProfileCreated, ProfileErased, Pr
 pub const SERVICE: Descriptor = Descriptor {
     about: "profiles, preferences, avatars and activity",
     port: 3002,
-    migrations: stoa_db::migrations!["0001_create_profiles", "0002_fold_names"],
+    migrations: stoa_db::migrations!(),
     codes: error::CODES,
     wants: &[UserRegistered::NAME, UserErased::NAME],
     emits: &[

@@ -1,4 +1,6 @@
-//! `#[derive(FromRow)]` and `#[db_test]` of the crate `stoa-db`.
+//! `#[derive(FromRow)]`, `#[db_test]` and `migrations!()` of the crate `stoa-db`.
+
+mod migrations;
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
@@ -54,6 +56,16 @@ fn column(field: &Field) -> Result<String> {
         })?;
     }
     Ok(name.trim_start_matches("r#").to_owned())
+}
+
+/// `migrations!()`: the files of the folder `migrations` of the crate that it stands in, in order: `0001_create_users.sql`, …, as
+/// `&[Migration]`. A number that is missing or there twice does not compile. For Cargo to see a new file, the crate's `build.rs`
+/// prints `cargo:rerun-if-changed=migrations`.
+#[proc_macro]
+pub fn migrations(input: TokenStream) -> TokenStream {
+    migrations::expand(&input.into())
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }
 
 /// Turns `async fn story(db: T)`, where `T: stoa_db::testing::DbTest`, into two tests: `story::sqlite` and `story::postgres`.
