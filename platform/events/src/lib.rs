@@ -72,8 +72,7 @@ pub use worker::{Registered, Worker, WorkerOptions};
 use stoa_db::Migration;
 
 /// The tables of this crate, applied to each service's database as the set "events".
-pub const MIGRATIONS: &[Migration] =
-    stoa_db::migrations!();
+pub const MIGRATIONS: &[Migration] = stoa_db::migrations!();
 
 /// Single steps of the machinery, so that tests can stop between any two of them.
 #[doc(hidden)]

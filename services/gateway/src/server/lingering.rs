@@ -30,12 +30,11 @@ impl Lingering {
     /// The request with such a body. On HTTP/2 a body ends without its connection.
     pub(super) fn of(request: Request<Incoming>) -> Request<Self> {
         let (parts, body) = request.into_parts();
-        let sent = parts.version < Version::HTTP_2 && !parts.headers.contains_key(header::EXPECT);
-        let body = Self {
-            body: Some(body),
-            sent,
-        };
-        Request::from_parts(parts, body)
+        // Most have no body.
+        let body = Some(body).filter(|body| !body.is_end_stream());
+        let sent =
+            body.is_some() && parts.version < Version::HTTP_2 && !parts.headers.contains_key(header::EXPECT);
+        Request::from_parts(parts, Self { body, sent })
     }
 }
 
