@@ -40,6 +40,11 @@ crash: ## Break things under load, check that nothing is lost or doubled (ROUNDS
 bench: ## Measure side by side with wrk; writes docs/benchmarks.md
 	tools/bench.sh
 
+.PHONY: defaults
+defaults: ## Write stoa.default.toml anew after a service's defaults.toml has changed
+	$(CARGO) run --quiet --locked --package stoa -- config print --defaults > target/defaults.toml
+	mv target/defaults.toml stoa.default.toml
+
 .PHONY: openapi
 openapi: ## Write docs/openapi.json anew after an endpoint has changed
 	$(CARGO) run --quiet --locked --package stoa -- openapi > docs/openapi.json

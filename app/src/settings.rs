@@ -8,13 +8,28 @@ use stoa_kernel::Period;
 
 use crate::roles::Role;
 
-/// Every key with its default: the schema of all settings.
-pub(crate) const DEFAULTS: &str = include_str!("../../stoa.default.toml");
+/// Every key with its default, as TOML with explanations: what all services share, then what each has. It is the schema of all
+/// settings, and `stoa.default.toml`.
+pub(crate) fn defaults() -> String {
+    let mut upstreams = String::new();
+    for role in Role::with_database() {
+        upstreams.push_str(&format!("{} = []\n", role.name()));
+    }
+    let mut all = include_str!("../defaults.toml").to_owned();
+    for section in Role::all()
+        .map(|role| role.defaults)
+        .filter(|section| !section.is_empty())
+    {
+        all.push('\n');
+        all.push_str(section);
+    }
+    all.replace("# {services}\n", &upstreams)
+}
 
 /// All settings, and which of them each service may set for itself: `[auth.database]`.
 pub(crate) fn schema() -> Result<Schema, ConfigError> {
     let services = || Role::with_database().map(Role::name);
-    Ok(Schema::new(DEFAULTS)?
+    Ok(Schema::new(&defaults())?
         .per_service("database", services())
         .per_service("bus", services())
         .per_service("cache", services())

@@ -23,17 +23,10 @@ const EVERY: Duration = Duration::from_millis(10);
 /// A backlog that has not been worked off after so long is not going to be.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Event)]
+#[event(name = "thing.made", key = "thing:{number}")]
 struct ThingMade {
     number: i64,
-}
-
-impl Event for ThingMade {
-    const NAME: &'static str = "thing.made";
-
-    fn key(&self) -> String {
-        format!("thing:{}", self.number)
-    }
 }
 
 /// Within one process, on SQLite.

@@ -31,7 +31,7 @@ pub(crate) enum ConfigCommand {
 impl ConfigCommand {
     pub(crate) fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
         match self {
-            Self::Print { defaults: true } => say(settings::DEFAULTS.trim_end()),
+            Self::Print { defaults: true } => say(settings::defaults().trim_end()),
             Self::Print { defaults: false } => say(args.load(Vec::new())?.print(true).trim_end()),
             Self::Check { only } => {
                 checks::check(&args.load(Vec::new())?, &Roles::of(&only))?;

@@ -1,4 +1,4 @@
-//! The OpenAPI document: checked in, complete, and true to what is served.
+//! The OpenAPI document: checked in, complete, and true to what is served. And the settings file, which is checked in as well.
 
 use std::{fs, path::Path};
 
@@ -43,6 +43,17 @@ fn the_checked_in_document_is_what_the_program_prints() {
     assert!(
         !scratch.path().join("data").exists(),
         "printing the document leaves nothing behind"
+    );
+}
+
+#[test]
+fn the_checked_in_settings_are_what_the_program_prints() {
+    let (scratch, _) = folder();
+    let printed = run(&scratch.path().join("data"), &["config", "print", "--defaults"]);
+    assert!(printed.status.success());
+    assert!(
+        String::from_utf8_lossy(&printed.stdout) == include_str!("../../../stoa.default.toml"),
+        "stoa.default.toml is out of date; run `make defaults` and look at what changed"
     );
 }
 

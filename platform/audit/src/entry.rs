@@ -1,7 +1,9 @@
 //! Writing an entry.
 
+use std::borrow::Cow;
+
 use stoa_db::{Error, Json, Tx};
-use stoa_kernel::{Id, UserId};
+use stoa_kernel::{Actor, Id, UserId};
 use uuid::Uuid;
 
 use crate::store;
@@ -25,7 +27,7 @@ pub struct Entry<'a> {
     /// The request it was part of.
     pub request_id: Option<&'a str>,
     /// The caller's address.
-    pub address: Option<&'a str>,
+    pub address: Option<Cow<'a, str>>,
 }
 
 impl<'a> Entry<'a> {
@@ -46,6 +48,16 @@ impl<'a> Entry<'a> {
             detail,
             request_id: None,
             address: None,
+        }
+    }
+
+    /// An entry of something that somebody did by a request.
+    #[must_use]
+    pub fn by(actor: &'a Actor, action: &'a str, resource_kind: &'a str, resource_id: Option<Uuid>) -> Self {
+        Self {
+            request_id: Some(&actor.request.request_id),
+            address: Some(actor.request.address.to_string().into()),
+            ..Self::new(Some(actor.user_id), action, resource_kind, resource_id)
         }
     }
 

@@ -219,6 +219,18 @@ impl Subscription {
         }
     }
 
+    /// `handler` is given what the service gives its handlers, and each event of type `E`.
+    pub fn with<C, E, F, Fut>(name: &'static str, ctx: &C, handler: F) -> Self
+    where
+        C: Clone + Send + Sync + 'static,
+        E: Event,
+        F: Fn(C, Work<E>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
+    {
+        let ctx = ctx.clone();
+        Self::new(name, move |work| handler(ctx.clone(), work))
+    }
+
     /// The event's name: what [`Bus::declare`](crate::Bus::declare) is told that its service wants.
     #[must_use]
     pub fn event(&self) -> &'static str {
@@ -263,6 +275,18 @@ impl JobHandler {
         Self {
             handler: self::handler(J::NAME, handler),
         }
+    }
+
+    /// `handler` is given what the service gives its handlers, and each job of type `J`.
+    pub fn with<C, J, F, Fut>(ctx: &C, handler: F) -> Self
+    where
+        C: Clone + Send + Sync + 'static,
+        J: Job,
+        F: Fn(C, Work<J>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
+    {
+        let ctx = ctx.clone();
+        Self::new(move |work| handler(ctx.clone(), work))
     }
 
     /// How long one attempt may take, where it is other than the worker's.

@@ -67,6 +67,7 @@ pub use letters::{DeadPosition, dead_letters_after, dead_letters_of};
 pub use model::{Event, EventId, Job};
 pub use outbox::{TRACEPARENT, TxExt};
 pub use schedule::Schedule;
+pub use stoa_events_macros::{Event, Job};
 pub use worker::{Registered, Worker, WorkerOptions};
 
 use stoa_db::Migration;

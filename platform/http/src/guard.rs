@@ -16,7 +16,7 @@ use crate::{
 /// One condition on a caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Guard {
+pub enum Guard {
     /// Signed in, as a person or by a key.
     SignedIn,
     /// A person with a session.

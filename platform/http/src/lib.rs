@@ -3,9 +3,9 @@
 //! What the edge in front of a service puts into each request's extensions: [`RequestInfo`], and, for a known caller,
 //! `Arc<Principal>` (see [`admit`]). What it does with each response: [`with_request_id`].
 
+mod actor;
 mod authn;
 mod body;
-mod caller;
 pub mod codes;
 mod cookies;
 mod etag;
@@ -32,13 +32,14 @@ mod token_cache;
 mod validation;
 mod verifier;
 
+pub use actor::{Access, Actor, Anyone, Person, SignedIn};
 pub use authn::{KeyAnswer, KeyAuthority, Presented, admit, authenticate, present};
 pub use body::{Upload, collect, refuse_encoded};
-pub use caller::{Caller, Own, Permission, Permit, Person};
 pub use codes::Code;
 pub use cookies::{cookie, session_cookie, session_cookie_name};
 pub use etag::{IfMatch, etag};
 pub use failure::{Failure, FailureInfo, Result, method_not_allowed, not_found, with_request_id};
+pub use guard::Guard;
 pub use idempotency::{Idempotency, idempotent};
 pub use issuers::FORMER_ISSUER;
 pub use json::Json;
@@ -49,8 +50,9 @@ pub use page::PageQuery;
 pub use path::Path;
 pub use problem::{FieldError, Problem};
 pub use query::Query;
-pub use request::{RequestFacts, RequestInfo};
+pub use request::RequestInfo;
 pub use settled::settled;
+pub use stoa_kernel::RequestFacts;
 pub use token::{Claims, TokenSigner, VerifyingKey, csrf_claim};
 pub use validation::field_error;
 pub use verifier::{Refused, Verifier};

@@ -1,12 +1,13 @@
 //! What all services' descriptions share, and reading back from them who may call what.
 //!
-//! Each route states it in `#[utoipa::path]`:
-//! - `security(())`: anybody.
-//! - `security(("bearer" = []))`: whoever is signed in.
-//! - with `extensions(("x-permission" = json!("users.read")))` besides: whoever holds that permission.
-//! - with `extensions(("x-scope" = json!("profile.write")))`: an API key needs this scope, a person nothing.
+//! Each endpoint says it by the first argument of its handler, see [`endpoints!`](crate::endpoints):
+//! - `security: [{}]`: anybody.
+//! - `security: [{"bearer": []}]`: whoever is signed in.
+//! - with `x-permission: users.read` besides: whoever holds that permission.
+//! - with `x-scope: profile.write`: an API key needs this scope, a person nothing.
 
 mod complete;
+mod endpoint;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ use utoipa::{
     },
 };
 
+#[doc(hidden)]
+pub use self::endpoint::{Caller, Handler, described};
 use crate::{FieldError, Problem, names};
 
 /// Extension of an operation: the permission that its caller must hold.

@@ -1,6 +1,7 @@
 //! What every other crate speaks of: ids, time, randomness, rates, pages and who is acting. No I/O.
 
 mod access;
+mod actor;
 mod clock;
 mod id;
 mod page;
@@ -10,6 +11,7 @@ mod rate;
 pub mod text;
 
 pub use access::{Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, allow};
+pub use actor::{Actor, RequestFacts};
 pub use clock::Clock;
 pub use id::{EventTag, Id, SessionId, SessionTag, UserId, UserTag};
 pub use jiff::Timestamp;

@@ -19,6 +19,8 @@ pub struct Descriptor {
     pub port: u16,
     /// The port that calls of other services come by when it runs apart; none if nobody calls it.
     pub rpc_port: Option<u16>,
+    /// The section of its settings with every default, as TOML with explanations: its `defaults.toml`.
+    pub defaults: &'static str,
     /// Its tables. None for a service without a database.
     pub migrations: &'static [Migration],
     /// The error codes that only it answers with.
@@ -51,6 +53,7 @@ impl Descriptor {
             about: "",
             port: 0,
             rpc_port: None,
+            defaults: "",
             migrations: &[],
             codes: &[],
             metrics: &[],

@@ -12,7 +12,7 @@ use crate::{password::Cost, secrets::Secrets};
 /// Longest time for which a used refresh token may be answered again.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(60);
 
-/// The section `auth` of the settings; `stoa.default.toml` explains each key.
+/// The section `auth` of the settings; `defaults.toml` explains each key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {

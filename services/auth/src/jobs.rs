@@ -29,19 +29,16 @@ const LONG: Duration = Duration::from_secs(600);
 const MAIL: Duration = Duration::from_secs(300);
 
 /// Sends a mail to an account, if there is one. The link is made when it runs: a job's row holds no secret.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.send_mail", priority = 10)]
 pub(crate) struct SendMail {
     pub(crate) user_id: UserId,
     pub(crate) kind: MailKind,
 }
 
-impl Job for SendMail {
-    const NAME: &'static str = "auth.send_mail";
-    const PRIORITY: i16 = 10;
-}
-
 /// Sends a link that somebody has asked for, to an account, if there is one and it needs the link.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.send_link", priority = 10)]
 pub(crate) struct SendLink {
     pub(crate) user_id: UserId,
     pub(crate) kind: MailKind,
@@ -50,17 +47,14 @@ pub(crate) struct SendLink {
     pub(crate) request_id: String,
 }
 
-impl Job for SendLink {
-    const NAME: &'static str = "auth.send_link";
-    const PRIORITY: i16 = 10;
-}
-
 /// Forgets what has expired.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.purge")]
 pub(crate) struct Purge {}
 
 /// Deletes the mails that were sent to somebody, where mails are kept in a folder.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.forget_mails")]
 pub(crate) struct ForgetMails {
     /// Whom, by [`recipient`]: a job's row holds no address.
     pub(crate) recipient: String,
@@ -71,43 +65,27 @@ pub(crate) fn recipient(address: &str) -> String {
     hex::encode(Sha256::digest(Email::key_of(address)))
 }
 
-impl Job for ForgetMails {
-    const NAME: &'static str = "auth.forget_mails";
-}
-
-impl Job for Purge {
-    const NAME: &'static str = "auth.purge";
-}
-
 /// Takes a role that was removed from those who had it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.clear_role")]
 pub(crate) struct ClearRole {
     pub(crate) role: String,
 }
 
-impl Job for ClearRole {
-    const NAME: &'static str = "auth.clear_role";
-}
-
 /// Makes the signing key that is due.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.rotate_keys")]
 pub(crate) struct RotateKeys {}
-
-impl Job for RotateKeys {
-    const NAME: &'static str = "auth.rotate_keys";
-}
 
 /// The handlers of all jobs.
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
-    let (mail, links, purging, keys) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
-    let (clearing, forgetting) = (ctx.clone(), ctx.clone());
     vec![
-        JobHandler::new(move |work: Work<SendLink>| send_link(links.clone(), work)).deadline(MAIL),
-        JobHandler::new(move |work: Work<SendMail>| send_mail(mail.clone(), work)).deadline(MAIL),
-        JobHandler::new(move |work: Work<Purge>| purge(purging.clone(), work)),
-        JobHandler::new(move |work: Work<ClearRole>| clear_role(clearing.clone(), work)).deadline(LONG),
-        JobHandler::new(move |work: Work<ForgetMails>| forget_mails(forgetting.clone(), work)),
-        JobHandler::new(move |work: Work<RotateKeys>| rotate(keys.clone(), work)),
+        JobHandler::with(ctx, send_link).deadline(MAIL),
+        JobHandler::with(ctx, send_mail).deadline(MAIL),
+        JobHandler::with(ctx, purge),
+        JobHandler::with(ctx, clear_role).deadline(LONG),
+        JobHandler::with(ctx, forget_mails),
+        JobHandler::with(ctx, rotate),
     ]
 }
 
@@ -161,7 +139,7 @@ async fn note(ctx: &Ctx, request: &SendLink) -> Result<(), JobError> {
     let from = request.address.to_string();
     let entry = Entry {
         request_id: Some(&request.request_id),
-        address: Some(&from),
+        address: Some(from.as_str().into()),
         ..Entry::new(None, action, "account", Some(request.user_id.uuid()))
     };
     let mut tx = ctx.db.begin().await?;

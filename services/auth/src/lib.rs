@@ -53,6 +53,7 @@ pub fn root_secret(
 /// The service.
 pub const SERVICE: Descriptor = Descriptor {
     about: "accounts, sessions, roles, grants and API keys",
+    defaults: include_str!("../defaults.toml"),
     port: 3001,
     rpc_port: Some(3101),
     migrations: migrations!(),

@@ -26,6 +26,7 @@ pub use upstream::{GrpcUpstream, UpstreamConfig, UpstreamUrl, Upstreams};
 /// The service. Where it runs it is the edge around all others.
 pub const SERVICE: Descriptor = Descriptor {
     about: "the edge: limits, tokens, routing, health, metrics and the pages of the API",
+    defaults: include_str!("../defaults.toml"),
     port: 3000,
     metrics: &[
         (

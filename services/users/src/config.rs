@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stoa_kernel::Period;
 
-/// What can be set; the defaults stand in `stoa.default.toml`.
+/// What can be set; the defaults stand in `defaults.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UsersConfig {

@@ -8,14 +8,16 @@ use stoa_kernel::UserId;
 use crate::{ctx::Ctx, error::Error, ops};
 
 /// A person has a profile now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(name = "profile.created", key = "user:{user_id}")]
 pub struct ProfileCreated {
     /// Whose.
     pub user_id: UserId,
 }
 
 /// A profile was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(name = "profile.updated", key = "user:{user_id}")]
 pub struct ProfileUpdated {
     /// Whose.
     pub user_id: UserId,
@@ -26,7 +28,8 @@ pub struct ProfileUpdated {
 }
 
 /// A preference was set or deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(name = "preference.changed", key = "user:{user_id}")]
 pub struct PreferenceChanged {
     /// Whose.
     pub user_id: UserId,
@@ -37,7 +40,8 @@ pub struct PreferenceChanged {
 }
 
 /// An avatar was set, replaced or deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(name = "avatar.changed", key = "user:{user_id}")]
 pub struct AvatarChanged {
     /// Whose.
     pub user_id: UserId,
@@ -46,36 +50,17 @@ pub struct AvatarChanged {
 }
 
 /// Everything that users held on a person is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(name = "profile.erased", key = "user:{user_id}")]
 pub struct ProfileErased {
     /// Whose.
     pub user_id: UserId,
 }
 
-macro_rules! events {
-    ($($type:ty = $name:literal),* $(,)?) => {$(
-        impl Event for $type {
-            const NAME: &'static str = $name;
-
-            fn key(&self) -> String {
-                format!("user:{}", self.user_id)
-            }
-        }
-    )*};
-}
-events! {
-    ProfileCreated = "profile.created",
-    ProfileUpdated = "profile.updated",
-    PreferenceChanged = "preference.changed",
-    AvatarChanged = "avatar.changed",
-    ProfileErased = "profile.erased",
-}
-
 pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
-    let erasing = ctx.clone();
     vec![
         Subscription::new("users.create_profile", create_profile),
-        Subscription::new("users.erase", move |work| erase(erasing.clone(), work)),
+        Subscription::with("users.erase", ctx, erase),
     ]
 }
 

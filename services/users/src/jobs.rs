@@ -12,55 +12,42 @@ use crate::{ctx::Ctx, ops};
 const LONG: Duration = Duration::from_secs(600);
 
 /// Deletes the bytes of an avatar that no profile names any more.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "users.remove_avatar")]
 pub(crate) struct RemoveAvatar {
     pub(crate) user_id: UserId,
     pub(crate) file: String,
 }
 
 /// Deletes what an erasure's transaction cannot: the stored bytes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "users.forget_objects")]
 pub(crate) struct ForgetObjects {
     pub(crate) user_id: UserId,
 }
 
 /// Deletes avatars that were stored for a change that never was committed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "users.sweep_avatars")]
 pub(crate) struct SweepAvatars {}
 
 /// Deletes activity older than it is kept, and what an erased person left.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "users.purge_activity")]
 pub(crate) struct PurgeActivity {}
 
 /// Folds names that were written before names were folded to be searched in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "users.fold_names")]
 pub(crate) struct FoldNames {}
 
-impl Job for FoldNames {
-    const NAME: &'static str = "users.fold_names";
-}
-impl Job for RemoveAvatar {
-    const NAME: &'static str = "users.remove_avatar";
-}
-impl Job for ForgetObjects {
-    const NAME: &'static str = "users.forget_objects";
-}
-impl Job for SweepAvatars {
-    const NAME: &'static str = "users.sweep_avatars";
-}
-impl Job for PurgeActivity {
-    const NAME: &'static str = "users.purge_activity";
-}
-
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
-    let (removing, forgetting, sweeping, purging) = (ctx.clone(), ctx.clone(), ctx.clone(), ctx.clone());
-    let folding = ctx.clone();
     vec![
-        JobHandler::new(move |work| remove_avatar(removing.clone(), work)),
-        JobHandler::new(move |work| forget_objects(forgetting.clone(), work)).deadline(LONG),
-        JobHandler::new(move |work| sweep_avatars(sweeping.clone(), work)).deadline(LONG),
-        JobHandler::new(move |work| purge_activity(purging.clone(), work)).deadline(LONG),
-        JobHandler::new(move |work| fold_names(folding.clone(), work)).deadline(LONG),
+        JobHandler::with(ctx, remove_avatar),
+        JobHandler::with(ctx, forget_objects).deadline(LONG),
+        JobHandler::with(ctx, sweep_avatars).deadline(LONG),
+        JobHandler::with(ctx, purge_activity).deadline(LONG),
+        JobHandler::with(ctx, fold_names).deadline(LONG),
     ]
 }
 

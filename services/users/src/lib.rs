@@ -21,6 +21,7 @@ use events::{AvatarChanged, PreferenceChanged, ProfileCreated, ProfileErased, Pr
 /// The service.
 pub const SERVICE: Descriptor = Descriptor {
     about: "profiles, preferences, avatars and activity",
+    defaults: include_str!("../defaults.toml"),
     port: 3002,
     migrations: stoa_db::migrations!(),
     codes: error::CODES,

@@ -48,7 +48,7 @@ impl Log {
     pub(crate) async fn write(&self, number: u128) {
         let entry = Entry {
             request_id: Some("r-1"),
-            address: Some("192.0.2.1"),
+            address: Some("192.0.2.1".into()),
             ..Entry::new(
                 Some(user(number % 3)),
                 "thing.change",

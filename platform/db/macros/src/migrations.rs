@@ -6,6 +6,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Error, Result};
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a macro learns by it which crate it stands in"
+)]
 pub(crate) fn expand(input: &TokenStream) -> Result<TokenStream> {
     let failed = |message: String| Error::new(Span::call_site(), message);
     if !input.is_empty() {

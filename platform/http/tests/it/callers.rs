@@ -12,8 +12,8 @@ use axum::{
 };
 use http::Method;
 use stoa_http::{
-    Caller, Claims, KeyAnswer, KeyAuthority, Own, Permit, Person, TokenSigner, Verifier, admit, csrf_claim,
-    permission,
+    Actor, Anyone, Claims, KeyAnswer, KeyAuthority, Person, RequestFacts, RequestInfo, SignedIn, TokenSigner,
+    Verifier, admit, csrf_claim, permission, scope,
 };
 use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind};
 
@@ -23,7 +23,7 @@ permission!(
     /// Reads any user.
     UsersRead = "users.read"
 );
-permission!(ProfileWrite = "profile.write");
+scope!(ProfileWrite = "profile.write");
 
 #[derive(Clone)]
 struct Edge {
@@ -41,6 +41,13 @@ impl KeyAuthority for Keys {
 
 async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(RequestInfo(Arc::new(RequestFacts {
+        request_id: "r1".to_owned(),
+        traceparent: String::new(),
+        address: [127, 0, 0, 1].into(),
+        user_agent: None,
+        secure: false,
+    })));
     match admit(&mut parts, &edge.verifier, Some(&*edge.keys)).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(failure) => failure.into_response(),
@@ -76,16 +83,22 @@ fn ground() -> Ground {
     let keys = Arc::new(Keys(
         keys.map(|(name, principal)| (name.to_owned(), principal)).into(),
     ));
-    let whoever = async |caller: Option<Caller>| if caller.is_some() { "known" } else { "anonymous" };
+    let whoever = async |caller: Anyone| {
+        if caller.principal.is_some() {
+            "known"
+        } else {
+            "anonymous"
+        }
+    };
     let router = Router::new()
         .route("/public", on_get(whoever).post(whoever))
         .route(
             "/caller",
-            on_get(async |_: Caller| "in").post(async |_: Caller| "in"),
+            on_get(async |_: Actor<SignedIn>| "in").post(async |_: Actor<SignedIn>| "in"),
         )
-        .route("/permit", on_get(async |_: Permit<UsersRead>| "in"))
-        .route("/own", on_get(async |_: Own<ProfileWrite>| "in"))
-        .route("/person", on_get(async |_: Person| "in"))
+        .route("/permit", on_get(async |_: Actor<UsersRead>| "in"))
+        .route("/own", on_get(async |_: Actor<ProfileWrite>| "in"))
+        .route("/person", on_get(async |_: Actor<Person>| "in"))
         .layer(middleware::from_fn_with_state(
             Edge {
                 verifier: verifier.clone(),

@@ -3,34 +3,35 @@
 use http::Method;
 use serde_json::{Value, json};
 use stoa_http::{
-    Json, Problems,
+    Actor, Anyone, Json, Problems, endpoints,
     openapi::{Access, RouteInfo, Shared, routes},
+    permission, scope,
 };
 use utoipa::{Modify, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-#[utoipa::path(get, path = "/open", security(()), responses((status = 200, body = String), Problems))]
-async fn open() -> Json<&'static str> {
+permission!(ThingsDelete = "things.delete");
+scope!(MineWrite = "mine.write");
+
+#[utoipa::path(get, path = "/open", responses((status = 200, body = String)))]
+async fn open(_: Anyone) -> Json<&'static str> {
     Json("open")
 }
 
-#[utoipa::path(post, path = "/mine/{id}", params(("id" = String, Path)), security(("bearer" = [])), extensions(("x-scope" = json!("mine.write"))), responses((status = 200, body = String), Problems))]
-async fn mine() -> Json<&'static str> {
+#[utoipa::path(post, path = "/mine/{id}", params(("id" = String, Path)), responses((status = 200, body = String)))]
+async fn mine(_: Actor<MineWrite>) -> Json<&'static str> {
     Json("mine")
 }
 
-#[utoipa::path(delete, path = "/open", security(("bearer" = [])), extensions(("x-permission" = json!("things.delete"))), responses((status = 204), Problems))]
-async fn remove() {}
+#[utoipa::path(delete, path = "/open", responses((status = 204)))]
+async fn remove(_: Actor<ThingsDelete>) {}
 
 #[utoipa::path(get, path = "/forgotten", responses((status = 200, body = String), Problems))]
 async fn forgotten() {}
 
 fn description() -> OpenApi {
-    let router: OpenApiRouter = OpenApiRouter::new()
-        .routes(routes!(open, remove))
-        .routes(routes!(mine))
-        .routes(routes!(forgotten));
-    let mut openapi = router.into_openapi();
+    let router: OpenApiRouter = endpoints!(open, remove, mine);
+    let mut openapi = router.routes(routes!(forgotten)).into_openapi();
     Shared.modify(&mut openapi);
     openapi
 }

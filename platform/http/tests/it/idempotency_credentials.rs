@@ -17,12 +17,13 @@ use axum::{
 use http::{Method, header};
 use serde_json::{Value, json};
 use stoa_cache::Cache;
-use stoa_http::{Idempotency, Json, Own, Permit, Person, RequestFacts, RequestInfo, idempotent, permission};
+use stoa_http::{Actor, Idempotency, Json, Person, RequestFacts, RequestInfo, idempotent, permission, scope};
 use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind, SessionId, UserId};
 
 use crate::{Answer, request, send};
 
 permission!(ThingsWrite = "things.write");
+scope!(OwnThingsWrite = "things.write");
 
 type Calls = Arc<AtomicU32>;
 
@@ -42,15 +43,15 @@ fn router(cache: Cache) -> Router {
     Router::new()
         .route(
             "/person",
-            post(move |State(calls): State<Calls>, _: Person| async move { secret(calls) }),
+            post(move |State(calls): State<Calls>, _: Actor<Person>| async move { secret(calls) }),
         )
         .route(
             "/own",
-            post(move |State(calls): State<Calls>, _: Own<ThingsWrite>| async move { secret(calls) }),
+            post(move |State(calls): State<Calls>, _: Actor<OwnThingsWrite>| async move { secret(calls) }),
         )
         .route(
             "/permit",
-            post(move |State(calls): State<Calls>, _: Permit<ThingsWrite>| async move { secret(calls) }),
+            post(move |State(calls): State<Calls>, _: Actor<ThingsWrite>| async move { secret(calls) }),
         )
         .route(
             "/open",

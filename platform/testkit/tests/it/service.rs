@@ -5,11 +5,10 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use stoa_db::{Db, Migration, Tx};
 use stoa_events::{Event, Job, JobHandler, Subscription, TxExt};
-use stoa_http::{Caller, Json, Problems, Result};
+use stoa_http::{Actor, Json, Result, SignedIn, endpoints};
 use stoa_kernel::{Id, UserId};
 use stoa_mail::{Mail, Mailer};
 use stoa_service::{Descriptor, Env, Service};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 const MIGRATIONS: &[Migration] = &[Migration::new(
@@ -18,27 +17,17 @@ const MIGRATIONS: &[Migration] = &[Migration::new(
 )];
 
 /// Somebody took a note.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Event)]
+#[event(name = "note.taken", key = "user:{user_id}")]
 pub(crate) struct NoteTaken {
     pub(crate) user_id: UserId,
     pub(crate) text: String,
 }
 
-impl Event for NoteTaken {
-    const NAME: &'static str = "note.taken";
-
-    fn key(&self) -> String {
-        format!("user:{}", self.user_id)
-    }
-}
-
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Job)]
+#[job(name = "notes.send_mail")]
 struct SendMail {
     subject: String,
-}
-
-impl Job for SendMail {
-    const NAME: &'static str = "notes.send_mail";
 }
 
 #[derive(Deserialize, garde::Validate, utoipa::ToSchema)]
@@ -58,20 +47,20 @@ async fn insert(tx: &mut Tx, user: UserId, text: &str) -> Result<(), stoa_db::Er
     Ok(())
 }
 
-#[utoipa::path(post, path = "/notes", request_body = NewNote, security(("bearer" = [])), responses((status = 201), Problems))]
-async fn take(State(db): State<Db>, caller: Caller, Json(note): Json<NewNote>) -> Result<StatusCode> {
+#[utoipa::path(post, path = "/notes", request_body = NewNote, responses((status = 201)))]
+async fn take(actor: Actor<SignedIn>, State(db): State<Db>, Json(note): Json<NewNote>) -> Result<StatusCode> {
     let mut tx = db.begin().await?;
-    insert(&mut tx, caller.user_id, &note.text).await?;
+    insert(&mut tx, actor.user_id, &note.text).await?;
     tx.commit().await?;
     Ok(StatusCode::CREATED)
 }
 
-#[utoipa::path(get, path = "/notes", security(("bearer" = [])), responses((status = 200, body = Vec<String>), Problems))]
-async fn list(State(db): State<Db>, caller: Caller) -> Result<Json<Vec<String>>> {
+#[utoipa::path(get, path = "/notes", responses((status = 200, body = Vec<String>)))]
+async fn list(actor: Actor<SignedIn>, State(db): State<Db>) -> Result<Json<Vec<String>>> {
     Ok(Json(
         db.fetch_all(
             "SELECT text FROM notes WHERE user_id = $1 ORDER BY id",
-            &[&caller.user_id],
+            &[&actor.user_id],
         )
         .await?,
     ))
@@ -118,9 +107,7 @@ pub(crate) const NOTES: Descriptor = Descriptor {
 pub(crate) fn service(env: Env) -> Service {
     Service {
         name: "notes",
-        router: OpenApiRouter::new()
-            .routes(routes!(take, list))
-            .with_state(env.db),
+        router: endpoints!(take, list).with_state(env.db),
         rpc: None,
         subscriptions: vec![on_note_taken()],
         jobs: vec![send_mail(env.mailer)],

@@ -5,7 +5,8 @@ use stoa_events::Event;
 use stoa_kernel::{SessionId, Timestamp, UserId};
 
 /// An account was made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "user.registered", key = "user:{user_id}")]
 pub struct UserRegistered {
     /// The new account.
     pub user_id: UserId,
@@ -17,31 +18,17 @@ pub struct UserRegistered {
     pub last_name: Option<String>,
 }
 
-impl Event for UserRegistered {
-    const NAME: &'static str = "user.registered";
-
-    fn key(&self) -> String {
-        format!("user:{}", self.user_id)
-    }
-}
-
 /// An account is to be forgotten: every service erases what it holds on the person.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "user.erased", key = "user:{user_id}")]
 pub struct UserErased {
     /// The account that is gone.
     pub user_id: UserId,
 }
 
-impl Event for UserErased {
-    const NAME: &'static str = "user.erased";
-
-    fn key(&self) -> String {
-        format!("user:{}", self.user_id)
-    }
-}
-
 /// A sign-in was ended: its access tokens are refused from now on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "session.revoked", key = "user:{user_id}")]
 pub struct SessionRevoked {
     /// Whose.
     pub user_id: UserId,
@@ -51,16 +38,9 @@ pub struct SessionRevoked {
     pub until: Timestamp,
 }
 
-impl Event for SessionRevoked {
-    const NAME: &'static str = "session.revoked";
-
-    fn key(&self) -> String {
-        format!("user:{}", self.user_id)
-    }
-}
-
 /// Somebody's roles have changed: their access tokens of a smaller version are stale from now on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "access.changed", key = "user:{user_id}")]
 pub struct AccessChanged {
     /// Whose.
     pub user_id: UserId,
@@ -70,16 +50,9 @@ pub struct AccessChanged {
     pub until: Timestamp,
 }
 
-impl Event for AccessChanged {
-    const NAME: &'static str = "access.changed";
-
-    fn key(&self) -> String {
-        format!("user:{}", self.user_id)
-    }
-}
-
 /// A role was changed or removed: access tokens that name it in a smaller version are stale from now on, whoever has it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "role.changed", key = "role:{role}")]
 pub struct RoleChanged {
     /// Its name.
     pub role: String,
@@ -87,12 +60,4 @@ pub struct RoleChanged {
     pub version: i64,
     /// When the last of the older tokens expires.
     pub until: Timestamp,
-}
-
-impl Event for RoleChanged {
-    const NAME: &'static str = "role.changed";
-
-    fn key(&self) -> String {
-        format!("role:{}", self.role)
-    }
 }

@@ -4,9 +4,9 @@ use axum::{extract::State, response::Response};
 use garde::Validate;
 use http::HeaderMap;
 use serde::Deserialize;
-use stoa_http::{Json, Person, Problems, RequestInfo, Result};
+use stoa_http::{Actor, Json, Person, Result, endpoints};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::sessions;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(remove))
+    endpoints!(remove)
 }
 
 /// Proof of who asks.
@@ -38,17 +38,23 @@ pub(super) struct EraseAccountRequest {
 /// are the last administrator.
 #[utoipa::path(
     delete, path = "/api/v1/auth/account", tags = ["auth"], operation_id = "auth_erase_account",
-    security(("bearer" = [])), request_body = EraseAccountRequest,
-    responses((status = 204, description = "The account is gone"), Problems)
+    request_body = EraseAccountRequest,
+    responses((status = 204, description = "The account is gone"))
 )]
 async fn remove(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     headers: HeaderMap,
     Json(body): Json<EraseAccountRequest>,
 ) -> Result<Response> {
     let code = body.totp.as_deref();
-    erase::erase(&ctx, person.user_id, &body.password, code, &Origin::from(&info)).await?;
-    Ok(sessions::gone(&ctx, &info, &headers))
+    erase::erase(
+        &ctx,
+        actor.user_id,
+        &body.password,
+        code,
+        &Origin::from(&*actor.request),
+    )
+    .await?;
+    Ok(sessions::gone(&ctx, &actor.request, &headers))
 }

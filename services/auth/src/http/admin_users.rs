@@ -4,10 +4,10 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, permission};
+use stoa_http::{Actor, Json, PageQuery, Path, Query, Result, endpoints, permission};
 use stoa_kernel::{Page, Timestamp, UserId};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::signed_in::AuthUser;
 use crate::{
@@ -19,11 +19,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(read))
-        .routes(routes!(disable))
-        .routes(routes!(enable))
+    endpoints!(list, read, disable, enable)
 }
 
 permission!(pub(super) AccountsRead = "accounts.read");
@@ -71,13 +67,12 @@ pub(super) struct AccountsQuery {
 /// Newest first. Whose you saw is written to the audit log.
 #[utoipa::path(
     get, path = "/api/v1/auth/users", tags = ["auth"], operation_id = "auth_list_users",
-    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.read"))), params(AccountsQuery),
-    responses((status = 200, body = Page<AuthAccount>), Problems)
+    params(AccountsQuery),
+    responses((status = 200, body = Page<AuthAccount>))
 )]
 async fn list(
+    actor: Actor<AccountsRead>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<AccountsRead>,
     Query(query): Query<AccountsQuery>,
 ) -> Result<Json<Page<AuthAccount>>> {
     let page = PageQuery {
@@ -85,7 +80,15 @@ async fn list(
         limit: query.limit,
     };
     let (q, before, limit) = (query.q.as_deref(), page.position()?, page.limit() + 1);
-    let rows = ops::search(&ctx, by.user_id, q, before, limit, &Origin::from(&info)).await?;
+    let rows = ops::search(
+        &ctx,
+        actor.user_id,
+        q,
+        before,
+        limit,
+        &Origin::from(&*actor.request),
+    )
+    .await?;
     Ok(Json(
         Page::cut(rows, page.limit(), |(account, _)| account.id).map(AuthAccount::from),
     ))
@@ -96,17 +99,15 @@ async fn list(
 /// That you saw it is written to the audit log.
 #[utoipa::path(
     get, path = "/api/v1/auth/users/{id}", tags = ["auth"], operation_id = "auth_read_user",
-    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.read"))),
     params(("id" = uuid::Uuid, Path, description = "The account")),
-    responses((status = 200, body = AuthAccount), Problems)
+    responses((status = 200, body = AuthAccount))
 )]
 async fn read(
+    actor: Actor<AccountsRead>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<AccountsRead>,
     Path(user): Path<UserId>,
 ) -> Result<Json<AuthAccount>> {
-    let found = ops::read(&ctx, by.user_id, user, &Origin::from(&info)).await?;
+    let found = ops::read(&ctx, actor.user_id, user, &Origin::from(&*actor.request)).await?;
     Ok(Json(found.into()))
 }
 
@@ -116,17 +117,15 @@ async fn read(
 /// account may do more than you. `409 last_admin`: nobody else is an administrator.
 #[utoipa::path(
     post, path = "/api/v1/auth/users/{id}/disable", tags = ["auth"], operation_id = "auth_disable_user",
-    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.write"))),
     params(("id" = uuid::Uuid, Path, description = "The account")),
-    responses((status = 204, description = "The account is disabled"), Problems)
+    responses((status = 204, description = "The account is disabled"))
 )]
 async fn disable(
+    actor: Actor<AccountsWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<AccountsWrite>,
     Path(user): Path<UserId>,
 ) -> Result<StatusCode> {
-    ops::disable(&ctx, &by, user, &Origin::from(&info)).await?;
+    ops::disable(&ctx, &actor, user, &Origin::from(&*actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -135,16 +134,14 @@ async fn disable(
 /// `403 permission_not_held`: the account may do more than you.
 #[utoipa::path(
     post, path = "/api/v1/auth/users/{id}/enable", tags = ["auth"], operation_id = "auth_enable_user",
-    security(("bearer" = [])), extensions(("x-permission" = json!("accounts.write"))),
     params(("id" = uuid::Uuid, Path, description = "The account")),
-    responses((status = 204, description = "The account is enabled"), Problems)
+    responses((status = 204, description = "The account is enabled"))
 )]
 async fn enable(
+    actor: Actor<AccountsWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<AccountsWrite>,
     Path(user): Path<UserId>,
 ) -> Result<StatusCode> {
-    ops::enable(&ctx, &by, user, &Origin::from(&info)).await?;
+    ops::enable(&ctx, &actor, user, &Origin::from(&*actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,10 +4,10 @@ use axum::extract::State;
 use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Failure, Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result};
+use stoa_http::{Actor, Failure, Json, PageQuery, Path, Person, Query, Result, endpoints};
 use stoa_kernel::{Page, Timestamp, text};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::text::is_line;
 use crate::{
@@ -22,9 +22,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(remove))
+    endpoints!(list, create, remove)
 }
 
 /// An API key, without what only its owner knows.
@@ -63,15 +61,15 @@ impl From<ApiKey> for AuthApiKey {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/api-keys", tags = ["auth"], operation_id = "auth_list_api_keys",
-    security(("bearer" = [])), params(PageQuery),
-    responses((status = 200, body = Page<AuthApiKey>), Problems)
+    params(PageQuery),
+    responses((status = 200, body = Page<AuthApiKey>))
 )]
 async fn list(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    person: Person,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<AuthApiKey>>> {
-    let rows = store::list(&ctx.db, person.user_id, page.position()?, page.limit() + 1).await?;
+    let rows = store::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
     Ok(Json(
         Page::cut(rows, page.limit(), |key| key.id).map(AuthApiKey::from),
     ))
@@ -127,13 +125,12 @@ pub(super) struct AuthNewApiKey {
 /// too_many_api_keys`: you have a hundred.
 #[utoipa::path(
     post, path = "/api/v1/auth/api-keys", tags = ["auth"], operation_id = "auth_create_api_key",
-    security(("bearer" = [])), request_body = CreateApiKeyRequest,
-    responses((status = 201, body = AuthNewApiKey), Problems)
+    request_body = CreateApiKeyRequest,
+    responses((status = 201, body = AuthNewApiKey))
 )]
 async fn create(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     Json(body): Json<CreateApiKeyRequest>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<AuthNewApiKey>)> {
     if let Some(at) = body.scopes.iter().position(|scope| !ctx.permissions.has(scope)) {
@@ -149,7 +146,15 @@ async fn create(
         expires_at: body.expires_at,
     };
     let (password, code) = (&body.password, body.totp.as_deref());
-    let made = ops::create(&ctx, person.user_id, new, password, code, &Origin::from(&info)).await;
+    let made = ops::create(
+        &ctx,
+        actor.user_id,
+        new,
+        password,
+        code,
+        &Origin::from(&*actor.request),
+    )
+    .await;
     let (made, key) = made?;
     let answer = AuthNewApiKey {
         key,
@@ -164,15 +169,14 @@ async fn create(
 /// It is refused within a second, everywhere.
 #[utoipa::path(
     delete, path = "/api/v1/auth/api-keys/{id}", tags = ["auth"], operation_id = "auth_remove_api_key",
-    security(("bearer" = [])), params(("id" = uuid::Uuid, Path, description = "The key's id")),
-    responses((status = 204, description = "The key is gone"), Problems)
+    params(("id" = uuid::Uuid, Path, description = "The key's id")),
+    responses((status = 204, description = "The key is gone"))
 )]
 async fn remove(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     Path(id): Path<ApiKeyId>,
 ) -> Result<StatusCode> {
-    ops::remove(&ctx, person.user_id, id, &Origin::from(&info)).await?;
+    ops::remove(&ctx, actor.user_id, id, &Origin::from(&*actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

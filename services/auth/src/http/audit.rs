@@ -5,16 +5,16 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_audit::{Filter, Record};
-use stoa_http::{Json, PageQuery, Permit, Problems, Query, Result, permission};
+use stoa_http::{Actor, Json, PageQuery, Query, Result, endpoints, permission};
 use stoa_kernel::{Page, Timestamp, UserId};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(list))
+    endpoints!(list)
 }
 
 permission!(pub(super) AuditRead = "audit.read");
@@ -91,12 +91,12 @@ impl From<Record> for AuthAuditEntry {
 /// What was done in auth, newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/audit", tags = ["auth"], operation_id = "auth_list_audit",
-    security(("bearer" = [])), extensions(("x-permission" = json!("audit.read"))), params(AuditQuery),
-    responses((status = 200, body = Page<AuthAuditEntry>), Problems)
+    params(AuditQuery),
+    responses((status = 200, body = Page<AuthAuditEntry>))
 )]
 async fn list(
+    _: Actor<AuditRead>,
     State(ctx): State<Ctx>,
-    _: Permit<AuditRead>,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<Page<AuthAuditEntry>>> {
     let page = PageQuery {

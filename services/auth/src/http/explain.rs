@@ -3,10 +3,10 @@
 use axum::extract::State;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Failure, Json, Own, Permission, Problems, Result, codes, permission};
+use stoa_http::{Actor, Failure, Json, Result, codes, endpoints, permission};
 use stoa_kernel::{Reason, Resource, UserId, allow};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use super::me::AccountRead;
@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(explain))
+    endpoints!(explain)
 }
 
 permission!(pub(super) AccessExplain = "access.explain");
@@ -93,17 +93,17 @@ impl From<Via> for AuthVia {
 /// says the question.
 #[utoipa::path(
     post, path = "/api/v1/auth/explain", tags = ["auth"], operation_id = "auth_explain",
-    security(("bearer" = [])), extensions(("x-scope" = json!("account.read"))), request_body = ExplainRequest,
-    responses((status = 200, body = AuthExplanation), Problems)
+    request_body = ExplainRequest,
+    responses((status = 200, body = AuthExplanation))
 )]
 async fn explain(
+    actor: Actor<AccountRead>,
     State(ctx): State<Ctx>,
-    caller: Own<AccountRead>,
     Json(body): Json<ExplainRequest>,
 ) -> Result<Json<AuthExplanation>> {
-    let user = body.user_id.unwrap_or(caller.user_id);
-    let may_ask = || allow(&caller, AccessExplain::NAME, &Resource::all("access"), &[]).allowed;
-    if user != caller.user_id && !may_ask() {
+    let user = body.user_id.unwrap_or(actor.user_id);
+    let may_ask = || allow(&actor, AccessExplain::NAME, &Resource::all("access"), &[]).allowed;
+    if user != actor.user_id && !may_ask() {
         let detail = format!(
             "To ask about others needs the permission {}.",
             AccessExplain::NAME
@@ -115,7 +115,7 @@ async fn explain(
         id: body.resource_id,
         owner: body.owner_id,
     };
-    let (decision, via) = ops::explain(&ctx, &caller, user, &body.action, &resource).await?;
+    let (decision, via) = ops::explain(&ctx, &actor, user, &body.action, &resource).await?;
     Ok(Json(AuthExplanation {
         allowed: decision.allowed,
         reason: decision.reason,

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use futures::stream;
 use http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
-use stoa_http::{Person, Problems, Result};
+use stoa_http::{Actor, Person, Result, endpoints};
 use stoa_kernel::{SessionId, Timestamp};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::{api_keys::AuthApiKey, audit::AuthAuditEntry, grants::AuthGrant, signed_in::AuthUser};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(export))
+    endpoints!(export)
 }
 
 /// Everything that auth holds on a person. Of passwords, tokens and codes it holds hashes alone.
@@ -120,16 +120,18 @@ impl Head {
 /// What the other services hold is to be had from them: profile and activity at `/api/v1/users/me/export`.
 #[utoipa::path(
     get, path = "/api/v1/auth/export", tags = ["auth"], operation_id = "auth_export",
-    security(("bearer" = [])),
-    responses((status = 200, description = "All there is, as a download", body = AuthExport, content_type = "application/json"), Problems)
+    responses((status = 200, description = "All there is, as a download", body = AuthExport, content_type = "application/json"))
 )]
-async fn export(State(ctx): State<Ctx>, person: Person) -> Result<([(HeaderName, HeaderValue); 3], Body)> {
-    let held = export::held(&ctx, person.user_id).await?;
+async fn export(
+    actor: Actor<Person>,
+    State(ctx): State<Ctx>,
+) -> Result<([(HeaderName, HeaderValue); 3], Body)> {
+    let held = export::held(&ctx, actor.user_id).await?;
     let mut head = to_json(&Head::new(ctx.clock.now(), held))?;
     // What follows is written into the same object.
     head.pop();
     let writing = Writing {
-        pages: Pages::new(ctx, person.user_id),
+        pages: Pages::new(ctx, actor.user_id),
         head: Some(head.into()),
         list: "",
         empty: true,

@@ -4,10 +4,10 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, permission};
+use stoa_http::{Actor, Json, PageQuery, Path, Query, Result, endpoints, permission};
 use stoa_kernel::{Page, Timestamp, UserId};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::{
@@ -21,9 +21,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(remove))
+    endpoints!(list, create, remove)
 }
 
 permission!(pub(super) GrantsRead = "grants.read");
@@ -92,12 +90,12 @@ pub(super) struct GrantsQuery {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/grants", tags = ["auth"], operation_id = "auth_list_grants",
-    security(("bearer" = [])), extensions(("x-permission" = json!("grants.read"))), params(GrantsQuery),
-    responses((status = 200, body = Page<AuthGrant>), Problems)
+    params(GrantsQuery),
+    responses((status = 200, body = Page<AuthGrant>))
 )]
 async fn list(
+    _: Actor<GrantsRead>,
     State(ctx): State<Ctx>,
-    _: Permit<GrantsRead>,
     Query(query): Query<GrantsQuery>,
 ) -> Result<Json<Page<AuthGrant>>> {
     let page = PageQuery {
@@ -140,13 +138,12 @@ pub(super) struct CreateGrantRequest {
 /// too_many_grants`: the account has a thousand.
 #[utoipa::path(
     post, path = "/api/v1/auth/grants", tags = ["auth"], operation_id = "auth_create_grant",
-    security(("bearer" = [])), extensions(("x-permission" = json!("grants.write"))), request_body = CreateGrantRequest,
-    responses((status = 201, body = AuthGrant), Problems)
+    request_body = CreateGrantRequest,
+    responses((status = 201, body = AuthGrant))
 )]
 async fn create(
+    actor: Actor<GrantsWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<GrantsWrite>,
     Json(body): Json<CreateGrantRequest>,
 ) -> Result<(StatusCode, Json<AuthGrant>)> {
     let new = NewGrant {
@@ -155,7 +152,7 @@ async fn create(
         resource_kind: body.resource_kind,
         resource_id: body.resource_id,
     };
-    let grant = ops::create(&ctx, &by, new, &Origin::from(&info)).await?;
+    let grant = ops::create(&ctx, &actor, new, &Origin::from(&*actor.request)).await?;
     Ok((StatusCode::CREATED, Json(grant.into())))
 }
 
@@ -164,16 +161,14 @@ async fn create(
 /// It holds at once. `403 permission_not_held`: you cannot take what you could not give.
 #[utoipa::path(
     delete, path = "/api/v1/auth/grants/{id}", tags = ["auth"], operation_id = "auth_remove_grant",
-    security(("bearer" = [])), extensions(("x-permission" = json!("grants.write"))),
     params(("id" = Uuid, Path, description = "The grant")),
-    responses((status = 204, description = "The grant is gone"), Problems)
+    responses((status = 204, description = "The grant is gone"))
 )]
 async fn remove(
+    actor: Actor<GrantsWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<GrantsWrite>,
     Path(id): Path<GrantId>,
 ) -> Result<StatusCode> {
-    ops::remove(&ctx, &by, id, &Origin::from(&info)).await?;
+    ops::remove(&ctx, &actor, id, &Origin::from(&*actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,14 +4,14 @@ use axum::extract::State;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
-use stoa_http::{Json, Problems};
+use stoa_http::{Anyone, Json, endpoints};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(read))
+    endpoints!(read)
 }
 
 /// A set of public keys (RFC 7517).
@@ -43,9 +43,9 @@ pub(super) struct Jwk {
 /// A new key is here a day before it signs. Who meets a name that they do not know asks again.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tags = ["auth"], operation_id = "auth_jwks",
-    security(()), responses((status = 200, body = Jwks), Problems)
+    responses((status = 200, body = Jwks))
 )]
-async fn read(State(ctx): State<Ctx>) -> ([(HeaderName, HeaderValue); 1], Json<Jwks>) {
+async fn read(_: Anyone, State(ctx): State<Ctx>) -> ([(HeaderName, HeaderValue); 1], Json<Jwks>) {
     let keys = ctx.keys.public().into_iter().map(|key| Jwk {
         kty: "OKP",
         crv: "Ed25519",

@@ -4,9 +4,9 @@ use axum::{extract::State, response::Response};
 use garde::Validate;
 use http::StatusCode;
 use serde::Deserialize;
-use stoa_http::{Json, Problems, Query, RequestInfo, Result};
+use stoa_http::{Anyone, Json, Query, Result, endpoints};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::signed_in::{AuthSession, ModeQuery, answer};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(create))
+    endpoints!(create)
 }
 
 /// Who signs in.
@@ -46,12 +46,12 @@ pub(super) struct LoginRequest {
 /// has to be verified first. `429`: too many failed attempts; `503 busy`: too many people sign in just now.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tags = ["auth"], operation_id = "auth_login",
-    security(()), params(ModeQuery), request_body = LoginRequest,
-    responses((status = 200, body = AuthSession), Problems)
+    params(ModeQuery), request_body = LoginRequest,
+    responses((status = 200, body = AuthSession))
 )]
 async fn create(
+    caller: Anyone,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
     Query(mode): Query<ModeQuery>,
     Json(body): Json<LoginRequest>,
 ) -> Result<Response> {
@@ -60,6 +60,6 @@ async fn create(
         password: body.password,
         totp: body.totp,
     };
-    let signed_in = login::login(&ctx, who, mode.mode, &Origin::from(&info)).await?;
-    Ok(answer(StatusCode::OK, signed_in, &ctx.config, &info))
+    let signed_in = login::login(&ctx, who, mode.mode, &Origin::from(&*caller.request)).await?;
+    Ok(answer(StatusCode::OK, signed_in, &ctx.config, &caller.request))
 }

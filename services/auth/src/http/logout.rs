@@ -5,9 +5,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
-use stoa_http::{Caller, Failure, Problems, RequestInfo, Result, codes};
+use stoa_http::{Actor, Failure, RequestInfo, Result, SignedIn, codes, endpoints};
 use stoa_kernel::{SessionId, UserId};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::{cookies, refresh::from_cookie};
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(create))
+    endpoints!(create)
 }
 
 /// Sign out.
@@ -30,16 +30,16 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 /// expired may come with the cookie of its refresh token instead, and the header `x-csrf-token`.
 #[utoipa::path(
     post, path = "/api/v1/auth/logout", tags = ["auth"], operation_id = "auth_logout",
-    security(("bearer" = [])), responses((status = 204, description = "Signed out"), Problems)
+    responses((status = 204, description = "Signed out"))
 )]
 async fn create(
+    actor: Result<Actor<SignedIn>>,
     State(ctx): State<Ctx>,
     info: RequestInfo,
-    caller: Result<Caller>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (user, session) = session_of(&ctx, caller, &headers, info.secure).await?;
-    sessions::end(&ctx, user, session, &Origin::from(&info)).await?;
+    let (user, session) = session_of(&ctx, actor, &headers, info.secure).await?;
+    sessions::end(&ctx, user, session, &Origin::from(&*info)).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     cookies::clear(response.headers_mut(), &ctx.config, info.secure);
     Ok(response)
@@ -47,14 +47,14 @@ async fn create(
 
 async fn session_of(
     ctx: &Ctx,
-    caller: Result<Caller>,
+    actor: Result<Actor<SignedIn>>,
     headers: &HeaderMap,
     secure: bool,
 ) -> Result<(UserId, SessionId)> {
-    let refusal = match caller {
-        Ok(Caller(principal)) => {
+    let refusal = match actor {
+        Ok(actor) => {
             let no_session = || Failure::new(codes::FORBIDDEN).detail("An API key has no session to end.");
-            return Ok((principal.user_id, principal.session_id.ok_or_else(no_session)?));
+            return Ok((actor.user_id, actor.session_id.ok_or_else(no_session)?));
         }
         Err(refusal) => refusal,
     };

@@ -2,18 +2,18 @@
 
 use axum::extract::State;
 use serde::Serialize;
-use stoa_http::{Json, Own, Problems, Result, codes, permission};
+use stoa_http::{Actor, Json, Result, codes, endpoints, scope};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::signed_in::AuthUser;
 use crate::{ctx::Ctx, error::Error, store::accounts};
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(read))
+    endpoints!(read)
 }
 
-permission!(
+scope!(
     /// For API keys: who their owner is, and what they may do.
     pub(super) AccountRead = "account.read"
 );
@@ -30,15 +30,14 @@ pub(super) struct AuthMe {
 /// Who you are.
 #[utoipa::path(
     get, path = "/api/v1/auth/me", tags = ["auth"], operation_id = "auth_read_me",
-    security(("bearer" = [])), extensions(("x-scope" = json!("account.read"))),
-    responses((status = 200, body = AuthMe), Problems)
+    responses((status = 200, body = AuthMe))
 )]
-async fn read(State(ctx): State<Ctx>, principal: Own<AccountRead>) -> Result<Json<AuthMe>> {
-    let account = accounts::by_id(&ctx.db, principal.user_id).await?;
+async fn read(actor: Actor<AccountRead>, State(ctx): State<Ctx>) -> Result<Json<AuthMe>> {
+    let account = accounts::by_id(&ctx.db, actor.user_id).await?;
     let account = account.ok_or(Error::Refused(codes::UNAUTHENTICATED))?;
-    let permissions = principal.permissions.iter().map(str::to_owned).collect();
+    let permissions = actor.permissions.iter().map(str::to_owned).collect();
     Ok(Json(AuthMe {
-        user: AuthUser::new(account, principal.roles.clone()),
+        user: AuthUser::new(account, actor.roles.clone()),
         permissions,
     }))
 }

@@ -4,9 +4,9 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::Deserialize;
-use stoa_http::{Json, Person, Problems, RequestInfo, Result};
+use stoa_http::{Actor, Anyone, Json, Person, Result, endpoints};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     ctx::Ctx,
@@ -17,10 +17,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(change))
-        .routes(routes!(reset))
-        .routes(routes!(confirm_reset))
+    endpoints!(change, reset, confirm_reset)
 }
 
 /// The password that is, and the one that is to be.
@@ -45,23 +42,22 @@ pub(super) struct ChangePasswordRequest {
 /// sign-in.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/change", tags = ["auth"], operation_id = "auth_change_password",
-    security(("bearer" = [])), request_body = ChangePasswordRequest,
-    responses((status = 204, description = "The password was changed"), Problems)
+    request_body = ChangePasswordRequest,
+    responses((status = 204, description = "The password was changed"))
 )]
 async fn change(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    Person(principal, session): Person,
     Json(body): Json<ChangePasswordRequest>,
 ) -> Result<StatusCode> {
-    let who = (principal.user_id, session);
+    let who = (actor.user_id, actor.session);
     ops::change(
         &ctx,
         who,
         &body.current_password,
         &body.new_password,
         ApiKeys::end_if(body.end_api_keys),
-        &Origin::from(&info),
+        &Origin::from(&*actor.request),
     )
     .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -82,15 +78,21 @@ pub(super) struct AddressRequest {
 /// The answer is the same whether the address has an account or not.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/reset", tags = ["auth"], operation_id = "auth_reset_password",
-    security(()), request_body = AddressRequest,
-    responses((status = 202, description = "If the address has an account, a mail is on its way"), Problems)
+    request_body = AddressRequest,
+    responses((status = 202, description = "If the address has an account, a mail is on its way"))
 )]
 async fn reset(
+    caller: Anyone,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
     Json(body): Json<AddressRequest>,
 ) -> Result<StatusCode> {
-    ops::send_link(&ctx, &body.email, MailKind::ResetPassword, &Origin::from(&info)).await?;
+    ops::send_link(
+        &ctx,
+        &body.email,
+        MailKind::ResetPassword,
+        &Origin::from(&*caller.request),
+    )
+    .await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -117,15 +119,22 @@ pub(super) struct ConfirmResetRequest {
 /// not verified before, everything that was set up for the account, the second factor too.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/reset/confirm", tags = ["auth"], operation_id = "auth_confirm_reset_password",
-    security(()), request_body = ConfirmResetRequest,
-    responses((status = 204, description = "The password was changed"), Problems)
+    request_body = ConfirmResetRequest,
+    responses((status = 204, description = "The password was changed"))
 )]
 async fn confirm_reset(
+    caller: Anyone,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
     Json(body): Json<ConfirmResetRequest>,
 ) -> Result<StatusCode> {
     let keys = ApiKeys::end_if(!body.keep_api_keys);
-    ops::reset(&ctx, &body.token, &body.new_password, keys, &Origin::from(&info)).await?;
+    ops::reset(
+        &ctx,
+        &body.token,
+        &body.new_password,
+        keys,
+        &Origin::from(&*caller.request),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,9 +7,9 @@ use axum::{
 use garde::Validate;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use stoa_http::{Json, Problems, Query, RequestInfo, Result, names, session_cookie};
+use stoa_http::{Anyone, Json, Query, Result, endpoints, names, session_cookie};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::signed_in::{AuthSession, ModeQuery, answer};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(create))
+    endpoints!(create)
 }
 
 /// The token that the last answer held.
@@ -42,14 +42,13 @@ pub(super) struct RefreshRequest {
 /// `401 refresh_invalid` while the session goes on. In mode `cookie` no body is read: the token is in its cookie, and the header `x-csrf-token` is needed.
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tags = ["auth"], operation_id = "auth_refresh",
-    security(()),
     params(ModeQuery, ("x-csrf-token" = Option<String>, Header, description = "In mode `cookie`: the value of the cookie `stoa_csrf`.")),
     request_body(content = Option<RefreshRequest>, description = "In mode `bearer`; in mode `cookie` none is needed."),
-    responses((status = 200, body = AuthSession), Problems)
+    responses((status = 200, body = AuthSession))
 )]
 async fn create(
+    caller: Anyone,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
     Query(mode): Query<ModeQuery>,
     request: Request,
 ) -> Result<Response> {
@@ -58,10 +57,12 @@ async fn create(
             let Json(body) = Json::<RefreshRequest>::from_request(request, &()).await?;
             Presented::Bearer(body.refresh_token)
         }
-        Mode::Cookie => from_cookie(request.headers(), info.secure).ok_or(Error::Refused(REFRESH_INVALID))?,
+        Mode::Cookie => {
+            from_cookie(request.headers(), caller.request.secure).ok_or(Error::Refused(REFRESH_INVALID))?
+        }
     };
-    let signed_in = refresh::refresh(&ctx, presented, &Origin::from(&info)).await?;
-    Ok(answer(StatusCode::OK, signed_in, &ctx.config, &info))
+    let signed_in = refresh::refresh(&ctx, presented, &Origin::from(&*caller.request)).await?;
+    Ok(answer(StatusCode::OK, signed_in, &ctx.config, &caller.request))
 }
 
 /// What a browser presents, if it has a session.

@@ -4,10 +4,10 @@ use axum::{extract::State, response::Response};
 use garde::Validate;
 use http::StatusCode;
 use serde::Deserialize;
-use stoa_http::{Failure, Json, Problems, Query, RequestInfo, Result};
+use stoa_http::{Anyone, Failure, Json, Query, Result, endpoints};
 use stoa_kernel::text;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     signed_in::{AuthSession, ModeQuery, answer},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(create))
+    endpoints!(create)
 }
 
 /// Who registers.
@@ -60,12 +60,12 @@ fn is_name(text: &str, (): &()) -> garde::Result {
 /// registration_closed`: accounts are made by an administrator.
 #[utoipa::path(
     post, path = "/api/v1/auth/register", tags = ["auth"], operation_id = "auth_register",
-    security(()), params(ModeQuery), request_body = RegisterRequest,
-    responses((status = 201, body = AuthSession), Problems)
+    params(ModeQuery), request_body = RegisterRequest,
+    responses((status = 201, body = AuthSession))
 )]
 async fn create(
+    caller: Anyone,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
     Query(mode): Query<ModeQuery>,
     Json(body): Json<RegisterRequest>,
 ) -> Result<Response> {
@@ -76,6 +76,11 @@ async fn create(
         first_name: body.first_name.as_deref().and_then(text::line),
         last_name: body.last_name.as_deref().and_then(text::line),
     };
-    let signed_in = register::register(&ctx, new, mode.mode, &Origin::from(&info)).await?;
-    Ok(answer(StatusCode::CREATED, signed_in, &ctx.config, &info))
+    let signed_in = register::register(&ctx, new, mode.mode, &Origin::from(&*caller.request)).await?;
+    Ok(answer(
+        StatusCode::CREATED,
+        signed_in,
+        &ctx.config,
+        &caller.request,
+    ))
 }

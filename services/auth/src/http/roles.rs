@@ -5,12 +5,12 @@ use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use stoa_http::{
-    Failure, IfMatch, Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, codes, etag,
-    field_error, permission,
+    Actor, Failure, IfMatch, Json, PageQuery, Path, Query, Result, codes, endpoints, etag, field_error,
+    permission,
 };
 use stoa_kernel::{Page, Permissions, UserId, text};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     ctx::Ctx,
@@ -23,10 +23,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(read, replace, remove))
-        .routes(routes!(assign, unassign))
+    endpoints!(list, create, read, replace, remove, assign, unassign)
 }
 
 permission!(pub(super) RolesRead = "roles.read");
@@ -68,12 +65,12 @@ fn tagged(role: Role) -> Tagged {
 /// By name.
 #[utoipa::path(
     get, path = "/api/v1/auth/roles", tags = ["auth"], operation_id = "auth_list_roles",
-    security(("bearer" = [])), extensions(("x-permission" = json!("roles.read"))), params(PageQuery),
-    responses((status = 200, body = Page<AuthRole>), Problems)
+    params(PageQuery),
+    responses((status = 200, body = Page<AuthRole>))
 )]
 async fn list(
+    _: Actor<RolesRead>,
     State(ctx): State<Ctx>,
-    _: Permit<RolesRead>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<AuthRole>>> {
     let after: Option<String> = page.position()?;
@@ -115,20 +112,19 @@ fn is_name(name: &str, (): &()) -> garde::Result {
 /// `403 permission_not_held`: you cannot give what you do not hold. `409 role_exists`: the name is taken.
 #[utoipa::path(
     post, path = "/api/v1/auth/roles", tags = ["auth"], operation_id = "auth_create_role",
-    security(("bearer" = [])), extensions(("x-permission" = json!("roles.write"))), request_body = CreateRoleRequest,
-    responses((status = 201, description = "The new role", body = AuthRole, headers(("etag" = String, description = "The version"))), Problems)
+    request_body = CreateRoleRequest,
+    responses((status = 201, description = "The new role", body = AuthRole, headers(("etag" = String, description = "The version"))))
 )]
 async fn create(
+    actor: Actor<RolesWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<RolesWrite>,
     Json(body): Json<CreateRoleRequest>,
 ) -> Result<(StatusCode, Tagged)> {
     let terms = RoleTerms {
         description: text::line(&body.description).unwrap_or_default(),
         permissions: Permissions::new(body.permissions),
     };
-    let role = ops::create(&ctx, &by, &body.name, &terms, &Origin::from(&info)).await?;
+    let role = ops::create(&ctx, &actor, &body.name, &terms, &Origin::from(&*actor.request)).await?;
     Ok((StatusCode::CREATED, tagged(role)))
 }
 
@@ -140,11 +136,10 @@ async fn find(ctx: &Ctx, name: &str) -> Result<Role> {
 /// One role.
 #[utoipa::path(
     get, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_read_role",
-    security(("bearer" = [])), extensions(("x-permission" = json!("roles.read"))),
     params(("name" = String, Path, description = "The role")),
-    responses((status = 200, description = "The role", body = AuthRole, headers(("etag" = String, description = "The version, for If-Match"))), Problems)
+    responses((status = 200, description = "The role", body = AuthRole, headers(("etag" = String, description = "The version, for If-Match"))))
 )]
-async fn read(State(ctx): State<Ctx>, _: Permit<RolesRead>, Path(name): Path<String>) -> Result<Tagged> {
+async fn read(_: Actor<RolesRead>, State(ctx): State<Ctx>, Path(name): Path<String>) -> Result<Tagged> {
     Ok(tagged(find(&ctx, &name).await?))
 }
 
@@ -168,15 +163,13 @@ pub(super) struct ReplaceRoleRequest {
 /// must hold all that the role gives, before and after. `409 role_built_in`: it is one of ours.
 #[utoipa::path(
     put, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_replace_role",
-    security(("bearer" = [])), extensions(("x-permission" = json!("roles.write"))),
     params(("name" = String, Path, description = "The role"), ("if-match" = Option<String>, Header, description = "The etag of the role that you read")),
     request_body = ReplaceRoleRequest,
-    responses((status = 200, description = "The role as it is now", body = AuthRole, headers(("etag" = String, description = "The new version"))), Problems)
+    responses((status = 200, description = "The role as it is now", body = AuthRole, headers(("etag" = String, description = "The new version"))))
 )]
 async fn replace(
+    actor: Actor<RolesWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<RolesWrite>,
     Path(name): Path<String>,
     if_match: IfMatch,
     Json(body): Json<ReplaceRoleRequest>,
@@ -188,7 +181,7 @@ async fn replace(
         permissions: Permissions::new(body.permissions),
     };
     Ok(tagged(
-        ops::replace(&ctx, &by, role, terms, &Origin::from(&info)).await?,
+        ops::replace(&ctx, &actor, role, terms, &Origin::from(&*actor.request)).await?,
     ))
 }
 
@@ -197,20 +190,18 @@ async fn replace(
 /// Whoever had it loses it at once. `403 permission_not_held`: you must hold all that it gives. `409 role_built_in`: it is one of ours.
 #[utoipa::path(
     delete, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_remove_role",
-    security(("bearer" = [])), extensions(("x-permission" = json!("roles.write"))),
     params(("name" = String, Path, description = "The role"), ("if-match" = Option<String>, Header, description = "The etag of the role that you read")),
-    responses((status = 204, description = "The role is gone"), Problems)
+    responses((status = 204, description = "The role is gone"))
 )]
 async fn remove(
+    actor: Actor<RolesWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<RolesWrite>,
     Path(name): Path<String>,
     if_match: IfMatch,
 ) -> Result<StatusCode> {
     let role = find(&ctx, &name).await?;
     if_match.check(role.version)?;
-    ops::remove(&ctx, &by, &role, &Origin::from(&info)).await?;
+    ops::remove(&ctx, &actor, &role, &Origin::from(&*actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -220,17 +211,15 @@ async fn remove(
 /// the role gives, and all that they may do.
 #[utoipa::path(
     put, path = "/api/v1/auth/users/{id}/roles/{role}", tags = ["auth"], operation_id = "auth_assign_role",
-    security(("bearer" = [])), extensions(("x-permission" = json!("roles.assign"))),
     params(("id" = uuid::Uuid, Path, description = "The account"), ("role" = String, Path, description = "The role")),
-    responses((status = 204, description = "They have the role"), Problems)
+    responses((status = 204, description = "They have the role"))
 )]
 async fn assign(
+    actor: Actor<RolesAssign>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<RolesAssign>,
     Path((user, role)): Path<(UserId, String)>,
 ) -> Result<StatusCode> {
-    ops::assign(&ctx, &by, user, &role, &Origin::from(&info)).await?;
+    ops::assign(&ctx, &actor, user, &role, &Origin::from(&*actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -239,16 +228,14 @@ async fn assign(
 /// It holds at once. `403 permission_not_held`: you must hold all that the role gives, and all that they may do. `409 last_admin`: nobody else is an administrator.
 #[utoipa::path(
     delete, path = "/api/v1/auth/users/{id}/roles/{role}", tags = ["auth"], operation_id = "auth_unassign_role",
-    security(("bearer" = [])), extensions(("x-permission" = json!("roles.assign"))),
     params(("id" = uuid::Uuid, Path, description = "The account"), ("role" = String, Path, description = "The role")),
-    responses((status = 204, description = "They no longer have the role"), Problems)
+    responses((status = 204, description = "They no longer have the role"))
 )]
 async fn unassign(
+    actor: Actor<RolesAssign>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    by: Permit<RolesAssign>,
     Path((user, role)): Path<(UserId, String)>,
 ) -> Result<StatusCode> {
-    ops::unassign(&ctx, &by, user, &role, &Origin::from(&info)).await?;
+    ops::unassign(&ctx, &actor, user, &role, &Origin::from(&*actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,11 +9,12 @@ use garde::Validate;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use stoa_http::{
-    Failure, Json, PageQuery, Path, Person, Problems, Query, RequestInfo, Result, names, session_cookie,
+    Actor, Failure, Json, PageQuery, Path, Person, Query, RequestFacts, Result, endpoints, names,
+    session_cookie,
 };
 use stoa_kernel::{Page, SessionId, Timestamp};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::cookies;
 use crate::{
@@ -23,9 +24,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(list, end_all))
-        .routes(routes!(end))
+    endpoints!(list, end_all, end)
 }
 
 /// One sign-in that has not ended.
@@ -51,22 +50,22 @@ pub(super) struct AuthSessionInfo {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_list_sessions",
-    security(("bearer" = [])), params(PageQuery),
-    responses((status = 200, body = Page<AuthSessionInfo>), Problems)
+    params(PageQuery),
+    responses((status = 200, body = Page<AuthSessionInfo>))
 )]
 async fn list(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Person(principal, current): Person,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<AuthSessionInfo>>> {
-    let rows = sessions::list(&ctx.db, principal.user_id, page.position()?, page.limit() + 1).await?;
+    let rows = sessions::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
     let page = Page::cut(rows, page.limit(), |row| row.id).map(|row| AuthSessionInfo {
         id: row.id,
         created_at: row.created_at,
         last_used_at: row.last_used_at,
         address: row.address,
         user_agent: row.user_agent,
-        current: row.id == current,
+        current: row.id == actor.session,
     });
     Ok(Json(page))
 }
@@ -88,12 +87,11 @@ pub(super) struct EndSessionsQuery {
 /// Ends all of your sessions, this one as well, and your API keys if you wish. The wish is in the query; a body is refused.
 #[utoipa::path(
     delete, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_end_sessions",
-    security(("bearer" = [])), params(EndSessionsQuery), responses((status = 204, description = "All sessions have ended"), Problems)
+    params(EndSessionsQuery), responses((status = 204, description = "All sessions have ended"))
 )]
 async fn end_all(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     Query(query): Query<EndSessionsQuery>,
     request: Request,
 ) -> Result<Response> {
@@ -102,33 +100,32 @@ async fn end_all(
         return Err(Failure::invalid("", "invalid", message));
     }
     let keys = ApiKeys::end_if(query.end_api_keys);
-    ops::end_everywhere(&ctx, person.user_id, keys, &Origin::from(&info)).await?;
-    Ok(gone(&ctx, &info, request.headers()))
+    ops::end_everywhere(&ctx, actor.user_id, keys, &Origin::from(&*actor.request)).await?;
+    Ok(gone(&ctx, &actor.request, request.headers()))
 }
 
 /// End one of your sessions.
 #[utoipa::path(
     delete, path = "/api/v1/auth/sessions/{id}", tags = ["auth"], operation_id = "auth_end_session",
-    security(("bearer" = [])), params(("id" = uuid::Uuid, Path, description = "The session")),
-    responses((status = 204, description = "The session has ended"), Problems)
+    params(("id" = uuid::Uuid, Path, description = "The session")),
+    responses((status = 204, description = "The session has ended"))
 )]
 async fn end(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    Person(principal, current): Person,
     Path(id): Path<SessionId>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    ops::end_own(&ctx, principal.user_id, id, &Origin::from(&info)).await?;
-    Ok(if id == current {
-        gone(&ctx, &info, &headers)
+    ops::end_own(&ctx, actor.user_id, id, &Origin::from(&*actor.request)).await?;
+    Ok(if id == actor.session {
+        gone(&ctx, &actor.request, &headers)
     } else {
         StatusCode::NO_CONTENT.into_response()
     })
 }
 
 /// 204; and a browser's cookies go with its session.
-pub(super) fn gone(ctx: &Ctx, info: &RequestInfo, headers: &HeaderMap) -> Response {
+pub(super) fn gone(ctx: &Ctx, info: &RequestFacts, headers: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     if session_cookie(headers, names::ACCESS_COOKIE, info.secure).is_some() {
         cookies::clear(response.headers_mut(), &ctx.config, info.secure);

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use garde::Validate;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Json, RequestInfo};
+use stoa_http::{Json, RequestFacts};
 use stoa_kernel::{Timestamp, UserId};
 use utoipa::{IntoParams, ToSchema};
 
@@ -94,7 +94,7 @@ pub(super) fn answer(
     status: StatusCode,
     signed_in: SignedIn,
     config: &AuthConfig,
-    info: &RequestInfo,
+    info: &RequestFacts,
 ) -> Response {
     let user = AuthUser::new(signed_in.account, signed_in.access.roles);
     let mut session = AuthSession {

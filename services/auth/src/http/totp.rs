@@ -4,9 +4,9 @@ use axum::extract::State;
 use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Json, Person, Problems, RequestInfo, Result};
+use stoa_http::{Actor, Json, Person, Result, endpoints};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     ctx::Ctx,
@@ -15,10 +15,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(read, begin, remove))
-        .routes(routes!(confirm))
-        .routes(routes!(renew))
+    endpoints!(read, begin, remove, confirm, renew)
 }
 
 /// What must not stay in any cache.
@@ -43,10 +40,10 @@ pub(super) struct AuthTotp {
 /// Whether you have a second factor.
 #[utoipa::path(
     get, path = "/api/v1/auth/totp", tags = ["auth"], operation_id = "auth_read_totp",
-    security(("bearer" = [])), responses((status = 200, body = AuthTotp), Problems)
+    responses((status = 200, body = AuthTotp))
 )]
-async fn read(State(ctx): State<Ctx>, person: Person) -> Result<Json<AuthTotp>> {
-    let (enabled, recovery_codes_left) = ops::state(&ctx, person.user_id).await?;
+async fn read(actor: Actor<Person>, State(ctx): State<Ctx>) -> Result<Json<AuthTotp>> {
+    let (enabled, recovery_codes_left) = ops::state(&ctx, actor.user_id).await?;
     Ok(Json(AuthTotp {
         enabled,
         recovery_codes_left,
@@ -80,16 +77,21 @@ pub(super) struct AuthTotpSetup {
 /// Nobody is asked for it before it is confirmed; beginning anew makes a new secret. `409 totp_enabled`: there is one already.
 #[utoipa::path(
     post, path = "/api/v1/auth/totp", tags = ["auth"], operation_id = "auth_begin_totp",
-    security(("bearer" = [])), request_body = BeginTotpRequest,
-    responses((status = 200, body = AuthTotpSetup), Problems)
+    request_body = BeginTotpRequest,
+    responses((status = 200, body = AuthTotpSetup))
 )]
 async fn begin(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     Json(body): Json<BeginTotpRequest>,
 ) -> Result<Secret<AuthTotpSetup>> {
-    let setup = ops::begin(&ctx, person.user_id, &body.password, &Origin::from(&info)).await?;
+    let setup = ops::begin(
+        &ctx,
+        actor.user_id,
+        &body.password,
+        &Origin::from(&*actor.request),
+    )
+    .await?;
     Ok(secret(AuthTotpSetup {
         secret: setup.secret,
         otpauth_url: setup.otpauth_url,
@@ -119,16 +121,16 @@ pub(super) struct AuthRecoveryCodes {
 /// From now on signing in asks for its code. `409 totp_enabled`: it was confirmed before; `409 totp_not_enabled`: none was begun.
 #[utoipa::path(
     post, path = "/api/v1/auth/totp/confirm", tags = ["auth"], operation_id = "auth_confirm_totp",
-    security(("bearer" = [])), request_body = ConfirmTotpRequest,
-    responses((status = 200, body = AuthRecoveryCodes), Problems)
+    request_body = ConfirmTotpRequest,
+    responses((status = 200, body = AuthRecoveryCodes))
 )]
 async fn confirm(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     Json(body): Json<ConfirmTotpRequest>,
 ) -> Result<Secret<AuthRecoveryCodes>> {
-    let recovery_codes = ops::confirm(&ctx, person.user_id, &body.code, &Origin::from(&info)).await?;
+    let recovery_codes =
+        ops::confirm(&ctx, actor.user_id, &body.code, &Origin::from(&*actor.request)).await?;
     Ok(secret(AuthRecoveryCodes { recovery_codes }))
 }
 
@@ -150,17 +152,16 @@ pub(super) struct ProveTotpRequest {
 /// The recovery codes go with it. `409 totp_not_enabled`: there is none.
 #[utoipa::path(
     delete, path = "/api/v1/auth/totp", tags = ["auth"], operation_id = "auth_remove_totp",
-    security(("bearer" = [])), request_body = ProveTotpRequest,
-    responses((status = 204, description = "Signing in asks for no code any more"), Problems)
+    request_body = ProveTotpRequest,
+    responses((status = 204, description = "Signing in asks for no code any more"))
 )]
 async fn remove(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     Json(body): Json<ProveTotpRequest>,
 ) -> Result<StatusCode> {
-    let origin = Origin::from(&info);
-    ops::remove(&ctx, person.user_id, &body.password, &body.code, &origin).await?;
+    let origin = Origin::from(&*actor.request);
+    ops::remove(&ctx, actor.user_id, &body.password, &body.code, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -169,16 +170,15 @@ async fn remove(
 /// The old ones stop working. `409 totp_not_enabled`: there is no second factor.
 #[utoipa::path(
     post, path = "/api/v1/auth/totp/recovery-codes", tags = ["auth"], operation_id = "auth_renew_recovery_codes",
-    security(("bearer" = [])), request_body = ProveTotpRequest,
-    responses((status = 200, body = AuthRecoveryCodes), Problems)
+    request_body = ProveTotpRequest,
+    responses((status = 200, body = AuthRecoveryCodes))
 )]
 async fn renew(
+    actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    person: Person,
     Json(body): Json<ProveTotpRequest>,
 ) -> Result<Secret<AuthRecoveryCodes>> {
-    let origin = Origin::from(&info);
-    let recovery_codes = ops::renew_codes(&ctx, person.user_id, &body.password, &body.code, &origin).await?;
+    let origin = Origin::from(&*actor.request);
+    let recovery_codes = ops::renew_codes(&ctx, actor.user_id, &body.password, &body.code, &origin).await?;
     Ok(secret(AuthRecoveryCodes { recovery_codes }))
 }

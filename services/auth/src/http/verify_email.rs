@@ -4,10 +4,10 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::Deserialize;
-use stoa_http::{Caller, Json, Problems, RequestInfo, Result};
+use stoa_http::{Anyone, Json, Result, endpoints};
 use stoa_kernel::UserId;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::password::AddressRequest;
 use crate::{
@@ -17,9 +17,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(verify))
-        .routes(routes!(resend))
+    endpoints!(verify, resend)
 }
 
 /// A link's token.
@@ -38,24 +36,28 @@ pub(super) struct VerifyEmailRequest {
 /// set up before ends, for it may be of somebody who registered an address that is not theirs; sessions go on.
 #[utoipa::path(
     post, path = "/api/v1/auth/email/verify", tags = ["auth"], operation_id = "auth_verify_email",
-    security(()), request_body = VerifyEmailRequest,
-    responses((status = 204, description = "The address is verified"), Problems)
+    request_body = VerifyEmailRequest,
+    responses((status = 204, description = "The address is verified"))
 )]
 async fn verify(
+    caller: Anyone,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
-    caller: Option<Caller>,
     Json(body): Json<VerifyEmailRequest>,
 ) -> Result<StatusCode> {
-    ops::verify(&ctx, &body.token, person(caller), &Origin::from(&info)).await?;
+    ops::verify(
+        &ctx,
+        &body.token,
+        person(&caller),
+        &Origin::from(&*caller.request),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whose session a request comes with. An API key is none.
-fn person(caller: Option<Caller>) -> Option<UserId> {
-    caller
-        .filter(|caller| caller.session_id.is_some())
-        .map(|caller| caller.user_id)
+fn person(caller: &Anyone) -> Option<UserId> {
+    let principal = caller.principal.as_ref()?;
+    principal.session_id.map(|_| principal.user_id)
 }
 
 /// Ask for the mail that verifies an address again.
@@ -63,14 +65,20 @@ fn person(caller: Option<Caller>) -> Option<UserId> {
 /// The answer is the same whether the address has an account, is verified already, or neither.
 #[utoipa::path(
     post, path = "/api/v1/auth/email/verify/resend", tags = ["auth"], operation_id = "auth_resend_verification",
-    security(()), request_body = AddressRequest,
-    responses((status = 202, description = "If the address waits to be verified, a mail is on its way"), Problems)
+    request_body = AddressRequest,
+    responses((status = 202, description = "If the address waits to be verified, a mail is on its way"))
 )]
 async fn resend(
+    caller: Anyone,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
     Json(body): Json<AddressRequest>,
 ) -> Result<StatusCode> {
-    password::send_link(&ctx, &body.email, MailKind::VerifyEmail, &Origin::from(&info)).await?;
+    password::send_link(
+        &ctx,
+        &body.email,
+        MailKind::VerifyEmail,
+        &Origin::from(&*caller.request),
+    )
+    .await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -48,7 +48,7 @@ async fn warn(ctx: &Ctx, user: UserId, source: &Source<'_>) -> Result<()> {
     }
     let from = source.address.to_string();
     let entry = Entry {
-        address: Some(&from),
+        address: Some(from.as_str().into()),
         ..Entry::new(None, "account.guesses_limited", "account", Some(user.uuid()))
     };
     let mut tx = ctx.db.begin().await?;

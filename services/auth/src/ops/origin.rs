@@ -3,8 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use stoa_audit::Entry;
-use stoa_http::RequestInfo;
-use stoa_kernel::{UserId, random};
+use stoa_kernel::{RequestFacts, UserId, random};
 use uuid::Uuid;
 
 use crate::{ctx::Ctx, error::Result, lockout::Source, store::known_networks};
@@ -22,8 +21,8 @@ pub(crate) struct Origin {
     pub(crate) request_id: String,
 }
 
-impl From<&RequestInfo> for Origin {
-    fn from(info: &RequestInfo) -> Self {
+impl From<&RequestFacts> for Origin {
+    fn from(info: &RequestFacts) -> Self {
         let address = info.address.to_canonical();
         let user_agent = info
             .user_agent
@@ -68,7 +67,7 @@ impl Origin {
     ) -> Entry<'a> {
         Entry {
             request_id: Some(&self.request_id),
-            address: Some(&self.from),
+            address: Some(self.from.as_str().into()),
             ..Entry::new(actor, action, resource_kind, resource_id)
         }
     }

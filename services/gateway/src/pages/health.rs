@@ -10,6 +10,7 @@ use axum::{
 use futures::future::{BoxFuture, join_all};
 use http::StatusCode;
 use serde::Serialize;
+use stoa_http::Anyone;
 
 use super::Shared;
 use crate::edge::AsIs;
@@ -175,10 +176,10 @@ fn answer(status: HealthStatus, body: impl Serialize) -> Response {
 }
 
 /// Is the process alive?
-#[utoipa::path(get, path = "/health/live", tag = "health", security(()), responses(
+#[utoipa::path(get, path = "/health/live", tag = "health", responses(
     (status = 200, description = "It is.", body = ProcessState),
 ))]
-pub(super) async fn live() -> Response {
+pub(super) async fn live(_: Anyone) -> Response {
     answer(
         HealthStatus::Up,
         ProcessState {
@@ -188,11 +189,11 @@ pub(super) async fn live() -> Response {
 }
 
 /// Can the process do its work?
-#[utoipa::path(get, path = "/health/ready", tag = "health", security(()), responses(
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses(
     (status = 200, description = "It can.", body = ProcessState),
     (status = 503, description = "Something that it needs does not work, or it is about to stop.", body = ProcessState),
 ))]
-pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+pub(super) async fn ready(_: Anyone, State(shared): State<Arc<Shared>>) -> Response {
     // What is only helpful decides nothing here, and must not make whoever balances requests wait.
     let needed = shared.checks.iter().filter(|check| check.needed);
     let stopping = shared.draining.has_begun();
@@ -205,11 +206,11 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// How is everything that this process depends on?
-#[utoipa::path(get, path = "/health", tag = "health", security(()), responses(
+#[utoipa::path(get, path = "/health", tag = "health", responses(
     (status = 200, description = "It works, if perhaps not all of it.", body = Health),
     (status = 503, description = "Something that it needs does not work.", body = Health),
 ))]
-pub(super) async fn health(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+pub(super) async fn health(_: Anyone, State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let insider = shared.insider(&request.into_parts().0);
     let mut health = look(shared.version, shared.checks.iter()).await;
     for check in &mut health.checks {

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
-use stoa_http::{Caller, Failure, Problems, Result, codes};
+use stoa_http::{Actor, Anyone, Failure, Result, SignedIn, codes};
 
 use super::Shared;
 
@@ -15,17 +15,18 @@ use super::Shared;
 ///
 /// Open to callers in `gateway.metrics_from`, to others with the permission `metrics.read`. What a proxy passes on needs the
 /// permission.
-#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses(
-    (status = 200, description = "All metrics.", body = String, content_type = "text/plain"), Problems,
+#[utoipa::path(get, path = "/metrics", tag = "health", responses(
+    (status = 200, description = "All metrics.", body = String, content_type = "text/plain")
 ))]
 pub(super) async fn metrics(
+    _: Anyone,
     State(shared): State<Arc<Shared>>,
-    caller: Result<Caller>,
+    actor: Result<Actor<SignedIn>>,
     request: Request,
 ) -> Result<Response> {
     if !shared.insider(&request.into_parts().0) {
         // Unknown callers may sign in; known ones may not.
-        caller?;
+        actor?;
         return Err(Failure::new(codes::FORBIDDEN).detail("This needs the permission metrics.read."));
     }
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

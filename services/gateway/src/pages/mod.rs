@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header, request::Parts};
-use stoa_http::{Code, Permission};
+use stoa_http::{Code, endpoints};
 use stoa_kernel::Principal;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 pub use self::health::{Detail, HealthCheck};
 use crate::{Draining, Network, edge::Inside};
@@ -79,17 +79,18 @@ pub fn pages(parts: PagesParts) -> OpenApiRouter {
         metrics: parts.metrics,
         draining: parts.draining,
     });
-    OpenApiRouter::new()
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
-        .routes(routes!(health::health))
-        .routes(routes!(metrics::metrics))
-        .routes(routes!(problems::problem))
-        .route("/", axum::routing::get(home::home))
-        .route("/favicon.svg", axum::routing::get(home::favicon))
-        .route("/api/docs", axum::routing::get(docs::show))
-        .route("/api/docs/{file}", axum::routing::get(docs::file))
-        .with_state(shared)
+    endpoints!(
+        health::live,
+        health::ready,
+        health::health,
+        metrics::metrics,
+        problems::problem
+    )
+    .route("/", axum::routing::get(home::home))
+    .route("/favicon.svg", axum::routing::get(home::favicon))
+    .route("/api/docs", axum::routing::get(docs::show))
+    .route("/api/docs/{file}", axum::routing::get(docs::file))
+    .with_state(shared)
 }
 
 impl Shared {

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{HeaderMap, header};
 use serde::Serialize;
-use stoa_http::{Code, Failure, Path, Problems, Result, codes};
+use stoa_http::{Anyone, Code, Failure, Path, Result, codes};
 
 use super::{PAGE_POLICY, Shared, home::fill, page};
 
@@ -32,11 +32,12 @@ pub(super) struct ProblemKind {
 /// What an error code means
 ///
 /// As JSON, or as a page for browsers.
-#[utoipa::path(get, path = "/problems/{code}", tag = "health", security(()),
+#[utoipa::path(get, path = "/problems/{code}", tag = "health", 
     params(("code" = String, Path, description = "The `code` of a problem", example = "rate_limited")),
-    responses((status = 200, description = "What it means.", body = ProblemKind), Problems),
+    responses((status = 200, description = "What it means.", body = ProblemKind)),
 )]
 pub(super) async fn problem(
+    _: Anyone,
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
     headers: HeaderMap,

@@ -21,7 +21,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stoa_cache::Cache;
 use stoa_gateway::{AsIs, Draining, Edge, EdgeParts, GatewayConfig};
-use stoa_http::{Caller, Claims, Failure, RequestInfo, TokenSigner, Verifier};
+use stoa_http::{Actor, Claims, Failure, RequestInfo, SignedIn, TokenSigner, Verifier};
 use stoa_kernel::{Clock, Id, SessionId, UserId};
 use tower::ServiceExt;
 use utoipa::openapi::{OpenApi, PathItem, path::Operation};
@@ -180,7 +180,10 @@ fn product() -> Router {
                 )
             }),
         )
-        .route("/me", get(async |caller: Caller| caller.user_id.to_string()))
+        .route(
+            "/me",
+            get(async |caller: Actor<SignedIn>| caller.user_id.to_string()),
+        )
         .route("/facts", get(facts))
         .route("/trace", put(trace).post(trace).get(trace))
         .route(

@@ -1,7 +1,7 @@
 //! One's own activity log.
 
 use axum::extract::State;
-use stoa_http::{Json, Own, PageQuery, Problems, Query, Result};
+use stoa_http::{Actor, Json, PageQuery, Query, Result};
 use stoa_kernel::Page;
 
 use super::scopes::ActivityRead;
@@ -12,16 +12,15 @@ use crate::{ctx::Ctx, store, view::Activity};
 /// Your own changes, and who looked at your profile and when.
 #[utoipa::path(
     get, path = "/api/v1/users/me/activity", tags = ["users"], operation_id = "users_list_activity",
-    security(("bearer" = [])), extensions(("x-scope" = json!("activity.read"))),
     params(PageQuery),
-    responses((status = 200, description = "A page of your activity", body = Page<Activity>), Problems)
+    responses((status = 200, description = "A page of your activity", body = Page<Activity>))
 )]
 pub(super) async fn list(
-    caller: Own<ActivityRead>,
+    actor: Actor<ActivityRead>,
     State(ctx): State<Ctx>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Activity>>> {
-    let rows = store::activity::list(&ctx.db, caller.user_id, page.position()?, page.limit() + 1).await?;
+    let rows = store::activity::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
     Ok(Json(
         Page::cut(rows, page.limit(), |row| row.id).map(Activity::from),
     ))

@@ -6,7 +6,7 @@ use axum::{
 };
 use bytes::Bytes;
 use image::ImageFormat;
-use stoa_http::{Failure, Own, Path, Problems, RequestInfo, Result, Upload, codes, refuse_encoded};
+use stoa_http::{Actor, Anyone, Failure, Path, Result, Upload, codes, refuse_encoded};
 use stoa_kernel::UserId;
 use stoa_objects::ObjectError;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ctx::Ctx,
     error::Error,
-    ops::{avatar, by::By, picture},
+    ops::{avatar, picture},
     view::Profile,
 };
 
@@ -37,16 +37,14 @@ pub(super) struct AvatarForm {
 /// beside the picture.
 #[utoipa::path(
     put, path = "/api/v1/users/me/avatar", tags = ["users"], operation_id = "users_set_avatar",
-    security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
     request_body(content(
         ("image/png"), ("image/jpeg"), ("image/webp"), ("image/gif"), (AvatarForm = "multipart/form-data")
     )),
-    responses((status = 200, description = "Your profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
+    responses((status = 200, description = "Your profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))))
 )]
 pub(super) async fn set(
-    caller: Own<ProfileWrite>,
+    actor: Actor<ProfileWrite>,
     State(ctx): State<Ctx>,
-    info: RequestInfo,
     request: Request,
 ) -> Result<Tagged> {
     let bytes = received(request).await?;
@@ -54,8 +52,7 @@ pub(super) async fn set(
         let detail = format!("At most {} bytes are accepted.", ctx.config.avatar_max_bytes);
         return Err(Failure::new(codes::TOO_LARGE).detail(detail));
     }
-    let by = By::new(caller.user_id, info);
-    Ok(tagged(avatar::set(&ctx, &by, format(&bytes)?, bytes).await?))
+    Ok(tagged(avatar::set(&ctx, &actor, format(&bytes)?, bytes).await?))
 }
 
 /// What the bytes are.
@@ -115,15 +112,10 @@ fn malformed(error: MultipartError) -> Failure {
 /// Delete your picture.
 #[utoipa::path(
     delete, path = "/api/v1/users/me/avatar", tags = ["users"], operation_id = "users_delete_avatar",
-    security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
-    responses((status = 204, description = "There is none now"), Problems)
+    responses((status = 204, description = "There is none now"))
 )]
-pub(super) async fn delete(
-    caller: Own<ProfileWrite>,
-    State(ctx): State<Ctx>,
-    request: RequestInfo,
-) -> Result<StatusCode> {
-    avatar::delete(&ctx, &By::new(caller.user_id, request)).await?;
+pub(super) async fn delete(actor: Actor<ProfileWrite>, State(ctx): State<Ctx>) -> Result<StatusCode> {
+    avatar::delete(&ctx, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -135,14 +127,14 @@ type Picture = ([(HeaderName, &'static str); 4], Bytes);
 /// and is a new one for each picture.
 #[utoipa::path(
     get, path = "/api/v1/users/{user_id}/avatar/{hash}", tags = ["users"], operation_id = "users_read_avatar",
-    security(()),
     params(
         ("user_id" = String, Path, format = Uuid),
         ("hash" = String, Path, pattern = "^[0-9a-f]{64}\\.png$"),
     ),
-    responses((status = 200, description = "The picture", content(("image/png"))), Problems)
+    responses((status = 200, description = "The picture", content(("image/png"))))
 )]
 pub(super) async fn read(
+    _: Anyone,
     State(ctx): State<Ctx>,
     Path((user, file)): Path<(UserId, String)>,
 ) -> Result<Picture> {

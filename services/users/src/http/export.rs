@@ -6,14 +6,14 @@ use axum::{
     http::{HeaderName, header},
 };
 use serde_json::Value;
-use stoa_http::{Own, Problems, RequestInfo, Result};
+use stoa_http::{Actor, Result};
 use stoa_kernel::Timestamp;
 use utoipa::ToSchema;
 
 use super::scopes::ExportRead;
 use crate::{
     ctx::Ctx,
-    ops::{by::By, export},
+    ops::export,
     view::{Activity, Preference, Profile},
 };
 
@@ -47,15 +47,10 @@ type Download = ([(HeaderName, &'static str); 2], Body);
 /// What auth holds (account, sessions, keys) is at `/api/v1/auth/export`.
 #[utoipa::path(
     get, path = "/api/v1/users/me/export", tags = ["users"], operation_id = "users_export",
-    security(("bearer" = [])), extensions(("x-scope" = json!("export.read"))),
-    responses((status = 200, description = "All there is, as a download", body = Export, content_type = "application/json"), Problems)
+    responses((status = 200, description = "All there is, as a download", body = Export, content_type = "application/json"))
 )]
-pub(super) async fn export(
-    caller: Own<ExportRead>,
-    State(ctx): State<Ctx>,
-    request: RequestInfo,
-) -> Result<Download> {
-    let pieces = export::export(&ctx, &By::new(caller.user_id, request)).await?;
+pub(super) async fn export(actor: Actor<ExportRead>, State(ctx): State<Ctx>) -> Result<Download> {
+    let pieces = export::export(&ctx, &actor).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (

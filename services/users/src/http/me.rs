@@ -6,7 +6,7 @@ use axum::{
 };
 use garde::Validate;
 use serde::Deserialize;
-use stoa_http::{IfMatch, Json, Own, Problems, RequestInfo, Result, etag};
+use stoa_http::{Actor, IfMatch, Json, Result, etag};
 use utoipa::ToSchema;
 
 use super::{
@@ -15,10 +15,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    ops::{
-        by::By,
-        profile::{self, Change, Patch},
-    },
+    ops::profile::{self, Change, Patch},
     store::profiles::ProfileRow,
     view::Profile,
 };
@@ -35,11 +32,10 @@ pub(super) fn tagged(row: ProfileRow) -> Tagged {
 /// It is there from the moment you have registered.
 #[utoipa::path(
     get, path = "/api/v1/users/me", tags = ["users"], operation_id = "users_read_me",
-    security(("bearer" = [])), extensions(("x-scope" = json!("profile.read"))),
-    responses((status = 200, description = "Your profile", body = Profile, headers(("etag" = String, description = "The version, for If-Match"))), Problems)
+    responses((status = 200, description = "Your profile", body = Profile, headers(("etag" = String, description = "The version, for If-Match"))))
 )]
-pub(super) async fn read(caller: Own<ProfileRead>, State(ctx): State<Ctx>) -> Result<Tagged> {
-    Ok(tagged(profile::own(&ctx, caller.user_id).await?))
+pub(super) async fn read(actor: Actor<ProfileRead>, State(ctx): State<Ctx>) -> Result<Tagged> {
+    Ok(tagged(profile::own(&ctx, actor.user_id).await?))
 }
 
 /// What is to be changed. A field that is absent stays; null, or a text of nothing but space, clears it. Space around a
@@ -67,23 +63,20 @@ pub(super) struct UpdateProfile {
 /// With `If-Match` the change is made only if nobody has changed the profile since you read it.
 #[utoipa::path(
     patch, path = "/api/v1/users/me", tags = ["users"], operation_id = "users_update_me",
-    security(("bearer" = [])), extensions(("x-scope" = json!("profile.write"))),
     params(("if-match" = Option<String>, Header, description = "The etag of the profile that you read")),
     request_body = UpdateProfile,
-    responses((status = 200, description = "The profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))), Problems)
+    responses((status = 200, description = "The profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))))
 )]
 pub(super) async fn update(
-    caller: Own<ProfileWrite>,
+    actor: Actor<ProfileWrite>,
     State(ctx): State<Ctx>,
-    request: RequestInfo,
     if_match: IfMatch,
     Json(body): Json<UpdateProfile>,
 ) -> Result<Tagged> {
-    let by = By::new(caller.user_id, request);
     let patch = Patch {
         first_name: body.first_name,
         last_name: body.last_name,
         bio: body.bio,
     };
-    Ok(tagged(profile::update(&ctx, &by, &patch, &if_match).await?))
+    Ok(tagged(profile::update(&ctx, &actor, &patch, &if_match).await?))
 }

@@ -9,19 +9,25 @@ mod preferences;
 mod scopes;
 mod text;
 
-use utoipa_axum::{router::OpenApiRouter, routes};
+use stoa_http::endpoints;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::ctx::Ctx;
 
 pub(crate) fn router() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(me::read, me::update))
-        .routes(routes!(preferences::list))
-        .routes(routes!(preferences::read, preferences::set, preferences::delete))
-        .routes(routes!(avatar::set, avatar::delete))
-        .routes(routes!(avatar::read))
-        .routes(routes!(activity::list))
-        .routes(routes!(export::export))
-        .routes(routes!(people::list))
-        .routes(routes!(people::read))
+    endpoints!(
+        me::read,
+        me::update,
+        preferences::list,
+        preferences::read,
+        preferences::set,
+        preferences::delete,
+        avatar::set,
+        avatar::delete,
+        avatar::read,
+        activity::list,
+        export::export,
+        people::list,
+        people::read
+    )
 }

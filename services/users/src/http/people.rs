@@ -3,9 +3,7 @@
 use axum::extract::State;
 use garde::Validate;
 use serde::Deserialize;
-use stoa_http::{
-    Caller, Failure, Json, PageQuery, Path, Permit, Problems, Query, RequestInfo, Result, codes,
-};
+use stoa_http::{Actor, Failure, Json, PageQuery, Path, Query, Result, SignedIn, codes};
 use stoa_kernel::{Page, Timestamp, UserId};
 use utoipa::ToSchema;
 
@@ -15,7 +13,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    ops::{by::By, people},
+    ops::people,
     store::search::{Filter, Order, Position},
     view::Profile,
 };
@@ -26,21 +24,18 @@ use crate::{
 /// others are refused alike, whether there is such a person or not. The person sees in their activity who looked and when.
 #[utoipa::path(
     get, path = "/api/v1/users/{user_id}", tags = ["users"], operation_id = "users_read",
-    security(("bearer" = [])),
     params(("user_id" = String, Path, format = Uuid)),
-    responses((status = 200, description = "The profile", body = Profile, headers(("etag" = String, description = "The version"))), Problems)
+    responses((status = 200, description = "The profile", body = Profile, headers(("etag" = String, description = "The version"))))
 )]
 pub(super) async fn read(
-    caller: Caller,
+    actor: Actor<SignedIn>,
     State(ctx): State<Ctx>,
-    request: RequestInfo,
     Path(user): Path<UserId>,
 ) -> Result<Tagged> {
-    if !people::may_read(&ctx, &caller, user).await? {
+    if !people::may_read(&ctx, &actor, user).await? {
         return Err(Failure::new(codes::FORBIDDEN));
     }
-    let by = By::new(caller.user_id, request);
-    Ok(tagged(people::read(&ctx, &by, user).await?))
+    Ok(tagged(people::read(&ctx, &actor, user).await?))
 }
 
 /// Order of the list; `-` is descending.
@@ -99,14 +94,12 @@ pub(super) struct ListQuery {
 /// Each person on the page sees in their activity who looked and when; the page is one entry of the audit log.
 #[utoipa::path(
     get, path = "/api/v1/users", tags = ["users"], operation_id = "users_list",
-    security(("bearer" = [])), extensions(("x-permission" = json!("users.read"))),
     params(ListQuery),
-    responses((status = 200, description = "A page of profiles", body = Page<Profile>), Problems)
+    responses((status = 200, description = "A page of profiles", body = Page<Profile>))
 )]
 pub(super) async fn list(
-    caller: Permit<UsersRead>,
+    actor: Actor<UsersRead>,
     State(ctx): State<Ctx>,
-    request: RequestInfo,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Profile>>> {
     let page = PageQuery {
@@ -130,7 +123,6 @@ pub(super) async fn list(
     let rows = rows
         .ok_or_else(|| Failure::invalid("cursor", "invalid", "This cursor is not of a list in this order"))?;
     let page = Page::cut(rows, limit, |row| row.position(order));
-    let by = By::new(caller.user_id, request);
-    people::note_page(&ctx, &by, page.items.iter().map(|row| row.profile.user_id)).await?;
+    people::note_page(&ctx, &actor, page.items.iter().map(|row| row.profile.user_id)).await?;
     Ok(Json(page.map(|row| row.profile.into())))
 }

@@ -4,16 +4,11 @@ use axum::{extract::State, http::StatusCode};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stoa_http::{Failure, Json, Own, Path, Problems, RequestInfo, Result, codes};
+use stoa_http::{Actor, Failure, Json, Path, Result, codes};
 use utoipa::ToSchema;
 
 use super::scopes::{PreferencesRead, PreferencesWrite};
-use crate::{
-    ctx::Ctx,
-    ops::{by::By, preferences},
-    store,
-    view::Preference,
-};
+use crate::{ctx::Ctx, ops::preferences, store, view::Preference};
 
 /// All preferences of a person, by key.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,11 +19,10 @@ pub(super) struct Preferences {
 /// Your preferences.
 #[utoipa::path(
     get, path = "/api/v1/users/me/preferences", tags = ["users"], operation_id = "users_list_preferences",
-    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.read"))),
-    responses((status = 200, description = "All that you have set", body = Preferences), Problems)
+    responses((status = 200, description = "All that you have set", body = Preferences))
 )]
-pub(super) async fn list(caller: Own<PreferencesRead>, State(ctx): State<Ctx>) -> Result<Json<Preferences>> {
-    let rows = store::preferences::list(&ctx.db, caller.user_id).await?;
+pub(super) async fn list(actor: Actor<PreferencesRead>, State(ctx): State<Ctx>) -> Result<Json<Preferences>> {
+    let rows = store::preferences::list(&ctx.db, actor.user_id).await?;
     let items = rows
         .into_iter()
         .map(Preference::try_from)
@@ -39,16 +33,15 @@ pub(super) async fn list(caller: Own<PreferencesRead>, State(ctx): State<Ctx>) -
 /// One of your preferences.
 #[utoipa::path(
     get, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_read_preference",
-    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.read"))),
     params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
-    responses((status = 200, description = "The preference", body = Preference), Problems)
+    responses((status = 200, description = "The preference", body = Preference))
 )]
 pub(super) async fn read(
-    caller: Own<PreferencesRead>,
+    actor: Actor<PreferencesRead>,
     State(ctx): State<Ctx>,
     Path(key): Path<String>,
 ) -> Result<Json<Preference>> {
-    let row = store::preferences::get(&ctx.db, caller.user_id, &key).await?;
+    let row = store::preferences::get(&ctx.db, actor.user_id, &key).await?;
     let row = row.ok_or_else(|| Failure::new(codes::NOT_FOUND))?;
     Ok(Json(row.try_into()?))
 }
@@ -66,15 +59,13 @@ pub(super) struct SetPreference {
 /// Set one of your preferences.
 #[utoipa::path(
     put, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_set_preference",
-    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.write"))),
     params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
     request_body = SetPreference,
-    responses((status = 200, description = "The preference as it is now", body = Preference), Problems)
+    responses((status = 200, description = "The preference as it is now", body = Preference))
 )]
 pub(super) async fn set(
-    caller: Own<PreferencesWrite>,
+    actor: Actor<PreferencesWrite>,
     State(ctx): State<Ctx>,
-    request: RequestInfo,
     Path(key): Path<String>,
     Json(body): Json<SetPreference>,
 ) -> Result<Json<Preference>> {
@@ -92,23 +83,22 @@ pub(super) async fn set(
             format!("At most {max} bytes of JSON are kept"),
         ));
     }
-    let by = By::new(caller.user_id, request);
-    Ok(Json(preferences::set(&ctx, &by, key, &value).await?.try_into()?))
+    Ok(Json(
+        preferences::set(&ctx, &actor, key, &value).await?.try_into()?,
+    ))
 }
 
 /// Delete one of your preferences.
 #[utoipa::path(
     delete, path = "/api/v1/users/me/preferences/{key}", tags = ["users"], operation_id = "users_delete_preference",
-    security(("bearer" = [])), extensions(("x-scope" = json!("preferences.write"))),
     params(("key" = String, Path, pattern = "^[a-z0-9_.-]{1,64}$", example = "theme")),
-    responses((status = 204, description = "It is gone"), Problems)
+    responses((status = 204, description = "It is gone"))
 )]
 pub(super) async fn delete(
-    caller: Own<PreferencesWrite>,
+    actor: Actor<PreferencesWrite>,
     State(ctx): State<Ctx>,
-    request: RequestInfo,
     Path(key): Path<String>,
 ) -> Result<StatusCode> {
-    preferences::delete(&ctx, &By::new(caller.user_id, request), &key).await?;
+    preferences::delete(&ctx, &actor, &key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

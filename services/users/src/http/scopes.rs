@@ -1,28 +1,28 @@
 //! What an API key needs to act for its owner, and what an administrator needs.
 
-use stoa_http::permission;
+use stoa_http::{permission, scope};
 
-permission!(
+scope!(
     /// Reading one's own profile.
     pub(crate) ProfileRead = "profile.read"
 );
-permission!(
+scope!(
     /// Changing one's own profile and avatar.
     pub(crate) ProfileWrite = "profile.write"
 );
-permission!(
+scope!(
     /// Reading one's own preferences.
     pub(crate) PreferencesRead = "preferences.read"
 );
-permission!(
+scope!(
     /// Changing one's own preferences.
     pub(crate) PreferencesWrite = "preferences.write"
 );
-permission!(
+scope!(
     /// Reading one's own activity log.
     pub(crate) ActivityRead = "activity.read"
 );
-permission!(
+scope!(
     /// Taking all of one's data along.
     pub(crate) ExportRead = "export.read"
 );

@@ -5,6 +5,7 @@
 //! change never came. A file's name is never used twice, so nothing deletes what somebody has just stored.
 
 use std::time::Duration;
+use stoa_audit::{Entry, TxExt as _};
 
 use bytes::Bytes;
 use image::ImageFormat;
@@ -12,10 +13,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_kernel::{Timestamp, UserId, random};
+use stoa_kernel::{Actor, Timestamp, UserId, random};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{by::By, picture, profile};
+use super::{picture, profile};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -57,28 +58,33 @@ pub(crate) fn is_file(name: &str) -> bool {
 }
 
 /// Makes the picture the person's avatar.
-pub(crate) async fn set(ctx: &Ctx, by: &By, format: ImageFormat, bytes: Bytes) -> Result<ProfileRow, Error> {
-    let seen = profile::own(ctx, by.user).await?;
+pub(crate) async fn set(
+    ctx: &Ctx,
+    actor: &Actor,
+    format: ImageFormat,
+    bytes: Bytes,
+) -> Result<ProfileRow, Error> {
+    let seen = profile::own(ctx, actor.user_id).await?;
     let png = decode(ctx, format, bytes).await?;
     let file = name_of(&png);
-    store::avatars::announce(&ctx.db, by.user, &file, ctx.clock.now()).await?;
-    ctx.objects.put(&object_key(by.user, &file), png).await?;
+    store::avatars::announce(&ctx.db, actor.user_id, &file, ctx.clock.now()).await?;
+    ctx.objects.put(&object_key(actor.user_id, &file), png).await?;
     let mut tx = ctx.db.begin().await?;
     if !store::avatars::arrived(&mut tx, &file).await? {
         tx.rollback().await;
-        remove_object(ctx, by.user, &file).await?;
+        remove_object(ctx, actor.user_id, &file).await?;
         return Err(Error::Busy("the avatar took too long to store"));
     }
-    let row = change(&mut tx, by, seen, Some(file)).await?;
+    let row = change(&mut tx, actor, seen, Some(file)).await?;
     tx.commit().await?;
     Ok(row)
 }
 
 /// Deletes the person's avatar; fine if there is none.
-pub(crate) async fn delete(ctx: &Ctx, by: &By) -> Result<(), Error> {
-    let seen = profile::own(ctx, by.user).await?;
+pub(crate) async fn delete(ctx: &Ctx, actor: &Actor) -> Result<(), Error> {
+    let seen = profile::own(ctx, actor.user_id).await?;
     let mut tx = ctx.db.begin().await?;
-    change(&mut tx, by, seen, None).await?;
+    change(&mut tx, actor, seen, None).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -126,7 +132,7 @@ fn name_of(png: &[u8]) -> String {
 /// none.
 async fn change(
     tx: &mut Tx,
-    by: &By,
+    actor: &Actor,
     mut seen: ProfileRow,
     file: Option<String>,
 ) -> Result<ProfileRow, Error> {
@@ -144,11 +150,11 @@ async fn change(
         if store::profiles::save(tx, &row, seen.version).await? {
             break row;
         }
-        seen = profile::find(tx, by.user).await?;
+        seen = profile::find(tx, actor.user_id).await?;
     };
     if let Some(file) = seen.avatar {
         tx.enqueue(&RemoveAvatar {
-            user_id: by.user,
+            user_id: actor.user_id,
             file,
         })
         .await?;
@@ -158,21 +164,22 @@ async fn change(
     } else {
         "avatar.delete"
     };
-    store::activity::insert(tx, by.user, Some(by.user), action, &json!({})).await?;
-    let avatar_url = file.map(|file| url(by.user, &file));
+    store::activity::insert(tx, actor.user_id, Some(actor.user_id), action, &json!({})).await?;
+    let avatar_url = file.map(|file| url(actor.user_id, &file));
     tx.emit(&AvatarChanged {
-        user_id: by.user,
+        user_id: actor.user_id,
         avatar_url,
     })
     .await?;
     let fields = vec!["avatar_url".to_owned()];
     tx.emit(&ProfileUpdated {
-        user_id: by.user,
+        user_id: actor.user_id,
         version: row.version,
         fields,
     })
     .await?;
-    by.audit(tx, action, "profile", Some(by.user), json!({})).await?;
+    tx.audit(&Entry::by(actor, action, "profile", Some(actor.user_id.uuid())))
+        .await?;
     Ok(row)
 }
 

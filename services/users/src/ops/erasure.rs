@@ -1,11 +1,11 @@
 //! What follows from `user.erased`.
 
-use serde_json::json;
+use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Timestamp, UserId};
 
-use super::{avatar, by::audit_of_stoa};
+use super::avatar;
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -31,7 +31,8 @@ pub(crate) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(
     tx.shred();
     tx.enqueue(&ForgetObjects { user_id: user }).await?;
     tx.emit(&ProfileErased { user_id: user }).await?;
-    audit_of_stoa(tx, "profile.erase", user, json!({})).await?;
+    tx.audit(&Entry::new(None, "profile.erase", "profile", Some(user.uuid())))
+        .await?;
     Ok(())
 }
 

@@ -5,10 +5,11 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
-use stoa_kernel::{Timestamp, UserId};
+use stoa_audit::{Entry, TxExt as _};
+use stoa_kernel::{Actor, Timestamp, UserId};
 use stoa_objects::ObjectError;
 
-use super::{avatar, by::By, profile};
+use super::{avatar, profile};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -37,11 +38,11 @@ struct Picture {
 /// Writes down that the person asked for it, and begins.
 pub(crate) async fn export(
     ctx: &Ctx,
-    by: &By,
+    actor: &Actor,
 ) -> Result<impl Stream<Item = Result<Bytes, Error>> + use<>, Error> {
-    let user = by.user;
+    let user = actor.user_id;
     let row = profile::own(ctx, user).await?;
-    note(ctx, by).await?;
+    note(ctx, actor).await?;
     let preferences = store::preferences::list(&ctx.db, user).await?;
     let head = Head {
         exported_at: ctx.clock.now(),
@@ -63,11 +64,23 @@ pub(crate) async fn export(
     Ok(stream::unfold(state, Writing::step))
 }
 
-async fn note(ctx: &Ctx, by: &By) -> Result<(), Error> {
+async fn note(ctx: &Ctx, actor: &Actor) -> Result<(), Error> {
     let mut tx = ctx.db.begin().await?;
-    store::activity::insert(&mut tx, by.user, Some(by.user), "profile.export", &json!({})).await?;
-    by.audit(&mut tx, "profile.export", "profile", Some(by.user), json!({}))
-        .await?;
+    store::activity::insert(
+        &mut tx,
+        actor.user_id,
+        Some(actor.user_id),
+        "profile.export",
+        &json!({}),
+    )
+    .await?;
+    tx.audit(&Entry::by(
+        actor,
+        "profile.export",
+        "profile",
+        Some(actor.user_id.uuid()),
+    ))
+    .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 pub(crate) mod activity;
 pub(crate) mod avatar;
-pub(crate) mod by;
 pub(crate) mod erasure;
 pub(crate) mod export;
 pub(crate) mod fold;

@@ -1,10 +1,11 @@
 //! Other people's profiles. Whoever looks at one is written down before they see it.
 
 use serde_json::json;
+use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
-use stoa_kernel::{Principal, Resource, UserId};
+use stoa_kernel::{Actor, Principal, Resource, UserId};
 
-use super::{by::By, profile};
+use super::profile;
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -30,16 +31,16 @@ pub(crate) async fn may_read(ctx: &Ctx, principal: &Principal, user: UserId) -> 
 }
 
 /// The profile of `user`, whom the caller may read.
-pub(crate) async fn read(ctx: &Ctx, by: &By, user: UserId) -> Result<ProfileRow, Error> {
-    if by.user == user {
+pub(crate) async fn read(ctx: &Ctx, actor: &Actor, user: UserId) -> Result<ProfileRow, Error> {
+    if actor.user_id == user {
         return profile::own(ctx, user).await;
     }
     let row = store::profiles::get(&ctx.db, user)
         .await?
         .ok_or(Error::NotFound)?;
     let mut tx = ctx.db.begin().await?;
-    note_read(&mut tx, by, user).await?;
-    by.audit(&mut tx, "profile.read", PROFILE, Some(user), json!({}))
+    note_read(&mut tx, actor, user).await?;
+    tx.audit(&Entry::by(actor, "profile.read", PROFILE, Some(user.uuid())))
         .await?;
     tx.commit().await?;
     Ok(row)
@@ -57,27 +58,25 @@ pub(crate) async fn list(
 }
 
 /// Writes down that the caller is about to see these people: for each of them, and once for the page.
-pub(crate) async fn note_page(ctx: &Ctx, by: &By, seen: impl Iterator<Item = UserId>) -> Result<(), Error> {
-    let others: Vec<UserId> = seen.filter(|user| *user != by.user).collect();
+pub(crate) async fn note_page(
+    ctx: &Ctx,
+    actor: &Actor,
+    seen: impl Iterator<Item = UserId>,
+) -> Result<(), Error> {
+    let others: Vec<UserId> = seen.filter(|user| *user != actor.user_id).collect();
     if others.is_empty() {
         return Ok(());
     }
     let mut tx = ctx.db.begin().await?;
     for user in &others {
-        note_read(&mut tx, by, *user).await?;
+        note_read(&mut tx, actor, *user).await?;
     }
-    by.audit(
-        &mut tx,
-        "profile.list",
-        PROFILE,
-        None,
-        json!({ "user_ids": others }),
-    )
-    .await?;
+    tx.audit(&Entry::by(actor, "profile.list", PROFILE, None).detail(json!({ "user_ids": others })))
+        .await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn note_read(tx: &mut Tx, by: &By, user: UserId) -> Result<(), Error> {
-    Ok(store::activity::insert(tx, user, Some(by.user), "profile.read", &json!({})).await?)
+async fn note_read(tx: &mut Tx, actor: &Actor, user: UserId) -> Result<(), Error> {
+    Ok(store::activity::insert(tx, user, Some(actor.user_id), "profile.read", &json!({})).await?)
 }

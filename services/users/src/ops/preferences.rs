@@ -2,10 +2,12 @@
 
 use jiff::tz::TimeZoneDatabase;
 use serde_json::{Value, json};
+use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
+use stoa_kernel::Actor;
 
-use super::{by::By, profile};
+use super::profile;
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -96,7 +98,12 @@ fn timezone(value: Value) -> Result<Value, Misfit> {
 }
 
 /// Sets a preference: row, activity, event and audit entry in one commit.
-pub(crate) async fn set(ctx: &Ctx, by: &By, key: String, value: &Value) -> Result<PreferenceRow, Error> {
+pub(crate) async fn set(
+    ctx: &Ctx,
+    actor: &Actor,
+    key: String,
+    value: &Value,
+) -> Result<PreferenceRow, Error> {
     let row = PreferenceRow {
         key,
         value: value.to_string(),
@@ -105,15 +112,15 @@ pub(crate) async fn set(ctx: &Ctx, by: &By, key: String, value: &Value) -> Resul
     };
     for _ in 0..ATTEMPTS {
         let mut tx = ctx.db.begin().await?;
-        let written = write(&mut tx, by, &row, ctx.config.preferences_max).await?;
+        let written = write(&mut tx, actor, &row, ctx.config.preferences_max).await?;
         if written == Written::Yes {
-            changed(&mut tx, by, &row.key, "preference.set").await?;
+            changed(&mut tx, actor, &row.key, "preference.set").await?;
             tx.commit().await?;
             return Ok(row);
         }
         tx.rollback().await;
         if written == Written::NoProfile {
-            profile::own(ctx, by.user).await?;
+            profile::own(ctx, actor.user_id).await?;
         }
     }
     Err(stoa_db::Error::Conflict.into())
@@ -130,49 +137,56 @@ enum Written {
 }
 
 /// Writes the row. One statement if the key is there; else room is taken first, under the lock of the profile's row.
-async fn write(tx: &mut Tx, by: &By, row: &PreferenceRow, max: u32) -> Result<Written, Error> {
-    if store::preferences::update(tx, by.user, row).await? {
+async fn write(tx: &mut Tx, actor: &Actor, row: &PreferenceRow, max: u32) -> Result<Written, Error> {
+    if store::preferences::update(tx, actor.user_id, row).await? {
         return Ok(Written::Yes);
     }
-    let mut has_room = store::profiles::take_room(tx, by.user, max).await?;
+    let mut has_room = store::profiles::take_room(tx, actor.user_id, max).await?;
     if !has_room {
-        if store::profiles::find(tx, by.user).await?.is_none() {
+        if store::profiles::find(tx, actor.user_id).await?.is_none() {
             return Ok(Written::NoProfile);
         }
         // The profile may have been made between the two statements.
-        has_room = store::profiles::take_room(tx, by.user, max).await?;
+        has_room = store::profiles::take_room(tx, actor.user_id, max).await?;
     }
     if !has_room {
         // Full; but perhaps by the very key.
-        let there = store::preferences::update(tx, by.user, row).await?;
+        let there = store::preferences::update(tx, actor.user_id, row).await?;
         return if there {
             Ok(Written::Yes)
         } else {
             Err(Error::PreferencesFull(max))
         };
     }
-    let written = store::preferences::insert(tx, by.user, row).await?;
+    let written = store::preferences::insert(tx, actor.user_id, row).await?;
     Ok(if written { Written::Yes } else { Written::Raced })
 }
 
 /// Deletes a preference.
-pub(crate) async fn delete(ctx: &Ctx, by: &By, key: &str) -> Result<(), Error> {
+pub(crate) async fn delete(ctx: &Ctx, actor: &Actor, key: &str) -> Result<(), Error> {
     let mut tx = ctx.db.begin().await?;
-    store::profiles::give_room(&mut tx, by.user).await?;
-    if !store::preferences::delete(&mut tx, by.user, key).await? {
+    store::profiles::give_room(&mut tx, actor.user_id).await?;
+    if !store::preferences::delete(&mut tx, actor.user_id, key).await? {
         return Err(Error::NotFound);
     }
-    changed(&mut tx, by, key, "preference.delete").await?;
+    changed(&mut tx, actor, key, "preference.delete").await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// What follows from a change. A key of the person's own making may say something of them, so the audit log, which
 /// outlives an erasure, is told only keys that we know.
-async fn changed(tx: &mut Tx, by: &By, key: &str, action: &str) -> Result<(), Error> {
-    store::activity::insert(tx, by.user, Some(by.user), action, &json!({ "key": key })).await?;
+async fn changed(tx: &mut Tx, actor: &Actor, key: &str, action: &str) -> Result<(), Error> {
+    store::activity::insert(
+        tx,
+        actor.user_id,
+        Some(actor.user_id),
+        action,
+        &json!({ "key": key }),
+    )
+    .await?;
     let event = PreferenceChanged {
-        user_id: by.user,
+        user_id: actor.user_id,
         key: key.to_owned(),
         deleted: action == "preference.delete",
     };
@@ -182,7 +196,8 @@ async fn changed(tx: &mut Tx, by: &By, key: &str, action: &str) -> Result<(), Er
     } else {
         json!({})
     };
-    by.audit(tx, action, "preference", Some(by.user), detail).await?;
+    tx.audit(&Entry::by(actor, action, "preference", Some(actor.user_id.uuid())).detail(detail))
+        .await?;
     Ok(())
 }
 

@@ -1,15 +1,13 @@
 //! One's own profile: read, made when it is missing, changed.
 
 use serde_json::json;
+use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_http::IfMatch;
-use stoa_kernel::UserId;
+use stoa_kernel::{Actor, UserId};
 
-use super::{
-    by::{By, audit_of_stoa},
-    names::fitted,
-};
+use super::names::fitted;
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -64,7 +62,13 @@ pub(crate) async fn make(tx: &mut Tx, row: &ProfileRow) -> Result<bool, Error> {
         return Err(Error::Erased);
     }
     tx.emit(&ProfileCreated { user_id: row.user_id }).await?;
-    audit_of_stoa(tx, "profile.create", row.user_id, json!({})).await?;
+    tx.audit(&Entry::new(
+        None,
+        "profile.create",
+        "profile",
+        Some(row.user_id.uuid()),
+    ))
+    .await?;
     Ok(true)
 }
 
@@ -103,11 +107,11 @@ impl Patch {
 /// Changes one's own profile, if `if_match` still holds. Nothing is written when nothing changes.
 pub(crate) async fn update(
     ctx: &Ctx,
-    by: &By,
+    actor: &Actor,
     patch: &Patch,
     if_match: &IfMatch,
 ) -> Result<ProfileRow, Error> {
-    let mut seen = own(ctx, by.user).await?;
+    let mut seen = own(ctx, actor.user_id).await?;
     let mut tx = ctx.db.begin().await?;
     let (row, fields) = loop {
         if_match.check(seen.version).map_err(|_| Error::VersionChanged)?;
@@ -121,17 +125,24 @@ pub(crate) async fn update(
         if store::profiles::save(&mut tx, &row, seen.version).await? {
             break (row, fields);
         }
-        seen = find(&mut tx, by.user).await?;
+        seen = find(&mut tx, actor.user_id).await?;
     };
     let detail = json!({ "fields": fields });
-    store::activity::insert(&mut tx, by.user, Some(by.user), "profile.update", &detail).await?;
+    store::activity::insert(
+        &mut tx,
+        actor.user_id,
+        Some(actor.user_id),
+        "profile.update",
+        &detail,
+    )
+    .await?;
     tx.emit(&ProfileUpdated {
-        user_id: by.user,
+        user_id: actor.user_id,
         version: row.version,
         fields,
     })
     .await?;
-    by.audit(&mut tx, "profile.update", "profile", Some(by.user), detail)
+    tx.audit(&Entry::by(actor, "profile.update", "profile", Some(actor.user_id.uuid())).detail(detail))
         .await?;
     tx.commit().await?;
     Ok(row)

@@ -1,14 +1,12 @@
 //! What follows from `user.registered`.
 
 use serde_json::json;
+use stoa_audit::{Entry, TxExt as _};
 use stoa_auth_api::events::UserRegistered;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 
-use super::{
-    by::audit_of_stoa,
-    profile::{find, make, register},
-};
+use super::profile::{find, make, register};
 use crate::{
     error::Error,
     events::ProfileUpdated,
@@ -35,7 +33,11 @@ pub(crate) async fn registered(tx: &mut Tx, event: &UserRegistered) -> Result<()
             if fields.is_empty() {
                 return Ok(());
             }
-            audit_of_stoa(tx, "profile.update", event.user_id, json!({ "fields": fields })).await?;
+            tx.audit(
+                &Entry::new(None, "profile.update", "profile", Some(event.user_id.uuid()))
+                    .detail(json!({ "fields": fields })),
+            )
+            .await?;
             tx.emit(&ProfileUpdated {
                 user_id: event.user_id,
                 version: named.version,
