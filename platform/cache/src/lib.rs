@@ -35,4 +35,4 @@ pub use gcra::Verdict;
 pub use key::LimitKey;
 pub use limiter::Limiter;
 pub use lock::Lock;
-pub use messages::{Heard, Hearing};
+pub use messages::{Hearing, Notice};

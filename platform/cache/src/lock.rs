@@ -34,12 +34,12 @@ pub struct Lock {
     /// microseconds. A Redis that loses what it kept, or fails over to another, keeps that promise as far as its clock
     /// does not go back.
     pub token: u64,
-    place: Place,
+    place: Backend,
 }
 
-pub(crate) enum Place {
-    Here { key: String, locks: Arc<Locks> },
-    There(HeldThere),
+pub(crate) enum Backend {
+    Local { key: String, locks: Arc<Locks> },
+    Shared(HeldThere),
 }
 
 impl Locks {
@@ -63,7 +63,7 @@ impl Locks {
         let expires = locks.time.after(ttl);
         state.held.insert(key.to_owned(), Held { token, expires });
         state.sweep(now);
-        let place = Place::Here {
+        let place = Backend::Local {
             key: key.to_owned(),
             locks: locks.clone(),
         };
@@ -96,7 +96,7 @@ impl State {
 }
 
 impl Lock {
-    pub(crate) fn new(token: u64, place: Place) -> Self {
+    pub(crate) fn new(token: u64, place: Backend) -> Self {
         Self { token, place }
     }
 
@@ -104,15 +104,15 @@ impl Lock {
     #[must_use]
     pub fn is_held(&self) -> bool {
         match &self.place {
-            Place::Here { key, locks } => locks.is_held(key, self.token),
-            Place::There(held) => held.is_fresh(),
+            Backend::Local { key, locks } => locks.is_held(key, self.token),
+            Backend::Shared(held) => held.is_fresh(),
         }
     }
 
     /// Gives the lock back, and returns once it is given back. One that is dropped is given back soon after; where that
     /// fails, at the end of its lifetime.
     pub async fn release(mut self) {
-        if let Place::There(held) = &mut self.place
+        if let Backend::Shared(held) = &mut self.place
             && let Some(release) = held.release(self.token)
         {
             release.await;
@@ -123,8 +123,8 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         match &mut self.place {
-            Place::Here { key, locks } => locks.release(key, self.token),
-            Place::There(held) => {
+            Backend::Local { key, locks } => locks.release(key, self.token),
+            Backend::Shared(held) => {
                 if let Some(release) = held.release(self.token)
                     && let Ok(runtime) = tokio::runtime::Handle::try_current()
                 {

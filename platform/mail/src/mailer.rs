@@ -20,10 +20,10 @@ pub struct Mailer(Arc<Inner>);
 struct Inner {
     from: Mailbox,
     clock: Clock,
-    way: Way,
+    transport: Transport,
 }
 
-enum Way {
+enum Transport {
     Smtp(Box<Smtp>),
     Folder(Folder),
 }
@@ -35,20 +35,20 @@ impl Mailer {
     /// When the settings or the folder cannot be used.
     pub fn new(config: &MailConfig, folder: PathBuf) -> Result<Self, MailError> {
         let from = message::sender(&config.from)?;
-        let way = if config.url.is_empty() {
+        let transport = if config.url.is_empty() {
             let own = &config.folder;
-            Way::Folder(Folder::open(if own.as_os_str().is_empty() {
+            Transport::Folder(Folder::open(if own.as_os_str().is_empty() {
                 folder
             } else {
                 own.clone()
             })?)
         } else {
-            Way::Smtp(Box::new(Smtp::new(&config.url, config.timeout.0)?))
+            Transport::Smtp(Box::new(Smtp::new(&config.url, config.timeout.0)?))
         };
         Ok(Self(Arc::new(Inner {
             from,
             clock: Clock::system(),
-            way,
+            transport,
         })))
     }
 
@@ -60,18 +60,18 @@ impl Mailer {
     pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let time = self.0.clock.now();
         let message = message::build(mail, &self.0.from, time)?;
-        match &self.0.way {
-            Way::Smtp(smtp) => smtp.send(message).await,
-            Way::Folder(folder) => folder.store(mail.clone(), time, message.formatted()).await,
+        match &self.0.transport {
+            Transport::Smtp(smtp) => smtp.send(message).await,
+            Transport::Folder(folder) => folder.store(mail.clone(), time, message.formatted()).await,
         }
     }
 
     /// Whether mail to `address` can be sent from here: a mail server may take ASCII alone. Only then the server is asked; one that
     /// does not answer is taken not to.
     pub async fn takes(&self, address: &Address) -> bool {
-        match &self.0.way {
-            Way::Smtp(smtp) if address.needs_smtputf8() => smtp.takes_utf8().await.unwrap_or(false),
-            Way::Smtp(_) | Way::Folder(_) => true,
+        match &self.0.transport {
+            Transport::Smtp(smtp) if address.needs_smtputf8() => smtp.takes_utf8().await.unwrap_or(false),
+            Transport::Smtp(_) | Transport::Folder(_) => true,
         }
     }
 
@@ -80,9 +80,9 @@ impl Mailer {
     /// # Errors
     /// When the folder cannot be read.
     pub async fn mailbox(&self) -> Result<Vec<Mail>, MailError> {
-        match &self.0.way {
-            Way::Smtp(_) => Ok(Vec::new()),
-            Way::Folder(folder) => Ok(folder
+        match &self.0.transport {
+            Transport::Smtp(_) => Ok(Vec::new()),
+            Transport::Folder(folder) => Ok(folder
                 .list()
                 .await?
                 .into_iter()
@@ -96,9 +96,9 @@ impl Mailer {
     /// # Errors
     /// When the folder cannot be read or a file not be deleted.
     pub async fn forget(&self, theirs: impl Fn(&str) -> bool + Send + 'static) -> Result<(), MailError> {
-        match &self.0.way {
-            Way::Smtp(_) => Ok(()),
-            Way::Folder(folder) => folder.forget(theirs).await,
+        match &self.0.transport {
+            Transport::Smtp(_) => Ok(()),
+            Transport::Folder(folder) => folder.forget(theirs).await,
         }
     }
 
@@ -110,15 +110,15 @@ impl Mailer {
     /// # Errors
     /// When the key cannot be read or made.
     pub fn dev_mailbox(&self) -> Result<Option<DevMailbox>, MailError> {
-        match &self.0.way {
-            Way::Smtp(_) => Ok(None),
-            Way::Folder(folder) => dev::mailbox(folder.clone()).map(Some),
+        match &self.0.transport {
+            Transport::Smtp(_) => Ok(None),
+            Transport::Folder(folder) => dev::mailbox(folder.clone()).map(Some),
         }
     }
 
     /// Whether mails only go to the folder.
     #[must_use]
     pub fn is_folder(&self) -> bool {
-        matches!(self.0.way, Way::Folder(_))
+        matches!(self.0.transport, Transport::Folder(_))
     }
 }

@@ -24,12 +24,12 @@ use crate::{ObjectError, ObjectsConfig, key, s3::Bucket, upload};
 #[derive(Clone, Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
-    place: Place,
+    place: Backend,
 }
 
 /// Where they are.
 #[derive(Clone, Debug)]
-enum Place {
+enum Backend {
     Folder(PathBuf),
     Bucket { bucket: Bucket, prefix: Option<String> },
 }
@@ -115,7 +115,7 @@ impl Objects {
         let prefix = prefix.map(|prefix| format!("{prefix}/"));
         Ok(Self {
             store,
-            place: Place::Bucket { bucket, prefix },
+            place: Backend::Bucket { bucket, prefix },
         })
     }
 
@@ -130,7 +130,7 @@ impl Objects {
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self {
             store: Arc::new(store),
-            place: Place::Folder(folder.to_owned()),
+            place: Backend::Folder(folder.to_owned()),
         })
     }
 
@@ -249,8 +249,8 @@ impl Objects {
     /// When it is not.
     pub async fn ping(&self) -> Result<(), ObjectError> {
         let folder = match &self.place {
-            Place::Folder(folder) => folder,
-            Place::Bucket { bucket, prefix } => return bucket.ping(prefix.as_deref()).await,
+            Backend::Folder(folder) => folder,
+            Backend::Bucket { bucket, prefix } => return bucket.ping(prefix.as_deref()).await,
         };
         let failed = |why: String| ObjectError::Store(format!("{} cannot be used: {why}", folder.display()));
         let found = tokio::fs::metadata(folder)

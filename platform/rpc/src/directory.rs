@@ -41,12 +41,12 @@ pub struct Directory(Arc<RwLock<HashMap<&'static str, Arc<Slot>>>>);
 /// One service's place in the directory, which its channels hold.
 pub(crate) struct Slot {
     pub(crate) name: &'static str,
-    place: RwLock<Option<Place>>,
+    place: RwLock<Option<Location>>,
 }
 
-enum Place {
-    Here(Server),
-    There(Arc<Remote>),
+enum Location {
+    Local(Server),
+    Remote(Arc<Remote>),
 }
 
 /// Where to send a call now.
@@ -71,7 +71,7 @@ impl Directory {
     /// The service runs in this process.
     pub fn set_local(&self, service: &'static str, mut server: Server) {
         server.routes = server.routes.prepare();
-        self.slot(service).set(Place::Here(server));
+        self.slot(service).set(Location::Local(server));
     }
 
     /// The service runs at `urls`: `http://host:port`, or `https://host:port` if `options` have TLS. Each address of each
@@ -88,7 +88,7 @@ impl Directory {
     ) -> Result<(), RpcError> {
         let urls: Vec<_> = urls.iter().map(AsRef::as_ref).collect();
         let remote = Remote::new(service, &urls, options)?;
-        self.slot(service).set(Place::There(Arc::new(remote)));
+        self.slot(service).set(Location::Remote(Arc::new(remote)));
         Ok(())
     }
 
@@ -117,21 +117,21 @@ impl Directory {
 }
 
 impl Slot {
-    fn set(&self, place: Place) {
+    fn set(&self, place: Location) {
         *self.place.write() = Some(place);
     }
 
     fn server(&self) -> Option<Server> {
         match &*self.place.read() {
-            Some(Place::Here(server)) => Some(server.clone()),
+            Some(Location::Local(server)) => Some(server.clone()),
             _ => None,
         }
     }
 
     pub(crate) fn target(&self) -> Option<Target> {
         Some(match self.place.read().as_ref()? {
-            Place::Here(server) => Target::Local(server.routes.clone()),
-            Place::There(remote) => Target::Remote(Arc::clone(remote)),
+            Location::Local(server) => Target::Local(server.routes.clone()),
+            Location::Remote(remote) => Target::Remote(Arc::clone(remote)),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::SocketAddr, ops::Deref, sync::Arc, time::Du
 use parking_lot::Mutex;
 use stoa_audit::{AuditKey, Sealer, Sealing};
 use stoa_cache::Cache;
-use stoa_db::{Db, Engine, testing::Place};
+use stoa_db::{Db, Engine, testing::TestDatabase};
 use stoa_events::{Event, EventId, TxExt, Worker};
 use stoa_http::{Claims, KeyAuthority, TokenSigner, Verifier, openapi::RouteInfo};
 use stoa_kernel::{Clock, Id, SessionId, UserId};
@@ -18,7 +18,7 @@ use utoipa::{Modify, openapi::OpenApi};
 use crate::{
     Client, CookieSession,
     edge::{self, Edge},
-    ground::{Ground, Work, start_worker},
+    platform::{Platform, Work, start_worker},
 };
 
 /// How long [`TestApp::settle`] waits.
@@ -68,24 +68,24 @@ impl Builder {
     /// Opens databases, migrates, starts workers, and serves.
     pub async fn start(self, engine: Engine) -> TestApp {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let place = Place::new(engine);
-        let ground = Ground::new(&place, listener.local_addr().unwrap());
+        let place = TestDatabase::new(engine);
+        let platform = Platform::new(&place, listener.local_addr().unwrap());
         for prepare in self.prepare {
-            prepare(&ground.rpc);
+            prepare(&platform.rpc);
         }
         let mut mounted = Vec::new();
         for (Descriptor { name, migrations, .. }, make) in self.services {
-            let env = ground.env(&place, name).await;
+            let env = platform.env(&place, name).await;
             let mut service = make(env.clone());
             assert_eq!(service.name, *name, "the service's own name is another");
             env.db.migrate(name, migrations).await.unwrap();
             if let Some(server) = service.rpc.take() {
-                ground.rpc.set_local(name, server);
+                platform.rpc.set_local(name, server);
             }
             mounted.push((service, env));
         }
-        let authority = self.authority.map(|make| make(&ground.rpc, &ground.cache));
-        TestApp::start(place, ground, authority, mounted, listener).await
+        let authority = self.authority.map(|make| make(&platform.rpc, &platform.cache));
+        TestApp::start(place, platform, authority, mounted, listener).await
     }
 }
 
@@ -94,8 +94,8 @@ impl Builder {
 pub struct TestApp(Arc<Inner>);
 
 struct Inner {
-    place: Mutex<Option<Place>>,
-    ground: Ground,
+    place: Mutex<Option<TestDatabase>>,
+    platform: Platform,
     client: Client,
     /// The database of a service that is not there, but emits.
     outside: Db,
@@ -115,14 +115,14 @@ impl TestApp {
     }
 
     async fn start(
-        place: Place,
-        ground: Ground,
+        place: TestDatabase,
+        platform: Platform,
         authority: Option<Arc<dyn KeyAuthority>>,
         mounted: Vec<(Service, Env)>,
         listener: TcpListener,
     ) -> Self {
-        let outside = ground.open(&place, "outside").await;
-        let mut workers = vec![start_worker(&outside, &ground.bus, Work::default()).await];
+        let outside = platform.open(&place, "outside").await;
+        let mut workers = vec![start_worker(&outside, &platform.bus, Work::default()).await];
         let (mut sealers, mut envs, mut openapi) = (Vec::new(), HashMap::new(), OpenApi::default());
         let (mut router, mut starts) = (axum::Router::new(), Vec::new());
         let first = mounted.first().map(|(service, _)| service.name);
@@ -141,7 +141,7 @@ impl TestApp {
                 jobs,
                 schedules,
             };
-            workers.push(start_worker(&env.db, &ground.bus, work).await);
+            workers.push(start_worker(&env.db, &platform.bus, work).await);
             sealers.push(Sealer::start(
                 env.db.clone(),
                 Sealing::new(AuditKey::new(b"of tests")),
@@ -156,20 +156,20 @@ impl TestApp {
             start().await.unwrap();
         }
         stoa_http::openapi::Shared.modify(&mut openapi);
-        let keys = authority.unwrap_or_else(|| Arc::clone(&ground.keys) as _);
+        let keys = authority.unwrap_or_else(|| Arc::clone(&platform.keys) as _);
         let edge = Edge {
-            verifier: ground.verifier.clone(),
+            verifier: platform.verifier.clone(),
             keys,
         };
-        let service = edge::around(router, edge, ground.cache.clone())
+        let service = edge::around(router, edge, platform.cache.clone())
             .into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self(Arc::new(Inner {
-            client: Client::new(format!("http://{}", ground.address)),
+            client: Client::new(format!("http://{}", platform.address)),
             workers: RwLock::new(workers),
             sealers: Mutex::new(sealers),
             place: Mutex::new(Some(place)),
-            ground,
+            platform,
             outside,
             envs,
             first,
@@ -187,13 +187,13 @@ impl TestApp {
     /// Where the app listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.0.ground.address
+        self.0.platform.address
     }
 
     /// The app's time: `app.clock().advance(…)`. Workers look at it when they are woken; see [`TestApp::advance`].
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        &self.0.ground.clock
+        &self.0.platform.clock
     }
 
     /// Moves time forward, and waits until what fell due is done.
@@ -223,7 +223,7 @@ impl TestApp {
     /// Checks tokens, for all services.
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
-        &self.0.ground.verifier
+        &self.0.platform.verifier
     }
 
     /// The description of all endpoints.
@@ -240,7 +240,7 @@ impl TestApp {
 
     /// All mails sent so far, newest first. Call [`TestApp::settle`] before, for mails are sent by jobs.
     pub async fn mails(&self) -> Vec<Mail> {
-        self.0.ground.mailer.mailbox().await.unwrap()
+        self.0.platform.mailer.mailbox().await.unwrap()
     }
 
     /// An id of nobody yet.
@@ -264,31 +264,31 @@ impl TestApp {
     /// The claims that [`TestApp::session_token`] signs, to be changed before [`TestApp::sign`].
     #[must_use]
     pub fn claims(&self, user: UserId, session: SessionId, permissions: &[&str]) -> Claims {
-        self.0.ground.keys.claims(user, session, permissions)
+        self.0.platform.keys.claims(user, session, permissions)
     }
 
     /// Signs claims with the test's key.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
-        self.0.ground.keys.signer().sign(claims)
+        self.0.platform.keys.signer().sign(claims)
     }
 
     /// The test's signing key. A service that sets the verifier's keys (auth) leaves it out; such a test signs in by HTTP.
     #[must_use]
     pub fn signer(&self) -> &TokenSigner {
-        self.0.ground.keys.signer()
+        self.0.platform.keys.signer()
     }
 
     /// A browser's cookies of a user.
     #[must_use]
     pub fn cookie_session(&self, user: UserId, permissions: &[&str]) -> CookieSession {
-        self.0.ground.keys.cookie(user, permissions)
+        self.0.platform.keys.cookie(user, permissions)
     }
 
     /// An API key of a user, with these scopes.
     #[must_use]
     pub fn api_key(&self, user: UserId, scopes: &[&str]) -> String {
-        self.0.ground.keys.api_key(user, scopes)
+        self.0.platform.keys.api_key(user, scopes)
     }
 
     /// Publishes an event as another service would, and returns once it is committed there.

@@ -20,8 +20,8 @@
 mod app;
 mod client;
 mod edge;
-mod ground;
 mod keys;
+mod platform;
 mod settings;
 
 pub use app::{Builder, TestApp};

@@ -17,7 +17,7 @@ use rustls::{
 
 use crate::{
     TlsError, Validity, Version, expiry, keys, provider,
-    watch::{Look, Reload, read_again, watch},
+    watch::{Reload, Snapshot, read_again, watch},
     wrong,
 };
 
@@ -70,7 +70,7 @@ impl Certificates {
             table: ArcSwap::default(),
             answers: RwLock::default(),
         });
-        let seen = Look::at(certificates.files());
+        let seen = Snapshot::at(certificates.files());
         certificates.reload()?;
         watch(&certificates, seen);
         Ok(certificates)

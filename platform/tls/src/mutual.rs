@@ -12,7 +12,7 @@ use rustls::{
 
 use crate::{
     TlsError, Version, expiry, keys, provider,
-    watch::{Look, Reload, read_again, watch},
+    watch::{Reload, Snapshot, read_again, watch},
     wrong,
 };
 
@@ -49,7 +49,7 @@ impl Mutual {
     /// # Errors
     /// When one cannot be used now. The message names the setting.
     pub fn watch(files: MutualFiles) -> Result<Arc<Self>, TlsError> {
-        let seen = Look::at(paths(&files));
+        let seen = Snapshot::at(paths(&files));
         let mutual = Arc::new(Self {
             configs: ArcSwap::from_pointee(read(&files)?),
             files,

@@ -22,12 +22,12 @@ pub(crate) trait Reload: Send + Sync + 'static {
 
 /// How files looked at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Look(Vec<(PathBuf, Option<Stamp>)>);
+pub(crate) struct Snapshot(Vec<(PathBuf, Option<Stamp>)>);
 
 /// Device, inode, size, and the time of the last change in nanoseconds.
 type Stamp = (u64, u64, u64, i64, i64);
 
-impl Look {
+impl Snapshot {
     /// Follows symbolic links.
     pub(crate) fn at(files: Vec<PathBuf>) -> Self {
         let stamp = |path: &Path| {
@@ -51,7 +51,7 @@ impl Look {
 
 /// Reads the files again whenever they change, for as long as somebody holds `what`. `seen` is how they looked before
 /// they were read first.
-pub(crate) fn watch<T: Reload>(what: &Arc<T>, seen: Look) {
+pub(crate) fn watch<T: Reload>(what: &Arc<T>, seen: Snapshot) {
     tokio::spawn(look_on(Arc::downgrade(what), seen, EVERY));
 }
 
@@ -63,13 +63,13 @@ pub(crate) fn read_again<T: Reload>(what: &T) {
     }
 }
 
-async fn look_on<T: Reload>(what: Weak<T>, mut seen: Look, every: Duration) {
+async fn look_on<T: Reload>(what: Weak<T>, mut seen: Snapshot, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         let Some(what) = what.upgrade() else { return };
         let before = seen.clone();
         let looked = tokio::task::spawn_blocking(move || {
-            let now = Look::at(what.files());
+            let now = Snapshot::at(what.files());
             if now != before {
                 match what.reload() {
                     Ok(()) => tracing::info!("certificates have changed and were read again"),

@@ -179,14 +179,14 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
-    struct Place {
+    struct Fixture {
         _folder: TempDir,
         clock: Clock,
         db: Db,
         secrets: Secrets,
     }
 
-    impl Place {
+    impl Fixture {
         async fn new() -> Self {
             let folder = TempDir::new().unwrap();
             let clock = Clock::adjustable();
@@ -247,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_published_before_it_signs_and_verifies_after() {
-        let place = Place::new().await;
+        let place = Fixture::new().await;
         let ring = place.open();
         let (kids, first) = place.after(0, &ring).await;
         assert_eq!((kids.len(), &kids[0]), (1, &first));
@@ -277,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_keys_are_there_after_a_restart_and_in_another_process() {
-        let place = Place::new().await;
+        let place = Fixture::new().await;
         let (one, other) = (place.open(), place.open());
         let before = place.after(0, &one).await;
         assert_eq!(place.after(0, &other).await, before);
@@ -288,7 +288,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_long_sleep_a_new_key_signs_at_once() {
-        let place = Place::new().await;
+        let place = Fixture::new().await;
         let (_, first) = place.after(0, &place.open()).await;
         let (kids, signs) = place.after(200, &place.open()).await;
         assert_ne!(signs, first);
@@ -297,7 +297,7 @@ mod tests {
 
     #[tokio::test]
     async fn keys_are_of_no_use_without_the_key_that_seals_them() {
-        let place = Place::new().await;
+        let place = Fixture::new().await;
         place.after(0, &place.open()).await;
         let folder = TempDir::new().unwrap();
         let others = Secrets::new(folder.path().join("keys"), "").unwrap();

@@ -51,13 +51,13 @@ impl Threads {
     }
 
     /// A place for a connection where there are the fewest; none if there are no threads.
-    pub(crate) fn place(&self) -> Option<Place> {
+    pub(crate) fn seat(&self) -> Option<Seat> {
         let least = self
             .0
             .iter()
             .min_by_key(|thread| thread.connections.load(Ordering::Relaxed))?;
         least.connections.fetch_add(1, Ordering::Relaxed);
-        Some(Place {
+        Some(Seat {
             runtime: least.runtime.clone(),
             connections: Arc::clone(&least.connections),
         })
@@ -85,12 +85,12 @@ impl Thread {
 }
 
 /// One connection's on a thread, given back when dropped.
-pub(crate) struct Place {
+pub(crate) struct Seat {
     pub(crate) runtime: Handle,
     connections: Arc<AtomicUsize>,
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }

@@ -31,10 +31,10 @@ use crate::stoa::{Caller, EASY, Stoa, folder};
 /// The installation of one test.
 pub(crate) struct System {
     caller: Caller,
-    place: Place,
+    installation: Installation,
 }
 
-enum Place {
+enum Installation {
     Embedded {
         data_dir: PathBuf,
         /// None only while it starts again.
@@ -57,7 +57,7 @@ impl System {
                 let alive = split.read().await;
                 Self {
                     caller: Caller::new(alive.url()),
-                    place: Place::Shared { alive },
+                    installation: Installation::Shared { alive },
                 }
             }
         }
@@ -71,7 +71,7 @@ impl System {
                 let alone = split.write().await;
                 Self {
                     caller: Caller::new(alone.url()),
-                    place: Place::Alone(alone),
+                    installation: Installation::Alone(alone),
                 }
             }
         }
@@ -82,7 +82,7 @@ impl System {
         let stoa = Stoa::serve(&data_dir);
         Self {
             caller: stoa.deref().clone(),
-            place: Place::Embedded {
+            installation: Installation::Embedded {
                 data_dir,
                 stoa: Some(stoa),
                 _scratch: scratch,
@@ -92,19 +92,19 @@ impl System {
 
     /// A gateway without the balancer before it: the mailbox shows itself to nobody whose request was passed on.
     pub(crate) fn mailbox(&self) -> Caller {
-        match &self.place {
-            Place::Embedded { .. } => self.caller.clone(),
-            Place::Shared { alive } => Caller::new(alive.gateway()),
-            Place::Alone(split) => Caller::new(split.gateway()),
+        match &self.installation {
+            Installation::Embedded { .. } => self.caller.clone(),
+            Installation::Shared { alive } => Caller::new(alive.gateway()),
+            Installation::Alone(split) => Caller::new(split.gateway()),
         }
     }
 
     /// The folder that mails are kept in.
     pub(crate) fn mails(&self) -> PathBuf {
-        match &self.place {
-            Place::Embedded { data_dir, .. } => data_dir.join("mail"),
-            Place::Shared { alive } => alive.folder().join("mail"),
-            Place::Alone(split) => split.folder().join("mail"),
+        match &self.installation {
+            Installation::Embedded { data_dir, .. } => data_dir.join("mail"),
+            Installation::Shared { alive } => alive.folder().join("mail"),
+            Installation::Alone(split) => split.folder().join("mail"),
         }
     }
 
@@ -122,14 +122,14 @@ impl System {
     }
 
     fn again(&mut self, end_one: impl FnOnce(Stoa), end: impl Fn(&mut stoa_split::Node)) {
-        match &mut self.place {
-            Place::Embedded { data_dir, stoa, .. } => {
+        match &mut self.installation {
+            Installation::Embedded { data_dir, stoa, .. } => {
                 stoa.take().map(end_one);
                 let started = Stoa::serve(data_dir);
                 self.caller = started.deref().clone();
                 *stoa = Some(started);
             }
-            Place::Alone(split) => tokio::task::block_in_place(|| {
+            Installation::Alone(split) => tokio::task::block_in_place(|| {
                 for service in split.services().into_iter().rev() {
                     split.nodes(&service).into_iter().for_each(&end);
                 }
@@ -141,7 +141,7 @@ impl System {
                 }
                 split.wait_until_balanced();
             }),
-            Place::Shared { .. } => panic!("a shared installation is not restarted: start_alone"),
+            Installation::Shared { .. } => panic!("a shared installation is not restarted: start_alone"),
         }
     }
 }

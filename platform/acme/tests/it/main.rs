@@ -31,7 +31,7 @@ const DAY: u64 = 24 * 3600;
 type Texts = Arc<Mutex<HashMap<String, String>>>;
 
 /// An authority, and the listeners that it asks.
-struct Place {
+struct Fixture {
     pebble: Pebble,
     address: std::net::SocketAddr,
     certificates: Arc<Certificates>,
@@ -39,7 +39,7 @@ struct Place {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     async fn new() -> Self {
         // What is logged is shown where a test fails.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
@@ -183,21 +183,21 @@ fn modes(folder: &Path) -> Vec<(String, u32)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_is_obtained_renewed_and_kept() {
-    let mut place = Place::new().await;
+    let mut fixture = Fixture::new().await;
     let (clock, stop) = (Clock::adjustable(), CancellationToken::new());
-    let running = tokio::spawn(place.acme(Challenge::TlsAlpn, &clock).run(stop.clone()));
-    let first = place.shown(None).await;
+    let running = tokio::spawn(fixture.acme(Challenge::TlsAlpn, &clock).run(stop.clone()));
+    let first = fixture.shown(None).await;
 
     // Well before two thirds of its life nothing happens; at two thirds there is another.
     clock.advance(Duration::from_secs(50 * DAY));
     sleep(Duration::from_millis(500)).await;
-    assert_eq!(place.shown(None).await, first);
+    assert_eq!(fixture.shown(None).await, first);
     clock.advance(Duration::from_secs(10 * DAY));
-    let second = place.shown(Some(&first)).await;
+    let second = fixture.shown(Some(&first)).await;
     stop.cancel();
     running.await.unwrap();
 
-    let modes = modes(place.folder.path());
+    let modes = modes(fixture.folder.path());
     assert_eq!(
         modes.iter().filter(|(_, mode)| *mode == 0o600).count(),
         2,
@@ -206,14 +206,14 @@ async fn a_certificate_is_obtained_renewed_and_kept() {
     assert!(modes.iter().all(|(_, mode)| mode & 0o077 == 0), "{modes:?}");
 
     // A start later it is shown at once, and nobody is asked.
-    let root = root(&place.pebble).unwrap();
-    place.pebble.stop();
-    place.certificates = Certificates::watch(Source::default()).unwrap();
-    let _acme = place.acme(Challenge::TlsAlpn, &Clock::adjustable());
+    let root = root(&fixture.pebble).unwrap();
+    fixture.pebble.stop();
+    fixture.certificates = Certificates::watch(Source::default()).unwrap();
+    let _acme = fixture.acme(Challenge::TlsAlpn, &Clock::adjustable());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let acceptor = Acceptor::new(
-        place.certificates.server_config(Version::Tls12).unwrap(),
+        fixture.certificates.server_config(Version::Tls12).unwrap(),
         Handshakes::default(),
     );
     tokio::spawn(async move {
@@ -236,27 +236,27 @@ async fn a_certificate_is_obtained_renewed_and_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_that_asks_over_http_is_answered() {
-    let place = Place::new().await;
+    let fixture = Fixture::new().await;
     let stop = CancellationToken::new();
-    let running = tokio::spawn(place.acme(Challenge::Http, &Clock::system()).run(stop.clone()));
-    place.shown(None).await;
+    let running = tokio::spawn(fixture.acme(Challenge::Http, &Clock::system()).run(stop.clone()));
+    fixture.shown(None).await;
     stop.cancel();
     running.await.unwrap();
-    assert!(place.texts.lock().unwrap().is_empty(), "answers are over");
+    assert!(fixture.texts.lock().unwrap().is_empty(), "answers are over");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_that_is_away_or_has_forgotten_us_is_tried_again() {
-    let mut place = Place::new().await;
+    let mut fixture = Fixture::new().await;
     let (clock, stop) = (Clock::adjustable(), CancellationToken::new());
-    let running = tokio::spawn(place.acme(Challenge::TlsAlpn, &clock).run(stop.clone()));
-    let first = place.shown(None).await;
-    place.pebble.kill();
+    let running = tokio::spawn(fixture.acme(Challenge::TlsAlpn, &clock).run(stop.clone()));
+    let first = fixture.shown(None).await;
+    fixture.pebble.kill();
     clock.advance(Duration::from_secs(70 * DAY));
     sleep(Duration::from_millis(300)).await;
     // It comes back without its accounts.
-    place.pebble.start_again();
-    place.shown(Some(&first)).await;
+    fixture.pebble.start_again();
+    fixture.shown(Some(&first)).await;
     stop.cancel();
     running.await.unwrap();
 }

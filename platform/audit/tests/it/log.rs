@@ -5,7 +5,7 @@ use std::time::Duration;
 use stoa_audit::{Against, AuditKey, Entry, MIGRATIONS, Sealer, Sealing, TxExt, Verification, verify};
 use stoa_db::{
     Db, Engine,
-    testing::{DbTest, Place},
+    testing::{DbTest, TestDatabase},
 };
 use stoa_kernel::UserId;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ impl DbTest for Log {
     type Guard = <Db as DbTest>::Guard;
 
     async fn setup(engine: Engine) -> (Self, Self::Guard) {
-        let (db, guard): (Db, (Db, Place)) = Db::setup(engine).await;
+        let (db, guard): (Db, (Db, TestDatabase)) = Db::setup(engine).await;
         db.migrate("audit", MIGRATIONS).await.unwrap();
         (Self { db }, guard)
     }

@@ -9,7 +9,7 @@ use std::{
 use super::{PATIENCE, Redis, millis, scripts::Code};
 use crate::{
     CacheError,
-    lock::{Lock, Place},
+    lock::{Backend, Lock},
 };
 
 /// How long the last token of a key is remembered after its lock: as long as nobody sets the server's clock back by
@@ -52,7 +52,7 @@ impl Redis {
                 until,
                 released: false,
             };
-            Lock::new(token, Place::There(held))
+            Lock::new(token, Backend::Shared(held))
         }))
     }
 }

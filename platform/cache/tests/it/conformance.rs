@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use futures::future::join_all;
-use stoa_cache::{Heard, Limiter};
+use stoa_cache::{Limiter, Notice};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     MINUTE,
-    ground::{Ground, key, on_every_engine, rate},
+    fixture::{Fixture, key, on_every_engine, rate},
 };
 
 on_every_engine!(
@@ -42,8 +42,8 @@ async fn a_while() {
 
 const SHORT: Duration = Duration::from_millis(200);
 
-async fn a_value_is_there_for_its_lifetime(ground: &Ground) {
-    let cache = ground.cache().await;
+async fn a_value_is_there_for_its_lifetime(fixture: &Fixture) {
+    let cache = fixture.cache().await;
     cache.set("short", value("1"), SHORT).await.unwrap();
     cache.set("long", value("2"), MINUTE).await.unwrap();
     cache.set("none", value("3"), Duration::ZERO).await.unwrap();
@@ -55,8 +55,8 @@ async fn a_value_is_there_for_its_lifetime(ground: &Ground) {
     assert_eq!(cache.get("never").await.unwrap(), None);
 }
 
-async fn what_is_set_again_is_replaced_and_what_is_removed_is_gone(ground: &Ground) {
-    let cache = ground.cache().await;
+async fn what_is_set_again_is_replaced_and_what_is_removed_is_gone(fixture: &Fixture) {
+    let cache = fixture.cache().await;
     cache.set("a", value("1"), SHORT).await.unwrap();
     cache.set("a", value("2"), MINUTE).await.unwrap();
     a_while().await;
@@ -66,8 +66,8 @@ async fn what_is_set_again_is_replaced_and_what_is_removed_is_gone(ground: &Grou
     assert_eq!(cache.get("a").await.unwrap(), None);
 }
 
-async fn any_bytes_and_any_key_come_back(ground: &Ground) {
-    let cache = ground.cache().await;
+async fn any_bytes_and_any_key_come_back(fixture: &Fixture) {
+    let cache = fixture.cache().await;
     let all: Bytes = (0..=255).collect::<Vec<u8>>().into();
     let keys = [
         "a",
@@ -89,8 +89,8 @@ async fn any_bytes_and_any_key_come_back(ground: &Ground) {
     assert_eq!(cache.get("empty").await.unwrap(), Some(Bytes::new()));
 }
 
-async fn one_of_many_adds_wins(ground: &Ground) {
-    let caches = [ground.cache().await, ground.cache().await];
+async fn one_of_many_adds_wins(fixture: &Fixture) {
+    let caches = [fixture.cache().await, fixture.cache().await];
     for round in 0..20 {
         let key = format!("round-{round}");
         let adds = join_all((0..8).map(|n| caches[n % 2].add(&key, value("1"), MINUTE))).await;
@@ -103,8 +103,8 @@ async fn one_of_many_adds_wins(ground: &Ground) {
     assert_eq!(caches[0].get("brief").await.unwrap(), Some(value("2")));
 }
 
-async fn a_lock_has_one_holder(ground: &Ground) {
-    let (one, other) = (ground.cache().await, ground.cache().await);
+async fn a_lock_has_one_holder(fixture: &Fixture) {
+    let (one, other) = (fixture.cache().await, fixture.cache().await);
     let first = one.lock("a", MINUTE).await.unwrap().expect("nobody holds it");
     assert!(first.is_held());
     assert!(other.lock("a", MINUTE).await.unwrap().is_none());
@@ -125,8 +125,8 @@ async fn a_lock_has_one_holder(ground: &Ground) {
     }
 }
 
-async fn a_lock_ends_with_its_lifetime_and_its_late_holder_cannot_give_back_anothers(ground: &Ground) {
-    let (one, other) = (ground.cache().await, ground.cache().await);
+async fn a_lock_ends_with_its_lifetime_and_its_late_holder_cannot_give_back_anothers(fixture: &Fixture) {
+    let (one, other) = (fixture.cache().await, fixture.cache().await);
     let late = one.lock("a", SHORT).await.unwrap().expect("free");
     a_while().await;
     assert!(!late.is_held());
@@ -141,8 +141,8 @@ async fn a_lock_ends_with_its_lifetime_and_its_late_holder_cannot_give_back_anot
     assert!(one.lock("a", MINUTE).await.unwrap().is_none());
 }
 
-async fn tokens_grow_from_holder_to_holder(ground: &Ground) {
-    let caches = [ground.cache().await, ground.cache().await];
+async fn tokens_grow_from_holder_to_holder(fixture: &Fixture) {
+    let caches = [fixture.cache().await, fixture.cache().await];
     let mut last = 0;
     for n in 0..50 {
         let lock = caches[n % 2].lock("a", MINUTE).await.unwrap().expect("free");
@@ -152,8 +152,8 @@ async fn tokens_grow_from_holder_to_holder(ground: &Ground) {
     }
 }
 
-async fn the_whole_rate_may_come_as_a_burst(ground: &Ground) {
-    let limiter = ground.cache().await.limiter("test", rate("6/h"));
+async fn the_whole_rate_may_come_as_a_burst(fixture: &Fixture) {
+    let limiter = fixture.cache().await.limiter("test", rate("6/h"));
     for left in (0..6).rev() {
         let verdict = limiter.check(key(1)).await.unwrap();
         assert!(verdict.allowed);
@@ -175,8 +175,8 @@ async fn the_whole_rate_may_come_as_a_burst(ground: &Ground) {
     );
 }
 
-async fn an_allowance_comes_back_in_time(ground: &Ground) {
-    let limiter = ground.cache().await.limiter("test", rate("3/s"));
+async fn an_allowance_comes_back_in_time(fixture: &Fixture) {
+    let limiter = fixture.cache().await.limiter("test", rate("3/s"));
     let begun = Instant::now();
     let mut allowed = 0;
     while allowed < 6 {
@@ -199,8 +199,8 @@ async fn an_allowance_comes_back_in_time(ground: &Ground) {
     );
 }
 
-async fn what_is_spent_given_back_and_reset_counts(ground: &Ground) {
-    let limiter = ground.cache().await.limiter("test", rate("5/d"));
+async fn what_is_spent_given_back_and_reset_counts(fixture: &Fixture) {
+    let limiter = fixture.cache().await.limiter("test", rate("5/d"));
     let remaining = async || limiter.peek(key(1)).await.unwrap().remaining;
     limiter.spend(key(1), 3).await;
     assert_eq!(remaining().await, 2);
@@ -216,8 +216,8 @@ async fn what_is_spent_given_back_and_reset_counts(ground: &Ground) {
     assert_eq!(remaining().await, 5, "nobody has more than the whole");
 }
 
-async fn looking_takes_nothing(ground: &Ground) {
-    let limiter = ground.cache().await.limiter("test", rate("1/h"));
+async fn looking_takes_nothing(fixture: &Fixture) {
+    let limiter = fixture.cache().await.limiter("test", rate("1/h"));
     for _ in 0..3 {
         let look = limiter.peek(key(1)).await.unwrap();
         assert!(look.allowed && look.remaining == 1, "{look:?}");
@@ -227,8 +227,8 @@ async fn looking_takes_nothing(ground: &Ground) {
     assert!(!look.allowed && look.retry_after > Duration::ZERO, "{look:?}");
 }
 
-async fn names_keys_and_rates_count_apart(ground: &Ground) {
-    let cache = ground.cache().await;
+async fn names_keys_and_rates_count_apart(fixture: &Fixture) {
+    let cache = fixture.cache().await;
     let allowed = async |name, text, n| {
         cache
             .limiter(name, rate(text))
@@ -245,8 +245,8 @@ async fn names_keys_and_rates_count_apart(ground: &Ground) {
     assert_eq!(cache.limiter("a", rate("off")).check(key(1)).await, None);
 }
 
-async fn several_limits_are_counted_at_once(ground: &Ground) {
-    let cache = ground.cache().await;
+async fn several_limits_are_counted_at_once(fixture: &Fixture) {
+    let cache = fixture.cache().await;
     let (wide, tight, off) = (
         cache.limiter("wide", rate("10/h")),
         cache.limiter("tight", rate("2/h")),
@@ -263,10 +263,10 @@ async fn several_limits_are_counted_at_once(ground: &Ground) {
     assert_eq!(Limiter::check_all(&[(&off, key(1))]).await, None);
 }
 
-async fn many_at_once_never_exceed_the_limit(ground: &Ground) {
+async fn many_at_once_never_exceed_the_limit(fixture: &Fixture) {
     let limiters = [
-        ground.cache().await.limiter("test", rate("50/d")),
-        ground.cache().await.limiter("test", rate("50/d")),
+        fixture.cache().await.limiter("test", rate("50/d")),
+        fixture.cache().await.limiter("test", rate("50/d")),
     ];
     let verdicts = join_all((0..200).map(|n| limiters[n % 2].check(key(1)))).await;
     let allowed: Vec<_> = verdicts
@@ -279,8 +279,8 @@ async fn many_at_once_never_exceed_the_limit(ground: &Ground) {
     assert_eq!(remaining.len(), 50, "each was told another number");
 }
 
-async fn what_is_told_is_heard(ground: &Ground) {
-    let (one, other) = (ground.cache().await, ground.cache().await);
+async fn what_is_told_is_heard(fixture: &Fixture) {
+    let (one, other) = (fixture.cache().await, fixture.cache().await);
     let mut heard = [one.hear("topic"), other.hear("topic")];
     let mut elsewhere = one.hear("another");
     // A server's hints come from when the connection stands; until then they are lost, as hints may be.
@@ -290,9 +290,9 @@ async fn what_is_told_is_heard(ground: &Ground) {
             assert!(Instant::now() < deadline, "what was told was not heard");
             one.tell("topic", value("now")).await;
             match timeout(Duration::from_millis(200), hearing.next()).await {
-                Ok(Some(Heard::Message(payload))) => break assert_eq!(payload, value("now")),
+                Ok(Some(Notice::Message(payload))) => break assert_eq!(payload, value("now")),
                 Ok(None) => panic!("the cache is gone"),
-                Ok(Some(Heard::Gap)) | Err(_) => {}
+                Ok(Some(Notice::Gap)) | Err(_) => {}
             }
         }
     }
@@ -302,20 +302,20 @@ async fn what_is_told_is_heard(ground: &Ground) {
             .await
             .expect("it is told")
         {
-            Some(Heard::Message(payload)) => break assert_eq!(payload, value("last"), "topics are apart"),
-            Some(Heard::Gap) => {}
+            Some(Notice::Message(payload)) => break assert_eq!(payload, value("last"), "topics are apart"),
+            Some(Notice::Gap) => {}
             None => panic!("the cache is gone"),
         }
     }
 }
 
-async fn it_says_that_it_is_well(ground: &Ground) {
-    let cache = ground.cache().await;
+async fn it_says_that_it_is_well(fixture: &Fixture) {
+    let cache = fixture.cache().await;
     let engine = cache.ping().await.unwrap().engine;
-    let expected = match ground.url() {
+    let expected = match fixture.url() {
         "" => "local",
         url if url.starts_with("redis+cluster") => "redis cluster",
         _ => "redis",
     };
-    assert_eq!((engine, cache.is_shared()), (expected, !ground.url().is_empty()));
+    assert_eq!((engine, cache.is_shared()), (expected, !fixture.url().is_empty()));
 }

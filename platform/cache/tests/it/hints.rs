@@ -1,7 +1,7 @@
 //! Hints that cannot all be heard.
 
 use bytes::Bytes;
-use stoa_cache::{Cache, Heard};
+use stoa_cache::{Cache, Notice};
 
 #[tokio::test]
 async fn one_who_hears_too_slowly_is_told_of_the_gap() {
@@ -12,8 +12,8 @@ async fn one_who_hears_too_slowly_is_told_of_the_gap() {
             .tell("topic", Bytes::copy_from_slice(&n.to_be_bytes()))
             .await;
     }
-    assert_eq!(hearing.next().await, Some(Heard::Gap));
-    let Some(Heard::Message(_)) = hearing.next().await else {
+    assert_eq!(hearing.next().await, Some(Notice::Gap));
+    let Some(Notice::Message(_)) = hearing.next().await else {
         panic!("what is left is heard");
     };
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod conformance;
-mod ground;
+mod fixture;
 mod hints;
 mod local_limits;
 mod local_locks;

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use stoa_cache::{Cache, CacheError, Heard};
+use stoa_cache::{Cache, CacheError, Notice};
 use stoa_engines::{Redis, RedisCluster};
 use stoa_kernel::{Clock, Period};
 
 use crate::{
     MINUTE,
-    ground::{config, key, open, rate},
+    fixture::{config, key, open, rate},
 };
 
 /// Far longer than it takes to notice that a server is away or back, on a busy machine too.
@@ -154,15 +154,15 @@ async fn hints_are_heard_again_and_the_gap_is_told() {
             .await
             .expect("something is heard")
     };
-    assert_eq!(next().await, Some(Heard::Gap), "from when the connection stands");
+    assert_eq!(next().await, Some(Notice::Gap), "from when the connection stands");
     one.tell("topic", value()).await;
-    assert_eq!(next().await, Some(Heard::Message(value())));
+    assert_eq!(next().await, Some(Notice::Message(value())));
     server.kill();
     let server = started_again(server).await;
-    assert_eq!(next().await, Some(Heard::Gap), "some may have been missed");
+    assert_eq!(next().await, Some(Notice::Gap), "some may have been missed");
     until_back(&one).await;
     one.tell("topic", value()).await;
-    assert_eq!(next().await, Some(Heard::Message(value())));
+    assert_eq!(next().await, Some(Notice::Message(value())));
     drop(server);
 }
 

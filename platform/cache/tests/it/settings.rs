@@ -4,7 +4,7 @@ use stoa_cache::Cache;
 use stoa_engines::Redis;
 use stoa_kernel::Clock;
 
-use crate::ground::{config, open};
+use crate::fixture::{config, open};
 
 async fn refused(url: &str) -> String {
     match Cache::open(&config(url, "test"), Clock::system()).await {

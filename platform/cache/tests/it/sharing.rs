@@ -5,13 +5,13 @@ use stoa_engines::Redis;
 
 use crate::{
     MINUTE,
-    ground::{Ground, key, open, prefix, rate},
+    fixture::{Fixture, key, open, prefix, rate},
 };
 
 #[tokio::test]
 async fn a_limit_holds_across_two_gateways() {
-    let ground = Ground::redis().await;
-    let gateways = [ground.cache().await, ground.cache().await];
+    let fixture = Fixture::redis().await;
+    let gateways = [fixture.cache().await, fixture.cache().await];
     let mut allowed = 0;
     for n in 0..40 {
         let limiter = gateways[n % 2].limiter("gateway.per_user", rate("10/h"));
@@ -22,8 +22,8 @@ async fn a_limit_holds_across_two_gateways() {
 
 #[tokio::test]
 async fn prefixes_keep_installations_apart() {
-    let ground = Ground::redis().await;
-    let (one, other) = (ground.cache().await, open(ground.url(), &prefix()).await);
+    let fixture = Fixture::redis().await;
+    let (one, other) = (fixture.cache().await, open(fixture.url(), &prefix()).await);
     one.set("a", Bytes::from_static(b"1"), MINUTE).await.unwrap();
     assert_eq!(other.get("a").await.unwrap(), None);
     let held = one.lock("a", MINUTE).await.unwrap();

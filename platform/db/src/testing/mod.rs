@@ -48,13 +48,13 @@ pub fn run<T: DbTest, F: Future<Output = ()>>(engine: Engine, story: impl FnOnce
 }
 
 /// Room on one engine for the databases of one test: a folder, or schemas with a prefix of their own.
-pub struct Place {
+pub struct TestDatabase {
     engine: Engine,
     folder: PathBuf,
     prefix: String,
 }
 
-impl Place {
+impl TestDatabase {
     /// Makes room.
     ///
     /// # Panics
@@ -123,7 +123,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDatabase {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
@@ -136,10 +136,10 @@ fn postgres_url() -> String {
 }
 
 impl DbTest for Db {
-    type Guard = (Self, Place);
+    type Guard = (Self, TestDatabase);
 
     async fn setup(engine: Engine) -> (Self, Self::Guard) {
-        let place = Place::new(engine);
+        let place = TestDatabase::new(engine);
         let db = Self::open(place.options("test"))
             .await
             .expect("the test's database opens");

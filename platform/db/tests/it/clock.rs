@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use stoa_db::{Db, DbOptions, Engine, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, testing::TestDatabase};
 use stoa_kernel::Clock;
 
 #[tokio::test]
 async fn a_jump_ahead_that_does_not_last_is_not_believed() {
     let clock = Clock::adjustable();
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let db = Db::open(DbOptions {
         clock: clock.clone(),
         ..place.options("test")

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use stoa_db::{Db, DbOptions, Engine, Error, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, Error, testing::TestDatabase};
 
 const TABLE: &str = "CREATE TABLE things (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)";
 
-async fn one_connection(place: &Place) -> Db {
+async fn one_connection(place: &TestDatabase) -> Db {
     let options = DbOptions {
         connections: 1,
         wait: Duration::from_millis(500),
@@ -25,7 +25,7 @@ async fn ids(db: &Db) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_is_dropped_leaves_its_connection_clean() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let db = one_connection(&place).await;
     for id in 0..20_i64 {
         let mut tx = db.begin().await.unwrap();
@@ -49,7 +49,7 @@ async fn a_transaction_that_is_dropped_leaves_its_connection_clean() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_is_dropped_half_way_fails_its_transaction() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let db = one_connection(&place).await;
     let mut tx = db.begin().await.unwrap();
     tx.execute("INSERT INTO things (id, n) VALUES (1, 0)", &[])
@@ -75,7 +75,7 @@ async fn a_statement_that_is_dropped_half_way_fails_its_transaction() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_too_long_for_a_connection_is_told_busy() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let db = one_connection(&place).await;
     let held = db.begin().await.unwrap();
     assert!(matches!(db.begin().await.err(), Some(Error::Busy)));
@@ -91,7 +91,7 @@ async fn who_waits_too_long_for_a_connection_is_told_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_transactions_in_each_others_way_end_in_a_conflict_of_one() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let db = Db::open(place.options("test")).await.unwrap();
     db.execute(TABLE, &[]).await.unwrap();
     db.execute("INSERT INTO things (id, n) VALUES (1, 0), (2, 0)", &[])
@@ -125,7 +125,7 @@ async fn two_transactions_in_each_others_way_end_in_a_conflict_of_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_were_lost_are_made_anew() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     // The name that the server knows its connections by, so that no other test's are cut.
     let service = format!("lost_{}", u32::from_be_bytes(stoa_kernel::random::bytes()));
     let db = Db::open(place.options(&service)).await.unwrap();
@@ -165,7 +165,7 @@ async fn connections_that_were_lost_are_made_anew() {
 }
 
 /// A database whose statements on the server can be told from those of other tests, and another to look at them.
-async fn watched(place: &Place) -> (Db, Db, String) {
+async fn watched(place: &TestDatabase) -> (Db, Db, String) {
     let service = format!("watched_{}", u32::from_be_bytes(stoa_kernel::random::bytes()));
     let db = Db::open(place.options(&service)).await.unwrap();
     db.execute(TABLE, &[]).await.unwrap();
@@ -196,7 +196,7 @@ const SLOW: &str = "SELECT CAST(pg_sleep(20) AS TEXT)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_reads_hold_up_no_quick_one() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let (db, server, name) = watched(&place).await;
     let slow: Vec<_> = (0..12)
         .map(|_| {
@@ -221,7 +221,7 @@ async fn slow_reads_hold_up_no_quick_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_of_a_locked_table_hold_up_nobody_else() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let (db, server, name) = watched(&place).await;
     db.execute("CREATE TABLE others (id BIGINT PRIMARY KEY)", &[])
         .await
@@ -252,7 +252,7 @@ async fn reads_of_a_locked_table_hold_up_nobody_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_leaves_cancels_what_was_asked() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let (db, server, name) = watched(&place).await;
     let read = tokio::spawn({
         let db = db.clone();
@@ -306,7 +306,7 @@ async fn reads(db: &Db) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_a_lock_held_up_is_quick_again_under_load() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     let (db, ..) = watched(&place).await;
     let before = reads(&db).await;
     let mut locked = db.begin().await.unwrap();

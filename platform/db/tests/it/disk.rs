@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use stoa_db::{Db, DbOptions, Engine, Error, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, Error, testing::TestDatabase};
 
 use crate::child;
 
@@ -77,7 +77,7 @@ async fn write_until_it_fails(db: &Db) -> Vec<Error> {
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_corrupts_nothing() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let options = DbOptions {
         max_pages: Some(64),
         durable: true,
@@ -111,7 +111,7 @@ async fn a_full_disk_is_told_and_corrupts_nothing() {
 
 #[tokio::test]
 async fn when_a_commit_fails_every_member_is_told_and_nothing_is_kept() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let path = place.folder().join("test.db");
     // The log may not outgrow a megabyte or two, as little as the shell's unit is agreed on. Without the trap a signal would end it.
     let limit = "trap '' XFSZ; ulimit -f 2048;";
@@ -153,7 +153,7 @@ async fn child_that_may_not_write_much() {
 #[tokio::test]
 async fn after_sudden_death_all_that_was_acknowledged_is_there() {
     for round in 0..5 {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let path = place.folder().join("test.db");
         let mut child = child::test("", "disk::child_that_is_killed", &path)
             .stdout(Stdio::piped())
@@ -205,7 +205,7 @@ async fn a_closed_database(path: &Path) {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_to_is_told_with_its_path() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     fs::set_permissions(place.folder(), fs::Permissions::from_mode(0o755)).unwrap();
     let folder = place.folder().join("locked");
     fs::create_dir(&folder).unwrap();
@@ -247,7 +247,7 @@ async fn child_in_a_locked_folder() {
 
 #[tokio::test]
 async fn a_database_that_can_only_be_read_is_read_and_refuses_writing() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let path = place.folder().join("test.db");
     a_closed_database(&path).await;
     // Byte 18 of the header is the version needed to write: one that is not known yet makes the file read-only to this SQLite.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use stoa_db::{Db, Engine, testing::Place};
+use stoa_db::{Db, Engine, testing::TestDatabase};
 
 const MARK: &[u8] = b"erased-person";
 
@@ -27,7 +27,7 @@ async fn insert(db: &Db, id: i64, name: &str) {
 
 #[tokio::test]
 async fn what_was_deleted_is_soon_in_no_file() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let db = Db::open(place.options("test")).await.unwrap();
     let table = "CREATE TABLE people (id BIGINT PRIMARY KEY, email TEXT NOT NULL UNIQUE, body TEXT NOT NULL)";
     db.execute(table, &[]).await.unwrap();

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use stoa_db::{Db, DbOptions, Engine, Error, settled, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, Error, settled, testing::TestDatabase};
 
-async fn open(place: &Place) -> Db {
+async fn open(place: &TestDatabase) -> Db {
     let db = Db::open(place.options("test")).await.unwrap();
     db.execute(
         "CREATE TABLE pairs (id BIGINT NOT NULL, half BIGINT NOT NULL, PRIMARY KEY (id, half))",
@@ -39,7 +39,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Pairs are written by tasks that are cancelled after so many microseconds, pausing as long in the middle of their transactions.
 async fn cancel_anywhere(engine: Engine, cancelled: Vec<(u64, u64)>) {
-    let place = Place::new(engine);
+    let place = TestDatabase::new(engine);
     let db = open(&place).await;
     let acknowledged = Arc::new(std::sync::Mutex::new(Vec::new()));
     let mut tasks = Vec::new();
@@ -105,7 +105,7 @@ proptest! {
 #[test]
 fn readers_see_whole_transactions_only() {
     runtime().block_on(async {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let db = open(&place).await;
         let writers: Vec<_> = (0..16_i64)
             .map(|writer| {
@@ -149,7 +149,7 @@ fn readers_see_whole_transactions_only() {
 #[test]
 fn a_waiter_that_gives_up_does_not_hold_up_the_line() {
     runtime().block_on(async {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let db = open(&place).await;
         let mut held = db.begin().await.unwrap();
         held.execute("INSERT INTO pairs (id, half) VALUES (1, 0)", &[])
@@ -184,7 +184,7 @@ async fn a_moment() {
 #[test]
 fn a_group_that_is_rolled_back_as_a_whole_is_told_to_all_its_members() {
     runtime().block_on(async {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let db = open(&place).await;
         write_pair(&db, 0, Duration::ZERO).await.unwrap();
         let mut first = db.begin().await.unwrap();
@@ -229,7 +229,7 @@ fn a_turn_that_was_handed_to_a_task_which_is_cancelled_before_it_runs_is_passed_
         .build()
         .unwrap();
     runtime.block_on(async {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let db = open(&place).await;
         let mut held = db.begin().await.unwrap();
         held.execute("INSERT INTO pairs (id, half) VALUES (1, 0)", &[])
@@ -259,7 +259,7 @@ fn another_program_that_writes_is_waited_for_without_holding_up_the_thread() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let db = open(&place).await;
         let options = DbOptions {
             wait: Duration::from_millis(200),
@@ -288,7 +288,7 @@ fn another_program_that_writes_is_waited_for_without_holding_up_the_thread() {
 #[test]
 fn the_log_does_not_grow_without_bound_while_there_is_always_somebody_reading() {
     runtime().block_on(async {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let db = Db::open(place.options("test")).await.unwrap();
         db.execute("CREATE TABLE blocks (id BIGINT PRIMARY KEY, body BYTEA NOT NULL)", &[]).await.unwrap();
         let readers: Vec<_> = (0..3)
@@ -321,7 +321,7 @@ fn the_log_does_not_grow_without_bound_while_there_is_always_somebody_reading() 
 #[test]
 fn what_another_program_commits_is_seen_soon_and_ones_own_at_once() {
     runtime().block_on(async {
-        let place = Place::new(Engine::Sqlite);
+        let place = TestDatabase::new(Engine::Sqlite);
         let db = open(&place).await;
         // Two handles on one file stand for two programs: neither tells the other of its commits.
         let other = Db::open(place.options("test")).await.unwrap();
@@ -349,7 +349,7 @@ fn what_another_program_commits_is_seen_soon_and_ones_own_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_seen_what_is_not_on_the_disk_yet_waits_for_it_also_without_a_commit() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let db = Db::open(place.options("test")).await.unwrap();
     db.execute("CREATE TABLE seen (id BIGINT PRIMARY KEY)", &[])
         .await

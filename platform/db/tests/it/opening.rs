@@ -2,11 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use stoa_db::{Db, DbOptions, Engine, Error, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, Error, testing::TestDatabase};
 
 #[tokio::test]
 async fn the_file_and_its_companions_are_for_the_owner_alone() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let db = Db::open(place.options("test")).await.unwrap();
     db.execute("CREATE TABLE notes (id BIGINT)", &[]).await.unwrap();
     let mut seen = 0;
@@ -21,7 +21,7 @@ async fn the_file_and_its_companions_are_for_the_owner_alone() {
 
 #[tokio::test]
 async fn what_cannot_be_opened_is_told_with_its_path() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let file = place.folder().join("a_file");
     fs::write(&file, "no folder").unwrap();
     let url = format!("sqlite:{}", file.join("test.db").display());
@@ -64,7 +64,7 @@ async fn an_address_of_no_engine_is_refused() {
 
 #[tokio::test]
 async fn a_schema_name_cannot_carry_sql() {
-    let place = Place::new(Engine::Postgres);
+    let place = TestDatabase::new(Engine::Postgres);
     for schema in [
         "a; DROP SCHEMA public",
         "a\"b",

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use stoa_db::{
     Db, Engine, db_test,
-    testing::{Place, Statements, analyze},
+    testing::{Statements, TestDatabase, analyze},
 };
 
 const TABLE: &str = "CREATE TABLE things (id BIGINT PRIMARY KEY, state TEXT NOT NULL, at BIGINT NOT NULL)";
@@ -58,7 +58,7 @@ async fn plan(db: &Db) -> String {
 
 #[tokio::test]
 async fn statistics_of_another_program_or_an_older_version_change_no_plan() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let path = place.folder().join("test.db");
     let mut db = Db::open(place.options("test")).await.unwrap();
     db.execute(TABLE, &[]).await.unwrap();

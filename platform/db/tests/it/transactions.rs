@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stoa_db::{Db, DbOptions, Engine, Error, ToValue, db_test, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, Error, ToValue, db_test, testing::TestDatabase};
 
 async fn things(db: &Db) {
     db.execute(
@@ -262,7 +262,7 @@ async fn returning_and_on_conflict_answer_alike(db: Db) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_too_long_for_a_turn_is_told_busy() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let options = DbOptions {
         wait: Duration::from_millis(50),
         ..place.options("test")

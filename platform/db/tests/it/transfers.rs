@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use stoa_db::{
     Db, Engine, Error, Migration, ToValue,
-    testing::Place,
+    testing::TestDatabase,
     transfer::{self, Table},
 };
 use uuid::Uuid;
@@ -21,7 +21,7 @@ const MIGRATIONS: [Migration; 1] = [Migration::new(
      INSERT INTO owners (name, seeded) VALUES ('seeded', TRUE), ('changed later', TRUE);",
 )];
 
-async fn open(place: &Place, name: &str) -> Db {
+async fn open(place: &TestDatabase, name: &str) -> Db {
     let db = Db::open(place.options(name)).await.unwrap();
     db.migrate("things", &MIGRATIONS).await.unwrap();
     db
@@ -125,7 +125,10 @@ async fn go(from: &Db, to: &Db) -> BTreeMap<String, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_values_arrive_as_they_were_and_come_back() {
-    let (files, server) = (Place::new(Engine::Sqlite), Place::new(Engine::Postgres));
+    let (files, server) = (
+        TestDatabase::new(Engine::Sqlite),
+        TestDatabase::new(Engine::Postgres),
+    );
     let first = open(&files, "first").await;
     fill(&first, 1000).await;
     let there = open(&server, "there").await;
@@ -144,7 +147,7 @@ async fn odd_values_arrive_as_they_were_and_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_any_value_changes_the_sum() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let db = open(&place, "one").await;
     fill(&db, 50).await;
     let tables = transfer::tables(&db).await.unwrap();
@@ -170,7 +173,7 @@ async fn what_was_broken_off_goes_on_where_it_was() {
         [Engine::Sqlite, Engine::Postgres],
         [Engine::Postgres, Engine::Sqlite],
     ] {
-        let places = engines.map(Place::new);
+        let places = engines.map(TestDatabase::new);
         let (from, to) = (open(&places[0], "a").await, open(&places[1], "b").await);
         fill(&from, 2000).await;
         let tables = transfer::tables(&from).await.unwrap();
@@ -219,7 +222,7 @@ async fn what_was_broken_off_goes_on_where_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_sources_do_not_meet_in_one_target() {
-    let place = Place::new(Engine::Sqlite);
+    let place = TestDatabase::new(Engine::Sqlite);
     let to = open(&place, "to").await;
     let tables = transfer::tables(&to).await.unwrap();
     transfer::begin(&to, "one", &tables).await.unwrap();
@@ -233,7 +236,7 @@ async fn two_sources_do_not_meet_in_one_target() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_cannot_be_transferred_are_named() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        let place = Place::new(engine);
+        let place = TestDatabase::new(engine);
         for (name, sql, said) in [
             (
                 "a",

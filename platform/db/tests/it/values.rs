@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use stoa_db::{Db, Engine, Error, FromRow, Json, db_test, testing::Place};
+use stoa_db::{Db, Engine, Error, FromRow, Json, db_test, testing::TestDatabase};
 use stoa_kernel::{Clock, Id, UserId, UserTag};
 use uuid::Uuid;
 
@@ -71,7 +71,7 @@ fn any_thing() -> impl Strategy<Value = Thing> {
 fn every_value_comes_back(engine: Engine) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (place, db) = runtime.block_on(async {
-        let place = Place::new(engine);
+        let place = TestDatabase::new(engine);
         let db = Db::open(place.options("test")).await.unwrap();
         db.execute(TABLE, &[]).await.unwrap();
         (place, db)

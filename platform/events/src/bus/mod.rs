@@ -180,10 +180,10 @@ impl Bus {
     pub(crate) fn publisher(&self) -> Publisher {
         Publisher {
             kind: self.kind(),
-            way: match &self.0 {
-                Engine::Local(local) => Way::Local(local.clone()),
-                Engine::Nats(nats) => Way::Nats(nats.clone()),
-                Engine::Rabbit(rabbit) => Way::Rabbit(rabbit::Publisher::new(rabbit.clone())),
+            backend: match &self.0 {
+                Engine::Local(local) => Backend::Local(local.clone()),
+                Engine::Nats(nats) => Backend::Nats(nats.clone()),
+                Engine::Rabbit(rabbit) => Backend::Rabbit(rabbit::Publisher::new(rabbit.clone())),
             },
         }
     }
@@ -201,10 +201,10 @@ impl Bus {
 /// Hands the events of one service to the bus.
 pub(crate) struct Publisher {
     kind: BusKind,
-    way: Way,
+    backend: Backend,
 }
 
-enum Way {
+enum Backend {
     Local(LocalBus),
     Nats(Nats),
     Rabbit(rabbit::Publisher),
@@ -222,10 +222,10 @@ impl Publisher {
         events: &[OutboxRow],
     ) -> Result<Vec<Refused>, BusError> {
         let begun = Instant::now();
-        let refused = match &mut self.way {
-            Way::Local(local) => local.publish(source, events).await.map(|()| Vec::new())?,
-            Way::Nats(nats) => nats.publish(source, events).await?,
-            Way::Rabbit(rabbit) => rabbit.publish(source, events).await?,
+        let refused = match &mut self.backend {
+            Backend::Local(local) => local.publish(source, events).await.map(|()| Vec::new())?,
+            Backend::Nats(nats) => nats.publish(source, events).await?,
+            Backend::Rabbit(rabbit) => rabbit.publish(source, events).await?,
         };
         let bus = match self.kind {
             BusKind::Local => "local",

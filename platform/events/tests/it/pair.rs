@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stoa_db::{
     Db, DbOptions, Engine,
-    testing::{DbTest, Place},
+    testing::{DbTest, TestDatabase},
 };
 use stoa_events::{
     Bus, Event, Job, JobHandler, MIGRATIONS, Retry, Schedule, Subscription, TxExt, Work, Worker,
@@ -57,10 +57,10 @@ pub(crate) struct Pair {
 }
 
 impl DbTest for Pair {
-    type Guard = (Self, Place);
+    type Guard = (Self, TestDatabase);
 
     async fn setup(engine: Engine) -> (Self, Self::Guard) {
-        let place = Place::new(engine);
+        let place = TestDatabase::new(engine);
         let clock = Clock::adjustable();
         let open = async |service: &str| {
             let options = DbOptions {

@@ -54,14 +54,14 @@ async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Respons
     }
 }
 
-struct Ground {
+struct Fixture {
     clock: Clock,
     signer: TokenSigner,
     verifier: Verifier,
     router: Router,
 }
 
-fn ground() -> Ground {
+fn fixture() -> Fixture {
     let clock = Clock::adjustable();
     let signer = TokenSigner::new("k1", &[7; 32]);
     let verifier = Verifier::new("stoa", clock.clone());
@@ -106,7 +106,7 @@ fn ground() -> Ground {
             },
             edge,
         ));
-    Ground {
+    Fixture {
         clock,
         signer,
         verifier,
@@ -114,7 +114,7 @@ fn ground() -> Ground {
     }
 }
 
-impl Ground {
+impl Fixture {
     fn claims(&self, permissions: &[&str]) -> Claims {
         let now = self.clock.now().as_second();
         Claims {
@@ -160,10 +160,10 @@ fn is(status: u16, code: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn without_credentials_only_public_routes_answer() {
-    let ground = ground();
-    assert_eq!(ground.get("/public", &[]).await, is(200, ""));
+    let fixture = fixture();
+    assert_eq!(fixture.get("/public", &[]).await, is(200, ""));
     for path in ["/caller", "/permit", "/own", "/person"] {
-        let answer = ground.call(Method::GET, path, &[]).await;
+        let answer = fixture.call(Method::GET, path, &[]).await;
         assert_eq!(brief(&answer), is(401, "unauthenticated"));
         assert_eq!(answer.header("www-authenticate"), "Bearer");
         assert_eq!(answer.body["title"], "Sign in first");
@@ -172,24 +172,25 @@ async fn without_credentials_only_public_routes_answer() {
 
 #[tokio::test]
 async fn a_bearer_token_lets_in_by_permission() {
-    let ground = ground();
-    let bearer = |permissions: &[&str]| format!("Bearer {}", ground.signer.sign(&ground.claims(permissions)));
+    let fixture = fixture();
+    let bearer =
+        |permissions: &[&str]| format!("Bearer {}", fixture.signer.sign(&fixture.claims(permissions)));
     let (plain, reader) = (bearer(&[]), bearer(&["users.*"]));
     for path in ["/caller", "/own", "/person"] {
-        assert_eq!(ground.get(path, &[("authorization", &plain)]).await, is(200, ""));
+        assert_eq!(fixture.get(path, &[("authorization", &plain)]).await, is(200, ""));
     }
-    let refused = ground
+    let refused = fixture
         .call(Method::GET, "/permit", &[("authorization", &plain)])
         .await;
     assert_eq!(brief(&refused), is(403, "forbidden"));
     assert_eq!(refused.body["detail"], "This needs the permission users.read.");
     assert_eq!(
-        ground.get("/permit", &[("authorization", &reader)]).await,
+        fixture.get("/permit", &[("authorization", &reader)]).await,
         is(200, "")
     );
     let in_other_letters = reader.replacen("Bearer", "bEARER", 1);
     assert_eq!(
-        ground
+        fixture
             .get("/permit", &[("authorization", &in_other_letters)])
             .await,
         is(200, "")
@@ -198,18 +199,18 @@ async fn a_bearer_token_lets_in_by_permission() {
 
 #[tokio::test]
 async fn bad_tokens_are_told_apart_and_fail_public_routes_as_well() {
-    let ground = ground();
-    let claims = ground.claims(&[]);
-    let bearer = |claims: &Claims| format!("Bearer {}", ground.signer.sign(claims));
+    let fixture = fixture();
+    let claims = fixture.claims(&[]);
+    let bearer = |claims: &Claims| format!("Bearer {}", fixture.signer.sign(claims));
     let expired = bearer(&Claims {
         exp: claims.iat - 1,
         ..claims.clone()
     });
-    let revoked = ground.claims(&[]);
-    let stale = ground.claims(&[]);
-    let until = ground.clock.after(Duration::from_secs(3600));
-    ground.verifier.revoke_session(revoked.sid, until);
-    ground.verifier.raise_version(stale.sub, 1, until);
+    let revoked = fixture.claims(&[]);
+    let stale = fixture.claims(&[]);
+    let until = fixture.clock.after(Duration::from_secs(3600));
+    fixture.verifier.revoke_session(revoked.sid, until);
+    fixture.verifier.raise_version(stale.sub, 1, until);
     let cases = [
         (expired, "token_expired"),
         (bearer(&revoked), "token_revoked"),
@@ -221,7 +222,7 @@ async fn bad_tokens_are_told_apart_and_fail_public_routes_as_well() {
     ];
     for (authorization, code) in cases {
         for path in ["/caller", "/public"] {
-            let answer = ground
+            let answer = fixture
                 .call(Method::GET, path, &[("authorization", &authorization)])
                 .await;
             assert_eq!(brief(&answer), is(401, code), "{authorization}");
@@ -235,50 +236,53 @@ async fn bad_tokens_are_told_apart_and_fail_public_routes_as_well() {
 
 #[tokio::test]
 async fn an_api_key_acts_within_its_scopes() {
-    let ground = ground();
+    let fixture = fixture();
     for (name, prefix) in [("authorization", "Bearer "), ("x-api-key", "")] {
         let (narrow, wide) = (
             format!("{prefix}stoa_key_narrow"),
             format!("{prefix}stoa_key_wide"),
         );
-        assert_eq!(ground.get("/caller", &[(name, &narrow)]).await, is(200, ""));
+        assert_eq!(fixture.get("/caller", &[(name, &narrow)]).await, is(200, ""));
         assert_eq!(
-            ground.get("/permit", &[(name, &narrow)]).await,
+            fixture.get("/permit", &[(name, &narrow)]).await,
             is(403, "forbidden")
         );
-        assert_eq!(ground.get("/own", &[(name, &narrow)]).await, is(403, "forbidden"));
-        assert_eq!(ground.get("/permit", &[(name, &wide)]).await, is(200, ""));
-        assert_eq!(ground.get("/own", &[(name, &wide)]).await, is(200, ""));
         assert_eq!(
-            ground.get("/person", &[(name, &wide)]).await,
+            fixture.get("/own", &[(name, &narrow)]).await,
+            is(403, "forbidden")
+        );
+        assert_eq!(fixture.get("/permit", &[(name, &wide)]).await, is(200, ""));
+        assert_eq!(fixture.get("/own", &[(name, &wide)]).await, is(200, ""));
+        assert_eq!(
+            fixture.get("/person", &[(name, &wide)]).await,
             is(403, "forbidden")
         );
     }
     assert_eq!(
-        ground.get("/caller", &[("x-api-key", "stoa_key_unknown")]).await,
+        fixture.get("/caller", &[("x-api-key", "stoa_key_unknown")]).await,
         is(401, "unauthenticated")
     );
     assert_eq!(
-        ground.get("/caller", &[("x-api-key", "something")]).await,
+        fixture.get("/caller", &[("x-api-key", "something")]).await,
         is(401, "unauthenticated")
     );
 }
 
 #[tokio::test]
 async fn a_cookie_needs_its_csrf_token_where_something_may_change() {
-    let ground = ground();
+    let fixture = fixture();
     let claims = Claims {
         csrf: Some(csrf_claim("right")),
-        ..ground.claims(&[])
+        ..fixture.claims(&[])
     };
-    let access = ground.signer.sign(&claims);
+    let access = fixture.signer.sign(&claims);
     let cookies = |csrf: &str| format!("stoa_access={access}; stoa_csrf={csrf}");
     let right = cookies("right");
-    assert_eq!(ground.get("/caller", &[("cookie", &right)]).await, is(200, ""));
+    assert_eq!(fixture.get("/caller", &[("cookie", &right)]).await, is(200, ""));
     let post = async |cookies: &str, header: Option<&str>| {
         let mut headers = vec![("cookie", cookies)];
         headers.extend(header.map(|value| ("x-csrf-token", value)));
-        brief(&ground.call(Method::POST, "/caller", &headers).await)
+        brief(&fixture.call(Method::POST, "/caller", &headers).await)
     };
     assert_eq!(post(&right, Some("right")).await, is(200, ""));
     assert_eq!(post(&right, None).await, is(403, "csrf_mismatch"));
@@ -300,43 +304,47 @@ async fn a_cookie_needs_its_csrf_token_where_something_may_change() {
 
 #[tokio::test]
 async fn a_token_is_good_only_where_it_belongs() {
-    let ground = ground();
-    let for_cookie = ground.signer.sign(&Claims {
+    let fixture = fixture();
+    let for_cookie = fixture.signer.sign(&Claims {
         csrf: Some(csrf_claim("c")),
-        ..ground.claims(&[])
+        ..fixture.claims(&[])
     });
-    let for_bearer = ground.signer.sign(&ground.claims(&[]));
+    let for_bearer = fixture.signer.sign(&fixture.claims(&[]));
     let bearer = format!("Bearer {for_cookie}");
     assert_eq!(
-        ground.get("/caller", &[("authorization", &bearer)]).await,
+        fixture.get("/caller", &[("authorization", &bearer)]).await,
         is(401, "unauthenticated")
     );
     let cookie = format!("stoa_access={for_bearer}");
     assert_eq!(
-        ground.get("/caller", &[("cookie", &cookie)]).await,
+        fixture.get("/caller", &[("cookie", &cookie)]).await,
         is(401, "unauthenticated")
     );
 }
 
 #[tokio::test]
 async fn a_bad_cookie_does_not_keep_anybody_from_signing_in_again() {
-    let ground = ground();
+    let fixture = fixture();
     let claims = Claims {
         csrf: Some(csrf_claim("c")),
-        ..ground.claims(&[])
+        ..fixture.claims(&[])
     };
-    let cookie = format!("stoa_access={}", ground.signer.sign(&claims));
-    assert_eq!(ground.get("/caller", &[("cookie", &cookie)]).await, is(200, ""));
+    let cookie = format!("stoa_access={}", fixture.signer.sign(&claims));
+    assert_eq!(fixture.get("/caller", &[("cookie", &cookie)]).await, is(200, ""));
     assert_eq!(
-        brief(&ground.call(Method::POST, "/public", &[("cookie", &cookie)]).await),
+        brief(
+            &fixture
+                .call(Method::POST, "/public", &[("cookie", &cookie)])
+                .await
+        ),
         is(200, "")
     );
-    ground
+    fixture
         .verifier
-        .revoke_session(claims.sid, ground.clock.after(Duration::from_secs(3600)));
+        .revoke_session(claims.sid, fixture.clock.after(Duration::from_secs(3600)));
     assert_eq!(
-        ground.get("/caller", &[("cookie", &cookie)]).await,
+        fixture.get("/caller", &[("cookie", &cookie)]).await,
         is(401, "token_revoked")
     );
-    assert_eq!(ground.get("/public", &[("cookie", &cookie)]).await, is(200, ""));
+    assert_eq!(fixture.get("/public", &[("cookie", &cookie)]).await, is(200, ""));
 }

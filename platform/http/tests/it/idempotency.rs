@@ -59,16 +59,16 @@ async fn work(State(work): State<Work>, body: String) -> Response {
         .into_response()
 }
 
-pub(crate) struct Ground {
+pub(crate) struct Fixture {
     router: Router,
     work: Work,
 }
 
-fn ground() -> Ground {
+fn fixture() -> Fixture {
     ground_on(Cache::local(10 * 1024 * 1024))
 }
 
-pub(crate) fn ground_on(cache: Cache) -> Ground {
+pub(crate) fn ground_on(cache: Cache) -> Fixture {
     let work_state = Work {
         calls: Arc::default(),
         let_go: Arc::new(Semaphore::new(0)),
@@ -85,7 +85,7 @@ pub(crate) fn ground_on(cache: Cache) -> Ground {
         .layer(middleware::map_response(|response: Response| async {
             with_request_id(response, "r-2")
         }));
-    Ground {
+    Fixture {
         router,
         work: work_state,
     }
@@ -108,7 +108,7 @@ fn keyed(uri: &str, key: &str, body: &str) -> Request {
     request.body(Body::from(body.to_owned())).unwrap()
 }
 
-impl Ground {
+impl Fixture {
     pub(crate) fn calls(&self) -> u32 {
         self.work.calls.load(Ordering::SeqCst)
     }
@@ -133,9 +133,9 @@ fn code(answer: &Answer) -> (u16, &str) {
 
 #[tokio::test]
 async fn the_same_again_gets_the_same_answer_and_does_nothing() {
-    let ground = ground();
-    let first = ground.send("k", "a").await;
-    let again = ground.send("k", "a").await;
+    let fixture = fixture();
+    let first = fixture.send("k", "a").await;
+    let again = fixture.send("k", "a").await;
     assert_eq!(
         (first.status.as_u16(), first.header("idempotency-replayed")),
         (201, "")
@@ -144,7 +144,7 @@ async fn the_same_again_gets_the_same_answer_and_does_nothing() {
         (again.status.as_u16(), again.header("idempotency-replayed")),
         (201, "true")
     );
-    assert_eq!((&again.body, ground.calls()), (&json!({"call": 1}), 1));
+    assert_eq!((&again.body, fixture.calls()), (&json!({"call": 1}), 1));
     assert_eq!(again.header("etag"), "\"7\"");
     let cookies: Vec<_> = again.headers.get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
@@ -152,49 +152,49 @@ async fn the_same_again_gets_the_same_answer_and_does_nothing() {
 
 #[tokio::test]
 async fn a_refusal_is_not_kept_and_its_key_may_be_used_with_what_was_put_right() {
-    let ground = ground();
+    let fixture = fixture();
     for call in 1..=2 {
-        let refused = ground.send("k", "refuse").await;
-        assert_eq!((code(&refused), ground.calls()), ((422, "invalid_input"), call));
+        let refused = fixture.send("k", "refuse").await;
+        assert_eq!((code(&refused), fixture.calls()), ((422, "invalid_input"), call));
         assert_eq!(refused.header("idempotency-replayed"), "");
     }
-    assert_eq!(ground.send("k", "right").await.body, json!({"call": 3}));
+    assert_eq!(fixture.send("k", "right").await.body, json!({"call": 3}));
 }
 
 #[tokio::test]
 async fn the_key_with_another_request_is_refused() {
-    let ground = ground();
-    ground.send("k", "a").await;
+    let fixture = fixture();
+    fixture.send("k", "a").await;
     assert_eq!(
-        code(&ground.send("k", "b").await),
+        code(&fixture.send("k", "b").await),
         (422, "idempotency_key_reused")
     );
-    let other_query = send(&ground.router, keyed("/things?x=1", "k", "a")).await;
+    let other_query = send(&fixture.router, keyed("/things?x=1", "k", "a")).await;
     assert_eq!(code(&other_query), (422, "idempotency_key_reused"));
-    assert_eq!(ground.calls(), 1);
+    assert_eq!(fixture.calls(), 1);
 }
 
 #[tokio::test]
 async fn while_the_first_runs_the_same_key_has_to_wait() {
-    let ground = ground();
-    let first = tokio::spawn(send_owned(ground.router.clone(), keyed("/things", "k", "wait")));
-    ground.until_calls(1).await;
-    let second = ground.send("k", "wait").await;
+    let fixture = fixture();
+    let first = tokio::spawn(send_owned(fixture.router.clone(), keyed("/things", "k", "wait")));
+    fixture.until_calls(1).await;
+    let second = fixture.send("k", "wait").await;
     assert_eq!(
         (code(&second), second.header("retry-after")),
         ((409, "idempotency_in_progress"), "1")
     );
     assert_eq!(
-        code(&ground.send("k", "other").await),
+        code(&fixture.send("k", "other").await),
         (422, "idempotency_key_reused")
     );
-    ground.work.let_go.add_permits(1);
+    fixture.work.let_go.add_permits(1);
     assert_eq!(first.await.unwrap().status, 201);
     assert_eq!(
-        ground.send("k", "wait").await.header("idempotency-replayed"),
+        fixture.send("k", "wait").await.header("idempotency-replayed"),
         "true"
     );
-    assert_eq!(ground.calls(), 1);
+    assert_eq!(fixture.calls(), 1);
 }
 
 async fn send_owned(router: Router, request: Request) -> Answer {
@@ -203,8 +203,8 @@ async fn send_owned(router: Router, request: Request) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_once_one_is_done() {
-    let ground = ground();
-    let sent = (0..50).map(|_| tokio::spawn(send_owned(ground.router.clone(), keyed("/things", "k", "a"))));
+    let fixture = fixture();
+    let sent = (0..50).map(|_| tokio::spawn(send_owned(fixture.router.clone(), keyed("/things", "k", "a"))));
     let mut done = 0;
     for answer in sent.collect::<Vec<_>>() {
         let answer = answer.await.unwrap();
@@ -214,19 +214,19 @@ async fn of_many_at_once_one_is_done() {
         }
     }
     assert!(done >= 1);
-    assert_eq!(ground.calls(), 1);
+    assert_eq!(fixture.calls(), 1);
 }
 
 #[tokio::test]
 async fn who_hangs_up_and_asks_again_gets_what_was_begun() {
-    let ground = ground();
-    let first = tokio::spawn(send_owned(ground.router.clone(), keyed("/things", "k", "wait")));
-    ground.until_calls(1).await;
+    let fixture = fixture();
+    let first = tokio::spawn(send_owned(fixture.router.clone(), keyed("/things", "k", "wait")));
+    fixture.until_calls(1).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    ground.work.let_go.add_permits(1);
+    fixture.work.let_go.add_permits(1);
     let answer = loop {
-        let answer = ground.send("k", "wait").await;
+        let answer = fixture.send("k", "wait").await;
         if answer.status != 409 {
             break answer;
         }
@@ -236,7 +236,7 @@ async fn who_hangs_up_and_asks_again_gets_what_was_begun() {
         (
             answer.status.as_u16(),
             answer.header("idempotency-replayed"),
-            ground.calls()
+            fixture.calls()
         ),
         (201, "true", 1)
     );
@@ -251,12 +251,12 @@ async fn what_did_not_work_may_be_tried_again() {
         ("refuse", 422),
         ("large", 200),
     ] {
-        let ground = ground();
+        let fixture = fixture();
         for call in 1..=2 {
-            let answer = ground.send("k", body).await;
+            let answer = fixture.send("k", body).await;
             assert_eq!(answer.status.as_u16(), status, "{body}");
             assert_eq!(
-                (ground.calls(), answer.header("idempotency-replayed")),
+                (fixture.calls(), answer.header("idempotency-replayed")),
                 (call, ""),
                 "{body}"
             );
@@ -267,12 +267,15 @@ async fn what_did_not_work_may_be_tried_again() {
 
 #[tokio::test]
 async fn keys_of_other_callers_and_paths_are_other_keys() {
-    let ground = ground();
-    ground.send("k", "a").await;
-    assert_eq!(send(&ground.router, keyed("/others", "k", "b")).await.status, 201);
+    let fixture = fixture();
+    fixture.send("k", "a").await;
+    assert_eq!(
+        send(&fixture.router, keyed("/others", "k", "b")).await.status,
+        201
+    );
     let mut elsewhere = keyed("/things", "k", "b");
     elsewhere.extensions_mut().insert(from("192.0.2.2"));
-    assert_eq!(send(&ground.router, elsewhere).await.status, 201);
+    assert_eq!(send(&fixture.router, elsewhere).await.status, 201);
     let clock = Clock::system();
     let signed_in = |user| {
         let mut request = keyed("/things", "k", "b");
@@ -289,61 +292,61 @@ async fn keys_of_other_callers_and_paths_are_other_keys() {
     };
     let [one, two] = [Id::new(&clock), Id::new(&clock)];
     assert_eq!(
-        send(&ground.router, signed_in(one)).await.body,
+        send(&fixture.router, signed_in(one)).await.body,
         json!({"call": 4})
     );
     assert_eq!(
-        send(&ground.router, signed_in(two)).await.body,
+        send(&fixture.router, signed_in(two)).await.body,
         json!({"call": 5})
     );
     assert_eq!(
-        send(&ground.router, signed_in(one)).await.body,
+        send(&fixture.router, signed_in(one)).await.body,
         json!({"call": 4})
     );
 }
 
 #[tokio::test]
 async fn a_key_must_be_short_and_printable_and_one() {
-    let ground = ground();
+    let fixture = fixture();
     let long = "k".repeat(256);
     for key in ["", "k\tk", "schlüssel", &long] {
-        let answer = ground.send(key, "a").await;
+        let answer = fixture.send(key, "a").await;
         assert_eq!(code(&answer), (422, "invalid_input"), "{key}");
         assert_eq!(answer.body["errors"][0]["field"], "idempotency-key");
     }
     let mut two = keyed("/things", "k", "a");
     two.headers_mut().append("idempotency-key", "l".parse().unwrap());
-    assert_eq!(send(&ground.router, two).await.status, 422);
-    assert_eq!(ground.send(&long[1..], "a").await.status, 201);
-    assert_eq!(ground.send("a b", "a").await.status, 201);
+    assert_eq!(send(&fixture.router, two).await.status, 422);
+    assert_eq!(fixture.send(&long[1..], "a").await.status, 201);
+    assert_eq!(fixture.send("a b", "a").await.status, 201);
 }
 
 #[tokio::test]
 async fn without_a_key_or_a_post_nothing_is_kept() {
-    let ground = ground();
+    let fixture = fixture();
     for _ in 0..2 {
         let plain = request(Method::POST, "/things").body(Body::from("a")).unwrap();
-        assert_eq!(send(&ground.router, plain).await.status, 201);
+        assert_eq!(send(&fixture.router, plain).await.status, 201);
         let put = request(Method::PUT, "/things")
             .header("idempotency-key", "k")
             .body(Body::from("a"))
             .unwrap();
-        assert_eq!(send(&ground.router, put).await.status, 201);
+        assert_eq!(send(&fixture.router, put).await.status, 201);
     }
-    assert_eq!(ground.calls(), 4);
+    assert_eq!(fixture.calls(), 4);
 }
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_before_it_is_read() {
-    let ground = ground();
-    let answer = ground.send("k", &"x".repeat(2000)).await;
-    assert_eq!((code(&answer), ground.calls()), ((413, "too_large"), 0));
+    let fixture = fixture();
+    let answer = fixture.send("k", &"x".repeat(2000)).await;
+    assert_eq!((code(&answer), fixture.calls()), ((413, "too_large"), 0));
 }
 
 #[tokio::test]
 async fn a_large_answer_comes_whole() {
-    let ground = ground();
-    let response = ground
+    let fixture = fixture();
+    let response = fixture
         .router
         .clone()
         .oneshot(keyed("/things", "k", "large"))

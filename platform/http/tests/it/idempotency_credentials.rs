@@ -87,10 +87,10 @@ async fn refresh(State(calls): State<Calls>, info: RequestInfo) -> impl IntoResp
     )
 }
 
-struct Ground(Router);
+struct Fixture(Router);
 
-fn ground() -> Ground {
-    Ground(router(Cache::local(4 * 1024 * 1024)))
+fn fixture() -> Fixture {
+    Fixture(router(Cache::local(4 * 1024 * 1024)))
 }
 
 /// A POST with the key `k` from one address, by nobody.
@@ -140,7 +140,7 @@ fn key(user: UserId, scopes: &[&str]) -> Principal {
     }
 }
 
-impl Ground {
+impl Fixture {
     async fn nobody(&self, request: http::request::Builder) -> Answer {
         send(&self.0, empty(request)).await
     }
@@ -158,64 +158,64 @@ fn told(answer: &Answer) -> (u16, Value, bool) {
 
 #[tokio::test]
 async fn an_api_key_does_not_get_what_its_owners_session_was_given() {
-    let ground = ground();
+    let fixture = fixture();
     let owner = user();
     let (session, key) = (session(owner, &[]), key(owner, &["things.read"]));
     let keyed_by = |text: &str, path: &str| keyed(path).header("x-api-key", format!("stoa_key_{text}"));
     assert_eq!(
-        told(&ground.by(&session, keyed("/person")).await),
+        told(&fixture.by(&session, keyed("/person")).await),
         (200, json!(1), false)
     );
     assert_eq!(
-        told(&ground.by(&session, keyed("/person")).await),
+        told(&fixture.by(&session, keyed("/person")).await),
         (200, json!(1), true)
     );
-    let refused = ground.by(&key, keyed_by("read", "/person")).await;
+    let refused = fixture.by(&key, keyed_by("read", "/person")).await;
     assert_eq!(
         (refused.status.as_u16(), refused.body["code"].as_str()),
         (403, Some("forbidden"))
     );
-    assert_eq!(ground.nobody(keyed("/person")).await.status, 401);
+    assert_eq!(fixture.nobody(keyed("/person")).await.status, 401);
 
     // Nor one key what another was given, in whichever header it comes.
-    let first = ground.by(&key, keyed_by("one", "/open")).await;
+    let first = fixture.by(&key, keyed_by("one", "/open")).await;
     let same = keyed("/open").header("authorization", "Bearer stoa_key_one");
     assert_eq!(
-        told(&ground.by(&key, same).await),
+        told(&fixture.by(&key, same).await),
         (200, first.body["secret"].clone(), true)
     );
-    assert!(!told(&ground.by(&key, keyed_by("two", "/open")).await).2);
+    assert!(!told(&fixture.by(&key, keyed_by("two", "/open")).await).2);
 }
 
 #[tokio::test]
 async fn one_session_does_not_get_what_another_of_the_same_user_was_given() {
-    let ground = ground();
+    let fixture = fixture();
     let owner = user();
     let (one, other) = (session(owner, &[]), session(owner, &[]));
     assert_eq!(
-        told(&ground.by(&one, keyed("/person")).await),
+        told(&fixture.by(&one, keyed("/person")).await),
         (200, json!(1), false)
     );
     assert_eq!(
-        told(&ground.by(&other, keyed("/person")).await),
+        told(&fixture.by(&other, keyed("/person")).await),
         (200, json!(2), false)
     );
     assert_eq!(
-        told(&ground.by(&one, keyed("/person")).await),
+        told(&fixture.by(&one, keyed("/person")).await),
         (200, json!(1), true)
     );
 }
 
 #[tokio::test]
 async fn an_anonymous_caller_gets_it_only_with_the_same_refresh_cookie_and_proof() {
-    let ground = ground();
+    let fixture = fixture();
     let with = |cookie: &str, proof: &str| {
         keyed("/refresh?mode=cookie")
             .header("cookie", format!("other=1; stoa_refresh={cookie}"))
             .header("x-csrf-token", proof)
     };
     assert_eq!(
-        told(&ground.nobody(with("victim", "p")).await),
+        told(&fixture.nobody(with("victim", "p")).await),
         (200, json!(1), false)
     );
     for strange in [
@@ -223,33 +223,33 @@ async fn an_anonymous_caller_gets_it_only_with_the_same_refresh_cookie_and_proof
         with("thief", "p"),
         with("victim", "q"),
     ] {
-        assert!(!told(&ground.nobody(strange).await).2);
+        assert!(!told(&fixture.nobody(strange).await).2);
     }
-    let again = ground.nobody(with("victim", "p")).await;
+    let again = fixture.nobody(with("victim", "p")).await;
     assert_eq!(told(&again), (200, json!(1), true));
     assert_eq!(again.headers.get_all("set-cookie").iter().count(), 2);
 }
 
 #[tokio::test]
 async fn over_https_the_cookie_that_counts_is_the_one_with_the_prefix() {
-    let ground = ground();
+    let fixture = fixture();
     let with = |cookies: &str| {
         keyed_over("/refresh?mode=cookie", true)
             .header("cookie", cookies)
             .header("x-csrf-token", "p")
     };
     let victim = "__Secure-stoa_refresh=victim";
-    assert_eq!(told(&ground.nobody(with(victim)).await), (200, json!(1), false));
+    assert_eq!(told(&fixture.nobody(with(victim)).await), (200, json!(1), false));
     for strange in ["other=1", "__Secure-stoa_refresh=thief", "stoa_refresh=victim"] {
-        let (_, secret, _) = told(&ground.nobody(with(strange)).await);
+        let (_, secret, _) = told(&fixture.nobody(with(strange)).await);
         assert_ne!(secret, json!(1), "{strange}");
     }
-    assert_eq!(told(&ground.nobody(with(victim)).await), (200, json!(1), true));
+    assert_eq!(told(&fixture.nobody(with(victim)).await), (200, json!(1), true));
 
     let person = session(user(), &[]);
     let of_mine = |cookies: &str| keyed_over("/refresh", true).header("cookie", cookies);
-    ground.by(&person, of_mine("__Secure-stoa_refresh=mine")).await;
-    let refused = ground.by(&person, of_mine("other=1")).await;
+    fixture.by(&person, of_mine("__Secure-stoa_refresh=mine")).await;
+    let refused = fixture.by(&person, of_mine("other=1")).await;
     assert_eq!(
         refused.status.as_u16(),
         422,
@@ -259,15 +259,15 @@ async fn over_https_the_cookie_that_counts_is_the_one_with_the_prefix() {
 
 #[tokio::test]
 async fn an_access_token_alone_does_not_get_the_cookies_of_its_session() {
-    let ground = ground();
+    let fixture = fixture();
     let person = session(user(), &[]);
     let with = |cookie: &str| keyed("/refresh").header("cookie", format!("stoa_refresh={cookie}"));
     assert_eq!(
-        told(&ground.by(&person, with("mine")).await),
+        told(&fixture.by(&person, with("mine")).await),
         (200, json!(1), false)
     );
     for strange in [keyed("/refresh"), with("other")] {
-        let refused = ground.by(&person, strange).await;
+        let refused = fixture.by(&person, strange).await;
         assert_eq!(
             (
                 refused.status.as_u16(),
@@ -277,58 +277,58 @@ async fn an_access_token_alone_does_not_get_the_cookies_of_its_session() {
         );
     }
     assert_eq!(
-        told(&ground.by(&person, with("mine")).await),
+        told(&fixture.by(&person, with("mine")).await),
         (200, json!(1), true)
     );
     // Where no cookies are given, a session that was refreshed meanwhile is the same.
     let made = |cookie: &str| keyed("/person").header("cookie", format!("stoa_refresh={cookie}"));
     assert_eq!(
-        told(&ground.by(&person, made("old")).await),
+        told(&fixture.by(&person, made("old")).await),
         (200, json!(2), false)
     );
     assert_eq!(
-        told(&ground.by(&person, made("new")).await),
+        told(&fixture.by(&person, made("new")).await),
         (200, json!(2), true)
     );
 }
 
 #[tokio::test]
 async fn a_permission_that_was_taken_away_is_asked_for_again() {
-    let ground = ground();
+    let fixture = fixture();
     let holder = session(user(), &["things.write"]);
     let dismissed = Principal {
         permissions: Permissions::default(),
         ..holder.clone()
     };
     assert_eq!(
-        told(&ground.by(&holder, keyed("/permit")).await),
+        told(&fixture.by(&holder, keyed("/permit")).await),
         (200, json!(1), false)
     );
-    let refused = ground.by(&dismissed, keyed("/permit")).await;
+    let refused = fixture.by(&dismissed, keyed("/permit")).await;
     assert_eq!(
         (refused.status.as_u16(), refused.body["code"].as_str()),
         (403, Some("forbidden"))
     );
     assert_eq!(
-        told(&ground.by(&holder, keyed("/permit")).await),
+        told(&fixture.by(&holder, keyed("/permit")).await),
         (200, json!(1), true)
     );
 
     let wide = key(holder.user_id, &["things.write"]);
     let narrow = key(holder.user_id, &["things.read"]);
     assert_eq!(
-        told(&ground.by(&wide, keyed("/own")).await),
+        told(&fixture.by(&wide, keyed("/own")).await),
         (200, json!(2), false)
     );
-    assert_eq!(ground.by(&narrow, keyed("/own")).await.status, 403);
+    assert_eq!(fixture.by(&narrow, keyed("/own")).await.status, 403);
 }
 
 #[tokio::test]
 async fn nobody_pushes_out_what_others_have_stored() {
-    let ground = ground();
+    let fixture = fixture();
     let victim = session(user(), &[]);
     assert_eq!(
-        told(&ground.by(&victim, keyed("/person")).await),
+        told(&fixture.by(&victim, keyed("/person")).await),
         (200, json!(1), false)
     );
     // Nobody, with names of fields as long as they may be.
@@ -336,7 +336,7 @@ async fn nobody_pushes_out_what_others_have_stored() {
     for attempt in 0..30 {
         let request = keyed(&format!("/note?{attempt}")).header("content-type", "application/json");
         let answer = send(
-            &ground.0,
+            &fixture.0,
             request.body(Body::from(json!({&name: 1}).to_string())).unwrap(),
         )
         .await;
@@ -351,24 +351,24 @@ async fn nobody_pushes_out_what_others_have_stored() {
         request
             .headers_mut()
             .insert("idempotency-key", attempt.to_string().parse().unwrap());
-        assert_eq!(send(&ground.0, request).await.status, 200);
+        assert_eq!(send(&fixture.0, request).await.status, 200);
     }
     assert_eq!(
-        told(&ground.by(&victim, keyed("/person")).await),
+        told(&fixture.by(&victim, keyed("/person")).await),
         (200, json!(1), true)
     );
 }
 
 #[tokio::test]
 async fn a_byte_order_mark_is_no_part_of_a_body_and_a_compressed_one_is_refused() {
-    let ground = ground();
+    let fixture = fixture();
     let note = |body: &[u8]| {
         request(Method::POST, "/note")
             .header("content-type", "application/json")
             .body(Body::from(body.to_vec()))
             .unwrap()
     };
-    let marked = send(&ground.0, note(b"\xef\xbb\xbf{\"text\":\"abc\"}")).await;
+    let marked = send(&fixture.0, note(b"\xef\xbb\xbf{\"text\":\"abc\"}")).await;
     assert_eq!((marked.status.as_u16(), &marked.body["length"]), (200, &json!(3)));
     for (encoding, status) in [
         ("gzip", 415),
@@ -381,7 +381,7 @@ async fn a_byte_order_mark_is_no_part_of_a_body_and_a_compressed_one_is_refused(
         compressed
             .headers_mut()
             .insert("content-encoding", encoding.parse().unwrap());
-        let answer = send(&ground.0, compressed).await;
+        let answer = send(&fixture.0, compressed).await;
         assert_eq!(answer.status.as_u16(), status, "{encoding}");
         if status == 415 {
             assert_eq!(answer.header("accept-encoding"), "identity");

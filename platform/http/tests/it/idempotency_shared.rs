@@ -8,10 +8,10 @@ use stoa_kernel::{Clock, Period};
 
 use crate::{
     Answer,
-    idempotency::{Ground, ground_on},
+    idempotency::{Fixture, ground_on},
 };
 
-async fn process(server: &Redis) -> Ground {
+async fn process(server: &Redis) -> Fixture {
     let config = CacheConfig {
         max_mib: 10,
         url: server.url(),

@@ -10,25 +10,25 @@ use stoa_kernel::{Clock, Id, PrincipalKind};
 
 const SEED: [u8; 32] = [7; 32];
 
-struct Ground {
+struct Fixture {
     clock: Clock,
     signer: TokenSigner,
     verifier: Verifier,
 }
 
-fn ground() -> Ground {
+fn fixture() -> Fixture {
     let clock = Clock::adjustable();
     let signer = TokenSigner::new("k1", &SEED);
     let verifier = Verifier::new("https://stoa.example", clock.clone());
     verifier.set_keys(vec![signer.verifying_key()]);
-    Ground {
+    Fixture {
         clock,
         signer,
         verifier,
     }
 }
 
-impl Ground {
+impl Fixture {
     fn claims(&self) -> Claims {
         let now = self.clock.now().as_second();
         Claims {
@@ -62,11 +62,11 @@ fn forge(header: &Value, claims: &Value, seed: &[u8; 32]) -> String {
 
 #[test]
 fn a_good_token_names_its_principal() {
-    let ground = ground();
-    let claims = ground.claims();
-    let token = ground.signer.sign(&claims);
+    let fixture = fixture();
+    let claims = fixture.claims();
+    let token = fixture.signer.sign(&claims);
     for _ in 0..2 {
-        let principal = ground.verifier.verify(&token).unwrap();
+        let principal = fixture.verifier.verify(&token).unwrap();
         assert_eq!(
             (principal.user_id, principal.session_id),
             (claims.sub, Some(claims.sid))
@@ -83,13 +83,13 @@ fn a_good_token_names_its_principal() {
 #[test]
 fn other_implementations_read_our_tokens_and_we_read_theirs() {
     use ed25519_dalek::pkcs8::EncodePrivateKey;
-    let ground = ground();
-    let claims = ground.claims();
+    let fixture = fixture();
+    let claims = fixture.claims();
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&["https://stoa.example"]);
     validation.set_audience(&["https://stoa.example"]);
-    let public = DecodingKey::from_ed_der(&ground.signer.verifying_key().public);
-    let read = jsonwebtoken::decode::<Claims>(ground.signer.sign(&claims), &public, &validation).unwrap();
+    let public = DecodingKey::from_ed_der(&fixture.signer.verifying_key().public);
+    let read = jsonwebtoken::decode::<Claims>(fixture.signer.sign(&claims), &public, &validation).unwrap();
     assert_eq!(
         (read.claims, read.header.kid.as_deref()),
         (claims.clone(), Some("k1"))
@@ -103,90 +103,90 @@ fn other_implementations_read_our_tokens_and_we_read_theirs() {
         ..Header::new(Algorithm::EdDSA)
     };
     let theirs = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(der.as_bytes())).unwrap();
-    assert_eq!(ground.verifier.verify(&theirs).unwrap().user_id, claims.sub);
+    assert_eq!(fixture.verifier.verify(&theirs).unwrap().user_id, claims.sub);
 }
 
 #[test]
 fn a_token_ends_on_time_also_when_it_is_cached() {
-    let ground = ground();
-    let token = ground.signer.sign(&ground.claims());
-    assert!(ground.verifier.verify(&token).is_ok());
-    ground.clock.advance(Duration::from_secs(3590));
-    assert!(ground.verifier.verify(&token).is_ok());
-    ground.clock.advance(Duration::from_secs(10));
-    assert_eq!(ground.refused(&token), Refused::Expired);
-    assert_eq!(ground.refused(&token), Refused::Expired);
+    let fixture = fixture();
+    let token = fixture.signer.sign(&fixture.claims());
+    assert!(fixture.verifier.verify(&token).is_ok());
+    fixture.clock.advance(Duration::from_secs(3590));
+    assert!(fixture.verifier.verify(&token).is_ok());
+    fixture.clock.advance(Duration::from_secs(10));
+    assert_eq!(fixture.refused(&token), Refused::Expired);
+    assert_eq!(fixture.refused(&token), Refused::Expired);
 }
 
 #[test]
 fn a_revoked_session_ends_at_once_and_no_other() {
-    let ground = ground();
-    let (ours, theirs) = (ground.claims(), ground.claims());
-    let (token, other) = (ground.signer.sign(&ours), ground.signer.sign(&theirs));
-    assert!(ground.verifier.verify(&token).is_ok());
-    ground
+    let fixture = fixture();
+    let (ours, theirs) = (fixture.claims(), fixture.claims());
+    let (token, other) = (fixture.signer.sign(&ours), fixture.signer.sign(&theirs));
+    assert!(fixture.verifier.verify(&token).is_ok());
+    fixture
         .verifier
         .clone()
-        .revoke_session(ours.sid, ground.clock.after(Duration::from_secs(3600)));
-    assert_eq!(ground.refused(&token), Refused::Revoked);
-    assert!(ground.verifier.verify(&other).is_ok());
+        .revoke_session(ours.sid, fixture.clock.after(Duration::from_secs(3600)));
+    assert_eq!(fixture.refused(&token), Refused::Revoked);
+    assert!(fixture.verifier.verify(&other).is_ok());
 }
 
 #[test]
 fn a_changed_account_needs_a_new_token() {
-    let ground = ground();
-    let claims = ground.claims();
-    let token = ground.signer.sign(&claims);
-    assert!(ground.verifier.verify(&token).is_ok());
-    let until = ground.clock.after(Duration::from_secs(3600));
-    ground.verifier.raise_version(claims.sub, 3, until);
-    assert!(ground.verifier.verify(&token).is_ok());
-    ground.verifier.raise_version(claims.sub, 4, until);
-    assert_eq!(ground.refused(&token), Refused::Stale);
-    let newer = ground.signer.sign(&Claims { ver: 4, ..claims });
-    assert!(ground.verifier.verify(&newer).is_ok());
+    let fixture = fixture();
+    let claims = fixture.claims();
+    let token = fixture.signer.sign(&claims);
+    assert!(fixture.verifier.verify(&token).is_ok());
+    let until = fixture.clock.after(Duration::from_secs(3600));
+    fixture.verifier.raise_version(claims.sub, 3, until);
+    assert!(fixture.verifier.verify(&token).is_ok());
+    fixture.verifier.raise_version(claims.sub, 4, until);
+    assert_eq!(fixture.refused(&token), Refused::Stale);
+    let newer = fixture.signer.sign(&Claims { ver: 4, ..claims });
+    assert!(fixture.verifier.verify(&newer).is_ok());
 }
 
 #[test]
 fn a_changed_role_needs_a_new_token_of_those_who_have_it_alone() {
-    let ground = ground();
-    let until = ground.clock.after(Duration::from_secs(3600));
+    let fixture = fixture();
+    let until = fixture.clock.after(Duration::from_secs(3600));
     let of = |roles: &[&str], versions: &[i64]| {
-        ground.signer.sign(&Claims {
+        fixture.signer.sign(&Claims {
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             role_vers: versions.to_vec(),
-            ..ground.claims()
+            ..fixture.claims()
         })
     };
     let (holder, other) = (of(&["support", "user"], &[3, 1]), of(&["user"], &[1]));
-    ground.verifier.raise_role("support", 3, until);
-    assert!(ground.verifier.verify(&holder).is_ok());
-    ground.verifier.raise_role("support", 4, until);
-    assert_eq!(ground.refused(&holder), Refused::Stale);
-    assert!(ground.verifier.verify(&other).is_ok());
-    assert!(ground.verifier.verify(&of(&["support"], &[4])).is_ok());
-    assert_eq!(ground.refused(&of(&["support"], &[])), Refused::Stale);
+    fixture.verifier.raise_role("support", 3, until);
+    assert!(fixture.verifier.verify(&holder).is_ok());
+    fixture.verifier.raise_role("support", 4, until);
+    assert_eq!(fixture.refused(&holder), Refused::Stale);
+    assert!(fixture.verifier.verify(&other).is_ok());
+    assert!(fixture.verifier.verify(&of(&["support"], &[4])).is_ok());
+    assert_eq!(fixture.refused(&of(&["support"], &[])), Refused::Stale);
 }
 
 #[test]
 fn tokens_of_a_key_that_is_gone_are_refused_also_when_they_are_cached() {
-    let ground = ground();
-    let token = ground.signer.sign(&ground.claims());
-    assert!(ground.verifier.verify(&token).is_ok());
+    let fixture = fixture();
+    let token = fixture.signer.sign(&fixture.claims());
+    assert!(fixture.verifier.verify(&token).is_ok());
     let next = TokenSigner::new("k2", &[8; 32]);
-    ground
+    fixture
         .verifier
-        .set_keys(vec![ground.signer.verifying_key(), next.verifying_key()]);
-    assert!(ground.verifier.verify(&token).is_ok());
-    assert!(ground.verifier.verify(&next.sign(&ground.claims())).is_ok());
-    ground.verifier.set_keys(vec![next.verifying_key()]);
-    assert_eq!(ground.refused(&token), Refused::BadSignature);
+        .set_keys(vec![fixture.signer.verifying_key(), next.verifying_key()]);
+    assert!(fixture.verifier.verify(&token).is_ok());
+    assert!(fixture.verifier.verify(&next.sign(&fixture.claims())).is_ok());
+    fixture.verifier.set_keys(vec![next.verifying_key()]);
+    assert_eq!(fixture.refused(&token), Refused::BadSignature);
 }
 
 #[test]
 fn forged_tokens_are_refused() {
-    let ground = ground();
-    let claims = serde_json::to_value(ground.claims()).unwrap();
+    let fixture = fixture();
+    let claims = serde_json::to_value(fixture.claims()).unwrap();
     let with = |name: &str, value: Value| {
         let mut changed = claims.clone();
         changed[name] = value;
@@ -199,7 +199,7 @@ fn forged_tokens_are_refused() {
     };
     let good = json!({"alg": "EdDSA", "kid": "k1", "typ": "JWT"});
     assert!(
-        ground.verifier.verify(&forge(&good, &claims, &SEED)).is_ok(),
+        fixture.verifier.verify(&forge(&good, &claims, &SEED)).is_ok(),
         "the forger itself works"
     );
 
@@ -266,15 +266,15 @@ fn forged_tokens_are_refused() {
         ),
     ];
     for (what, token, why) in cases {
-        assert_eq!(ground.refused(&token), why, "{what}");
+        assert_eq!(fixture.refused(&token), why, "{what}");
     }
 }
 
 #[test]
 fn tokens_that_were_tampered_with_are_refused() {
-    let ground = ground();
-    let token = ground.signer.sign(&ground.claims());
-    assert!(ground.verifier.verify(&token).is_ok());
+    let fixture = fixture();
+    let token = fixture.signer.sign(&fixture.claims());
+    assert!(fixture.verifier.verify(&token).is_ok());
     let parts: Vec<_> = token.split('.').collect();
     let unsigned = format!("{}.{}.", parts[0], parts[1]);
     let without = format!("{}.{}", parts[0], parts[1]);
@@ -290,58 +290,58 @@ fn tokens_that_were_tampered_with_are_refused() {
         &format!(" {token}"),
         &format!("{token}="),
     ] {
-        assert!(ground.verifier.verify(wrong).is_err(), "{wrong}");
+        assert!(fixture.verifier.verify(wrong).is_err(), "{wrong}");
     }
     for at in 0..token.len() {
         let mut bytes = token.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(bytes).unwrap();
-        assert!(ground.verifier.verify(&changed).is_err(), "letter {at}");
+        assert!(fixture.verifier.verify(&changed).is_err(), "letter {at}");
     }
 }
 
 #[test]
 fn keys_that_are_not_sound_are_left_out() {
-    let ground = ground();
+    let fixture = fixture();
     let mut identity = [0; 32];
     identity[0] = 1;
     let weak = VerifyingKey {
         kid: "weak".to_owned(),
         public: identity,
     };
-    ground
+    fixture
         .verifier
-        .set_keys(vec![weak, ground.signer.verifying_key()]);
+        .set_keys(vec![weak, fixture.signer.verifying_key()]);
     assert!(
-        ground
+        fixture
             .verifier
-            .verify(&ground.signer.sign(&ground.claims()))
+            .verify(&fixture.signer.sign(&fixture.claims()))
             .is_ok()
     );
     // With that point as the key, a signature of zeros would fit any message under lax rules.
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA","kid":"weak"}"#);
-    let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&ground.claims()).unwrap());
+    let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&fixture.claims()).unwrap());
     let mut zeros = [0; 64];
     zeros[0] = 1;
     let forged = format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(zeros));
-    assert_eq!(ground.refused(&forged), Refused::BadSignature);
+    assert_eq!(fixture.refused(&forged), Refused::BadSignature);
 }
 
 #[test]
 fn tokens_of_before_issuers_had_addresses_are_accepted_while_they_are_named() {
-    let ground = ground();
-    let token = ground.signer.sign(&Claims {
+    let fixture = fixture();
+    let token = fixture.signer.sign(&Claims {
         iss: FORMER_ISSUER.to_owned(),
         aud: None,
-        ..ground.claims()
+        ..fixture.claims()
     });
-    assert_eq!(ground.refused(&token), Refused::Malformed);
+    assert_eq!(fixture.refused(&token), Refused::Malformed);
     let names = ["https://stoa.example", FORMER_ISSUER].map(str::to_owned);
-    ground.verifier.set_issuers(&names);
-    assert!(ground.verifier.verify(&token).is_ok());
-    ground.verifier.set_issuers(&names[..1]);
+    fixture.verifier.set_issuers(&names);
+    assert!(fixture.verifier.verify(&token).is_ok());
+    fixture.verifier.set_issuers(&names[..1]);
     assert_eq!(
-        ground.refused(&token),
+        fixture.refused(&token),
         Refused::Malformed,
         "also one that was seen before"
     );

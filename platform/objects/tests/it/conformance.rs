@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use stoa_objects::{ObjectError, Objects};
 
-use crate::ground::{Ground, on_every_engine};
+use crate::fixture::{Fixture, on_every_engine};
 
 on_every_engine!(
     what_is_put_can_be_got_and_replaced,
@@ -25,8 +25,8 @@ fn text(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
-async fn what_is_put_can_be_got_and_replaced(ground: Ground) {
-    let store = &ground.objects;
+async fn what_is_put_can_be_got_and_replaced(fixture: Fixture) {
+    let store = &fixture.objects;
     store.put("users/avatars/a.png", text("one")).await.unwrap();
     store.put("users/avatars/a.png", text("two")).await.unwrap();
     assert_eq!(store.get("users/avatars/a.png").await.unwrap(), "two");
@@ -37,8 +37,8 @@ async fn what_is_put_can_be_got_and_replaced(ground: Ground) {
     assert_eq!(store.get("bytes").await.unwrap(), all);
 }
 
-async fn info_tells_size_and_a_tag_that_changes_with_the_bytes(ground: Ground) {
-    let store = &ground.objects;
+async fn info_tells_size_and_a_tag_that_changes_with_the_bytes(fixture: Fixture) {
+    let store = &fixture.objects;
     store.put("a/b", text("one")).await.unwrap();
     let first = store.info("a/b").await.unwrap();
     assert_eq!((first.key.as_str(), first.size), ("a/b", 3));
@@ -48,8 +48,8 @@ async fn info_tells_size_and_a_tag_that_changes_with_the_bytes(ground: Ground) {
     assert!(first.etag.is_some() && first.etag != second.etag);
 }
 
-async fn what_is_not_there_is_not_found(ground: Ground) {
-    let store = &ground.objects;
+async fn what_is_not_there_is_not_found(fixture: Fixture) {
+    let store = &fixture.objects;
     store.put("a/b", text("1")).await.unwrap();
     for key in ["missing", "a", "a/b/c", "a/c"] {
         let not_found = |what: &str, error: Option<ObjectError>| {
@@ -65,8 +65,8 @@ async fn what_is_not_there_is_not_found(ground: Ground) {
     }
 }
 
-async fn deleting_twice_is_fine(ground: Ground) {
-    let store = &ground.objects;
+async fn deleting_twice_is_fine(fixture: Fixture) {
+    let store = &fixture.objects;
     store.put("a/b", text("1")).await.unwrap();
     store.delete("a/b").await.unwrap();
     store.delete("a/b").await.unwrap();
@@ -74,8 +74,8 @@ async fn deleting_twice_is_fine(ground: Ground) {
     assert!(matches!(store.get("a/b").await, Err(ObjectError::NotFound)));
 }
 
-async fn ranges_are_as_long_as_there_are_bytes(ground: Ground) {
-    let store = &ground.objects;
+async fn ranges_are_as_long_as_there_are_bytes(fixture: Fixture) {
+    let store = &fixture.objects;
     store.put("a", text("0123456789")).await.unwrap();
     store.put("empty", Bytes::new()).await.unwrap();
     for (range, expected) in [
@@ -95,8 +95,8 @@ async fn ranges_are_as_long_as_there_are_bytes(ground: Ground) {
     assert_eq!(store.get_range("empty", 0..1).await.unwrap(), "");
 }
 
-async fn what_is_large_comes_as_a_stream(ground: Ground) {
-    let store = &ground.objects;
+async fn what_is_large_comes_as_a_stream(fixture: Fixture) {
+    let store = &fixture.objects;
     let body: Bytes = (0..3_000_000_u32)
         .map(|n| (n % 251) as u8)
         .collect::<Vec<u8>>()
@@ -113,8 +113,8 @@ async fn keys(store: &Objects, prefix: &str) -> Vec<String> {
     found.into_iter().map(|info| info.key).collect()
 }
 
-async fn lists_go_by_whole_segments_in_the_order_of_keys(ground: Ground) {
-    let store = &ground.objects;
+async fn lists_go_by_whole_segments_in_the_order_of_keys(fixture: Fixture) {
+    let store = &fixture.objects;
     for key in ["users/b", "users/a/x", "users2/c", "z"] {
         store.put(key, text("1")).await.unwrap();
     }
@@ -131,8 +131,8 @@ async fn lists_go_by_whole_segments_in_the_order_of_keys(ground: Ground) {
 }
 
 /// Servers give a thousand at a time.
-async fn a_long_list_is_whole(ground: Ground) {
-    let store = &ground.objects;
+async fn a_long_list_is_whole(fixture: Fixture) {
+    let store = &fixture.objects;
     let puts = (0..1100).map(|n| async move { store.put(&format!("many/{n:04}"), text("1")).await });
     let puts: Vec<_> = futures::stream::StreamExt::buffer_unordered(futures::stream::iter(puts), 16)
         .try_collect()
@@ -143,8 +143,8 @@ async fn a_long_list_is_whole(ground: Ground) {
     assert_eq!(found.last().map(String::as_str), Some("many/1099"));
 }
 
-async fn every_character_that_is_allowed_works(ground: Ground) {
-    let store = &ground.objects;
+async fn every_character_that_is_allowed_works(fixture: Fixture) {
+    let store = &fixture.objects;
     let longest = "k".repeat(200);
     for key in [
         "abcdefghijklmnopqrstuvwxyz/0123456789/._-",
@@ -163,8 +163,8 @@ async fn every_character_that_is_allowed_works(ground: Ground) {
     }
 }
 
-async fn what_is_no_key_is_refused(ground: Ground) {
-    let store = &ground.objects;
+async fn what_is_no_key_is_refused(fixture: Fixture) {
+    let store = &fixture.objects;
     for key in [
         "", "/a", "a/", "a//b", "..", "../a", "a/../b", "./a", "A", "ä", "a b", "a%2fb", "a?b", "a#1",
     ] {
@@ -185,8 +185,8 @@ async fn what_is_no_key_is_refused(ground: Ground) {
     }
 }
 
-async fn readers_see_the_whole_of_one_value(ground: Ground) {
-    let store = &ground.objects;
+async fn readers_see_the_whole_of_one_value(fixture: Fixture) {
+    let store = &fixture.objects;
     let value = |n: u8| Bytes::from(vec![n; 200_000]);
     store.put("a", value(0)).await.unwrap();
     let writers: Vec<_> = (0..8)
@@ -207,16 +207,16 @@ async fn readers_see_the_whole_of_one_value(ground: Ground) {
     }
 }
 
-async fn it_is_there(ground: Ground) {
-    ground.objects.ping().await.unwrap();
+async fn it_is_there(fixture: Fixture) {
+    fixture.objects.ping().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prefix_keeps_installations_apart() {
-    let ground = Ground::bucket().await;
-    ground.objects.put("a", text("1")).await.unwrap();
-    let other = Ground::path_style().await;
+    let fixture = Fixture::bucket().await;
+    fixture.objects.put("a", text("1")).await.unwrap();
+    let other = Fixture::path_style().await;
     assert!(matches!(other.objects.get("a").await, Err(ObjectError::NotFound)));
-    assert_eq!(keys(&ground.objects, "").await, ["a"]);
+    assert_eq!(keys(&fixture.objects, "").await, ["a"]);
     assert!(keys(&other.objects, "").await.is_empty());
 }

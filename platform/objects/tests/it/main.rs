@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod conformance;
+mod fixture;
 mod folder;
-mod ground;
 mod keys;
 mod settings;
 mod uploads;

@@ -6,7 +6,7 @@ use stoa_engines::S3;
 use stoa_objects::{ObjectError, Objects, ObjectsConfig};
 use tempfile::TempDir;
 
-use crate::ground::{blocking, config, send, server};
+use crate::fixture::{blocking, config, send, server};
 
 async fn refused(config: impl Borrow<ObjectsConfig>) -> String {
     let config = config.borrow();

@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use stoa_objects::ObjectError;
 use tokio::time::{Instant, sleep};
 
-use crate::ground::{Ground, on_every_engine};
+use crate::fixture::{Fixture, on_every_engine};
 
 on_every_engine!(
     pieces_of_any_size_become_one_object,
@@ -28,8 +28,8 @@ fn in_pieces(body: &Bytes, of: usize) -> Vec<Result<Bytes, io::Error>> {
 }
 
 /// Less than a part, a whole one, a little more, and several; in pieces that fit into parts and that do not.
-async fn pieces_of_any_size_become_one_object(ground: Ground) {
-    let store = &ground.objects;
+async fn pieces_of_any_size_become_one_object(fixture: Fixture) {
+    let store = &fixture.objects;
     for (length, of) in [
         (0, 1),
         (10, 3),
@@ -49,20 +49,20 @@ async fn pieces_of_any_size_become_one_object(ground: Ground) {
             "{length} bytes in pieces of {of}"
         );
     }
-    assert_eq!(ground.unfinished("streamed").await, 0);
+    assert_eq!(fixture.unfinished("streamed").await, 0);
 }
 
 /// Waits until nothing is left behind: taking back goes on after the caller is told.
-async fn expect_nothing_left(ground: &Ground, key: &str) {
+async fn expect_nothing_left(fixture: &Fixture, key: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while ground.unfinished(key).await > 0 {
+    while fixture.unfinished(key).await > 0 {
         assert!(Instant::now() < deadline, "an unfinished upload was left behind");
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-async fn a_body_that_breaks_off_leaves_nothing(ground: Ground) {
-    let store = &ground.objects;
+async fn a_body_that_breaks_off_leaves_nothing(fixture: Fixture) {
+    let store = &fixture.objects;
     store.put("old", Bytes::from_static(b"before")).await.unwrap();
     for (key, length) in [("old", 100), ("old", 20 * MIB), ("new", 20 * MIB)] {
         let mut pieces = in_pieces(&body(length), MIB);
@@ -70,7 +70,7 @@ async fn a_body_that_breaks_off_leaves_nothing(ground: Ground) {
         let error = store.put_stream(key, stream::iter(pieces)).await.unwrap_err();
         assert!(matches!(error, ObjectError::Body(_)), "{error}");
         assert!(error.to_string().contains("the caller hung up"), "{error}");
-        expect_nothing_left(&ground, key).await;
+        expect_nothing_left(&fixture, key).await;
     }
     assert_eq!(store.get("old").await.unwrap(), "before");
     assert!(matches!(store.get("new").await, Err(ObjectError::NotFound)));
@@ -78,8 +78,8 @@ async fn a_body_that_breaks_off_leaves_nothing(ground: Ground) {
     assert_eq!(listed.len(), 1, "{listed:?}");
 }
 
-async fn a_caller_who_goes_away_leaves_nothing(ground: Ground) {
-    let store = ground.objects.clone();
+async fn a_caller_who_goes_away_leaves_nothing(fixture: Fixture) {
+    let store = fixture.objects.clone();
     // After how many parts the caller goes away; the body then hangs.
     for parts in 0..3 {
         let pieces = in_pieces(&body(parts * 8 * MIB + MIB), MIB);
@@ -99,7 +99,7 @@ async fn a_caller_who_goes_away_leaves_nothing(ground: Ground) {
         at_the_end.recv().await.expect("the body is read");
         upload.abort();
         assert!(upload.await.unwrap_err().is_cancelled());
-        expect_nothing_left(&ground, "gone").await;
+        expect_nothing_left(&fixture, "gone").await;
         assert!(matches!(store.get("gone").await, Err(ObjectError::NotFound)));
     }
     assert!(store.list("").await.unwrap().is_empty());

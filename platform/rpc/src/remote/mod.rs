@@ -1,10 +1,10 @@
 //! A service that runs elsewhere, in one or more replicas.
 
 mod body;
+mod confirmed;
 mod failure;
-mod heard;
-mod place;
 mod replica;
+mod service_url;
 
 use std::{
     collections::HashSet,
@@ -28,8 +28,8 @@ use tonic::{Status, body::Body};
 
 use self::{
     body::Gathered,
-    place::Place,
-    replica::{Look, Replica},
+    replica::{Availability, Replica},
+    service_url::ServiceUrl,
 };
 use crate::{RpcError, RpcOptions};
 
@@ -45,7 +45,7 @@ pub(crate) struct Remote(Arc<Pool>);
 
 struct Pool {
     service: &'static str,
-    places: Vec<Arc<Place>>,
+    places: Vec<Arc<ServiceUrl>>,
     tls: Option<Arc<Mutual>>,
     replicas: RwLock<Arc<[Arc<Replica>]>>,
     /// Whose turn it is.
@@ -56,7 +56,7 @@ struct Pool {
 
 /// Refuses what cannot be the address of a service.
 pub(crate) fn check_url(url: &str, tls: bool) -> Result<(), RpcError> {
-    Place::parse(url, tls).map(drop)
+    ServiceUrl::parse(url, tls).map(drop)
 }
 
 impl Remote {
@@ -68,7 +68,7 @@ impl Remote {
         let tls = options.tls.clone();
         let places = urls
             .iter()
-            .map(|url| Place::parse(url, tls.is_some()))
+            .map(|url| ServiceUrl::parse(url, tls.is_some()))
             .collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(Pool {
             service,
@@ -90,9 +90,9 @@ impl Remote {
         let mut body = Gathered::of(body);
         let mut left = AGAIN;
         loop {
-            let (place, mut sender) = pool.sender(&mut left).await?;
+            let (service_url, mut sender) = pool.sender(&mut left).await?;
             let copy = body.again();
-            let sent = sender.try_send_request(addressed(&parts, &place, body, self.0.tls.is_some()));
+            let sent = sender.try_send_request(addressed(&parts, &service_url, body, self.0.tls.is_some()));
             let mut error = match sent.await {
                 Ok(response) => return Ok(response.map(Body::new)),
                 Err(error) => error,
@@ -115,7 +115,7 @@ impl Remote {
 }
 
 /// The request as it goes to one place.
-fn addressed(parts: &Parts, place: &Place, body: Gathered, tls: bool) -> Request<Gathered> {
+fn addressed(parts: &Parts, service_url: &ServiceUrl, body: Gathered, tls: bool) -> Request<Gathered> {
     let mut request = Request::new(body);
     *request.method_mut() = parts.method.clone();
     *request.version_mut() = http::Version::HTTP_2;
@@ -124,7 +124,7 @@ fn addressed(parts: &Parts, place: &Place, body: Gathered, tls: bool) -> Request
     request.headers_mut().entry(USER_AGENT).or_insert(agent);
     let mut uri = parts.uri.clone().into_parts();
     uri.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
-    uri.authority = Some(place.authority.clone());
+    uri.authority = Some(service_url.authority.clone());
     // A path, a scheme and an authority always make an address.
     *request.uri_mut() = uri.try_into().unwrap_or_default();
     request
@@ -141,7 +141,11 @@ impl Pool {
                 problems.join("; ")
             )));
         }
-        if self.places.iter().any(|place| place.address().is_none()) {
+        if self
+            .places
+            .iter()
+            .any(|service_url| service_url.address().is_none())
+        {
             tokio::spawn(look_up_again(Arc::downgrade(self)));
         }
         Ok(())
@@ -151,26 +155,29 @@ impl Pool {
     /// those of a name that cannot be looked up stay.
     async fn look_up(&self) -> Vec<String> {
         let (mut found, mut problems) = (Vec::new(), Vec::new());
-        for place in &self.places {
-            match place.look_up().await {
-                Ok(addresses) => found.extend(addresses.into_iter().map(|address| (place, address))),
+        for service_url in &self.places {
+            match service_url.look_up().await {
+                Ok(addresses) => found.extend(addresses.into_iter().map(|address| (service_url, address))),
                 Err(error) => {
-                    problems.push(format!("{}: {error}", place.host()));
+                    problems.push(format!("{}: {error}", service_url.host()));
                     let known = self.replicas.read().clone();
-                    let stay = known.iter().filter(|one| Arc::ptr_eq(&one.place, place));
-                    found.extend(stay.map(|one| (place, one.address)));
+                    let stay = known
+                        .iter()
+                        .filter(|one| Arc::ptr_eq(&one.service_url, service_url));
+                    found.extend(stay.map(|one| (service_url, one.address)));
                 }
             }
         }
         let mut seen: HashSet<SocketAddr> = HashSet::new();
         found.retain(|(_, address)| seen.insert(*address));
         let known = self.replicas.read().clone();
-        let replicas = found.into_iter().map(|(place, address)| {
-            let same = |one: &&Arc<Replica>| one.address == address && Arc::ptr_eq(&one.place, place);
+        let replicas = found.into_iter().map(|(service_url, address)| {
+            let same =
+                |one: &&Arc<Replica>| one.address == address && Arc::ptr_eq(&one.service_url, service_url);
             known.iter().find(same).cloned().unwrap_or_else(|| {
                 Replica::new(
                     self.service,
-                    Arc::clone(place),
+                    Arc::clone(service_url),
                     address,
                     self.tls.clone(),
                     Arc::clone(&self.changed),
@@ -183,7 +190,7 @@ impl Pool {
 
     /// A connection to the replica whose turn it is among those that have one. If none has, waits for the first; tries
     /// again to connect as often as `left` says.
-    async fn sender(&self, left: &mut u32) -> Result<(Arc<Place>, SendRequest<Gathered>), Status> {
+    async fn sender(&self, left: &mut u32) -> Result<(Arc<ServiceUrl>, SendRequest<Gathered>), Status> {
         loop {
             let changed = self.changed.notified();
             let replicas = self.replicas.read().clone();
@@ -191,9 +198,9 @@ impl Pool {
             let (mut next, mut problems) = (None::<Instant>, Vec::new());
             for replica in replicas.iter() {
                 match replica.look() {
-                    Look::Live(sender) => live.push((replica, sender)),
-                    Look::Connecting => connecting = true,
-                    Look::Out { until, why } => {
+                    Availability::Live(sender) => live.push((replica, sender)),
+                    Availability::Connecting => connecting = true,
+                    Availability::Out { until, why } => {
                         next = Some(next.map_or(until, |next| next.min(until)));
                         problems.push(why);
                     }
@@ -202,7 +209,7 @@ impl Pool {
             if !live.is_empty() {
                 let turn = self.turn.fetch_add(1, Ordering::Relaxed) % live.len();
                 let (replica, sender) = live.swap_remove(turn);
-                return Ok((Arc::clone(&replica.place), sender));
+                return Ok((Arc::clone(&replica.service_url), sender));
             }
             if connecting {
                 changed.await;

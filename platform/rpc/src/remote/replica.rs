@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{body::Gathered, failure::chain, heard::Heard, place::Place};
+use super::{body::Gathered, confirmed::Confirmed, failure::chain, service_url::ServiceUrl};
 
 /// To connect takes no longer.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ const PONG: Duration = Duration::from_secs(5);
 
 pub(super) struct Replica {
     service: &'static str,
-    pub(super) place: Arc<Place>,
+    pub(super) service_url: Arc<ServiceUrl>,
     pub(super) address: SocketAddr,
     tls: Option<Arc<Mutual>>,
     /// Told whenever it is connected or cannot be.
@@ -53,7 +53,7 @@ enum State {
 }
 
 /// What can be had of a replica now.
-pub(super) enum Look {
+pub(super) enum Availability {
     Live(SendRequest<Gathered>),
     /// It will be told by `changed`.
     Connecting,
@@ -66,14 +66,14 @@ pub(super) enum Look {
 impl Replica {
     pub(super) fn new(
         service: &'static str,
-        place: Arc<Place>,
+        service_url: Arc<ServiceUrl>,
         address: SocketAddr,
         tls: Option<Arc<Mutual>>,
         changed: Arc<Notify>,
     ) -> Arc<Self> {
         Arc::new(Self {
             service,
-            place,
+            service_url,
             address,
             tls,
             changed,
@@ -82,13 +82,13 @@ impl Replica {
     }
 
     /// What can be had now. Where there is no connection and it is time for one, begins to connect.
-    pub(super) fn look(self: &Arc<Self>) -> Look {
+    pub(super) fn look(self: &Arc<Self>) -> Availability {
         let mut state = self.state.lock();
         let failures = match &*state {
-            State::Live(sender) if !sender.is_closed() => return Look::Live(sender.clone()),
-            State::Connecting { .. } => return Look::Connecting,
+            State::Live(sender) if !sender.is_closed() => return Availability::Live(sender.clone()),
+            State::Connecting { .. } => return Availability::Connecting,
             State::Out { until, why, .. } if Instant::now() < *until => {
-                return Look::Out {
+                return Availability::Out {
                     until: *until,
                     why: why.clone(),
                 };
@@ -98,7 +98,7 @@ impl Replica {
         };
         *state = State::Connecting { failures };
         tokio::spawn(run(Arc::downgrade(self)));
-        Look::Connecting
+        Availability::Connecting
     }
 
     fn set(&self, state: State) {
@@ -126,7 +126,7 @@ impl Replica {
             .await
             .map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        match (&self.tls, &self.place.tls_name) {
+        match (&self.tls, &self.service_url.tls_name) {
             (Some(tls), Some(name)) => {
                 let connector = TlsConnector::from(tls.client());
                 let stream = connector
@@ -152,7 +152,7 @@ async fn speak(
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .keep_alive_while_idle(true);
-    let (stream, heard) = Heard::new(stream);
+    let (stream, confirmed) = Confirmed::new(stream);
     let (sender, connection) = builder
         .handshake(TokioIo::new(stream))
         .await
@@ -161,7 +161,7 @@ async fn speak(
     tokio::select! {
         biased;
         ended = &mut connection => Err(ended.map_or_else(|e| chain(&e), |()| "it hung up at once".to_owned())),
-        _ = heard => Ok((sender, connection)),
+        _ = confirmed => Ok((sender, connection)),
     }
 }
 

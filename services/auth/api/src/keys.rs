@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use moka::sync::Cache as Answers;
 use sha2::{Digest, Sha256};
-use stoa_cache::{Cache, Heard, Hearing};
+use stoa_cache::{Cache, Hearing, Notice};
 use stoa_http::{Failure, KeyAnswer, KeyAuthority};
 use stoa_kernel::{Permissions, Principal, PrincipalKind};
 use stoa_rpc::{Channel, Directory};
@@ -63,8 +63,8 @@ impl KeyClient {
 async fn forget(mut changed: Hearing, answers: Answers<[u8; 32], Option<Arc<Principal>>>) {
     while let Some(heard) = changed.next().await {
         let hash = match &heard {
-            Heard::Message(payload) => <[u8; 32]>::try_from(payload.as_ref()).ok(),
-            Heard::Gap => None,
+            Notice::Message(payload) => <[u8; 32]>::try_from(payload.as_ref()).ok(),
+            Notice::Gap => None,
         };
         match hash {
             Some(hash) => answers.invalidate(&hash),

@@ -46,7 +46,7 @@ const WARNINGS: Rate = Rate::Limit {
 
 /// What an account knows of the place that a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Familiarity {
     /// It has signed in from this very address; or, with IPv6, from its /64.
     KnownAddress,
     /// It has signed in from this network: a /24, or a /64 of IPv6.
@@ -61,7 +61,7 @@ pub(crate) struct Source<'a> {
     /// The key of the account's address, whether it has an account or not.
     pub(crate) account: &'a str,
     pub(crate) address: IpAddr,
-    pub(crate) place: Place,
+    pub(crate) place: Familiarity,
 }
 
 /// The limits.
@@ -194,17 +194,17 @@ impl Lockout {
         let network = network_of(source.address).to_string();
         let key = |parts: &[&str]| self.key(source.account, what, parts);
         let mut places = vec![(&limits.network, key(&[&network]))];
-        if source.place == Place::KnownAddress {
+        if source.place == Familiarity::KnownAddress {
             places.push((&limits.network, key(&["address", &address_of(source.address)])));
         }
-        let strangers = (source.place == Place::Elsewhere).then(|| vec![(&limits.strangers, key(&[]))]);
+        let strangers = (source.place == Familiarity::Elsewhere).then(|| vec![(&limits.strangers, key(&[]))]);
         [Some(places), strangers].into_iter().flatten()
     }
 
     /// The short allowances and those of a day: the one for all places, with that of a known address beside it.
     fn bounded<'a>(&self, limits: &'a Bounded, source: &Source<'_>) -> [Group<'a>; 2] {
         let mut keys = vec![self.key(source.account, "", &[])];
-        if source.place == Place::KnownAddress {
+        if source.place == Familiarity::KnownAddress {
             keys.push(self.key(source.account, "", &["address", &address_of(source.address)]));
         }
         let of = |limiter: &'a Limiter| keys.iter().map(move |key| (limiter, *key)).collect::<Vec<_>>();

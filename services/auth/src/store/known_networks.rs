@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use stoa_db::{Db, Error, Tx};
 use stoa_kernel::{Timestamp, UserId};
 
-use crate::lockout::{Place, address_of, network_of};
+use crate::lockout::{Familiarity, address_of, network_of};
 
 /// Networks and addresses of one account that count as known.
 const MOST: i64 = 100;
@@ -21,7 +21,7 @@ fn fingerprints(account: &str, address: IpAddr) -> [[u8; 32]; 2] {
 }
 
 /// Whether the account has signed in from this address, or from its network. `account`: the key of its address.
-pub(crate) async fn place_of(db: &Db, account: &str, address: IpAddr) -> Result<Place, Error> {
+pub(crate) async fn place_of(db: &Db, account: &str, address: IpAddr) -> Result<Familiarity, Error> {
     let [of_network, of_address] = fingerprints(account, address);
     let known: Vec<Vec<u8>> = db
         .fetch_all(
@@ -30,11 +30,11 @@ pub(crate) async fn place_of(db: &Db, account: &str, address: IpAddr) -> Result<
         )
         .await?;
     Ok(if known.iter().any(|known| *known == of_address) {
-        Place::KnownAddress
+        Familiarity::KnownAddress
     } else if known.is_empty() {
-        Place::Elsewhere
+        Familiarity::Elsewhere
     } else {
-        Place::KnownNetwork
+        Familiarity::KnownNetwork
     })
 }
 

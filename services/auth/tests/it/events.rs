@@ -16,16 +16,16 @@ use crate::{PASSWORD, SignedIn, auth, claims};
 /// Auth, and a service that hears everything it says.
 struct App {
     app: TestApp,
-    heard: Heard,
+    heard: Notice,
 }
 
-type Heard = Arc<Mutex<Vec<(&'static str, Value)>>>;
+type Notice = Arc<Mutex<Vec<(&'static str, Value)>>>;
 
 impl stoa_db::testing::DbTest for App {
     type Guard = TestApp;
 
     async fn setup(engine: Engine) -> (Self, TestApp) {
-        let heard = Heard::default();
+        let heard = Notice::default();
         let ears = Arc::clone(&heard);
         let app = auth(|_| {})
             .service(&LISTENER, move |_| listener(&ears))
@@ -54,7 +54,7 @@ impl App {
 
 const LISTENER: Descriptor = Descriptor::named("listener");
 
-fn listener(ears: &Heard) -> Service {
+fn listener(ears: &Notice) -> Service {
     Service {
         name: "listener",
         router: OpenApiRouter::new(),
@@ -72,7 +72,7 @@ fn listener(ears: &Heard) -> Service {
     }
 }
 
-fn hear<E: Event + Serialize>(name: &'static str, ears: &Heard) -> Subscription {
+fn hear<E: Event + Serialize>(name: &'static str, ears: &Notice) -> Subscription {
     let ears = Arc::clone(ears);
     Subscription::new(name, move |work: Work<E>| {
         let ears = Arc::clone(&ears);

@@ -4,8 +4,8 @@ mod activity;
 mod bare;
 mod host;
 mod lingering;
-mod places;
 mod redirect;
+mod slots;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ use self::{
     activity::Busy,
     bare::Worded,
     lingering::Lingering,
-    places::{Place, Places},
+    slots::{Slot, Slots},
 };
 use crate::{Edge, GatewayConfig, threads::Threads};
 
@@ -142,13 +142,13 @@ pub async fn serve_with(
         tls,
         shutdown: shutdown.clone(),
     });
-    let places = Places::new(limits.connections, limits.connections_per_address);
+    let slots = Slots::new(limits.connections, limits.connections_per_address);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let trusts = |peer| server.edge.trusts(peer);
-    while let Some((stream, peer, place)) = accept(&listener, &places, trusts, &shutdown).await {
+    while let Some((stream, peer, slot)) = accept(&listener, &slots, trusts, &shutdown).await {
         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-        let thread = threads.place();
+        let thread = threads.seat();
         let runtime = thread
             .as_ref()
             .map_or_else(Handle::current, |thread| thread.runtime.clone());
@@ -159,7 +159,7 @@ pub async fn serve_with(
                 Some(_) => stream.into_std().and_then(TcpStream::from_std),
             };
             match stream {
-                Ok(stream) => server.connection(stream, peer, watcher, place).await,
+                Ok(stream) => server.connection(stream, peer, watcher, slot).await,
                 Err(error) => tracing::error!(%error, %peer, "a connection cannot be handed to its thread"),
             }
             drop(thread);
@@ -185,15 +185,15 @@ pub async fn serve_with(
 /// The next connection with its place; none once the server is to stop.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Places>,
+    slots: &Arc<Slots>,
     trusts: impl Fn(SocketAddr) -> bool,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, Place)> {
+) -> Option<(TcpStream, SocketAddr, Slot)> {
     loop {
         let next = async {
             let (stream, peer) = listener.accept().await?;
-            let place = places.find(peer.ip(), trusts(peer)).await;
-            Ok::<_, std::io::Error>((stream, peer, place))
+            let slot = slots.find(peer.ip(), trusts(peer)).await;
+            Ok::<_, std::io::Error>((stream, peer, slot))
         };
         let accepted = tokio::select! {
             biased;
@@ -201,7 +201,7 @@ async fn accept(
             accepted = next => accepted,
         };
         match accepted {
-            Ok((stream, peer, Some(place))) => return Some((stream, peer, place)),
+            Ok((stream, peer, Some(slot))) => return Some((stream, peer, slot)),
             Ok((_, peer, None)) => {
                 tracing::debug!(%peer, "a connection was closed: its address has as many at work as one may have");
             }
@@ -256,18 +256,18 @@ struct Server {
 
 impl Server {
     /// Serves one connection to its end.
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher, place: Place) {
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher, slot: Slot) {
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.requests(stream, peer, watcher, place).await;
+            return self.requests(stream, peer, watcher, slot).await;
         };
         tokio::select! {
             biased;
             // No request can be under way yet.
             () = self.shutdown.cancelled() => {}
-            () = place.evicted() => {}
+            () = slot.evicted() => {}
             shaken = tls.accept(stream) => match shaken {
-                Ok(stream) => return self.requests(stream, peer, watcher, place).await,
+                Ok(stream) => return self.requests(stream, peer, watcher, slot).await,
                 Err(error) => tracing::debug!(%error, %peer, "a TLS handshake came to nothing"),
             },
         }
@@ -278,10 +278,10 @@ impl Server {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: SocketAddr,
         watcher: Watcher,
-        place: Place,
+        slot: Slot,
     ) {
-        let place = Arc::new(place);
-        let (edge, own) = (self.edge.clone(), Arc::clone(&place));
+        let slot = Arc::new(slot);
+        let (edge, own) = (self.edge.clone(), Arc::clone(&slot));
         let service = service_fn(move |mut request: Request<Incoming>| {
             host::check(&mut request);
             let (edge, busy) = (edge.clone(), own.activity().busy());
@@ -300,8 +300,8 @@ impl Server {
             ended = connection => if let Err(error) = ended {
                 tracing::debug!(%error, %peer, "a connection ended badly");
             },
-            () = place.evicted() => tracing::debug!(%peer, "a connection without a request gave way to another"),
-            () = place.activity().spent(self.limits.head, self.limits.idle) => {
+            () = slot.evicted() => tracing::debug!(%peer, "a connection without a request gave way to another"),
+            () = slot.activity().spent(self.limits.head, self.limits.idle) => {
                 tracing::debug!(%peer, "a connection was idle for too long");
             }
         }
@@ -310,10 +310,10 @@ impl Server {
 
 /// The place of a connection, held by what goes on with it after it has ceased to be HTTP.
 #[derive(Clone)]
-pub(crate) struct Held(#[expect(dead_code, reason = "held until it is dropped")] Arc<(Busy, Arc<Place>)>);
+pub(crate) struct Held(#[expect(dead_code, reason = "held until it is dropped")] Arc<(Busy, Arc<Slot>)>);
 
 impl Held {
-    fn new(place: &Arc<Place>) -> Self {
-        Self(Arc::new((place.activity().busy(), Arc::clone(place))))
+    fn new(slot: &Arc<Slot>) -> Self {
+        Self(Arc::new((slot.activity().busy(), Arc::clone(slot))))
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{accept, places::Places};
+use super::{accept, slots::Slots};
 
 /// Texts under `/.well-known/acme-challenge/`, by which a certificate authority sees that a name is ours (RFC 8555, 8.3).
 /// Cheap to clone; clones share the texts.
@@ -52,12 +52,12 @@ const BUFFER: usize = 32 * 1024;
 /// Answers every request with 308 to the same address by https at `port`, and [`Answers`] with their text, until
 /// `shutdown`.
 pub async fn redirect(listener: TcpListener, port: u16, answers: Answers, shutdown: CancellationToken) {
-    let places = Places::new(CONNECTIONS, CONNECTIONS_PER_ADDRESS);
-    while let Some((stream, _, place)) = accept(&listener, &places, |_| false, &shutdown).await {
+    let slots = Slots::new(CONNECTIONS, CONNECTIONS_PER_ADDRESS);
+    while let Some((stream, _, slot)) = accept(&listener, &slots, |_| false, &shutdown).await {
         let answers = answers.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = place.evicted() => {}
+                () = slot.evicted() => {}
                 // Whoever is slow or writes nonsense has ended the connection; there is nobody to tell.
                 _ = timeout(TIME, connection(stream, port, answers)) => {}
             }
@@ -82,14 +82,14 @@ fn answer<B>(request: &Request<B>, port: u16, answers: &Answers) -> Response<Ful
     if let Some(text) = answers.get(request.uri().path()) {
         return response(StatusCode::OK, text);
     }
-    let Some(place) = secure(request, port) else {
+    let Some(slot) = secure(request, port) else {
         return response(
             StatusCode::BAD_REQUEST,
             "The request does not say for whom it is.".to_owned(),
         );
     };
     let mut moved = response(StatusCode::PERMANENT_REDIRECT, String::new());
-    moved.headers_mut().insert(LOCATION, place);
+    moved.headers_mut().insert(LOCATION, slot);
     moved
 }
 
@@ -139,16 +139,16 @@ mod tests {
         let answers = Answers::default();
         answers.set("known", Some("text".to_owned()));
         let answer = answer(&request.body(()).unwrap(), port, &answers);
-        let place = answer
+        let slot = answer
             .headers()
             .get(LOCATION)
-            .map(|place| place.to_str().unwrap().to_owned());
-        (answer.status().as_u16(), place.unwrap_or_default())
+            .map(|slot| slot.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), slot.unwrap_or_default())
     }
 
     #[test]
     fn the_address_stays_and_the_scheme_changes() {
-        for (uri, host, port, place) in [
+        for (uri, host, port, slot) in [
             ("/a/b?c=d", "example.com", 443, "https://example.com/a/b?c=d"),
             ("/", "example.com:80", 8443, "https://example.com:8443/"),
             (
@@ -160,7 +160,7 @@ mod tests {
             ("/", "[::1]:80", 443, "https://[::1]/"),
             ("/", "user@example.com", 443, "https://example.com/"),
         ] {
-            assert_eq!(ask(uri, Some(host), port), (308, place.to_owned()));
+            assert_eq!(ask(uri, Some(host), port), (308, slot.to_owned()));
         }
         assert_eq!(
             ask("http://example.com/x", None, 443),

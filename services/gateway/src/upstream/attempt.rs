@@ -12,7 +12,7 @@ use super::{
     headers,
     measured::Outcome,
     relay::Relayed,
-    replica::{Flight, Replica},
+    replica::{InFlight, Replica},
     wire::{self, Unanswered, Wire},
 };
 
@@ -51,7 +51,7 @@ pub(super) async fn attempt(
 /// Sees to it that a request is counted however it ends.
 struct Watch<'a> {
     replica: &'a Replica,
-    flight: Option<Flight>,
+    flight: Option<InFlight>,
     started: Instant,
     /// When there was a connection.
     connected: Option<Instant>,
@@ -62,7 +62,7 @@ impl<'a> Watch<'a> {
     fn begin(replica: &'a Arc<Replica>) -> Self {
         Self {
             replica,
-            flight: Some(replica.fly()),
+            flight: Some(replica.begin_request()),
             started: Instant::now(),
             connected: None,
             over: false,
@@ -114,7 +114,7 @@ async fn http1(
             Err(Unanswered::Lost(error)) => return Err(Miss::Stale(error)),
         }
     }
-    let mut wire = match Wire::open(&replica.way, config.connect_timeout.0).await {
+    let mut wire = match Wire::open(&replica.connector, config.connect_timeout.0).await {
         Ok(wire) => wire,
         Err(error) => return Err(Miss::Unsent(Box::new(request), error)),
     };
@@ -151,7 +151,7 @@ async fn multiplexed(replica: &Replica, config: &UpstreamConfig) -> io::Result<h
     if let Some(sender) = shared.as_ref().filter(|sender| !sender.is_closed()) {
         return Ok(sender.clone());
     }
-    let stream = replica.way.connect(config.connect_timeout.0).await?;
+    let stream = replica.connector.connect(config.connect_timeout.0).await?;
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .adaptive_window(true)

@@ -182,7 +182,7 @@ impl Refused {
     }
 
     pub(super) fn missed(service: &str, replica: &Replica, miss: Miss) -> Self {
-        let address = replica.way.address();
+        let address = replica.connector.address();
         let by_service = !matches!(&miss, Miss::Unsent(_, error) if is_ours(error));
         let failure = match miss {
             Miss::Unsent(_, error) => unavailable(Duration::from_secs(1)).cause(format_args!(

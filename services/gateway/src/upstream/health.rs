@@ -54,7 +54,7 @@ impl Service {
         let mut detail = Detail::default();
         for replica in replicas.iter() {
             let state = format!("{}, {} in flight", replica.state(), replica.in_flight());
-            detail = detail.with(replica.way.address().to_string(), state);
+            detail = detail.with(replica.connector.address().to_string(), state);
         }
         if replicas.iter().all(|replica| replica.is_fit()) && !replicas.is_empty() {
             Ok(detail)
@@ -65,7 +65,7 @@ impl Service {
         } else {
             let told = replicas
                 .iter()
-                .map(|replica| format!("{}: {}", replica.way.address(), replica.state()));
+                .map(|replica| format!("{}: {}", replica.connector.address(), replica.state()));
             Err(format!(
                 "no replica is ready; {}",
                 told.collect::<Vec<_>>().join(", ")

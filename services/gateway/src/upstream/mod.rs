@@ -4,19 +4,19 @@ mod attempt;
 mod breaker;
 mod budget;
 mod config;
+mod connector;
 mod forward;
 mod frames;
 pub(crate) mod headers;
 mod health;
 mod latency;
+mod maintain;
 mod measured;
 mod outlived;
 mod relay;
 mod replica;
 mod service;
-mod tend;
 mod tunnel;
-mod way;
 mod wire;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -62,7 +62,7 @@ impl Upstreams {
                 tunnels.clone(),
             );
             let service = Arc::new(service);
-            tokio::spawn(tend::tend(Arc::downgrade(&service)));
+            tokio::spawn(maintain::maintain(Arc::downgrade(&service)));
             (name, service)
         };
         let named = config

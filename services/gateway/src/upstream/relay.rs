@@ -9,18 +9,18 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{replica::Flight, wire::Wire};
+use super::{replica::InFlight, wire::Wire};
 
 /// An answer's body. Who reads it drives the connection that it comes by; at its end the connection is put aside.
 pub(super) struct Relayed {
     body: Incoming,
     /// None for a connection that drives itself, and at the end.
     wire: Option<Wire>,
-    flight: Option<Flight>,
+    flight: Option<InFlight>,
 }
 
 impl Relayed {
-    pub(super) fn new(body: Incoming, wire: Option<Wire>, flight: Flight) -> Self {
+    pub(super) fn new(body: Incoming, wire: Option<Wire>, flight: InFlight) -> Self {
         Self {
             body,
             wire,

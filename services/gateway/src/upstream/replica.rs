@@ -15,9 +15,9 @@ use parking_lot::Mutex;
 
 use super::{
     config::{Protocol, UpstreamConfig, UpstreamUrl},
+    connector::Connector,
     latency::Latency,
     measured::{Measured, Outcome},
-    way::Way,
     wire::{self, Wire},
 };
 use crate::threads;
@@ -30,7 +30,7 @@ const PENALTY: Duration = Duration::from_secs(1);
 const LONGEST: u32 = 16;
 
 pub(super) struct Replica {
-    pub(super) way: Way,
+    pub(super) connector: Connector,
     pub(super) authority: Authority,
     pub(super) protocol: Protocol,
     /// Connections that were put aside, by the thread that drives them.
@@ -67,11 +67,11 @@ struct Ejection {
 const MISSES: u32 = 2;
 
 impl Replica {
-    pub(super) fn new(service: &str, url: &UpstreamUrl, way: Way) -> Self {
-        let measured = Measured::new(service, &way.address().to_string());
+    pub(super) fn new(service: &str, url: &UpstreamUrl, connector: Connector) -> Self {
+        let measured = Measured::new(service, &connector.address().to_string());
         measured.healthy(true);
         Self {
-            way,
+            connector,
             authority: url.authority.clone(),
             protocol: url.protocol,
             idle: (0..threads::most()).map(|_| Mutex::default()).collect(),
@@ -120,9 +120,9 @@ impl Replica {
     }
 
     /// A request is on its way to it; over when the result is dropped.
-    pub(super) fn fly(self: &Arc<Self>) -> Flight {
+    pub(super) fn begin_request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Flight(Arc::clone(self))
+        InFlight(Arc::clone(self))
     }
 
     /// What one more request may expect.
@@ -186,7 +186,7 @@ impl Replica {
         ejection.until = Instant::now() + config.eject_for.0 * factor;
         ejection.times += 1;
         self.failures.store(0, Ordering::Relaxed);
-        tracing::warn!(upstream = %self.way.address(), "a replica failed repeatedly and is left alone for a while");
+        tracing::warn!(upstream = %self.connector.address(), "a replica failed repeatedly and is left alone for a while");
     }
 
     /// What a check found. True if it is fit again and was not before.
@@ -210,7 +210,7 @@ impl Replica {
             self.ejected.store(false, Ordering::Relaxed);
         }
         if before != found {
-            tracing::info!(upstream = %self.way.address(), now = ?found, "a replica changed");
+            tracing::info!(upstream = %self.connector.address(), now = ?found, "a replica changed");
         }
         again
     }
@@ -227,15 +227,15 @@ impl Replica {
 }
 
 /// A request under way to a replica.
-pub(super) struct Flight(Arc<Replica>);
+pub(super) struct InFlight(Arc<Replica>);
 
-impl Flight {
+impl InFlight {
     pub(super) fn replica(&self) -> &Replica {
         &self.0
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }

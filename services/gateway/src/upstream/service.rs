@@ -15,10 +15,10 @@ use super::{
     breaker::Breaker,
     budget::Budget,
     config::{UpstreamConfig, UpstreamUrl},
+    connector::Connector,
     measured::Outcome,
     replica::{Replica, Told},
     tunnel::Tunnels,
-    way::Way,
 };
 
 /// Smaller differences are chance: to go by them would send all requests to one replica.
@@ -52,8 +52,8 @@ impl Service {
         // Addresses need no looking up: whoever is asked first finds them there.
         let known = urls.iter().filter_map(|url| {
             let address: IpAddr = url.host().parse().ok()?;
-            let way = Way::new(url, SocketAddr::new(address, url.port()), peers.as_ref());
-            Some(Arc::new(Replica::new(name, url, way)))
+            let connector = Connector::new(url, SocketAddr::new(address, url.port()), peers.as_ref());
+            Some(Arc::new(Replica::new(name, url, connector)))
         });
         Self {
             replicas: ArcSwap::from_pointee(known.collect()),
@@ -77,7 +77,7 @@ impl Service {
 
     /// A replica at `address`, which `url` has led to.
     pub(super) fn replica(&self, url: &UpstreamUrl, address: SocketAddr) -> Replica {
-        Replica::new(&self.name, url, Way::new(url, address, self.peers.as_ref()))
+        Replica::new(&self.name, url, Connector::new(url, address, self.peers.as_ref()))
     }
 
     /// The replica for a request: of two that are picked at random the one that promises the earlier answer. Those in

@@ -27,7 +27,7 @@ use super::{
     frames::{self, Frames},
     headers,
     relay::Relayed,
-    replica::Flight,
+    replica::InFlight,
     service::Service,
     wire::{self, Unanswered},
 };
@@ -71,7 +71,7 @@ impl Service {
             let Some(replica) = self.choose(&tried) else {
                 return Err(Refused::nobody(&self.name));
             };
-            let flight = replica.fly();
+            let flight = replica.begin_request();
             headers::name_host(request.headers_mut(), &replica.authority);
             let miss = match self.switch(&replica, request).await {
                 Ok(answer) => return Ok(self.tie(answer, caller, flight).await),
@@ -100,7 +100,7 @@ impl Service {
         replica: &super::replica::Replica,
         request: Request<Body>,
     ) -> Result<hyper::Response<hyper::body::Incoming>, Miss> {
-        let stream = match replica.way.connect(self.config.connect_timeout.0).await {
+        let stream = match replica.connector.connect(self.config.connect_timeout.0).await {
             Ok(stream) => stream,
             Err(error) => return Err(Miss::Unsent(Box::new(request), error)),
         };
@@ -115,7 +115,7 @@ impl Service {
         &self,
         mut answer: hyper::Response<hyper::body::Incoming>,
         (caller, held): (OnUpgrade, Option<Held>),
-        flight: Flight,
+        flight: InFlight,
     ) -> Response {
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let upstream = hyper::upgrade::on(&mut answer);

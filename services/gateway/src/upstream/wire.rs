@@ -20,7 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::{outlived::Outlived, way::Way};
+use super::{connector::Connector, outlived::Outlived};
 
 /// What is read of a replica's answer at once: also the bound of its head.
 const BUFFER: usize = 256 * 1024;
@@ -54,8 +54,8 @@ pub(super) fn builder() -> http1::Builder {
 }
 
 impl Wire {
-    pub(super) async fn open(way: &Way, patience: Duration) -> io::Result<Self> {
-        let stream = way.connect(patience).await?;
+    pub(super) async fn open(connector: &Connector, patience: Duration) -> io::Result<Self> {
+        let stream = connector.connect(patience).await?;
         let (sender, connection) = builder()
             .handshake(TokioIo::new(Outlived::new(stream)))
             .await

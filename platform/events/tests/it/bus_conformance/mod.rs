@@ -1,7 +1,7 @@
 //! One suite for every bus: inside the process, NATS JetStream, RabbitMQ; on SQLite, and where replicas matter on PostgreSQL.
 
 #[macro_use]
-mod ground;
+mod fixture;
 
 mod away;
 mod first_start;

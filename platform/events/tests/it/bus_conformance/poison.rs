@@ -9,14 +9,14 @@ use lapin::{
 use serde::{Deserialize, Serialize};
 use stoa_events::{Event, TxExt, dead_letters, replay};
 
-use super::ground::{Broker, Ground, all_once_in_order, emit_many, made, until};
+use super::fixture::{Broker, Fixture, all_once_in_order, emit_many, made, until};
 
 const POISON: &[&[u8]] = &[b"\xff\xfe", b"not json", br#"{"specversion":"1.0","id":"no id"}"#];
 
 /// Puts a message where events go, as somebody else's program might.
-async fn slip_in(ground: &Ground, body: &'static [u8]) {
-    let (url, prefix) = (&ground.config.url, &ground.config.prefix);
-    match &ground.broker {
+async fn slip_in(fixture: &Fixture, body: &'static [u8]) {
+    let (url, prefix) = (&fixture.config.url, &fixture.config.prefix);
+    match &fixture.broker {
         Broker::Local(_) => {}
         Broker::Nats(_) => {
             let client = async_nats::connect(url).await.unwrap();
@@ -49,18 +49,18 @@ async fn channel(url: &str) -> lapin::Channel {
     channel
 }
 
-async fn a_message_that_is_no_event_is_put_aside_and_holds_up_nothing(ground: Arc<Ground>) {
-    let (source, sink) = (ground.db("source").await, ground.db("sink").await);
-    let bus = ground.bus().await;
+async fn a_message_that_is_no_event_is_put_aside_and_holds_up_nothing(fixture: Arc<Fixture>) {
+    let (source, sink) = (fixture.db("source").await, fixture.db("sink").await);
+    let bus = fixture.bus().await;
     bus.declare(&[("sink", &["thing.made"])]).await.unwrap();
-    let teller = ground.start(&source, &bus, vec![]).await;
+    let teller = fixture.start(&source, &bus, vec![]).await;
     emit_many(&source, 0, 10).await;
     teller.idle().await;
     for body in POISON {
-        slip_in(&ground, body).await;
+        slip_in(&fixture, body).await;
     }
     emit_many(&source, 10, 10).await;
-    let _sink = ground.start(&sink, &ground.bus().await, made()).await;
+    let _sink = fixture.start(&sink, &fixture.bus().await, made()).await;
     all_once_in_order(&sink, 20).await;
     let mut reasons: Vec<_> = dead_letters(&sink, None, 10)
         .await
@@ -77,10 +77,10 @@ async fn a_message_that_is_no_event_is_put_aside_and_holds_up_nothing(ground: Ar
             "{word}: {reasons:?}"
         );
     }
-    if let Broker::Rabbit(_) = &ground.broker {
+    if let Broker::Rabbit(_) = &fixture.broker {
         let (queue, channel) = (
-            format!("{}.sink.dead", ground.config.prefix),
-            channel(&ground.config.url).await,
+            format!("{}.sink.dead", fixture.config.prefix),
+            channel(&fixture.config.url).await,
         );
         let mut bodies = Vec::new();
         until("the messages themselves", async || {
@@ -107,15 +107,15 @@ impl Event for Large {
     }
 }
 
-async fn an_event_too_large_for_the_broker_is_put_aside_and_holds_up_nothing(ground: Arc<Ground>) {
-    let (source, sink) = (ground.db("source").await, ground.db("sink").await);
-    let _sink = ground.start(&sink, &ground.bus().await, made()).await;
+async fn an_event_too_large_for_the_broker_is_put_aside_and_holds_up_nothing(fixture: Arc<Fixture>) {
+    let (source, sink) = (fixture.db("source").await, fixture.db("sink").await);
+    let _sink = fixture.start(&sink, &fixture.bus().await, made()).await;
     let mut tx = source.begin().await.unwrap();
     let text = "x".repeat(3 * 1024 * 1024);
     tx.emit(&Large { text }).await.unwrap();
     tx.commit().await.unwrap();
     emit_many(&source, 0, 10).await;
-    let _source = ground.start(&source, &ground.bus().await, vec![]).await;
+    let _source = fixture.start(&source, &fixture.bus().await, vec![]).await;
     all_once_in_order(&sink, 10).await;
     let dead = dead_letters(&source, None, 10).await.unwrap();
     assert_eq!(dead.len(), 1);

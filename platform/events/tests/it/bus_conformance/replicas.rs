@@ -11,7 +11,7 @@ use std::{
 use stoa_events::{Subscription, Work};
 use tokio::time::Instant;
 
-use super::ground::{Ground, all_once_in_order, count, emit_many, made, until};
+use super::fixture::{Fixture, all_once_in_order, count, emit_many, made, until};
 use crate::pair::{ThingMade, write_down};
 
 /// Longer than a lease takes to change hands, with room for a busy machine.
@@ -29,15 +29,15 @@ fn counted(runs: &Arc<AtomicUsize>) -> Vec<Subscription> {
     vec![Subscription::new("sink.write_down", handler)]
 }
 
-async fn two_replicas_keep_the_order_and_share_the_work(ground: Arc<Ground>) {
-    let source = [ground.db("source").await, ground.db("source").await];
-    let sink = [ground.db("sink").await, ground.db("sink").await];
+async fn two_replicas_keep_the_order_and_share_the_work(fixture: Arc<Fixture>) {
+    let source = [fixture.db("source").await, fixture.db("source").await];
+    let sink = [fixture.db("sink").await, fixture.db("sink").await];
     let runs = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
     let mut workers = Vec::new();
     for replica in 0..2 {
-        let bus = ground.bus().await;
-        workers.push(ground.start(&sink[replica], &bus, counted(&runs[replica])).await);
-        workers.push(ground.start(&source[replica], &bus, vec![]).await);
+        let bus = fixture.bus().await;
+        workers.push(fixture.start(&sink[replica], &bus, counted(&runs[replica])).await);
+        workers.push(fixture.start(&source[replica], &bus, vec![]).await);
     }
     let both_work = || runs.iter().all(|runs| runs.load(Ordering::SeqCst) > 10);
     let mut told = 0;
@@ -46,7 +46,7 @@ async fn two_replicas_keep_the_order_and_share_the_work(ground: Arc<Ground>) {
         for number in told..told + 30 {
             // One teller for each key, as where a row is changed first.
             let key = number % 12;
-            super::ground::emit(&source[usize::try_from(key % 2).unwrap()], key, number).await;
+            super::fixture::emit(&source[usize::try_from(key % 2).unwrap()], key, number).await;
         }
         told += 30;
     }
@@ -60,20 +60,20 @@ async fn two_replicas_keep_the_order_and_share_the_work(ground: Arc<Ground>) {
     assert!(runs.iter().all(|runs| *runs > 10), "both work: {runs:?}");
 }
 
-async fn another_replica_takes_over_after_a_crash(ground: Arc<Ground>) {
-    let (source, sink) = (ground.db("source").await, ground.db("sink").await);
-    let bus = ground.bus().await;
+async fn another_replica_takes_over_after_a_crash(fixture: Arc<Fixture>) {
+    let (source, sink) = (fixture.db("source").await, fixture.db("sink").await);
+    let bus = fixture.bus().await;
     let holder = [
-        ground.start(&source, &bus, vec![]).await,
-        ground.start(&sink, &bus, made()).await,
+        fixture.start(&source, &bus, vec![]).await,
+        fixture.start(&sink, &bus, made()).await,
     ];
     emit_many(&source, 0, 30).await;
     until("the first effects", async || count(&sink).await == 30).await;
-    let (other_source, other_sink) = (ground.db("source").await, ground.db("sink").await);
-    let other = ground.bus().await;
+    let (other_source, other_sink) = (fixture.db("source").await, fixture.db("sink").await);
+    let other = fixture.bus().await;
     let _heirs = [
-        ground.start(&other_source, &other, vec![]).await,
-        ground.start(&other_sink, &other, made()).await,
+        fixture.start(&other_source, &other, vec![]).await,
+        fixture.start(&other_sink, &other, made()).await,
     ];
     // Without `stop`: where they stand, their leases still running.
     drop((holder, bus));
@@ -84,15 +84,15 @@ async fn another_replica_takes_over_after_a_crash(ground: Arc<Ground>) {
     all_once_in_order(&sink, 60).await;
 }
 
-async fn a_replica_that_stops_hands_over_at_once(ground: Arc<Ground>) {
-    let (source, sink) = (ground.db("source").await, ground.db("sink").await);
-    let bus = ground.bus().await;
-    let _source = ground.start(&source, &bus, vec![]).await;
-    let holder = ground.start(&sink, &bus, made()).await;
+async fn a_replica_that_stops_hands_over_at_once(fixture: Arc<Fixture>) {
+    let (source, sink) = (fixture.db("source").await, fixture.db("sink").await);
+    let bus = fixture.bus().await;
+    let _source = fixture.start(&source, &bus, vec![]).await;
+    let holder = fixture.start(&sink, &bus, made()).await;
     emit_many(&source, 0, 30).await;
     until("the first effects", async || count(&sink).await == 30).await;
-    let other = ground.db("sink").await;
-    let _heir = ground.start(&other, &ground.bus().await, made()).await;
+    let other = fixture.db("sink").await;
+    let _heir = fixture.start(&other, &fixture.bus().await, made()).await;
     holder.stop(Duration::from_secs(5)).await;
     let stopped = Instant::now();
     emit_many(&source, 30, 30).await;
@@ -105,21 +105,21 @@ async fn a_replica_that_stops_hands_over_at_once(ground: Arc<Ground>) {
 }
 
 /// A process that is held still for longer than its lease, with events in hand, and then goes on as if nothing had been.
-async fn a_holder_that_was_only_paused_does_no_harm(ground: Arc<Ground>) {
-    let (source, sink) = (ground.db("source").await, ground.db("sink").await);
-    let bus = ground.bus().await;
-    let _source = ground.start(&source, &bus, vec![]).await;
+async fn a_holder_that_was_only_paused_does_no_harm(fixture: Arc<Fixture>) {
+    let (source, sink) = (fixture.db("source").await, fixture.db("sink").await);
+    let bus = fixture.bus().await;
+    let _source = fixture.start(&source, &bus, vec![]).await;
     let stop = Arc::new(tokio::sync::Notify::new());
     let process = std::thread::spawn({
-        let (ground, stop) = (Arc::clone(&ground), Arc::clone(&stop));
+        let (fixture, stop) = (Arc::clone(&fixture), Arc::clone(&stop));
         move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let (db, bus) = (ground.db("sink").await, ground.bus().await);
-                let worker = ground.start(&db, &bus, made()).await;
+                let (db, bus) = (fixture.db("sink").await, fixture.bus().await);
+                let worker = fixture.start(&db, &bus, made()).await;
                 until("some effects", async || count(&db).await > 20).await;
                 #[expect(clippy::disallowed_methods, reason = "it holds the whole process still")]
                 std::thread::sleep(Duration::from_secs(8));
@@ -135,8 +135,8 @@ async fn a_holder_that_was_only_paused_does_no_harm(ground: Arc<Ground>) {
         emitted += 30;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let other = ground.db("sink").await;
-    let _heir = ground.start(&other, &ground.bus().await, made()).await;
+    let other = fixture.db("sink").await;
+    let _heir = fixture.start(&other, &fixture.bus().await, made()).await;
     while begun.elapsed() < Duration::from_secs(12) {
         emit_many(&source, emitted, 30).await;
         emitted += 30;

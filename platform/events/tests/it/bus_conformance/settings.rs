@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use stoa_events::{Bus, BusConfig, BusKind};
 
-use super::ground::Ground;
+use super::fixture::Fixture;
 
 async fn refusal(config: &BusConfig) -> String {
     Bus::open(config).await.err().expect("a refusal").to_string()
 }
 
-async fn the_bus_is_chosen_by_its_address(ground: Arc<Ground>) {
-    let bus = ground.bus().await;
-    let kind = if ground.config.url.starts_with("nats") {
+async fn the_bus_is_chosen_by_its_address(fixture: Arc<Fixture>) {
+    let bus = fixture.bus().await;
+    let kind = if fixture.config.url.starts_with("nats") {
         BusKind::Nats
     } else {
         BusKind::RabbitMq
@@ -23,8 +23,8 @@ async fn the_bus_is_chosen_by_its_address(ground: Arc<Ground>) {
     assert_eq!(none.kind(), BusKind::Local);
 }
 
-async fn what_cannot_be_reached_is_named_without_its_password(ground: Arc<Ground>) {
-    let scheme = ground.config.url.split(':').next().unwrap();
+async fn what_cannot_be_reached_is_named_without_its_password(fixture: Arc<Fixture>) {
+    let scheme = fixture.config.url.split(':').next().unwrap();
     let nobody = stoa_engines::free_port();
     let url = format!("{scheme}://stoa:s3cret-w0rd@127.0.0.1:{nobody}");
     let refusal = refusal(&BusConfig::new(&url)).await;
@@ -37,8 +37,8 @@ async fn what_cannot_be_reached_is_named_without_its_password(ground: Arc<Ground
     assert!(!format!("{:?}", BusConfig::new(&url)).contains("s3cret"));
 }
 
-async fn a_wrong_password_is_called_one(ground: Arc<Ground>) {
-    let url = ground.config.url.replace("guest:guest", "guest:s3cret-w0rd");
+async fn a_wrong_password_is_called_one(fixture: Arc<Fixture>) {
+    let url = fixture.config.url.replace("guest:guest", "guest:s3cret-w0rd");
     let refusal = refusal(&BusConfig::new(&url)).await;
     assert!(
         refusal.contains("bus.url") && refusal.contains("password"),

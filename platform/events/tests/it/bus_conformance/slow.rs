@@ -5,12 +5,12 @@ use std::sync::Arc;
 use stoa_events::{Subscription, Work};
 use tokio::sync::Semaphore;
 
-use super::ground::{Ground, all_once_in_order, count, emit_many, made};
+use super::fixture::{Fixture, all_once_in_order, count, emit_many, made};
 use crate::pair::{ThingMade, write_down};
 
-async fn a_slow_subscriber_holds_up_no_other_and_misses_nothing(ground: Arc<Ground>) {
-    let source = ground.db("source").await;
-    let (quick, slow) = (ground.db("sink").await, ground.db("slow").await);
+async fn a_slow_subscriber_holds_up_no_other_and_misses_nothing(fixture: Arc<Fixture>) {
+    let source = fixture.db("source").await;
+    let (quick, slow) = (fixture.db("sink").await, fixture.db("slow").await);
     let gate = Arc::new(Semaphore::new(0));
     let wait = {
         let gate = Arc::clone(&gate);
@@ -23,9 +23,9 @@ async fn a_slow_subscriber_holds_up_no_other_and_misses_nothing(ground: Arc<Grou
         }
     };
     let slowly = vec![Subscription::new("slow.write_down", wait)];
-    let _quick = ground.start(&quick, &ground.bus().await, made()).await;
-    let _slow = ground.start(&slow, &ground.bus().await, slowly).await;
-    let _source = ground.start(&source, &ground.bus().await, vec![]).await;
+    let _quick = fixture.start(&quick, &fixture.bus().await, made()).await;
+    let _slow = fixture.start(&slow, &fixture.bus().await, slowly).await;
+    let _source = fixture.start(&source, &fixture.bus().await, vec![]).await;
     emit_many(&source, 0, 120).await;
     all_once_in_order(&quick, 120).await;
     assert_eq!(count(&slow).await, 0, "it has not been let through");

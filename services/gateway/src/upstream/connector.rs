@@ -21,12 +21,12 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::config::UpstreamUrl;
 
 /// How to reach a replica.
-pub(super) struct Way {
+pub(super) struct Connector {
     address: SocketAddr,
     tls: Option<(Arc<Mutual>, ServerName<'static>)>,
 }
 
-impl Way {
+impl Connector {
     /// `peers` has the certificates for addresses that begin with https.
     pub(super) fn new(url: &UpstreamUrl, address: SocketAddr, peers: Option<&Arc<Mutual>>) -> Self {
         let name = ServerName::try_from(url.host().to_owned()).ok();

@@ -19,7 +19,7 @@ use super::activity::Activity;
 /// Between two looks for a connection that has nothing to do, while all places are taken.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(super) struct Places {
+pub(super) struct Slots {
     most: usize,
     most_of_one: usize,
     taken: Mutex<Taken>,
@@ -48,8 +48,8 @@ struct Seat {
 }
 
 /// One connection's, given back when dropped.
-pub(crate) struct Place {
-    places: Arc<Places>,
+pub(crate) struct Slot {
+    slots: Arc<Slots>,
     address: LimitKey,
     number: u64,
     seat: Seat,
@@ -64,7 +64,7 @@ enum Full {
     All,
 }
 
-impl Places {
+impl Slots {
     pub(super) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -76,11 +76,11 @@ impl Places {
 
     /// A place for a connection of `peer`, waited for; none if all that its address may have are taken by connections with
     /// requests under way.
-    pub(super) async fn find(self: &Arc<Self>, peer: IpAddr, trusted: bool) -> Option<Place> {
+    pub(super) async fn find(self: &Arc<Self>, peer: IpAddr, trusted: bool) -> Option<Slot> {
         loop {
             let freed = self.freed.notified();
             match self.take(peer, trusted) {
-                Ok(place) => return Some(place),
+                Ok(slot) => return Some(slot),
                 Err(Full::Address) => return None,
                 Err(Full::All) => {}
             }
@@ -91,7 +91,7 @@ impl Places {
         }
     }
 
-    fn take(self: &Arc<Self>, peer: IpAddr, trusted: bool) -> Result<Place, Full> {
+    fn take(self: &Arc<Self>, peer: IpAddr, trusted: bool) -> Result<Slot, Full> {
         let key = LimitKey::address(peer);
         let mut taken = self.taken.lock();
         let own = taken
@@ -116,8 +116,8 @@ impl Places {
         let address = taken.by_address.entry(key).or_default();
         address.trusted = trusted;
         address.seats.insert(number, seat.clone());
-        Ok(Place {
-            places: Arc::clone(self),
+        Ok(Slot {
+            slots: Arc::clone(self),
             address: key,
             number,
             seat,
@@ -160,7 +160,7 @@ impl Taken {
     }
 }
 
-impl Place {
+impl Slot {
     /// What happens on the connection.
     pub(super) fn activity(&self) -> &Activity {
         &self.seat.activity
@@ -172,10 +172,10 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.taken.lock().remove(self.address, self.number);
-        self.places.freed.notify_one();
+        self.slots.taken.lock().remove(self.address, self.number);
+        self.slots.freed.notify_one();
     }
 }
 
@@ -186,28 +186,28 @@ mod tests {
     const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
-    fn is_evicted(place: &Place) -> bool {
-        place.seat.evicted.is_cancelled()
+    fn is_evicted(slot: &Slot) -> bool {
+        slot.seat.evicted.is_cancelled()
     }
 
     #[test]
     fn an_address_has_its_share_and_takes_from_itself() {
-        let places = Places::new(100, 2);
-        let other = places.take(OTHER, false).unwrap();
-        let [first, second] = [0, 1].map(|_| places.take(ONE, false).unwrap());
+        let slots = Slots::new(100, 2);
+        let other = slots.take(OTHER, false).unwrap();
+        let [first, second] = [0, 1].map(|_| slots.take(ONE, false).unwrap());
         let busy = first.activity().busy();
-        let third = places.take(ONE, false).unwrap();
+        let third = slots.take(ONE, false).unwrap();
         assert!(is_evicted(&second) && !is_evicted(&first) && !is_evicted(&other));
         let _busy = third.activity().busy();
-        assert!(places.take(ONE, false).is_err(), "both are at work");
+        assert!(slots.take(ONE, false).is_err(), "both are at work");
         drop(busy);
-        assert!(places.take(ONE, false).is_ok());
+        assert!(slots.take(ONE, false).is_ok());
     }
 
     #[test]
     fn the_addresses_of_one_ipv6_network_share_one_limit() {
-        let places = Places::new(100, 1);
-        let take = |address: &str| places.take(address.parse().unwrap(), false).unwrap();
+        let slots = Slots::new(100, 1);
+        let take = |address: &str| slots.take(address.parse().unwrap(), false).unwrap();
         let first = take("2001:db8::1");
         let _second = take("2001:db8::ffff:2");
         assert!(is_evicted(&first));
@@ -218,24 +218,24 @@ mod tests {
 
     #[test]
     fn when_all_places_are_taken_the_address_with_most_of_them_gives_way() {
-        let places = Places::new(4, 100);
-        let other = places.take(OTHER, false).unwrap();
-        let used = places.take(ONE, false).unwrap();
+        let slots = Slots::new(4, 100);
+        let other = slots.take(OTHER, false).unwrap();
+        let used = slots.take(ONE, false).unwrap();
         drop(used.activity().busy());
-        let silent = places.take(ONE, false).unwrap();
-        let proxy = places.take("10.0.0.1".parse().unwrap(), true).unwrap();
-        let _new = places.take(OTHER, false).unwrap();
+        let silent = slots.take(ONE, false).unwrap();
+        let proxy = slots.take("10.0.0.1".parse().unwrap(), true).unwrap();
+        let _new = slots.take(OTHER, false).unwrap();
         assert!(is_evicted(&silent), "one that never made a request goes first");
         assert!(!is_evicted(&used) && !is_evicted(&other) && !is_evicted(&proxy));
     }
 
     #[test]
     fn a_trusted_proxy_speaks_for_many() {
-        let places = Places::new(10, 1);
-        let all: Vec<_> = (0..10).map(|_| places.take(ONE, true).unwrap()).collect();
+        let slots = Slots::new(10, 1);
+        let all: Vec<_> = (0..10).map(|_| slots.take(ONE, true).unwrap()).collect();
         assert!(!all.iter().any(is_evicted));
         drop(all);
-        assert_eq!(places.taken.lock().total, 0);
-        assert!(places.taken.lock().by_address.is_empty());
+        assert_eq!(slots.taken.lock().total, 0);
+        assert!(slots.taken.lock().by_address.is_empty());
     }
 }

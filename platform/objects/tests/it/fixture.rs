@@ -13,13 +13,13 @@ use stoa_objects::{Objects, ObjectsConfig};
 use tempfile::TempDir;
 
 /// A store, and what it stands on.
-pub(crate) struct Ground {
+pub(crate) struct Fixture {
     pub(crate) objects: Objects,
     folder: TempDir,
     server: Option<Arc<S3>>,
 }
 
-impl Ground {
+impl Fixture {
     pub(crate) async fn folder() -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("objects");
@@ -147,7 +147,7 @@ macro_rules! on_every_engine {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $story() {
-                    super::$story(crate::ground::Ground::$engine().await).await;
+                    super::$story(crate::fixture::Fixture::$engine().await).await;
                 }
             )*
         }

@@ -27,7 +27,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tends a service until nobody uses it any more.
-pub(super) async fn tend(service: Weak<Service>) {
+pub(super) async fn maintain(service: Weak<Service>) {
     let mut resolved: Option<Instant> = None;
     while let Some(service) = service.upgrade() {
         let config = &service.config;
@@ -72,11 +72,17 @@ async fn resolve(service: &Service) {
     let mut seen: HashSet<SocketAddr> = HashSet::new();
     wanted.retain(|(_, address)| seen.insert(*address));
     let before = service.replicas.load_full();
-    if before.len() == wanted.len() && before.iter().all(|replica| seen.contains(&replica.way.address())) {
+    if before.len() == wanted.len()
+        && before
+            .iter()
+            .all(|replica| seen.contains(&replica.connector.address()))
+    {
         return;
     }
     let after = wanted.into_iter().map(|(url, address)| {
-        let known = before.iter().find(|replica| replica.way.address() == address);
+        let known = before
+            .iter()
+            .find(|replica| replica.connector.address() == address);
         known
             .cloned()
             .unwrap_or_else(|| Arc::new(service.replica(url, address)))
@@ -84,7 +90,7 @@ async fn resolve(service: &Service) {
     let after: Vec<_> = after.collect();
     for gone in before
         .iter()
-        .filter(|replica| !seen.contains(&replica.way.address()))
+        .filter(|replica| !seen.contains(&replica.connector.address()))
     {
         gone.measured.healthy(false);
     }
@@ -111,7 +117,7 @@ async fn check(replica: &Replica, config: &UpstreamConfig) -> Check {
             .await
             .unwrap_or(Told::Nothing),
         // A gRPC server tells by its connection: draining it sends GOAWAY.
-        Protocol::Http2 => match replica.way.connect(config.connect_timeout.0).await {
+        Protocol::Http2 => match replica.connector.connect(config.connect_timeout.0).await {
             Ok(_) => Told::Ready,
             Err(_) => Told::Nothing,
         },
@@ -126,7 +132,7 @@ async fn check(replica: &Replica, config: &UpstreamConfig) -> Check {
 
 /// `GET /health/ready` on a connection of its own: so it is known that new ones are accepted.
 async fn ask(replica: &Replica, config: &UpstreamConfig) -> Told {
-    let Ok(mut wire) = Wire::open(&replica.way, config.connect_timeout.0).await else {
+    let Ok(mut wire) = Wire::open(&replica.connector, config.connect_timeout.0).await else {
         return Told::Nothing;
     };
     let request = Request::get("/health/ready")

@@ -8,7 +8,7 @@ use rustls_pki_types::ServerName;
 use crate::RpcError;
 
 /// One URL of a service.
-pub(super) struct Place {
+pub(super) struct ServiceUrl {
     pub(super) authority: Authority,
     host: String,
     port: u16,
@@ -16,7 +16,7 @@ pub(super) struct Place {
     pub(super) tls_name: Option<ServerName<'static>>,
 }
 
-impl Place {
+impl ServiceUrl {
     pub(super) fn parse(url: &str, tls: bool) -> Result<Arc<Self>, RpcError> {
         let scheme = if tls { "https" } else { "http" };
         if url.contains('@') {

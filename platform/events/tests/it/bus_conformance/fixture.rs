@@ -9,7 +9,7 @@ use std::{
 
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
-use stoa_db::{Db, DbOptions, Engine, testing::Place};
+use stoa_db::{Db, DbOptions, Engine, testing::TestDatabase};
 use stoa_engines::{Nats, Rabbit};
 use stoa_events::{Bus, BusConfig, Event, MIGRATIONS, Subscription, TxExt, Work, Worker, WorkerOptions};
 use stoa_kernel::random;
@@ -18,13 +18,13 @@ use crate::pair::{ThingMade, options, record, write_down};
 
 /// Makes a story a test on each of these grounds. `alone` has a broker of its own, which it may stop.
 macro_rules! conformance {
-    ($story:ident on $($ground:ident),+) => { conformance!(@ false, $story, $($ground),+); };
-    (alone $story:ident on $($ground:ident),+) => { conformance!(@ true, $story, $($ground),+); };
-    (@ $alone:literal, $story:ident, $($ground:ident),+) => {
+    ($story:ident on $($fixture:ident),+) => { conformance!(@ false, $story, $($fixture),+); };
+    (alone $story:ident on $($fixture:ident),+) => { conformance!(@ true, $story, $($fixture),+); };
+    (@ $alone:literal, $story:ident, $($fixture:ident),+) => {
         mod $story {
             $(#[test]
-            fn $ground() {
-                $crate::bus_conformance::ground::run(stringify!($ground), $alone, super::$story);
+            fn $fixture() {
+                $crate::bus_conformance::fixture::run(stringify!($fixture), $alone, super::$story);
             })+
         }
     };
@@ -51,20 +51,20 @@ pub(crate) enum Broker {
     Rabbit(Arc<Mutex<Rabbit>>),
 }
 
-pub(crate) struct Ground {
+pub(crate) struct Fixture {
     pub(crate) broker: Broker,
     pub(crate) engine: Engine,
     pub(crate) config: BusConfig,
-    place: Place,
+    place: TestDatabase,
     /// A file has one process, so one handle.
     files: Mutex<BTreeMap<String, Db>>,
 }
 
 /// Runs a story on the ground of that name, such as `nats_on_postgres`.
-pub(crate) fn run<F: Future<Output = ()>>(ground: &str, alone: bool, story: impl FnOnce(Arc<Ground>) -> F) {
-    let (broker, engine) = match ground.split_once("_on_") {
+pub(crate) fn run<F: Future<Output = ()>>(fixture: &str, alone: bool, story: impl FnOnce(Arc<Fixture>) -> F) {
+    let (broker, engine) = match fixture.split_once("_on_") {
         Some((broker, _)) => (broker, Engine::Postgres),
-        None => (ground, Engine::Sqlite),
+        None => (fixture, Engine::Sqlite),
     };
     let (broker, url) = match broker {
         "nats" => nats(),
@@ -73,11 +73,11 @@ pub(crate) fn run<F: Future<Output = ()>>(ground: &str, alone: bool, story: impl
     };
     let mut config = BusConfig::new(url);
     config.prefix = format!("t{}", u32::from_be_bytes(random::bytes()));
-    let ground = Arc::new(Ground {
+    let fixture = Arc::new(Fixture {
         broker,
         engine,
         config,
-        place: Place::new(engine),
+        place: TestDatabase::new(engine),
         files: Mutex::default(),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -86,12 +86,12 @@ pub(crate) fn run<F: Future<Output = ()>>(ground: &str, alone: bool, story: impl
         .build()
         .unwrap();
     runtime.block_on(async {
-        let told = AssertUnwindSafe(story(Arc::clone(&ground))).catch_unwind().await;
-        if let Some(ground) = Arc::into_inner(ground) {
-            for db in ground.files.into_inner().unwrap().into_values() {
+        let told = AssertUnwindSafe(story(Arc::clone(&fixture))).catch_unwind().await;
+        if let Some(fixture) = Arc::into_inner(fixture) {
+            for db in fixture.files.into_inner().unwrap().into_values() {
                 db.close().await;
             }
-            ground.place.remove().await;
+            fixture.place.remove().await;
         }
         if let Err(panic) = told {
             resume_unwind(panic);
@@ -124,7 +124,7 @@ fn rabbit(alone: bool) -> (Broker, String) {
     (Broker::Rabbit(rabbit), url)
 }
 
-impl Ground {
+impl Fixture {
     /// The bus, as one more process reaches it.
     pub(crate) async fn bus(&self) -> Bus {
         match &self.broker {

@@ -13,26 +13,26 @@ use tokio::{
 
 /// In TLS 1.3 a client is done before the server has looked at its certificate: only what the server says next shows that
 /// it was accepted.
-pub(super) struct Heard<S> {
+pub(super) struct Confirmed<S> {
     stream: S,
     tell: Option<oneshot::Sender<()>>,
 }
 
-impl<S> Heard<S> {
+impl<S> Confirmed<S> {
     /// The receiver gets its message with the peer's first bytes.
     pub(super) fn new(stream: S) -> (Self, oneshot::Receiver<()>) {
-        let (tell, heard) = oneshot::channel();
+        let (tell, confirmed) = oneshot::channel();
         (
             Self {
                 stream,
                 tell: Some(tell),
             },
-            heard,
+            confirmed,
         )
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Confirmed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -50,7 +50,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Confirmed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use stoa_cache::Cache;
-use stoa_db::{Db, testing::Place};
+use stoa_db::{Db, testing::TestDatabase};
 use stoa_events::{Bus, Worker, WorkerOptions};
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
@@ -15,7 +15,7 @@ use stoa_service::Env;
 use crate::keys::{ISSUER, Keys};
 
 /// What all services of a test share.
-pub(crate) struct Ground {
+pub(crate) struct Platform {
     pub(crate) address: SocketAddr,
     pub(crate) cache: Cache,
     pub(crate) objects: Objects,
@@ -27,8 +27,8 @@ pub(crate) struct Ground {
     pub(crate) bus: Bus,
 }
 
-impl Ground {
-    pub(crate) fn new(place: &Place, address: SocketAddr) -> Self {
+impl Platform {
+    pub(crate) fn new(place: &TestDatabase, address: SocketAddr) -> Self {
         let clock = Clock::adjustable();
         let verifier = Verifier::new(ISSUER, clock.clone());
         let mail = MailConfig {
@@ -52,7 +52,7 @@ impl Ground {
     }
 
     /// The database of `service`, with the platform's tables in it.
-    pub(crate) async fn open(&self, place: &Place, service: &str) -> Db {
+    pub(crate) async fn open(&self, place: &TestDatabase, service: &str) -> Db {
         let mut options = place.options(service);
         options.clock = self.clock.clone();
         let db = Db::open(options).await.unwrap();
@@ -61,7 +61,7 @@ impl Ground {
         db
     }
 
-    pub(crate) async fn env(&self, place: &Place, service: &str) -> Env {
+    pub(crate) async fn env(&self, place: &TestDatabase, service: &str) -> Env {
         let data_dir = place.folder().join("data").join(service);
         std::fs::create_dir_all(&data_dir).unwrap();
         Env {

@@ -43,7 +43,7 @@ pub(crate) async fn open(url: &str, prefix: &str) -> Cache {
 }
 
 /// A place where caches are opened that share what they keep; for the local engine they are clones.
-pub(crate) struct Ground {
+pub(crate) struct Fixture {
     url: String,
     prefix: String,
     local: Cache,
@@ -58,7 +58,7 @@ enum Server {
     Cluster(Arc<RedisCluster>),
 }
 
-impl Ground {
+impl Fixture {
     pub(crate) async fn local() -> Self {
         Self::at(String::new(), None)
     }
@@ -137,9 +137,9 @@ macro_rules! on_every_engine {
             $(
                 #[tokio::test]
                 async fn $story() {
-                    let ground = crate::ground::Ground::$engine().await;
-                    super::$story(&ground).await;
-                    ground.expect_unbroken().await;
+                    let fixture = crate::fixture::Fixture::$engine().await;
+                    super::$story(&fixture).await;
+                    fixture.expect_unbroken().await;
                 }
             )*
         }
