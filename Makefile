@@ -40,10 +40,16 @@ crash: ## Break things under load, check that nothing is lost or doubled (ROUNDS
 bench: ## Measure side by side with wrk; writes docs/benchmarks.md
 	tools/bench.sh
 
+.PHONY: service
+service: ## Write a new service that runs and passes its tests (NAME=vendors)
+	tools/service.py "$(NAME)" $(ARGS)
+	$(CARGO) update --quiet --offline --workspace
+	$(CARGO) fmt --package "stoa-$(NAME)"
+	$(MAKE) --no-print-directory defaults openapi
+
 .PHONY: defaults
 defaults: ## Write stoa.default.toml anew after a service's defaults.toml has changed
-	$(CARGO) run --quiet --locked --package stoa -- config print --defaults > target/defaults.toml
-	mv target/defaults.toml stoa.default.toml
+	$(CARGO) run --quiet --locked --package stoa -- config print --defaults > stoa.default.toml
 
 .PHONY: openapi
 openapi: ## Write docs/openapi.json anew after an endpoint has changed

@@ -38,6 +38,7 @@ echo "serving at $STOA_TEST_POSTGRES_URL"
 part "tests on SQLite and PostgreSQL" env STOA_TEST_BROKER_PAUSE=30 cargo test --workspace --locked --no-fail-fast
 part "the whole system split, on NATS" on_shape nats
 part "the whole system split, on RabbitMQ" on_shape rabbitmq
+part "a new service" tools/service_test.sh
 part "API fuzzing by schemathesis" env STOA=target/debug/stoa tools/schemathesis.sh "$scratch"
 
 parts_end

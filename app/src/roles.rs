@@ -7,7 +7,12 @@ use stoa_http::openapi::Access;
 use stoa_service::Descriptor;
 
 /// The services. The gateway comes first; it is the edge around the others.
-const SERVICES: [&Descriptor; 3] = [&stoa_gateway::SERVICE, &stoa_auth::SERVICE, &stoa_users::SERVICE];
+#[rustfmt::skip] // a line each
+const SERVICES: &[&Descriptor] = &[
+    &stoa_gateway::SERVICE,
+    &stoa_auth::SERVICE,
+    &stoa_users::SERVICE,
+];
 
 /// One service.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +23,7 @@ impl Role {
     pub(crate) const AUTH: Self = Self(&stoa_auth::SERVICE);
 
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        SERVICES.into_iter().map(Self)
+        SERVICES.iter().copied().map(Self)
     }
 
     /// The services that keep something: all but the edge around them.

@@ -13,7 +13,7 @@ def look(found, variant, values, manifests):
     def expect(holds, words):
         return found.expect(holds, f"{variant}: {words}")
 
-    services = {name: {**values["serviceDefaults"], **given} for name, given in values["services"].items() if given}
+    services = {name: {**values["serviceDefaults"], **given} for name, given in values["services"].items() if given is not None}
     deployments = kind(manifests, "Deployment")
     names = {f"{SHORTEST_PREFIX}-{name.replace('_', '-')}": name for name in services}
     expect(set(deployments) == set(names), f"the Deployments are {sorted(deployments)}, the services {sorted(names)}")

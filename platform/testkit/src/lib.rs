@@ -20,11 +20,13 @@
 mod app;
 mod client;
 mod edge;
+mod eventually;
 mod keys;
 mod platform;
 mod settings;
 
 pub use app::{Builder, TestApp};
 pub use client::{Answer, Call, Client, assert_problem};
+pub use eventually::eventually;
 pub use keys::CookieSession;
 pub use settings::settings;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stoa_db::db_test;
-use stoa_testkit::assert_problem;
+use stoa_testkit::{assert_problem, eventually};
 
-use crate::helpers::{App, count, eventually, put_preference, register};
+use crate::helpers::{App, count, put_preference, register};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use serde_json::Value;
 use stoa_db::db_test;
 use stoa_kernel::UserId;
-use stoa_testkit::assert_problem;
+use stoa_testkit::{assert_problem, eventually};
 use stoa_users::events::AvatarChanged;
 
 use crate::{
-    helpers::{App, actions, count, eventually, heard, me, register},
+    helpers::{App, actions, count, heard, me, register},
     pictures,
 };
 

@@ -1,7 +1,5 @@
 //! The app that the tests run, and what they do with it again and again.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use stoa_audit::Record;
 use stoa_auth_api::{
@@ -245,15 +243,4 @@ pub(crate) async fn count(app: &TestApp, table: &str) -> i64 {
 
 pub(crate) async fn one<T: FromRow>(db: &Db, sql: &str) -> T {
     db.fetch_one(sql, &[]).await.unwrap()
-}
-
-/// Waits for what a schedule does; fails after ten seconds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    for _ in 0..200 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("not within ten seconds: {what}");
 }

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Writes a new service from tools/service/template and registers it: `make service NAME=vendors`.
+
+    service.py NAME [--about "what it is for"] [--port 3010]
+
+It has one table, two endpoints, one event, one job and one story, and passes its tests. What it has written and changed is listed.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "tools" / "service" / "template"
+NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
+
+
+def main():
+    wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    wanted.add_argument("name", help="of a-z and 0-9, a plural, such as vendors")
+    wanted.add_argument("--about", default="", help="what it is for, in a line")
+    wanted.add_argument("--port", type=int, help="the port of its requests when it runs apart [default: the next]")
+    given = wanted.parse_args()
+    folder = ROOT / "services" / given.name
+    if not NAME.fullmatch(given.name):
+        sys.exit(f"'{given.name}' is no name of a service: write it of a-z and 0-9, beginning with a letter, such as vendors")
+    if folder.exists():
+        sys.exit(f"services/{given.name} is there already")
+    ports = {int(port) for path in ROOT.glob("services/*/src/lib.rs") for port in re.findall(r"\bport: (\d+)", path.read_text())}
+    port = given.port or max(ports) + 1
+    if port in ports:
+        sys.exit(f"port {port} is taken by another service")
+    item = given.name.removesuffix("s")
+    names = {
+        "__name__": given.name,
+        "__Name__": given.name.capitalize(),
+        "__item__": item,
+        "__about__": given.about or f"{given.name.capitalize()}.",
+        "__port__": str(port),
+    }
+    for path in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):
+        text = path.read_text()
+        for placeholder, value in names.items():
+            text = text.replace(placeholder, value)
+        target = folder / str(path.relative_to(TEMPLATE)).removesuffix(".in")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        print(f"wrote    {target.relative_to(ROOT)}")
+    register(given.name)
+
+
+def register(name):
+    upper = name.upper()
+    change("Cargo.toml", r"(stoa-users = [^\n]*\n)", rf'\1stoa-{name} = {{ path = "services/{name}" }}\n')
+    change("app/Cargo.toml", r"(stoa-users\.workspace = true\n)", rf"\1stoa-{name}.workspace = true\n")
+    change("app/src/roles.rs", r"(    &stoa_users::SERVICE,\n)", rf"\1    &stoa_{name}::SERVICE,\n")
+    change("deploy/helm/stoa/values.yaml", r"(  users:\n(?:    [^\n]*\n|      [^\n]*\n)+)", rf"\1  {name}: {{}}\n")
+    change("deploy/prometheus/prometheus.yml", r"(- names: \[[^\]]*)\]", rf"\1, {name}]")
+    compose = "deploy/compose.yaml"
+    block = re.search(r"  users:\n.*?\n\n", (ROOT / compose).read_text(), re.S)[0]
+    change(compose, r"(  STOA_RPC__UPSTREAMS__USERS: [^\n]*\n)", rf"""\1  STOA_RPC__UPSTREAMS__{upper}: '["http://{name}:3001"]'\n""")
+    change(compose, r"(      STOA_GATEWAY__UPSTREAMS__USERS: [^\n]*\n)", rf"""\1      STOA_GATEWAY__UPSTREAMS__{upper}: '["http://{name}.services:3000"]'\n""")
+    change(compose, r"(      users: \*healthy\n)", rf"\1      {name}: *healthy\n")
+    change(compose, re.escape(block), block + block.replace("users", name), once=True)
+    print(f"changed  {compose}")
+
+
+def change(path, pattern, replacement, once=False):
+    """Changes one place of a file."""
+    file = ROOT / path
+    text = file.read_text()
+    changed, count = re.subn(pattern, (lambda _: replacement) if once else replacement, text, count=1)
+    if count != 1:
+        sys.exit(f"{path} is not as it was: nothing matches {pattern}")
+    file.write_text(changed)
+    if path != "deploy/compose.yaml":
+        print(f"changed  {path}")
+
+
+if __name__ == "__main__":
+    main()

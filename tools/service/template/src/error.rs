@@ -1,0 +1,41 @@
+//! What can go wrong here, and what callers are told of it.
+
+use stoa_events::JobError;
+use stoa_http::{Code, Failure};
+
+/// No room for a further item.
+pub(crate) const FULL: Code = Code {
+    code: "__name___full",
+    status: 409,
+    title: "There is no room for a further item",
+};
+
+/// The codes that only this service answers with.
+pub(crate) const CODES: &[Code] = &[FULL];
+
+/// Why a use case failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no room for a further item")]
+    Full(u32),
+    #[error(transparent)]
+    Db(#[from] stoa_db::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Full(max) => Self::new(FULL).detail(format!("At most {max} items are kept; delete one first.")),
+            Error::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<Error> for JobError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Db(error) => Self::Db(error),
+            other @ Error::Full(_) => Self::Retry(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Items.
+
+use axum::extract::State;
+use garde::Validate;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use stoa_http::{Actor, Json, PageQuery, Query, Result, scope};
+use stoa_kernel::{Page, Timestamp};
+use utoipa::ToSchema;
+
+use crate::{
+    ctx::Ctx,
+    events::ItemId,
+    ops,
+    store::items::{self as store, ItemRow},
+};
+
+scope!(
+    /// Reading one's own items.
+    pub(super) ItemsRead = "__name___items.read"
+);
+scope!(
+    /// Making items.
+    pub(super) ItemsWrite = "__name___items.write"
+);
+
+/// An item.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct __Name__Item {
+    #[schema(value_type = String, format = Uuid)]
+    id: ItemId,
+    name: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<ItemRow> for __Name__Item {
+    fn from(row: ItemRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// List your items
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/api/v1/__name__/items", tags = ["__name__"], operation_id = "__name___list_items",
+    params(PageQuery),
+    responses((status = 200, description = "A page of items", body = Page<__Name__Item>))
+)]
+pub(super) async fn list(
+    actor: Actor<ItemsRead>,
+    State(ctx): State<Ctx>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<__Name__Item>>> {
+    let rows = store::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
+    Ok(Json(
+        Page::cut(rows, page.limit(), |row| row.id).map(__Name__Item::from),
+    ))
+}
+
+/// What an item is to be.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Create__Name__Item {
+    #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+}
+
+/// Make an item
+#[utoipa::path(
+    post, path = "/api/v1/__name__/items", tags = ["__name__"], operation_id = "__name___create_item",
+    request_body = Create__Name__Item,
+    responses((status = 201, description = "The new item", body = __Name__Item))
+)]
+pub(super) async fn create(
+    actor: Actor<ItemsWrite>,
+    State(ctx): State<Ctx>,
+    Json(body): Json<Create__Name__Item>,
+) -> Result<(StatusCode, Json<__Name__Item>)> {
+    let made = ops::items::create(&ctx, &actor, body.name).await?;
+    Ok((StatusCode::CREATED, Json(made.into())))
+}

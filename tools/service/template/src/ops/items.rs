@@ -1,0 +1,54 @@
+//! Making items, and deleting old ones.
+
+use stoa_audit::{Entry, TxExt as _};
+use stoa_events::TxExt as _;
+use stoa_kernel::{Actor, Id};
+
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    events::ItemCreated,
+    store::items::{self, ItemRow},
+};
+
+/// Rows that one transaction deletes at most.
+const BATCH: u32 = 500;
+
+pub(crate) async fn create(ctx: &Ctx, actor: &Actor, name: String) -> Result<ItemRow, Error> {
+    let row = ItemRow {
+        id: Id::new(&ctx.clock),
+        name,
+        created_at: ctx.clock.now(),
+    };
+    let max = ctx.config.items_max;
+    let mut tx = ctx.db.begin().await?;
+    // On PostgreSQL of several at once each may be the last.
+    if items::count(&mut tx, actor.user_id, max).await? >= i64::from(max) {
+        return Err(Error::Full(max));
+    }
+    items::insert(&mut tx, actor.user_id, &row).await?;
+    tx.audit(&Entry::by(actor, "__item__.create", "__item__", Some(row.id.uuid())))
+        .await?;
+    tx.emit(&ItemCreated {
+        user_id: actor.user_id,
+        item_id: row.id,
+    })
+    .await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Deletes what is older than it is kept, a batch in a transaction.
+pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
+    let Ok(before) = ctx.clock.now().checked_sub(ctx.config.keep.0) else {
+        return Ok(());
+    };
+    loop {
+        let mut tx = ctx.db.begin().await?;
+        let deleted = items::delete_before(&mut tx, before, BATCH).await?;
+        tx.commit().await?;
+        if deleted < u64::from(BATCH) {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The only place with SQL; one aggregate a file.
+
+pub(crate) mod items;

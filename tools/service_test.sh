@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Makes a service in a copy of the tree, as CONTRIBUTING.md says, and looks whether it holds: its own tests, what is deployed, and
+# its routes in one process and behind a gateway. Prints which files outside of its folder were touched.
+#   tools/service_test.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/common.sh
+
+name=trinkets
+tree=$PWD/target/new-service
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+
+rm -rf "$tree"
+mkdir -p "$tree"
+tar --create --exclude=./target --exclude=./.git --exclude=node_modules . | tar --extract --directory "$tree"
+cd "$tree"
+git init --quiet
+git add --all
+make --no-print-directory service NAME=$name ARGS='--about "Small things."'
+cargo fmt --all --check
+cargo clippy --workspace --lib --locked -- --deny warnings
+
+echo "files outside of services/$name that are touched:"
+git diff --name-only
+echo "written: $(find services/$name -type f | wc -l) files, $(find services/$name -name '*.rs' -path '*/src/*' | xargs cat | wc -l) lines under src"
+
+cargo test --workspace --locked --test it -- items:: system::routes architecture:: openapi::
+STOA_TEST_SHAPE=nats cargo test --workspace --locked --test it -- system::routes
+tools/deploy.sh
