@@ -38,7 +38,8 @@ echo "serving at $STOA_TEST_POSTGRES_URL"
 part "tests on SQLite and PostgreSQL" env STOA_TEST_BROKER_PAUSE=30 cargo test --workspace --locked --no-fail-fast
 part "the whole system split, on NATS" on_shape nats
 part "the whole system split, on RabbitMQ" on_shape rabbitmq
-part "a new service" tools/service_test.sh
 part "API fuzzing by schemathesis" env STOA=target/debug/stoa tools/schemathesis.sh "$scratch"
+# Last: it leaves the program of a copy of the tree in target/debug.
+part "a new service" tools/service_test.sh
 
 parts_end
