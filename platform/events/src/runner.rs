@@ -3,7 +3,7 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use stoa_db::Db;
+use stoa_db::{Db, Error};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -20,6 +20,8 @@ use crate::{
 const DEADLY: u32 = 6;
 /// The longest error that is kept.
 const MOST_ERROR: usize = 2000;
+/// Between two tries to note how an attempt ended.
+const AGAIN: Duration = Duration::from_millis(500);
 
 pub(crate) struct Runner {
     pub(crate) db: Db,
@@ -98,8 +100,29 @@ impl Runner {
     }
 
     async fn give_back(&self, job: &Claimed) {
-        if let Err(error) = store::release(&self.db, job, self.worker).await {
+        let released = self.insist(|| store::release(&self.db, job, self.worker)).await;
+        if let Err(error) = released {
             tracing::warn!(queue = job.queue, id = %job.id, %error, "a job could not be given back; its lease will run out");
+        }
+    }
+
+    /// Repeats what the database refuses for the moment, as on a full disk, for as long as the lease may hold. Otherwise a job of which
+    /// it could not be noted that it failed would wait for the end of its lease, and then count as one that its process died of.
+    async fn insist<F: Future<Output = Result<(), Error>>>(&self, note: impl Fn() -> F) -> Result<(), Error> {
+        let end = Instant::now() + self.lease;
+        loop {
+            let noted = note().await;
+            let passes = matches!(
+                noted,
+                Err(Error::Busy | Error::Full | Error::ReadOnly(_) | Error::TimedOut | Error::Unknown)
+            );
+            if !passes || Instant::now() >= end {
+                return noted;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return noted,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
         }
     }
 
@@ -192,7 +215,10 @@ impl Runner {
             tracing::warn!(queue = job.queue, id = %job.id, attempt, error = text, "a job failed and will run again");
             count(handler.queue, "failed");
         }
-        if let Err(error) = store::fail(&self.db, job, self.worker, &text, outcome).await {
+        let noted = self
+            .insist(|| store::fail(&self.db, job, self.worker, &text, outcome))
+            .await;
+        if let Err(error) = noted {
             tracing::warn!(queue = job.queue, id = %job.id, %error, "a failed job could not be noted; its lease will run out");
             return false;
         }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use stoa_db::db_test;
+use stoa_db::{Engine, db_test, testing::DbTest as _};
 use stoa_events::{
     JobError, JobHandler, Retry, Work, Worker, WorkerOptions, dead_letters, replay, stats, steps,
 };
@@ -53,6 +53,41 @@ async fn what_always_fails_becomes_a_dead_letter_and_can_be_replayed(pair: Pair)
     );
     sink.idle().await;
     assert_eq!(pair.effects().await, [(0, 5)]);
+}
+
+/// On SQLite, where another process that writes holds up everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_cannot_be_noted_at_once_is_noted_once_it_can_be() {
+    let (pair, guard) = Pair::setup(Engine::Sqlite).await;
+    let (ours, other) = (pair.impatient(Duration::from_millis(50)).await, pair.sink.clone());
+    let attempts = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&attempts);
+    let handler = JobHandler::new(move |work: Work<Note>| {
+        let (first, other) = (counted.fetch_add(1, Ordering::SeqCst) == 0, other.clone());
+        async move {
+            if !first {
+                return work.done().await;
+            }
+            let mut tx = other.begin().await?;
+            record(&mut tx, 0, 0).await?;
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                tx.rollback().await;
+            });
+            Err(JobError::Retry("the other side is down".to_owned()))
+        }
+    })
+    .retry(SOON);
+    let sink = ours.start_sink(vec![], vec![handler], vec![]).await;
+    pair.enqueue(&Note { number: 1 }).await;
+    // Long before its lease ends.
+    until("the second attempt", async || {
+        attempts.load(Ordering::SeqCst) == 2
+    })
+    .await;
+    sink.stop(Duration::from_secs(5)).await;
+    ours.close().await;
+    Pair::teardown(guard).await;
 }
 
 #[db_test]

@@ -150,11 +150,21 @@ impl Pair {
 
     /// The databases once more, as a process has them whose clock is ahead by this.
     pub(crate) async fn ahead(&self, by: Duration) -> Self {
+        self.again(by, self.places[0].wait).await
+    }
+
+    /// The databases once more, as a process has them that waits no longer than this for its turn to write.
+    pub(crate) async fn impatient(&self, wait: Duration) -> Self {
+        self.again(Duration::ZERO, wait).await
+    }
+
+    async fn again(&self, ahead: Duration, wait: Duration) -> Self {
         let clock = Clock::adjustable();
-        clock.advance(by);
+        clock.advance(ahead);
         let open = async |options: &DbOptions| {
             let options = DbOptions {
                 clock: clock.clone(),
+                wait,
                 ..options.clone()
             };
             Db::open(options).await.unwrap()
