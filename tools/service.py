@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "tools" / "service" / "template"
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
+# Files that were changed, in order.
+CHANGED = {}
 
 
 def main():
@@ -62,20 +64,19 @@ def register(name):
     change(compose, r"(  STOA_RPC__UPSTREAMS__USERS: [^\n]*\n)", rf"""\1  STOA_RPC__UPSTREAMS__{upper}: '["http://{name}:3001"]'\n""")
     change(compose, r"(      STOA_GATEWAY__UPSTREAMS__USERS: [^\n]*\n)", rf"""\1      STOA_GATEWAY__UPSTREAMS__{upper}: '["http://{name}.services:3000"]'\n""")
     change(compose, r"(      users: \*healthy\n)", rf"\1      {name}: *healthy\n")
-    change(compose, re.escape(block), block + block.replace("users", name), once=True)
-    print(f"changed  {compose}")
+    change(compose, re.escape(block), block + block.replace("users", name))
+    for path in CHANGED:
+        print(f"changed  {path}")
 
 
-def change(path, pattern, replacement, once=False):
+def change(path, pattern, replacement):
     """Changes one place of a file."""
     file = ROOT / path
-    text = file.read_text()
-    changed, count = re.subn(pattern, (lambda _: replacement) if once else replacement, text, count=1)
+    changed, count = re.subn(pattern, replacement, file.read_text(), count=1)
     if count != 1:
         sys.exit(f"{path} is not as it was: nothing matches {pattern}")
     file.write_text(changed)
-    if path != "deploy/compose.yaml":
-        print(f"changed  {path}")
+    CHANGED[path] = True
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ pub struct Lock {
     /// microseconds. A Redis that loses what it kept, or fails over to another, keeps that promise as far as its clock
     /// does not go back.
     pub token: u64,
-    place: Backend,
+    backend: Backend,
 }
 
 pub(crate) enum Backend {
@@ -63,11 +63,11 @@ impl Locks {
         let expires = locks.time.after(ttl);
         state.held.insert(key.to_owned(), Held { token, expires });
         state.sweep(now);
-        let place = Backend::Local {
+        let backend = Backend::Local {
             key: key.to_owned(),
             locks: locks.clone(),
         };
-        Some(Lock::new(token, place))
+        Some(Lock::new(token, backend))
     }
 
     fn is_held(&self, key: &str, token: u64) -> bool {
@@ -96,14 +96,14 @@ impl State {
 }
 
 impl Lock {
-    pub(crate) fn new(token: u64, place: Backend) -> Self {
-        Self { token, place }
+    pub(crate) fn new(token: u64, backend: Backend) -> Self {
+        Self { token, backend }
     }
 
     /// Whether the lock is still this one's, as far as can be known from here: its lifetime has not passed.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        match &self.place {
+        match &self.backend {
             Backend::Local { key, locks } => locks.is_held(key, self.token),
             Backend::Shared(held) => held.is_fresh(),
         }
@@ -112,7 +112,7 @@ impl Lock {
     /// Gives the lock back, and returns once it is given back. One that is dropped is given back soon after; where that
     /// fails, at the end of its lifetime.
     pub async fn release(mut self) {
-        if let Backend::Shared(held) = &mut self.place
+        if let Backend::Shared(held) = &mut self.backend
             && let Some(release) = held.release(self.token)
         {
             release.await;
@@ -122,7 +122,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        match &mut self.place {
+        match &mut self.backend {
             Backend::Local { key, locks } => locks.release(key, self.token),
             Backend::Shared(held) => {
                 if let Some(release) = held.release(self.token)

@@ -48,7 +48,7 @@ impl Access for Person {
     }
 }
 
-/// `permission!(pub UsersRead = "users.read");`: whoever holds the permission, by role; an API key needs it among its scopes as
+/// `permission!(pub UsersRead = "users.read");`: everybody who holds the permission, by role; an API key needs it among its scopes as
 /// well.
 #[macro_export]
 macro_rules! permission {
@@ -120,7 +120,7 @@ impl<A: Access> Deref for Actor<A> {
     }
 }
 
-/// Whoever calls, signed in or not.
+/// The caller, signed in or not.
 pub struct Anyone {
     /// The caller, if they are signed in.
     pub principal: Option<Arc<Principal>>,

@@ -54,5 +54,5 @@ pub use request::RequestInfo;
 pub use settled::settled;
 pub use stoa_kernel::RequestFacts;
 pub use token::{Claims, TokenSigner, VerifyingKey, csrf_claim};
-pub use validation::field_error;
+pub use validation::{field_error, is_line};
 pub use verifier::{Refused, Verifier};

@@ -2,8 +2,8 @@
 //!
 //! Each endpoint says it by the first argument of its handler, see [`endpoints!`](crate::endpoints):
 //! - `security: [{}]`: anybody.
-//! - `security: [{"bearer": []}]`: whoever is signed in.
-//! - with `x-permission: users.read` besides: whoever holds that permission.
+//! - `security: [{"bearer": []}]`: everybody who is signed in.
+//! - with `x-permission: users.read` besides: everybody who holds that permission.
 //! - with `x-scope: profile.write`: an API key needs this scope, a person nothing.
 
 mod complete;

@@ -7,6 +7,8 @@ use garde::{
     i18n::{I18n, InvalidCreditCard, InvalidEmail, InvalidPhoneNumber, InvalidUrl, IpKind, with_i18n},
 };
 
+use stoa_kernel::text;
+
 use crate::{Failure, Result, codes};
 
 /// Stands between code and message in the one text that `garde` carries.
@@ -32,6 +34,27 @@ pub(crate) fn check<T: Validate<Context = ()>>(value: &T) -> Result<()> {
 #[must_use]
 pub fn field_error(code: &'static str, message: impl Display) -> garde::Error {
     garde::Error::new(format!("{code}{BETWEEN}{message}"))
+}
+
+/// For custom rules of `garde`: a line of text in which something can be seen, of at most `most` characters. It is kept as
+/// [`text::line`] has it.
+///
+/// # Errors
+/// `blank`, `too_long` or `invalid`.
+pub fn is_line(given: &str, most: usize) -> garde::Result {
+    let Some(line) = text::line(given) else {
+        return Err(field_error("blank", "It has no visible characters"));
+    };
+    if line.chars().count() > most {
+        return Err(field_error(
+            "too_long",
+            format_args!("The greatest length is {most}"),
+        ));
+    }
+    if line.contains(text::is_forbidden) {
+        return Err(field_error("invalid", "Control characters are not accepted"));
+    }
+    Ok(())
 }
 
 fn say(code: &str, message: impl Display) -> Cow<'static, str> {

@@ -24,7 +24,7 @@ use crate::{ObjectError, ObjectsConfig, key, s3::Bucket, upload};
 #[derive(Clone, Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
-    place: Backend,
+    backend: Backend,
 }
 
 /// Where they are.
@@ -115,7 +115,7 @@ impl Objects {
         let prefix = prefix.map(|prefix| format!("{prefix}/"));
         Ok(Self {
             store,
-            place: Backend::Bucket { bucket, prefix },
+            backend: Backend::Bucket { bucket, prefix },
         })
     }
 
@@ -130,7 +130,7 @@ impl Objects {
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self {
             store: Arc::new(store),
-            place: Backend::Folder(folder.to_owned()),
+            backend: Backend::Folder(folder.to_owned()),
         })
     }
 
@@ -248,7 +248,7 @@ impl Objects {
     /// # Errors
     /// When it is not.
     pub async fn ping(&self) -> Result<(), ObjectError> {
-        let folder = match &self.place {
+        let folder = match &self.backend {
             Backend::Folder(folder) => folder,
             Backend::Bucket { bucket, prefix } => return bucket.ping(prefix.as_deref()).await,
         };

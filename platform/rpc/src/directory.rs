@@ -41,7 +41,7 @@ pub struct Directory(Arc<RwLock<HashMap<&'static str, Arc<Slot>>>>);
 /// One service's place in the directory, which its channels hold.
 pub(crate) struct Slot {
     pub(crate) name: &'static str,
-    place: RwLock<Option<Location>>,
+    location: RwLock<Option<Location>>,
 }
 
 enum Location {
@@ -109,7 +109,7 @@ impl Directory {
         let new = || {
             Arc::new(Slot {
                 name: service,
-                place: RwLock::new(None),
+                location: RwLock::new(None),
             })
         };
         self.0.write().entry(service).or_insert_with(new).clone()
@@ -117,19 +117,19 @@ impl Directory {
 }
 
 impl Slot {
-    fn set(&self, place: Location) {
-        *self.place.write() = Some(place);
+    fn set(&self, location: Location) {
+        *self.location.write() = Some(location);
     }
 
     fn server(&self) -> Option<Server> {
-        match &*self.place.read() {
+        match &*self.location.read() {
             Some(Location::Local(server)) => Some(server.clone()),
             _ => None,
         }
     }
 
     pub(crate) fn target(&self) -> Option<Target> {
-        Some(match self.place.read().as_ref()? {
+        Some(match self.location.read().as_ref()? {
             Location::Local(server) => Target::Local(server.routes.clone()),
             Location::Remote(remote) => Target::Remote(Arc::clone(remote)),
         })

@@ -114,7 +114,7 @@ async fn send_link(ctx: Ctx, work: Work<SendLink>) -> Result<Done, JobError> {
     let source = Source {
         account: &account.email_key,
         address: request.address,
-        place: known_networks::place_of(&ctx.db, &account.email_key, request.address).await?,
+        familiarity: known_networks::familiarity_of(&ctx.db, &account.email_key, request.address).await?,
     };
     let Ok(mail) = ctx.lockout.mail(request.kind, &source).await else {
         return work.done().await;

@@ -39,7 +39,7 @@ async fn ask_verify(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Respon
 async fn verify(State(ctx): State<Ctx>, info: RequestInfo, headers: HeaderMap, body: Bytes) -> Response {
     let title = "Confirm your e-mail address";
     let signed_in = signed_in(&ctx, &headers, info.secure);
-    let done = verify_email::verify(&ctx, &field(&body, "token"), signed_in, &Origin::from(&*info)).await;
+    let done = verify_email::verify(&ctx, &field(&body, "token"), signed_in, &Origin::of(&info)).await;
     told(
         &ctx,
         done,
@@ -64,7 +64,7 @@ async fn reset(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Respon
     let (token, new) = (field(&body, "token"), Password::new(field(&body, "new_password")));
     let done = if new.is_bounded() {
         let keys = ApiKeys::end_if(field(&body, "keep_api_keys").is_empty());
-        password::reset(&ctx, &token, &new, keys, &Origin::from(&*info)).await
+        password::reset(&ctx, &token, &new, keys, &Origin::of(&info)).await
     } else {
         Err(Error::Field(
             "new_password",

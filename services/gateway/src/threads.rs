@@ -50,14 +50,14 @@ impl Threads {
             .map(Self)
     }
 
-    /// A place for a connection where there are the fewest; none if there are no threads.
-    pub(crate) fn seat(&self) -> Option<Seat> {
+    /// Assigns a connection to the thread with the fewest; none if there are no threads.
+    pub(crate) fn assign(&self) -> Option<Assignment> {
         let least = self
             .0
             .iter()
             .min_by_key(|thread| thread.connections.load(Ordering::Relaxed))?;
         least.connections.fetch_add(1, Ordering::Relaxed);
-        Some(Seat {
+        Some(Assignment {
             runtime: least.runtime.clone(),
             connections: Arc::clone(&least.connections),
         })
@@ -85,12 +85,12 @@ impl Thread {
 }
 
 /// One connection's on a thread, given back when dropped.
-pub(crate) struct Seat {
+pub(crate) struct Assignment {
     pub(crate) runtime: Handle,
     connections: Arc<AtomicUsize>,
 }
 
-impl Drop for Seat {
+impl Drop for Assignment {
     fn drop(&mut self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }

@@ -130,6 +130,14 @@ impl Proxy {
         });
         Self { url, cut }
     }
+
+    async fn open(&self, pooler: bool) -> Db {
+        let options = DbOptions {
+            pooler,
+            ..options(self.url.clone())
+        };
+        Db::open(options).await.unwrap()
+    }
 }
 
 async fn pass(client: TcpStream, server: TcpStream, cut: Arc<AtomicU8>) {
@@ -187,12 +195,7 @@ async fn a_commit_of_which_nothing_is_known_is_never_acknowledged() {
     let postgres = Postgres::start();
     let proxy = Proxy::start(postgres.port()).await;
     for pooler in [false, true] {
-        let db = Db::open(DbOptions {
-            pooler,
-            ..options(proxy.url.clone())
-        })
-        .await
-        .unwrap();
+        let db = proxy.open(pooler).await;
         db.execute("DROP TABLE IF EXISTS things", &[]).await.unwrap();
         db.execute(TABLE, &[]).await.unwrap();
         for (id, cut, kept) in [(1_i64, CUT_BEFORE, false), (2, CUT_AFTER, true), (3, PASS, true)] {
@@ -273,12 +276,7 @@ async fn a_read_is_asked_again_where_the_pooler_hangs_up_and_says_why() {
     let postgres = Postgres::start();
     let proxy = Proxy::start(postgres.port()).await;
     for pooler in [false, true] {
-        let db = Db::open(DbOptions {
-            pooler,
-            ..options(proxy.url.clone())
-        })
-        .await
-        .unwrap();
+        let db = proxy.open(pooler).await;
         for _ in 0..5 {
             let read: i64 = db.fetch_one("SELECT CAST(1 AS BIGINT)", &[]).await.unwrap();
             assert_eq!(read, 1);

@@ -83,7 +83,7 @@ fn fixture() -> Fixture {
     let keys = Arc::new(Keys(
         keys.map(|(name, principal)| (name.to_owned(), principal)).into(),
     ));
-    let whoever = async |caller: Anyone| {
+    let greet = async |caller: Anyone| {
         if caller.principal.is_some() {
             "known"
         } else {
@@ -91,7 +91,7 @@ fn fixture() -> Fixture {
         }
     };
     let router = Router::new()
-        .route("/public", on_get(whoever).post(whoever))
+        .route("/public", on_get(greet).post(greet))
         .route(
             "/caller",
             on_get(async |_: Actor<SignedIn>| "in").post(async |_: Actor<SignedIn>| "in"),

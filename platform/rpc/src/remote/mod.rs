@@ -45,7 +45,7 @@ pub(crate) struct Remote(Arc<Pool>);
 
 struct Pool {
     service: &'static str,
-    places: Vec<Arc<ServiceUrl>>,
+    urls: Vec<Arc<ServiceUrl>>,
     tls: Option<Arc<Mutual>>,
     replicas: RwLock<Arc<[Arc<Replica>]>>,
     /// Whose turn it is.
@@ -66,13 +66,13 @@ impl Remote {
             return Err(RpcError(format!("no address is given for service '{service}'")));
         }
         let tls = options.tls.clone();
-        let places = urls
+        let urls = urls
             .iter()
             .map(|url| ServiceUrl::parse(url, tls.is_some()))
             .collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(Pool {
             service,
-            places,
+            urls,
             tls,
             replicas: RwLock::new(Arc::new([])),
             turn: AtomicUsize::new(0),
@@ -142,7 +142,7 @@ impl Pool {
             )));
         }
         if self
-            .places
+            .urls
             .iter()
             .any(|service_url| service_url.address().is_none())
         {
@@ -155,7 +155,7 @@ impl Pool {
     /// those of a name that cannot be looked up stay.
     async fn look_up(&self) -> Vec<String> {
         let (mut found, mut problems) = (Vec::new(), Vec::new());
-        for service_url in &self.places {
+        for service_url in &self.urls {
             match service_url.look_up().await {
                 Ok(addresses) => found.extend(addresses.into_iter().map(|address| (service_url, address))),
                 Err(error) => {

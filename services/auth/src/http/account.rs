@@ -53,7 +53,7 @@ async fn remove(
         actor.user_id,
         &body.password,
         code,
-        &Origin::from(&*actor.request),
+        &Origin::of(&actor.request),
     )
     .await?;
     Ok(sessions::gone(&ctx, &actor.request, &headers))

@@ -80,15 +80,7 @@ async fn list(
         limit: query.limit,
     };
     let (q, before, limit) = (query.q.as_deref(), page.position()?, page.limit() + 1);
-    let rows = ops::search(
-        &ctx,
-        actor.user_id,
-        q,
-        before,
-        limit,
-        &Origin::from(&*actor.request),
-    )
-    .await?;
+    let rows = ops::search(&ctx, actor.user_id, q, before, limit, &Origin::of(&actor.request)).await?;
     Ok(Json(
         Page::cut(rows, page.limit(), |(account, _)| account.id).map(AuthAccount::from),
     ))
@@ -107,7 +99,7 @@ async fn read(
     State(ctx): State<Ctx>,
     Path(user): Path<UserId>,
 ) -> Result<Json<AuthAccount>> {
-    let found = ops::read(&ctx, actor.user_id, user, &Origin::from(&*actor.request)).await?;
+    let found = ops::read(&ctx, actor.user_id, user, &Origin::of(&actor.request)).await?;
     Ok(Json(found.into()))
 }
 
@@ -125,7 +117,7 @@ async fn disable(
     State(ctx): State<Ctx>,
     Path(user): Path<UserId>,
 ) -> Result<StatusCode> {
-    ops::disable(&ctx, &actor, user, &Origin::from(&*actor.request)).await?;
+    ops::disable(&ctx, &actor, user, &Origin::of(&actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -142,6 +134,6 @@ async fn enable(
     State(ctx): State<Ctx>,
     Path(user): Path<UserId>,
 ) -> Result<StatusCode> {
-    ops::enable(&ctx, &actor, user, &Origin::from(&*actor.request)).await?;
+    ops::enable(&ctx, &actor, user, &Origin::of(&actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

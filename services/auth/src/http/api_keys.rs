@@ -4,12 +4,11 @@ use axum::extract::State;
 use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Failure, Json, PageQuery, Path, Person, Query, Result, endpoints};
+use stoa_http::{Actor, Failure, Json, PageQuery, Path, Person, Query, Result, endpoints, is_line};
 use stoa_kernel::{Page, Timestamp, text};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::text::is_line;
 use crate::{
     ctx::Ctx,
     ops::{
@@ -152,7 +151,7 @@ async fn create(
         new,
         password,
         code,
-        &Origin::from(&*actor.request),
+        &Origin::of(&actor.request),
     )
     .await;
     let (made, key) = made?;
@@ -177,6 +176,6 @@ async fn remove(
     State(ctx): State<Ctx>,
     Path(id): Path<ApiKeyId>,
 ) -> Result<StatusCode> {
-    ops::remove(&ctx, actor.user_id, id, &Origin::from(&*actor.request)).await?;
+    ops::remove(&ctx, actor.user_id, id, &Origin::of(&actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

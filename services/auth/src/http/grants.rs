@@ -152,7 +152,7 @@ async fn create(
         resource_kind: body.resource_kind,
         resource_id: body.resource_id,
     };
-    let grant = ops::create(&ctx, &actor, new, &Origin::from(&*actor.request)).await?;
+    let grant = ops::create(&ctx, &actor, new, &Origin::of(&actor.request)).await?;
     Ok((StatusCode::CREATED, Json(grant.into())))
 }
 
@@ -169,6 +169,6 @@ async fn remove(
     State(ctx): State<Ctx>,
     Path(id): Path<GrantId>,
 ) -> Result<StatusCode> {
-    ops::remove(&ctx, &actor, id, &Origin::from(&*actor.request)).await?;
+    ops::remove(&ctx, &actor, id, &Origin::of(&actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -60,6 +60,6 @@ async fn create(
         password: body.password,
         totp: body.totp,
     };
-    let signed_in = login::login(&ctx, who, mode.mode, &Origin::from(&*caller.request)).await?;
+    let signed_in = login::login(&ctx, who, mode.mode, &Origin::of(&caller.request)).await?;
     Ok(answer(StatusCode::OK, signed_in, &ctx.config, &caller.request))
 }

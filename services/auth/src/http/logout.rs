@@ -39,7 +39,7 @@ async fn create(
     headers: HeaderMap,
 ) -> Result<Response> {
     let (user, session) = session_of(&ctx, actor, &headers, info.secure).await?;
-    sessions::end(&ctx, user, session, &Origin::from(&*info)).await?;
+    sessions::end(&ctx, user, session, &Origin::of(&info)).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     cookies::clear(response.headers_mut(), &ctx.config, info.secure);
     Ok(response)

@@ -18,7 +18,6 @@ mod register;
 mod roles;
 mod sessions;
 mod signed_in;
-mod text;
 mod totp;
 mod verify_email;
 

@@ -57,7 +57,7 @@ async fn change(
         &body.current_password,
         &body.new_password,
         ApiKeys::end_if(body.end_api_keys),
-        &Origin::from(&*actor.request),
+        &Origin::of(&actor.request),
     )
     .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -90,7 +90,7 @@ async fn reset(
         &ctx,
         &body.email,
         MailKind::ResetPassword,
-        &Origin::from(&*caller.request),
+        &Origin::of(&caller.request),
     )
     .await?;
     Ok(StatusCode::ACCEPTED)
@@ -133,7 +133,7 @@ async fn confirm_reset(
         &body.token,
         &body.new_password,
         keys,
-        &Origin::from(&*caller.request),
+        &Origin::of(&caller.request),
     )
     .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -61,7 +61,7 @@ async fn create(
             from_cookie(request.headers(), caller.request.secure).ok_or(Error::Refused(REFRESH_INVALID))?
         }
     };
-    let signed_in = refresh::refresh(&ctx, presented, &Origin::from(&*caller.request)).await?;
+    let signed_in = refresh::refresh(&ctx, presented, &Origin::of(&caller.request)).await?;
     Ok(answer(StatusCode::OK, signed_in, &ctx.config, &caller.request))
 }
 

@@ -4,15 +4,12 @@ use axum::{extract::State, response::Response};
 use garde::Validate;
 use http::StatusCode;
 use serde::Deserialize;
-use stoa_http::{Anyone, Failure, Json, Query, Result, endpoints};
+use stoa_http::{Anyone, Failure, Json, Query, Result, endpoints, is_line};
 use stoa_kernel::text;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{
-    signed_in::{AuthSession, ModeQuery, answer},
-    text::is_line,
-};
+use super::signed_in::{AuthSession, ModeQuery, answer};
 use crate::{
     ctx::Ctx,
     email::{Email, is_email},
@@ -76,7 +73,7 @@ async fn create(
         first_name: body.first_name.as_deref().and_then(text::line),
         last_name: body.last_name.as_deref().and_then(text::line),
     };
-    let signed_in = register::register(&ctx, new, mode.mode, &Origin::from(&*caller.request)).await?;
+    let signed_in = register::register(&ctx, new, mode.mode, &Origin::of(&caller.request)).await?;
     Ok(answer(
         StatusCode::CREATED,
         signed_in,

@@ -124,7 +124,7 @@ async fn create(
         description: text::line(&body.description).unwrap_or_default(),
         permissions: Permissions::new(body.permissions),
     };
-    let role = ops::create(&ctx, &actor, &body.name, &terms, &Origin::from(&*actor.request)).await?;
+    let role = ops::create(&ctx, &actor, &body.name, &terms, &Origin::of(&actor.request)).await?;
     Ok((StatusCode::CREATED, tagged(role)))
 }
 
@@ -181,7 +181,7 @@ async fn replace(
         permissions: Permissions::new(body.permissions),
     };
     Ok(tagged(
-        ops::replace(&ctx, &actor, role, terms, &Origin::from(&*actor.request)).await?,
+        ops::replace(&ctx, &actor, role, terms, &Origin::of(&actor.request)).await?,
     ))
 }
 
@@ -201,7 +201,7 @@ async fn remove(
 ) -> Result<StatusCode> {
     let role = find(&ctx, &name).await?;
     if_match.check(role.version)?;
-    ops::remove(&ctx, &actor, &role, &Origin::from(&*actor.request)).await?;
+    ops::remove(&ctx, &actor, &role, &Origin::of(&actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -219,7 +219,7 @@ async fn assign(
     State(ctx): State<Ctx>,
     Path((user, role)): Path<(UserId, String)>,
 ) -> Result<StatusCode> {
-    ops::assign(&ctx, &actor, user, &role, &Origin::from(&*actor.request)).await?;
+    ops::assign(&ctx, &actor, user, &role, &Origin::of(&actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -236,6 +236,6 @@ async fn unassign(
     State(ctx): State<Ctx>,
     Path((user, role)): Path<(UserId, String)>,
 ) -> Result<StatusCode> {
-    ops::unassign(&ctx, &actor, user, &role, &Origin::from(&*actor.request)).await?;
+    ops::unassign(&ctx, &actor, user, &role, &Origin::of(&actor.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -100,7 +100,7 @@ async fn end_all(
         return Err(Failure::invalid("", "invalid", message));
     }
     let keys = ApiKeys::end_if(query.end_api_keys);
-    ops::end_everywhere(&ctx, actor.user_id, keys, &Origin::from(&*actor.request)).await?;
+    ops::end_everywhere(&ctx, actor.user_id, keys, &Origin::of(&actor.request)).await?;
     Ok(gone(&ctx, &actor.request, request.headers()))
 }
 
@@ -116,7 +116,7 @@ async fn end(
     Path(id): Path<SessionId>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    ops::end_own(&ctx, actor.user_id, id, &Origin::from(&*actor.request)).await?;
+    ops::end_own(&ctx, actor.user_id, id, &Origin::of(&actor.request)).await?;
     Ok(if id == actor.session {
         gone(&ctx, &actor.request, &headers)
     } else {

@@ -85,13 +85,7 @@ async fn begin(
     State(ctx): State<Ctx>,
     Json(body): Json<BeginTotpRequest>,
 ) -> Result<Secret<AuthTotpSetup>> {
-    let setup = ops::begin(
-        &ctx,
-        actor.user_id,
-        &body.password,
-        &Origin::from(&*actor.request),
-    )
-    .await?;
+    let setup = ops::begin(&ctx, actor.user_id, &body.password, &Origin::of(&actor.request)).await?;
     Ok(secret(AuthTotpSetup {
         secret: setup.secret,
         otpauth_url: setup.otpauth_url,
@@ -129,8 +123,7 @@ async fn confirm(
     State(ctx): State<Ctx>,
     Json(body): Json<ConfirmTotpRequest>,
 ) -> Result<Secret<AuthRecoveryCodes>> {
-    let recovery_codes =
-        ops::confirm(&ctx, actor.user_id, &body.code, &Origin::from(&*actor.request)).await?;
+    let recovery_codes = ops::confirm(&ctx, actor.user_id, &body.code, &Origin::of(&actor.request)).await?;
     Ok(secret(AuthRecoveryCodes { recovery_codes }))
 }
 
@@ -160,7 +153,7 @@ async fn remove(
     State(ctx): State<Ctx>,
     Json(body): Json<ProveTotpRequest>,
 ) -> Result<StatusCode> {
-    let origin = Origin::from(&*actor.request);
+    let origin = Origin::of(&actor.request);
     ops::remove(&ctx, actor.user_id, &body.password, &body.code, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -178,7 +171,7 @@ async fn renew(
     State(ctx): State<Ctx>,
     Json(body): Json<ProveTotpRequest>,
 ) -> Result<Secret<AuthRecoveryCodes>> {
-    let origin = Origin::from(&*actor.request);
+    let origin = Origin::of(&actor.request);
     let recovery_codes = ops::renew_codes(&ctx, actor.user_id, &body.password, &body.code, &origin).await?;
     Ok(secret(AuthRecoveryCodes { recovery_codes }))
 }

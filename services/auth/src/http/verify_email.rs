@@ -44,13 +44,7 @@ async fn verify(
     State(ctx): State<Ctx>,
     Json(body): Json<VerifyEmailRequest>,
 ) -> Result<StatusCode> {
-    ops::verify(
-        &ctx,
-        &body.token,
-        person(&caller),
-        &Origin::from(&*caller.request),
-    )
-    .await?;
+    ops::verify(&ctx, &body.token, person(&caller), &Origin::of(&caller.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -77,7 +71,7 @@ async fn resend(
         &ctx,
         &body.email,
         MailKind::VerifyEmail,
-        &Origin::from(&*caller.request),
+        &Origin::of(&caller.request),
     )
     .await?;
     Ok(StatusCode::ACCEPTED)

@@ -44,7 +44,7 @@ const WARNINGS: Rate = Rate::Limit {
     period: Duration::from_secs(86_400),
 };
 
-/// What an account knows of the place that a request comes from.
+/// How familiar an account is with where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Familiarity {
     /// It has signed in from this very address; or, with IPv6, from its /64.
@@ -61,7 +61,7 @@ pub(crate) struct Source<'a> {
     /// The key of the account's address, whether it has an account or not.
     pub(crate) account: &'a str,
     pub(crate) address: IpAddr,
-    pub(crate) place: Familiarity,
+    pub(crate) familiarity: Familiarity,
 }
 
 /// The limits.
@@ -194,17 +194,18 @@ impl Lockout {
         let network = network_of(source.address).to_string();
         let key = |parts: &[&str]| self.key(source.account, what, parts);
         let mut places = vec![(&limits.network, key(&[&network]))];
-        if source.place == Familiarity::KnownAddress {
+        if source.familiarity == Familiarity::KnownAddress {
             places.push((&limits.network, key(&["address", &address_of(source.address)])));
         }
-        let strangers = (source.place == Familiarity::Elsewhere).then(|| vec![(&limits.strangers, key(&[]))]);
+        let strangers =
+            (source.familiarity == Familiarity::Elsewhere).then(|| vec![(&limits.strangers, key(&[]))]);
         [Some(places), strangers].into_iter().flatten()
     }
 
     /// The short allowances and those of a day: the one for all places, with that of a known address beside it.
     fn bounded<'a>(&self, limits: &'a Bounded, source: &Source<'_>) -> [Group<'a>; 2] {
         let mut keys = vec![self.key(source.account, "", &[])];
-        if source.place == Familiarity::KnownAddress {
+        if source.familiarity == Familiarity::KnownAddress {
             keys.push(self.key(source.account, "", &["address", &address_of(source.address)]));
         }
         let of = |limiter: &'a Limiter| keys.iter().map(move |key| (limiter, *key)).collect::<Vec<_>>();

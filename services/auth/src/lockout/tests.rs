@@ -20,19 +20,29 @@ fn from(n: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + (n << 8)))
 }
 
-fn source(address: IpAddr, account: &str, place: Familiarity) -> Source<'_> {
+fn source(address: IpAddr, account: &str, familiarity: Familiarity) -> Source<'_> {
     Source {
         account,
         address,
-        place,
+        familiarity,
     }
 }
 
 /// Fails to sign in `times`; how many were let through.
-async fn fail(lockout: &Lockout, times: u32, address: impl Fn(u32) -> IpAddr, place: Familiarity) -> usize {
+async fn fail(
+    lockout: &Lockout,
+    times: u32,
+    address: impl Fn(u32) -> IpAddr,
+    familiarity: Familiarity,
+) -> usize {
     let mut through = 0;
     for n in 0..times {
-        through += usize::from(lockout.sign_in(&source(address(n), "ada", place)).await.is_ok());
+        through += usize::from(
+            lockout
+                .sign_in(&source(address(n), "ada", familiarity))
+                .await
+                .is_ok(),
+        );
     }
     through
 }
@@ -44,11 +54,11 @@ async fn failures_from_elsewhere_do_not_lock_the_owner_out() {
     assert_eq!(through, 50, "all networks together");
     let through = fail(&lockout, 1, |_| from(2000), Familiarity::Elsewhere).await;
     assert_eq!(through, 0, "also a new one");
-    for (account, place) in [
+    for (account, familiarity) in [
         ("ada", Familiarity::KnownNetwork),
         ("bob", Familiarity::Elsewhere),
     ] {
-        let attempt = lockout.sign_in(&source(from(3000), account, place)).await;
+        let attempt = lockout.sign_in(&source(from(3000), account, familiarity)).await;
         attempt.unwrap().succeed().await;
     }
 }

@@ -21,8 +21,9 @@ pub(crate) struct Origin {
     pub(crate) request_id: String,
 }
 
-impl From<&RequestFacts> for Origin {
-    fn from(info: &RequestFacts) -> Self {
+impl Origin {
+    /// Where this request comes from.
+    pub(crate) fn of(info: &RequestFacts) -> Self {
         let address = info.address.to_canonical();
         let user_agent = info
             .user_agent
@@ -35,9 +36,7 @@ impl From<&RequestFacts> for Origin {
             request_id: info.request_id.clone(),
         }
     }
-}
 
-impl Origin {
     /// Where commands come from that are typed on the machine itself.
     pub(crate) fn command_line() -> Self {
         Self {
@@ -53,7 +52,7 @@ impl Origin {
         Ok(Source {
             account,
             address: self.address,
-            place: known_networks::place_of(&ctx.db, account, self.address).await?,
+            familiarity: known_networks::familiarity_of(&ctx.db, account, self.address).await?,
         })
     }
 

@@ -21,7 +21,7 @@ fn fingerprints(account: &str, address: IpAddr) -> [[u8; 32]; 2] {
 }
 
 /// Whether the account has signed in from this address, or from its network. `account`: the key of its address.
-pub(crate) async fn place_of(db: &Db, account: &str, address: IpAddr) -> Result<Familiarity, Error> {
+pub(crate) async fn familiarity_of(db: &Db, account: &str, address: IpAddr) -> Result<Familiarity, Error> {
     let [of_network, of_address] = fingerprints(account, address);
     let known: Vec<Vec<u8>> = db
         .fetch_all(

@@ -32,7 +32,7 @@ pub(super) struct ProblemKind {
 /// What an error code means
 ///
 /// As JSON, or as a page for browsers.
-#[utoipa::path(get, path = "/problems/{code}", tag = "health", 
+#[utoipa::path(get, path = "/problems/{code}", tag = "health",
     params(("code" = String, Path, description = "The `code` of a problem", example = "rate_limited")),
     responses((status = 200, description = "What it means.", body = ProblemKind)),
 )]

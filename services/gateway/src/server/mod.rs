@@ -86,7 +86,7 @@ impl ServerLimits {
         }
         Self {
             connections,
-            // One address alone cannot take all places.
+            // One address alone cannot take all slots.
             connections_per_address: config.connections_per_address.min(connections / 2).max(1),
             head: config.head_timeout.0,
             ..Self::default()
@@ -148,7 +148,7 @@ pub async fn serve_with(
     let trusts = |peer| server.edge.trusts(peer);
     while let Some((stream, peer, slot)) = accept(&listener, &slots, trusts, &shutdown).await {
         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-        let thread = threads.seat();
+        let thread = threads.assign();
         let runtime = thread
             .as_ref()
             .map_or_else(Handle::current, |thread| thread.runtime.clone());
@@ -182,7 +182,7 @@ pub async fn serve_with(
     connections.shutdown().await;
 }
 
-/// The next connection with its place; none once the server is to stop.
+/// The next connection with its slot; none once the server is to stop.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Slots>,
@@ -308,7 +308,7 @@ impl Server {
     }
 }
 
-/// The place of a connection, held by what goes on with it after it has ceased to be HTTP.
+/// The slot of a connection, held by what goes on with it after it has ceased to be HTTP.
 #[derive(Clone)]
 pub(crate) struct Held(#[expect(dead_code, reason = "held until it is dropped")] Arc<(Busy, Arc<Slot>)>);
 

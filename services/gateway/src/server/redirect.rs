@@ -82,14 +82,14 @@ fn answer<B>(request: &Request<B>, port: u16, answers: &Answers) -> Response<Ful
     if let Some(text) = answers.get(request.uri().path()) {
         return response(StatusCode::OK, text);
     }
-    let Some(slot) = secure(request, port) else {
+    let Some(location) = secure(request, port) else {
         return response(
             StatusCode::BAD_REQUEST,
             "The request does not say for whom it is.".to_owned(),
         );
     };
     let mut moved = response(StatusCode::PERMANENT_REDIRECT, String::new());
-    moved.headers_mut().insert(LOCATION, slot);
+    moved.headers_mut().insert(LOCATION, location);
     moved
 }
 
@@ -139,16 +139,16 @@ mod tests {
         let answers = Answers::default();
         answers.set("known", Some("text".to_owned()));
         let answer = answer(&request.body(()).unwrap(), port, &answers);
-        let slot = answer
+        let location = answer
             .headers()
             .get(LOCATION)
-            .map(|slot| slot.to_str().unwrap().to_owned());
-        (answer.status().as_u16(), slot.unwrap_or_default())
+            .map(|location| location.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), location.unwrap_or_default())
     }
 
     #[test]
     fn the_address_stays_and_the_scheme_changes() {
-        for (uri, host, port, slot) in [
+        for (uri, host, port, location) in [
             ("/a/b?c=d", "example.com", 443, "https://example.com/a/b?c=d"),
             ("/", "example.com:80", 8443, "https://example.com:8443/"),
             (
@@ -160,7 +160,7 @@ mod tests {
             ("/", "[::1]:80", 443, "https://[::1]/"),
             ("/", "user@example.com", 443, "https://example.com/"),
         ] {
-            assert_eq!(ask(uri, Some(host), port), (308, slot.to_owned()));
+            assert_eq!(ask(uri, Some(host), port), (308, location.to_owned()));
         }
         assert_eq!(
             ask("http://example.com/x", None, 443),

@@ -1,4 +1,4 @@
-//! Places for connections: so many in all and so many for one address. Whoever comes when there is none left takes that of a
+//! Slots for connections: so many in all and so many for one address. Who comes when there is none left takes that of a
 //! connection without a request under way, so that connections that say nothing never keep anybody out.
 
 use std::{
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 
-/// Between two looks for a connection that has nothing to do, while all places are taken.
+/// Between two looks for a connection that has nothing to do, while all slots are taken.
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) struct Slots {
@@ -55,7 +55,7 @@ pub(crate) struct Slot {
     seat: Seat,
 }
 
-/// Why there is no place: connections with requests under way have them all.
+/// Why there is no slot: connections with requests under way have them all.
 #[derive(Debug)]
 enum Full {
     /// All that one address may have.
@@ -74,7 +74,7 @@ impl Slots {
         })
     }
 
-    /// A place for a connection of `peer`, waited for; none if all that its address may have are taken by connections with
+    /// A slot for a connection of `peer`, waited for; none if all that its address may have are taken by connections with
     /// requests under way.
     pub(super) async fn find(self: &Arc<Self>, peer: IpAddr, trusted: bool) -> Option<Slot> {
         loop {
@@ -166,7 +166,7 @@ impl Slot {
         &self.seat.activity
     }
 
-    /// Returns once the place is somebody else's.
+    /// Returns once the slot is somebody else's.
     pub(super) async fn evicted(&self) {
         self.seat.evicted.cancelled().await;
     }

@@ -4,8 +4,8 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Json, PageQuery, Query, Result, scope};
-use stoa_kernel::{Page, Timestamp};
+use stoa_http::{Actor, Json, PageQuery, Query, Result, is_line, scope};
+use stoa_kernel::{Page, Timestamp, text};
 use utoipa::ToSchema;
 
 use crate::{
@@ -67,9 +67,13 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Create__Name__Item {
-    #[garde(length(chars, min = 1, max = 100))]
+    #[garde(custom(is_name))]
     #[schema(min_length = 1, max_length = 100)]
     name: String,
+}
+
+fn is_name(name: &str, (): &()) -> garde::Result {
+    is_line(name, 100)
 }
 
 /// Make an item
@@ -83,6 +87,7 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     Json(body): Json<Create__Name__Item>,
 ) -> Result<(StatusCode, Json<__Name__Item>)> {
-    let made = ops::items::create(&ctx, &actor, body.name).await?;
+    let name = text::line(&body.name).unwrap_or_default();
+    let made = ops::items::create(&ctx, &actor, name).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }

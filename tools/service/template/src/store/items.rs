@@ -20,16 +20,9 @@ pub(crate) async fn list(
     after: Option<ItemId>,
     limit: u32,
 ) -> Result<Vec<ItemRow>, Error> {
-    match after {
-        None => {
-            let sql = "SELECT id, name, created_at FROM items WHERE user_id = $1 ORDER BY id DESC LIMIT $2";
-            db.fetch_all(sql, &[&user, &limit]).await
-        }
-        Some(after) => {
-            let sql = "SELECT id, name, created_at FROM items WHERE user_id = $1 AND id < $3 ORDER BY id DESC LIMIT $2";
-            db.fetch_all(sql, &[&user, &limit, &after]).await
-        }
-    }
+    let after = after.unwrap_or(ItemId::from_uuid(uuid::Uuid::max()));
+    let sql = "SELECT id, name, created_at FROM items WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    db.fetch_all(sql, &[&user, &after, &limit]).await
 }
 
 /// How many the person has, counted up to `most`.

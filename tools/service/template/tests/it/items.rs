@@ -61,3 +61,18 @@ async fn there_is_room_for_so_many_and_for_nobody_unknown(app: App) {
     assert_problem(&make().await, 409, "__name___full", &[]);
     assert_problem(&app.get(ITEMS).send().await, 401, "unauthenticated", &[]);
 }
+
+#[db_test]
+async fn what_is_no_name_is_refused_and_so_is_a_key_without_the_scope(app: App) {
+    let user = app.new_user();
+    let token = app.token(user, &[]);
+    for name in ["", " ", "\u{200b}", "a\u{0}b", &"x".repeat(101)] {
+        let answer = app.post(ITEMS).bearer(&token).json(&json!({"name": name})).send().await;
+        assert_problem(&answer, 422, "invalid_input", &["name"]);
+    }
+    let key = app.api_key(user, &["__name___items.read"]);
+    assert!(app.get(ITEMS).api_key(&key).send().await.expect(200).value()["items"].is_array());
+    let answer = app.post(ITEMS).api_key(&key).json(&json!({"name": "x"})).send().await;
+    assert_problem(&answer, 403, "forbidden", &[]);
+    assert!(names(&app, &token).await.is_empty());
+}
