@@ -1,7 +1,7 @@
 //! What can go wrong here, and what callers are told of it.
 
 use stoa_events::JobError;
-use stoa_http::{Code, Failure};
+use stoa_http::{Code, Failure, codes};
 
 /// No room for a further item.
 pub(crate) const FULL: Code = Code {
@@ -18,6 +18,8 @@ pub(crate) const CODES: &[Code] = &[FULL];
 pub(crate) enum Error {
     #[error("there is no room for a further item")]
     Full(u32),
+    #[error("the person was erased")]
+    Erased,
     #[error(transparent)]
     Db(#[from] stoa_db::Error),
 }
@@ -26,6 +28,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Full(max) => Self::new(FULL).detail(format!("At most {max} items are kept; delete one first.")),
+            // Their access token is refused as well within a second.
+            Error::Erased => Self::new(codes::TOKEN_REVOKED),
             Error::Db(error) => error.into(),
         }
     }
@@ -35,7 +39,7 @@ impl From<Error> for JobError {
     fn from(error: Error) -> Self {
         match error {
             Error::Db(error) => Self::Db(error),
-            other @ Error::Full(_) => Self::Retry(other.to_string()),
+            other => Self::Retry(other.to_string()),
         }
     }
 }

@@ -5,7 +5,7 @@ use stoa_auth_api::events::UserErased;
 use stoa_events::{Done, Event, JobError, Subscription, Work};
 use stoa_kernel::{Id, UserId};
 
-use crate::store::items;
+use crate::store::{items, people};
 
 /// Label of an item's id.
 pub enum ItemTag {}
@@ -27,7 +27,10 @@ pub(crate) fn subscriptions() -> Vec<Subscription> {
 }
 
 async fn erase(work: Work<UserErased>) -> Result<Done, JobError> {
+    let user = work.payload().user_id;
     let mut tx = work.begin().await?;
-    items::delete_of(&mut tx, work.payload().user_id).await?;
+    people::erase(&mut tx, user).await?;
+    items::delete_of(&mut tx, user).await?;
+    tx.shred();
     work.commit(tx).await
 }

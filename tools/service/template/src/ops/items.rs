@@ -8,7 +8,10 @@ use crate::{
     ctx::Ctx,
     error::Error,
     events::ItemCreated,
-    store::items::{self, ItemRow},
+    store::{
+        items::{self, ItemRow},
+        people,
+    },
 };
 
 /// Rows that one transaction deletes at most.
@@ -22,7 +25,9 @@ pub(crate) async fn create(ctx: &Ctx, actor: &Actor, name: String) -> Result<Ite
     };
     let max = ctx.config.items_max;
     let mut tx = ctx.db.begin().await?;
-    // On PostgreSQL of several at once each may be the last.
+    if !people::lock(&mut tx, actor.user_id).await? {
+        return Err(Error::Erased);
+    }
     if items::count(&mut tx, actor.user_id, max).await? >= i64::from(max) {
         return Err(Error::Full(max));
     }

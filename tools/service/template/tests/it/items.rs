@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use stoa___name__::{__Name__Config, SERVICE};
 use stoa_auth_api::events::UserErased;
 use stoa_db::db_test;
-use stoa_testkit::{TestApp, assert_problem, eventually, settings};
+use stoa_testkit::{Answer, TestApp, assert_problem, eventually, settings};
 
 const ITEMS: &str = "/api/v1/__name__/items";
 
@@ -20,6 +21,10 @@ stoa_testkit::app!(
         stoa___name__::service(env, config)
     })
 );
+
+async fn create(app: &App, token: &str, name: &str) -> Answer {
+    app.post(ITEMS).bearer(token).json(&json!({"name": name})).send().await
+}
 
 async fn names(app: &App, token: &str) -> Vec<String> {
     let page: Value = app.get(ITEMS).bearer(token).send().await.expect(200).value();
@@ -35,8 +40,7 @@ async fn an_item_is_ones_own_and_goes_with_the_person_and_with_time(app: App) {
     let (ada, bob) = (app.new_user(), app.new_user());
     let (ada_token, bob_token) = (app.token(ada, &[]), app.token(bob, &[]));
     for (token, name) in [(&ada_token, "one"), (&ada_token, "two"), (&bob_token, "three")] {
-        let made = app.post(ITEMS).bearer(token).json(&json!({"name": name})).send().await;
-        assert_eq!(made.expect(201).value()["name"], name);
+        assert_eq!(create(&app, token, name).await.expect(201).value()["name"], name);
     }
     assert_eq!(names(&app, &ada_token).await, ["two", "one"]);
     app.emit(&UserErased { user_id: ada }).await;
@@ -52,24 +56,58 @@ async fn an_item_is_ones_own_and_goes_with_the_person_and_with_time(app: App) {
 }
 
 #[db_test]
-async fn there_is_room_for_so_many_and_for_nobody_unknown(app: App) {
+async fn there_is_room_for_so_many_also_when_all_come_at_once(app: App) {
     let token = app.token(app.new_user(), &[]);
-    let make = async || app.post(ITEMS).bearer(&token).json(&json!({"name": "x"})).send().await;
-    for _ in 0..3 {
-        make().await.expect(201);
+    let answers = stream::iter(0..12).map(|_| create(&app, &token, "x"));
+    let answers: Vec<_> = answers.buffer_unordered(12).collect().await;
+    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status() == 201);
+    assert_eq!(made.len(), 3);
+    for answer in refused {
+        assert_problem(answer, 409, "__name___full", &[]);
     }
-    assert_problem(&make().await, 409, "__name___full", &[]);
-    assert_problem(&app.get(ITEMS).send().await, 401, "unauthenticated", &[]);
+    assert_eq!(names(&app, &token).await.len(), 3);
 }
 
 #[db_test]
-async fn what_is_no_name_is_refused_and_so_is_a_key_without_the_scope(app: App) {
+async fn nothing_comes_back_of_who_was_erased(app: App) {
+    for _ in 0..10 {
+        let user = app.new_user();
+        let token = app.token(user, &[]);
+        let requests = stream::iter(0..3).map(|_| create(&app, &token, "x"));
+        let erased = UserErased { user_id: user };
+        futures::join!(requests.buffer_unordered(3).count(), app.emit(&erased));
+        app.settle().await;
+        assert_problem(&create(&app, &token, "late").await, 401, "token_revoked", &[]);
+        assert!(names(&app, &token).await.is_empty());
+    }
+}
+
+#[db_test]
+async fn the_same_request_again_makes_nothing_more(app: App) {
+    let token = app.token(app.new_user(), &[]);
+    let once = || app.post(ITEMS).bearer(&token).idempotency_key("first");
+    let first = once().json(&json!({"name": "one"})).send().await.expect(201).value();
+    let again = once().json(&json!({"name": "one"})).send().await.expect(201).value();
+    assert_eq!(first, again);
+    assert_eq!(names(&app, &token).await, ["one"]);
+}
+
+#[db_test]
+async fn what_is_no_item_is_refused_and_so_are_strangers(app: App) {
     let user = app.new_user();
     let token = app.token(user, &[]);
-    for name in ["", " ", "\u{200b}", "a\u{0}b", &"x".repeat(101)] {
-        let answer = app.post(ITEMS).bearer(&token).json(&json!({"name": name})).send().await;
-        assert_problem(&answer, 422, "invalid_input", &["name"]);
+    for name in ["", " ", "\u{200b}\u{2060}", "\u{3164}", "a\u{0}b", &"x".repeat(101)] {
+        assert_problem(&create(&app, &token, name).await, 422, "invalid_input", &["name"]);
     }
+    let post = async |body: Value| app.post(ITEMS).bearer(&token).json(&body).send().await;
+    assert_problem(&post(json!({})).await, 422, "invalid_input", &["name"]);
+    let unknown = post(json!({"name": "x", "color": "red"})).await;
+    assert_problem(&unknown, 422, "invalid_input", &["color"]);
+    for (query, field) in [("cursor=x", "cursor"), ("limit=0", "limit"), ("page=1", "page")] {
+        let answer = app.get(&format!("{ITEMS}?{query}")).bearer(&token).send().await;
+        assert_problem(&answer, 422, "invalid_input", &[field]);
+    }
+    assert_problem(&app.get(ITEMS).send().await, 401, "unauthenticated", &[]);
     let key = app.api_key(user, &["__name___items.read"]);
     assert!(app.get(ITEMS).api_key(&key).send().await.expect(200).value()["items"].is_array());
     let answer = app.post(ITEMS).api_key(&key).json(&json!({"name": "x"})).send().await;
