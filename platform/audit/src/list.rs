@@ -1,10 +1,8 @@
 //! Entries as they are shown.
 
-use std::fmt::Write;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stoa_db::{Db, Error, ToValue};
+use stoa_db::{Db, Error, List};
 use stoa_kernel::{DEFAULT_LIMIT, Id, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -66,50 +64,12 @@ pub async fn list(db: &Db, filter: &Filter) -> Result<Vec<Record>, Error> {
     } else {
         filter.limit.min(MOST)
     };
-    let mut sql = format!("SELECT {COLUMNS} FROM audit");
-    let mut params: Vec<&dyn ToValue> = Vec::new();
-    condition(
-        &mut sql,
-        &mut params,
-        "actor =",
-        filter.actor.as_ref().map(|value| value as _),
-    );
-    condition(
-        &mut sql,
-        &mut params,
-        "action =",
-        filter.action.as_ref().map(|value| value as _),
-    );
-    condition(
-        &mut sql,
-        &mut params,
-        "resource_id =",
-        filter.resource_id.as_ref().map(|value| value as _),
-    );
-    condition(
-        &mut sql,
-        &mut params,
-        "id <",
-        filter.before.as_ref().map(|value| value as _),
-    );
-    params.push(&limit);
-    let _ = write!(sql, " ORDER BY id DESC LIMIT ${}", params.len());
-    let rows: Vec<Row> = db.fetch_all(&sql, &params).await?;
+    let list = List::of("audit", COLUMNS)
+        .filter_some("actor = $", filter.actor)
+        .filter_some("action = $", filter.action.as_deref())
+        .filter_some("resource_id = $", filter.resource_id);
+    let rows: Vec<Row> = list.rows(db, filter.before.as_ref(), limit).await?;
     Ok(rows.into_iter().map(Record::from).collect())
-}
-
-/// Adds `<column> <operator> $n`, if there is a value.
-fn condition<'a>(
-    sql: &mut String,
-    params: &mut Vec<&'a dyn ToValue>,
-    column: &str,
-    value: Option<&'a dyn ToValue>,
-) {
-    if let Some(value) = value {
-        let joint = if params.is_empty() { "WHERE" } else { "AND" };
-        params.push(value);
-        let _ = write!(sql, " {joint} {column} ${}", params.len());
-    }
 }
 
 impl From<Row> for Record {

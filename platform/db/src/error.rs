@@ -52,6 +52,9 @@ pub enum Error {
         /// What is wrong with it.
         message: &'static str,
     },
+    /// A cursor that a list did not give out in this order.
+    #[error("This is not a cursor of this list in this order")]
+    Cursor,
     /// A column that is missing or holds another type.
     #[error("column {column}: {message}")]
     Column {

@@ -184,10 +184,11 @@ pub async fn method_not_allowed() -> Failure {
     Failure::new(codes::METHOD_NOT_ALLOWED)
 }
 
-/// `NotFound` → `not_found`; `Conflict` and `Unique` → `conflict`; `Busy` and `TimedOut` → `unavailable` with `Retry-After`; others → `internal`.
+/// `Cursor` → `invalid_input`; `NotFound` → `not_found`; `Conflict` and `Unique` → `conflict`; `Busy` and `TimedOut` → `unavailable` with `Retry-After`; others → `internal`.
 impl From<stoa_db::Error> for Failure {
     fn from(error: stoa_db::Error) -> Self {
         match error {
+            stoa_db::Error::Cursor => Self::invalid("cursor", "invalid", error.to_string()),
             stoa_db::Error::NotFound => Self::new(codes::NOT_FOUND),
             stoa_db::Error::Conflict | stoa_db::Error::Unique => Self::new(codes::CONFLICT).cause(error),
             // A full disk is the operator's to mend, not a fault: until then only what writes is refused.

@@ -33,6 +33,11 @@ where
 }
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T> {
+    read(checked(query)?)
+}
+
+/// Names and values, of which no name comes twice.
+pub(crate) fn checked(query: &str) -> Result<Vec<(String, String)>> {
     let pairs = pairs(query)?;
     for (at, (name, value)) in pairs.iter().enumerate() {
         if name.contains('\0') || value.contains('\0') {
@@ -46,6 +51,10 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T> {
             ));
         }
     }
+    Ok(pairs)
+}
+
+pub(crate) fn read<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T> {
     let pairs = pairs.into_iter().map(|(name, value)| (name, Text(value)));
     serde_path_to_error::deserialize(MapDeserializer::new(pairs)).map_err(|error| input::refusal(&error))
 }

@@ -15,6 +15,6 @@ pub use actor::{Actor, RequestFacts};
 pub use clock::Clock;
 pub use id::{EventTag, Id, SessionId, SessionTag, UserId, UserTag};
 pub use jiff::Timestamp;
-pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
 pub use period::{Period, PeriodError};
 pub use rate::{Rate, RateError};

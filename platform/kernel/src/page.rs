@@ -10,6 +10,15 @@ pub const MAX_LIMIT: u32 = 100;
 
 const NUL: &[u8] = b"\\u0000";
 
+/// Which page of a list is wanted.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    /// `next_cursor` of the page before; none for the first page.
+    pub cursor: Option<String>,
+    /// Items at most.
+    pub limit: u32,
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Page<T> {

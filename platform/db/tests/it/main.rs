@@ -8,6 +8,7 @@ mod connections;
 mod disk;
 mod erasure;
 mod groups;
+mod lists;
 mod migrations;
 mod opening;
 mod outages;

@@ -9,7 +9,7 @@ use axum::{
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stoa_http::{Json, PageQuery, Path, Query, Upload, field_error};
+use stoa_http::{Json, PageQuery, Paged, Path, Query, Upload, field_error};
 use stoa_kernel::{Cursor, UserId};
 
 use crate::{Answer, get, request, send};
@@ -75,6 +75,7 @@ fn router() -> Router {
             "/search",
             on_get(|Query(search): Query<Search>| async { Json(search) }),
         )
+        .route("/filtered", on_get(filtered))
         .route("/pages", on_get(pages))
         .route(
             "/users/{id}",
@@ -89,6 +90,19 @@ fn router() -> Router {
             post(|upload: Upload| async move { Json((upload.media_type, upload.bytes.len())) }),
         )
         .layer(DefaultBodyLimit::max(1000))
+}
+
+#[derive(Debug, Deserialize, garde::Validate)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    #[garde(inner(length(max = 3)))]
+    q: Option<String>,
+    #[garde(skip)]
+    big: Option<bool>,
+}
+
+async fn filtered(Paged { filter, page }: Paged<Filter>) -> Json<Value> {
+    Json(json!([filter.q, filter.big, page.cursor, page.limit]))
 }
 
 async fn pages(Query(page): Query<PageQuery>) -> stoa_http::Result<Json<(u32, Option<i64>)>> {
@@ -368,6 +382,35 @@ async fn pages_are_bounded_and_cursors_checked() {
             "cursor"
         );
     }
+}
+
+#[tokio::test]
+async fn a_list_has_its_filters_beside_the_page() {
+    let query = async |query: &str| get(&router(), &format!("/filtered?{query}")).await;
+    assert_eq!(query("").await.body, json!([null, null, null, 20]));
+    assert_eq!(
+        query("cursor=abc&big=true&limit=7&q=x").await.body,
+        json!(["x", true, "abc", 7])
+    );
+    for (text, field, code) in [
+        ("p=1", "p", "unknown_field"),
+        ("limit=1&limit=2", "limit", "duplicate_field"),
+        ("limit=many", "limit", "wrong_type"),
+        ("big=2", "big", "wrong_type"),
+        ("q=a%00b", "q", "invalid"),
+    ] {
+        let answer = query(text).await;
+        let (found, of_kind, _) = wrong(&answer);
+        assert_eq!((found, of_kind), (field, code), "{text}");
+    }
+    let both = query("limit=0&q=long").await.body;
+    let fields: Vec<_> = both["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| &error["field"])
+        .collect();
+    assert_eq!(fields, ["q", "limit"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! One's own activity log.
 
 use axum::extract::State;
-use stoa_http::{Actor, Json, PageQuery, Query, Result};
+use stoa_http::{Actor, Json, Paged, Result};
 use stoa_kernel::Page;
 
 use super::scopes::ActivityRead;
@@ -12,16 +12,14 @@ use crate::{ctx::Ctx, store, view::Activity};
 /// Your own changes, and who looked at your profile and when.
 #[utoipa::path(
     get, path = "/api/v1/users/me/activity", tags = ["users"], operation_id = "users_list_activity",
-    params(PageQuery),
+    params(Paged),
     responses((status = 200, description = "A page of your activity", body = Page<Activity>))
 )]
 pub(super) async fn list(
     actor: Actor<ActivityRead>,
     State(ctx): State<Ctx>,
-    Query(page): Query<PageQuery>,
+    Paged { page, .. }: Paged,
 ) -> Result<Json<Page<Activity>>> {
-    let rows = store::activity::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
-    Ok(Json(
-        Page::cut(rows, page.limit(), |row| row.id).map(Activity::from),
-    ))
+    let entries = store::activity::list(&ctx.db, actor.user_id, &page).await?;
+    Ok(Json(entries.map(Activity::from)))
 }

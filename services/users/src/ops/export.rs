@@ -124,7 +124,7 @@ impl Writing {
     }
 
     async fn activity(&mut self, before: Option<ActivityId>) -> Result<Bytes, Error> {
-        let rows = store::activity::list(&self.ctx.db, self.user, before, BATCH).await?;
+        let rows = store::activity::before(&self.ctx.db, self.user, before, BATCH).await?;
         let last = rows.last().map(|row| row.id);
         let mut piece = Vec::new();
         for (at, row) in rows.into_iter().enumerate() {

@@ -3,17 +3,13 @@
 use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
-use stoa_kernel::{Actor, Principal, Resource, UserId};
+use stoa_kernel::{Actor, Page, PageRequest, Principal, Resource, UserId};
 
 use super::profile;
 use crate::{
     ctx::Ctx,
     error::Error,
-    store::{
-        self,
-        profiles::ProfileRow,
-        search::{Filter, Listed, Order, Position},
-    },
+    store::{self, profiles::ProfileRow, search::Filter},
 };
 
 /// Permission to read everybody's profile.
@@ -46,26 +42,18 @@ pub(crate) async fn read(ctx: &Ctx, actor: &Actor, user: UserId) -> Result<Profi
     Ok(row)
 }
 
-/// One row more than `limit`, if there are so many. None when the position is not one of this list.
+/// A page of profiles. That the caller sees these people is written down before: for each of them, and once for the page.
 pub(crate) async fn list(
     ctx: &Ctx,
-    filter: &Filter,
-    order: Order,
-    after: Option<&Position>,
-    limit: u32,
-) -> Result<Option<Vec<Listed>>, Error> {
-    Ok(store::search::list(&ctx.db, filter, order, after, limit + 1).await?)
-}
-
-/// Writes down that the caller is about to see these people: for each of them, and once for the page.
-pub(crate) async fn note_page(
-    ctx: &Ctx,
     actor: &Actor,
-    seen: impl Iterator<Item = UserId>,
-) -> Result<(), Error> {
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<ProfileRow>, Error> {
+    let found = store::search::list(&ctx.db, filter, page).await?;
+    let seen = found.items.iter().map(|row| row.user_id);
     let others: Vec<UserId> = seen.filter(|user| *user != actor.user_id).collect();
     if others.is_empty() {
-        return Ok(());
+        return Ok(found);
     }
     let mut tx = ctx.db.begin().await?;
     for user in &others {
@@ -74,7 +62,7 @@ pub(crate) async fn note_page(
     tx.audit(&Entry::by(actor, "profile.list", PROFILE, None).detail(json!({ "user_ids": others })))
         .await?;
     tx.commit().await?;
-    Ok(())
+    Ok(found)
 }
 
 async fn note_read(tx: &mut Tx, actor: &Actor, user: UserId) -> Result<(), Error> {

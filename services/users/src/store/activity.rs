@@ -1,7 +1,7 @@
 //! The activity log.
 
-use stoa_db::{Db, Error, FromRow, Json, Tx};
-use stoa_kernel::{Id, Timestamp, UserId};
+use stoa_db::{Db, Error, FromRow, Json, List, Tx};
+use stoa_kernel::{Id, Page, PageRequest, Timestamp, UserId};
 
 /// Label of an entry's id.
 pub(crate) enum ActivityTag {}
@@ -33,17 +33,23 @@ pub(crate) async fn insert(
         .map(drop)
 }
 
+/// Entries of the person, newest first.
+pub(crate) async fn list(db: &Db, user: UserId, page: &PageRequest) -> Result<Page<ActivityRow>, Error> {
+    of(user).page(db, page, |row: &ActivityRow| row.id).await
+}
+
 /// At most `limit` entries of the person before `before`, newest first.
-pub(crate) async fn list(
+pub(crate) async fn before(
     db: &Db,
     user: UserId,
     before: Option<ActivityId>,
     limit: u32,
 ) -> Result<Vec<ActivityRow>, Error> {
-    let before = before.unwrap_or(Id::from_uuid(uuid::Uuid::max()));
-    let sql = "SELECT id, action, actor_id, detail, created_at FROM activity WHERE user_id = $1 AND id < $2 \
-               ORDER BY id DESC LIMIT $3";
-    db.fetch_all(sql, &[&user, &before, &limit]).await
+    of(user).rows(db, before.as_ref(), limit).await
+}
+
+fn of(user: UserId) -> List<'static> {
+    List::of("activity", "id, action, actor_id, detail, created_at").filter("user_id = $", user)
 }
 
 /// Deletes at most `limit` entries of before `time`; returns how many.

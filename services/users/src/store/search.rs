@@ -1,47 +1,61 @@
 //! Profiles, by the page.
 
-use serde::{Deserialize, Serialize};
-use stoa_db::{Db, Error, FromRow, Row, ToValue};
-use stoa_kernel::{Timestamp, text::folded};
-use uuid::Uuid;
+use garde::Validate;
+use serde::Deserialize;
+use stoa_db::{Db, Direction, Error, FromRow, List, OrderedText, Row, containing};
+use stoa_kernel::{Page, PageRequest, Timestamp, text::folded};
+use utoipa::{IntoParams, ToSchema};
 
 use super::profiles::ProfileRow;
 
-/// Orders that a list can be asked for in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Order {
+/// Order of the list; `-` is descending.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+pub(crate) enum Sort {
     #[default]
+    #[serde(rename = "-created_at")]
     NewestFirst,
+    #[serde(rename = "created_at")]
     OldestFirst,
+    /// By "last first" in lower case, character by character.
+    #[serde(rename = "name")]
     ByName,
+    #[serde(rename = "-name")]
     ByNameReversed,
 }
 
-/// Where a page ended: the last row's key in the list's order, and its id, for keys can be alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Position {
-    /// Microseconds since 1970.
-    #[serde(rename = "t")]
-    Time(i64, Uuid),
-    #[serde(rename = "n")]
-    Name(String, Uuid),
-}
-
-/// What a list is to hold.
-#[derive(Clone, Debug, Default)]
+/// What the list is to hold.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
-    /// Part of the name, in any case.
-    pub(crate) q: Option<String>,
-    pub(crate) created_after: Option<Timestamp>,
-    pub(crate) created_before: Option<Timestamp>,
-    pub(crate) has_avatar: Option<bool>,
+    /// Part of "first last", in any case. `%` and `_` stand for themselves.
+    #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
+    q: Option<String>,
+    /// Only profiles made after this time.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "stoa_http::time::optional")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_after: Option<Timestamp>,
+    /// Only profiles made before this time.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "stoa_http::time::optional")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_before: Option<Timestamp>,
+    /// Only profiles with, or without, a picture.
+    #[garde(skip)]
+    has_avatar: Option<bool>,
+    /// Order of the list; `-created_at` if absent.
+    #[garde(skip)]
+    #[serde(default)]
+    #[param(inline, required = false)]
+    sort: Sort,
 }
 
 /// A profile and the key that it is ordered by name under.
-#[derive(Clone, Debug)]
-pub(crate) struct Listed {
-    pub(crate) profile: ProfileRow,
-    name_key: Vec<u8>,
+struct Listed {
+    profile: ProfileRow,
+    name_key: OrderedText,
 }
 
 impl FromRow for Listed {
@@ -53,127 +67,42 @@ impl FromRow for Listed {
     }
 }
 
-impl Listed {
-    /// Where a page in this order ends that this row is the last of.
-    pub(crate) fn position(&self, order: Order) -> Position {
-        let id = self.profile.id.uuid();
-        match order {
-            Order::NewestFirst | Order::OldestFirst => {
-                Position::Time(self.profile.created_at.as_microsecond(), id)
-            }
-            Order::ByName | Order::ByNameReversed => {
-                Position::Name(String::from_utf8_lossy(&self.name_key).into_owned(), id)
-            }
-        }
+/// A page of profiles.
+pub(crate) async fn list(db: &Db, filter: &Filter, page: &PageRequest) -> Result<Page<ProfileRow>, Error> {
+    let q = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty());
+    let mut list = List::of(
+        "profiles",
+        "id, user_id, first_name, last_name, bio, avatar, version, created_at, updated_at, registered, name_key",
+    )
+    .filter_some(r"search_text LIKE $ ESCAPE '\'", q.map(|q| containing(&folded(q))))
+    .filter_some("created_at > $", filter.created_after)
+    .filter_some("created_at < $", filter.created_before);
+    if let Some(has_avatar) = filter.has_avatar {
+        list = list.and(if has_avatar {
+            "avatar IS NOT NULL"
+        } else {
+            "avatar IS NULL"
+        });
     }
-}
-
-/// The statement and its parameters, grown together. Only our own text goes into the statement.
-struct Query<'a> {
-    sql: String,
-    params: Vec<Box<dyn ToValue + Send + 'a>>,
-}
-
-impl<'a> Query<'a> {
-    fn param(&mut self, value: impl ToValue + Send + 'a) -> String {
-        self.params.push(Box::new(value));
-        format!("${}", self.params.len())
-    }
-
-    fn and(&mut self, condition: &str) {
-        self.sql.push_str(" AND ");
-        self.sql.push_str(condition);
-    }
-}
-
-/// At most `limit` profiles after `after`. None when the position is of a list in another order, or of no time there is.
-pub(crate) async fn list(
-    db: &Db,
-    filter: &Filter,
-    order: Order,
-    after: Option<&Position>,
-    limit: u32,
-) -> Result<Option<Vec<Listed>>, Error> {
-    let (column, direction, beyond) = match order {
-        Order::NewestFirst => ("created_at", "DESC", "<"),
-        Order::OldestFirst => ("created_at", "ASC", ">"),
-        Order::ByName => ("name_key", "ASC", ">"),
-        Order::ByNameReversed => ("name_key", "DESC", "<"),
+    let direction = match filter.sort {
+        Sort::NewestFirst | Sort::ByNameReversed => Direction::Descending,
+        Sort::OldestFirst | Sort::ByName => Direction::Ascending,
     };
-    let mut query = filtered(filter);
-    if let Some(position) = after {
-        let (key, id) = match (position, column) {
-            (Position::Time(micros, id), "created_at") => {
-                let Ok(time) = Timestamp::from_microsecond(*micros) else {
-                    return Ok(None);
-                };
-                (query.param(time), *id)
-            }
-            (Position::Name(name, id), "name_key") => (query.param(name.as_bytes()), *id),
-            _ => return Ok(None),
-        };
-        let id = query.param(id);
-        query.and(&format!("({column}, id) {beyond} ({key}, {id})"));
-    }
-    let limit = query.param(limit);
-    query.sql.push_str(&format!(
-        " ORDER BY {column} {direction}, id {direction} LIMIT {limit}"
-    ));
-    let params: Vec<&dyn ToValue> = query
-        .params
-        .iter()
-        .map(|param| &**param as &dyn ToValue)
-        .collect();
-    db.fetch_all(&query.sql, &params).await.map(Some)
-}
-
-fn filtered(filter: &Filter) -> Query<'_> {
-    let sql = "SELECT id, user_id, first_name, last_name, bio, avatar, version, created_at, updated_at, registered, name_key \
-               FROM profiles WHERE 1 = 1";
-    let mut query = Query {
-        sql: sql.to_owned(),
-        params: Vec::new(),
-    };
-    if let Some(part) = &filter.q {
-        let pattern = query.param(containing(part));
-        query.and(&format!("search_text LIKE {pattern} ESCAPE '\\'"));
-    }
-    if let Some(time) = filter.created_after {
-        let time = query.param(time);
-        query.and(&format!("created_at > {time}"));
-    }
-    if let Some(time) = filter.created_before {
-        let time = query.param(time);
-        query.and(&format!("created_at < {time}"));
-    }
-    match filter.has_avatar {
-        Some(true) => query.and("avatar IS NOT NULL"),
-        Some(false) => query.and("avatar IS NULL"),
-        None => {}
-    }
-    query
-}
-
-/// A pattern for texts that hold `part`, in which nothing of `part` means anything but itself.
-fn containing(part: &str) -> String {
-    let mut pattern = String::with_capacity(part.len() + 2);
-    pattern.push('%');
-    for c in folded(part).chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
+    let by_time = |row: &Listed| (row.profile.created_at, row.profile.id);
+    let by_name = |row: &Listed| (row.name_key.clone(), row.profile.id);
+    let page = match filter.sort {
+        Sort::NewestFirst | Sort::OldestFirst => {
+            let list = list
+                .order(&["created_at", "id"], direction)
+                .by_index("profiles_by_time");
+            list.page(db, page, by_time).await?
         }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_stand_for_themselves() {
-        assert_eq!(containing(r"50%_\É"), r"%50\%\_\\é%");
-    }
+        Sort::ByName | Sort::ByNameReversed => {
+            let list = list
+                .order(&["name_key", "id"], direction)
+                .by_index("profiles_by_name");
+            list.page(db, page, by_name).await?
+        }
+    };
+    Ok(page.map(|row| row.profile))
 }

@@ -34,6 +34,20 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
                 .expect(200);
         }
     }
+    let token = app.token(ada, &["users.read"]);
+    let time = app.clock().now();
+    for sort in ["created_at", "-created_at", "name", "-name"] {
+        for filter in [
+            "",
+            "&has_avatar=false",
+            &format!("&created_before={time}&created_after=2000-01-01T00:00:00Z"),
+        ] {
+            let path = format!("/api/v1/users?limit=1&sort={sort}{filter}");
+            let page = app.get(&path).bearer(&token).send().await.expect(200).value();
+            let next = format!("{path}&cursor={}", page["next_cursor"].as_str().unwrap());
+            app.get(&next).bearer(&token).send().await.expect(200);
+        }
+    }
     app.emit(&UserErased { user_id: bob }).await;
     app.settle().await;
     assert!(statements.count() > 20);

@@ -4,7 +4,7 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Json, PageQuery, Query, Result, is_line, scope};
+use stoa_http::{Actor, Json, Paged, Result, is_line, scope};
 use stoa_kernel::{Page, Timestamp, text};
 use utoipa::ToSchema;
 
@@ -49,18 +49,16 @@ impl From<ItemRow> for __Name__Item {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/__name__/items", tags = ["__name__"], operation_id = "__name___list_items",
-    params(PageQuery),
+    params(Paged),
     responses((status = 200, description = "A page of items", body = Page<__Name__Item>))
 )]
 pub(super) async fn list(
     actor: Actor<ItemsRead>,
     State(ctx): State<Ctx>,
-    Query(page): Query<PageQuery>,
+    Paged { page, .. }: Paged,
 ) -> Result<Json<Page<__Name__Item>>> {
-    let rows = store::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
-    Ok(Json(
-        Page::cut(rows, page.limit(), |row| row.id).map(__Name__Item::from),
-    ))
+    let items = store::list(&ctx.db, actor.user_id, &page).await?;
+    Ok(Json(items.map(__Name__Item::from)))
 }
 
 /// What an item is to be.

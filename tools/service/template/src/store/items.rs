@@ -1,7 +1,7 @@
 //! Items.
 
-use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{Timestamp, UserId};
+use stoa_db::{Db, Error, FromRow, List, Tx};
+use stoa_kernel::{Page, PageRequest, Timestamp, UserId};
 
 use crate::events::ItemId;
 
@@ -13,16 +13,12 @@ pub(crate) struct ItemRow {
     pub(crate) created_at: Timestamp,
 }
 
-/// Those of the person, newest first, from before `after` on.
-pub(crate) async fn list(
-    db: &Db,
-    user: UserId,
-    after: Option<ItemId>,
-    limit: u32,
-) -> Result<Vec<ItemRow>, Error> {
-    let after = after.unwrap_or(ItemId::from_uuid(uuid::Uuid::max()));
-    let sql = "SELECT id, name, created_at FROM items WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-    db.fetch_all(sql, &[&user, &after, &limit]).await
+/// Those of the person, newest first.
+pub(crate) async fn list(db: &Db, user: UserId, page: &PageRequest) -> Result<Page<ItemRow>, Error> {
+    List::of("items", "id, name, created_at")
+        .filter("user_id = $", user)
+        .page(db, page, |row: &ItemRow| row.id)
+        .await
 }
 
 /// How many the person has, counted up to `most`.
