@@ -40,6 +40,10 @@ crash: ## Break things under load, check that nothing is lost or doubled (ROUNDS
 bench: ## Measure side by side with wrk; writes docs/benchmarks.md
 	tools/bench.sh
 
+.PHONY: timings
+timings: ## Measure what each crate costs a build from nothing; writes docs/build-times.md
+	tools/timings.py
+
 .PHONY: service
 service: ## Write a new service that runs and passes its tests (NAME=vendors)
 	tools/service.py "$(NAME)" $(ARGS)

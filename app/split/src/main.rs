@@ -1,9 +1,13 @@
 //! `make split`.
 
-use std::{path::PathBuf, process::ExitCode, sync::mpsc};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use stoa_split::{BusKind, ObjectsKind, Plan, Split};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 /// Start the split shape on this machine, print its map, and stop it on Ctrl-C
 ///
@@ -45,13 +49,13 @@ fn main() -> ExitCode {
         }
     }));
     let arguments = Arguments::parse();
-    let (stop, stopped) = mpsc::channel();
-    if let Err(error) = ctrlc::set_handler(move || {
-        let _ = stop.send(());
-    }) {
-        say(&format!("stoa-split: Ctrl-C cannot be caught: {error}"));
-        return ExitCode::FAILURE;
-    }
+    let stop = match StopSignal::new() {
+        Ok(stop) => stop,
+        Err(error) => {
+            say(&format!("stoa-split: Ctrl-C cannot be caught: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let split = Split::start(Plan {
         stoa: arguments.stoa,
         bus: arguments.bus,
@@ -64,13 +68,39 @@ fn main() -> ExitCode {
         environment: Vec::new(),
     });
     say(&split.map());
-    let _ = stopped.recv();
+    stop.wait();
     say("stopping");
     split.stop();
     ExitCode::SUCCESS
 }
 
+/// Ctrl-C or SIGTERM, also one that came before it was waited for.
+struct StopSignal {
+    runtime: Runtime,
+    signals: [Signal; 2],
+}
+
+impl StopSignal {
+    fn new() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        drop(entered);
+        Ok(Self { runtime, signals })
+    }
+
+    fn wait(self) {
+        let [mut interrupt, mut terminate] = self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    }
+}
+
 fn say(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,7 +1,7 @@
 //! What the tree promises: which way dependencies run, how long a file may be, where SQL may stand.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -95,6 +95,41 @@ fn dependencies_run_one_way() {
     }
     assert!(levels.len() > 15, "only {} crates were found", levels.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a release build of the packages compiles, as cargo tree writes it: each crate with its features.
+fn compiled(packages: &[&str]) -> BTreeSet<String> {
+    let selected = packages.iter().flat_map(|name| ["--package", name]);
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ])
+        .args(["--no-dedupe", "--format", "{p} {f}"])
+        .args(selected)
+        .current_dir(root())
+        .output()
+        .expect("cargo tree runs");
+    let listed = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    listed.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_make_run_has_compiled_make_split_does_not_compile_again() {
+    let run = compiled(&["stoa"]);
+    let split = compiled(&["stoa", "stoa-split"]);
+    assert!(run.len() > 100, "{run:?}");
+    let again: Vec<_> = run.difference(&split).collect();
+    assert!(
+        again.is_empty(),
+        "with stoa-split these have other features: {again:?}"
+    );
 }
 
 #[test]
