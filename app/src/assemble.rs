@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::{Router, middleware::from_fn_with_state};
 use stoa_auth_api::KeyClient;
 use stoa_config::Settings;
-use stoa_gateway::{Draining, Edge, EdgeParts, GatewayConfig, PagesParts, RemoteRoutes, Upstreams};
+use stoa_edge::{Draining, Edge, EdgeConfig, EdgeParts, PagesParts};
+use stoa_gateway::{GatewayConfig, RemoteRoutes, Upstreams};
 use stoa_http::{OwnWrites, read_own_writes};
 use stoa_telemetry::{Telemetry, TelemetryConfig};
 use utoipa::{
@@ -30,11 +31,12 @@ pub(crate) fn edge(
     telemetry: &Telemetry,
     outside: &Outside,
 ) -> Result<Edge, Error> {
-    let config: GatewayConfig = settings.section("gateway")?;
     let metrics = telemetry.metrics();
     let is_gateway = roles.has(Role::GATEWAY);
     let upstreams = is_gateway
-        .then(|| Upstreams::new(&config, outside.peers.as_ref()))
+        .then(|| settings.section::<GatewayConfig>("gateway"))
+        .transpose()?
+        .map(|config| Upstreams::new(&config, outside.peers.as_ref()))
         .transpose()?;
     let mut checks = health::checks(platform, mounted);
     if !roles.has(Role::AUTH) {
@@ -61,8 +63,10 @@ pub(crate) fn edge(
         router = router.layer(from_fn_with_state(writes, read_own_writes));
     }
     let trace_ratio = settings.section::<TelemetryConfig>("telemetry")?.trace_ratio;
+    let remote = others.into_iter().map(elsewhere).collect();
+    let forwarded = upstreams.as_ref().map(|upstreams| upstreams.routes(remote));
     Ok(Edge::new(EdgeParts {
-        config,
+        config: settings.section("gateway")?,
         router,
         openapi,
         unlisted,
@@ -73,8 +77,8 @@ pub(crate) fn edge(
         access_log: Some(outside.access_log.clone()),
         traces: telemetry.traces().then_some(trace_ratio),
         public_url: platform.public_url.clone(),
-        upstreams,
-        remote: others.into_iter().map(elsewhere).collect(),
+        forwarded: forwarded.unwrap_or_default(),
+        tunnels: upstreams.map(|upstreams| upstreams.tunnels()).unwrap_or_default(),
         behind_gateway: !is_gateway,
         draining: outside.draining.clone(),
     }))
@@ -91,7 +95,7 @@ fn elsewhere(role: Role) -> RemoteRoutes {
 
 /// What the gateway's own pages are made of, without anything that runs.
 pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesParts, Error> {
-    let gateway: GatewayConfig = settings.section("gateway")?;
+    let edge: EdgeConfig = settings.section("gateway")?;
     Ok(PagesParts {
         version: env!("CARGO_PKG_VERSION"),
         public_url: platform.public_url.clone(),
@@ -99,14 +103,14 @@ pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesPar
         checks: Vec::new(),
         codes: Role::all().flat_map(|role| role.codes).copied().collect(),
         metrics: Arc::new(String::new),
-        metrics_from: gateway.metrics_from,
+        metrics_from: edge.metrics_from,
         draining: Draining::default(),
     })
 }
 
 /// All endpoints, taken from the services and merged, and the description of them and of those of the `others`.
 pub(crate) fn routes(parts: PagesParts, mounted: &mut [Mounted], others: &[Role]) -> (Router, OpenApi) {
-    let mut all = stoa_gateway::pages(parts);
+    let mut all = stoa_edge::pages(parts);
     for one in mounted {
         all = all.merge(std::mem::take(&mut one.service.router));
     }

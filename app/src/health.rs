@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stoa_audit::Suspension;
 use stoa_auth_api::TrustFeed;
-use stoa_gateway::{Detail, HealthCheck};
+use stoa_edge::{Detail, HealthCheck};
 
 use crate::mount::{Mounted, Platform};
 

@@ -6,8 +6,8 @@ use stoa_audit::{Sealer, Sealing, Suspension};
 use stoa_auth_api::TrustFeed;
 use stoa_config::{ConfigError, Settings};
 use stoa_db::Engine;
+use stoa_edge::{Draining, EdgeConfig, ServerLimits, ServerOptions};
 use stoa_events::{Isolation, Registered, Worker, WorkerOptions};
-use stoa_gateway::{Draining, GatewayConfig, ServerLimits, ServerOptions};
 use stoa_mail::DevMailbox;
 use stoa_telemetry::{AccessLog, TelemetryConfig, max_open_files};
 use stoa_tls::Mutual;
@@ -88,14 +88,14 @@ where
         data_dir.path(),
         &admin,
     );
-    let config: GatewayConfig = settings.section("gateway")?;
+    let config: EdgeConfig = settings.section("gateway")?;
     let options = ServerOptions {
         limits: ServerLimits::new(&config, max_open_files(), roles.passes_on()),
         tls: tls.start(&platform.public_url, &stop),
         // A gateway by itself runs nothing that holds a thread up.
         threads: if mounted.is_empty() { processors() } else { 0 },
     };
-    stoa_gateway::serve_with(listener, edge, stop, grace, options).await;
+    stoa_edge::serve_with(listener, edge, stop, grace, options).await;
     if let Some(calls) = calls {
         // Calls have deadlines of seconds; what is left after the grace is cut off.
         let _ = tokio::time::timeout(grace, calls).await;
@@ -117,6 +117,7 @@ fn describe_metrics() {
         stoa_audit::METRICS,
         stoa_cache::METRICS,
         stoa_db::METRICS,
+        stoa_edge::METRICS,
         stoa_events::METRICS,
         stoa_tls::METRICS,
     ];

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use stoa_acme::{Acme, Challenge};
-use stoa_gateway::Answers;
+use stoa_edge::Answers;
 use stoa_kernel::Clock;
 use stoa_tls::{Acceptor, Certificates, Handshakes, Mutual, Source};
 use tokio::net::TcpListener;
@@ -153,7 +153,7 @@ impl Tls {
     pub(crate) fn start(self, public_url: &str, stop: &CancellationToken) -> Option<Acceptor> {
         if let Some(listener) = self.redirect {
             let port = https_port(public_url);
-            tokio::spawn(stoa_gateway::redirect(listener, port, self.answers, stop.clone()));
+            tokio::spawn(stoa_edge::redirect(listener, port, self.answers, stop.clone()));
         }
         if let Some(acme) = self.acme {
             tokio::spawn(acme.run(stop.clone()));

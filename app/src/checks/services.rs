@@ -3,7 +3,8 @@
 use axum::http::Method;
 use stoa_auth::{AuthConfig, SameSite};
 use stoa_config::Settings;
-use stoa_gateway::{GatewayConfig, RouteRate};
+use stoa_edge::{EdgeConfig, RouteRate};
+use stoa_gateway::GatewayConfig;
 use stoa_rpc::RpcConfig;
 use utoipa::openapi::PathItem;
 
@@ -17,11 +18,14 @@ use crate::{
 
 pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems) {
     problems.take(settings.section::<EventsConfig>("events"));
+    if let Some(edge) = problems.take(settings.section::<EdgeConfig>("gateway")) {
+        problems.take(edge.check());
+        limited_routes(&edge, problems);
+    }
     if let Some(gateway) = problems.take(settings.section::<GatewayConfig>("gateway")) {
         let rpc = settings.section::<RpcConfig>("rpc").ok();
         let peers = rpc.and_then(|config| config.tls_files().ok().flatten());
         problems.take(gateway.check(peers.is_some()));
-        limited_routes(&gateway, problems);
         problems.take(mount::neighbours(settings, roles));
     }
     for role in Role::with_database() {
@@ -37,14 +41,14 @@ pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems)
 }
 
 /// A limit on a route that no service has never counts anything.
-fn limited_routes(gateway: &GatewayConfig, problems: &mut Problems) {
+fn limited_routes(edge: &EdgeConfig, problems: &mut Problems) {
     let mut known = matchit::Router::new();
     for (path, item) in Role::all().flat_map(|role| (role.openapi)().paths.paths) {
         // Two services with one path would have been found by their tests.
         let _ = known.insert(path, item);
     }
     let of_services = |limit: &&RouteRate| limit.path.starts_with("/api/");
-    for limit in gateway.rate_limit.per_route.iter().filter(of_services) {
+    for limit in edge.rate_limit.per_route.iter().filter(of_services) {
         let served = known
             .at(&limit.path)
             .is_ok_and(|found| has(found.value, &limit.method));

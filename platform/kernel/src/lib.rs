@@ -2,6 +2,7 @@
 
 mod access;
 mod actor;
+mod as_text;
 mod clock;
 mod id;
 mod page;

@@ -1,42 +1,23 @@
-//! The edge of the public listener: limits, tokens, errors, logs, and the pages that belong to no service.
+//! The gateway: passes requests on to the services that run in other processes, and watches over those processes.
 //!
-//! [`pages`] gives the gateway's own endpoints, to be merged with those of the services. [`Edge`] wraps the merged
-//! router in one layer that does everything a request needs on its way in and out. [`serve`] runs it on a listener.
+//! Everything else that happens to a request before it reaches a service is done by the edge, which every process has.
 
 mod codes;
 mod config;
-mod draining;
-mod edge;
-mod pages;
-mod server;
-mod threads;
 mod upstream;
 
-pub use codes::{
-    BODY_TOO_SLOW, CODES, ORIGIN_NOT_ALLOWED, REFUSED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, URI_TOO_LONG,
-};
-pub use config::{CorsConfig, GatewayConfig, Network, Origin, RateLimitConfig, RouteRate};
-pub use draining::Draining;
-pub use edge::{AsIs, Edge, EdgeParts, RemoteRoutes};
-pub use pages::{Detail, HealthCheck, MetricsRead, PagesParts, pages};
-pub use server::{Answers, ServerLimits, ServerOptions, redirect, serve, serve_with};
+pub use codes::{UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE};
+pub use config::GatewayConfig;
 use stoa_service::Descriptor;
-pub use upstream::{GrpcUpstream, UpstreamConfig, UpstreamUrl, Upstreams};
+pub use upstream::{GrpcUpstream, RemoteRoutes, UpstreamConfig, UpstreamUrl, Upstreams};
 
-/// The service. Where it runs it is the edge around all others.
+/// The service. Where it runs, requests for all others come in.
 pub const SERVICE: Descriptor = Descriptor {
     about: "the edge: limits, tokens, routing, health, metrics and the pages of the API",
     defaults: include_str!("../defaults.toml"),
     port: 3000,
+    codes: codes::CODES,
     metrics: &[
-        (
-            "http_request_duration_seconds",
-            "Time from a request to the head of its answer, by route, method and class of status.",
-        ),
-        (
-            "http_requests_in_flight",
-            "Requests that have not been answered yet.",
-        ),
         (
             "stoa_upstream_requests_total",
             "Requests to a replica of another process, by how they ended.",

@@ -158,7 +158,7 @@ impl fmt::Display for GrpcUpstream {
     }
 }
 
-crate::config::as_text!(UpstreamUrl, GrpcUpstream);
+stoa_kernel::as_text!(UpstreamUrl, GrpcUpstream);
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::Body as _;
+use stoa_edge::{Arrival, AsIs, Held};
 use stoa_http::{Failure, RequestInfo, Result, codes};
 use stoa_kernel::random;
 
@@ -19,21 +20,16 @@ use super::{
     replica::Replica,
     service::Service,
 };
-use crate::{
-    AsIs,
-    codes::{UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE},
-    edge::Arrival,
-    server::Held,
-};
+use crate::codes::{UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE};
 
 /// Larger bodies are not kept for another try.
-pub(crate) const KEPT: u64 = 64 * 1024;
+pub(super) const KEPT: u64 = 64 * 1024;
 /// Before the same replica is tried again, about so long is waited.
 const PAUSE: f64 = 0.05;
 
 impl Service {
     /// Passes a request on, and its answer back. Given up by its caller at `deadline`.
-    pub(crate) async fn forward(
+    pub(super) async fn pass_on(
         &self,
         mut request: Request<Body>,
         info: &RequestInfo,

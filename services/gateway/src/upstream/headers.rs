@@ -1,16 +1,15 @@
 //! What of a head is passed on, and what is added to it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Uri, Version, header,
     request::Parts,
     uri::{Authority, PathAndQuery, Scheme},
 };
+use stoa_edge::REQUEST_TIMEOUT;
 use stoa_http::{Failure, RequestInfo, Result, codes, names};
 
-/// How many milliseconds the gateway will still wait for an answer.
-const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -66,12 +65,6 @@ const END_TO_END_FAMILIES: [&str; 7] = [
 /// Headers that are added at most.
 const ADDED: usize = 6;
 
-/// How long whoever passed the request on still waits, if it says so.
-pub(crate) fn patience(headers: &HeaderMap) -> Option<Duration> {
-    let millis = headers.get(TIMEOUT)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_millis(millis))
-}
-
 /// Makes the head of a caller's request that of one to an upstream. True if it asks for a WebSocket.
 ///
 /// # Errors
@@ -111,7 +104,7 @@ pub(super) fn to_upstream(parts: &mut Parts, info: &RequestInfo, deadline: Insta
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     let left = deadline.saturating_duration_since(Instant::now());
     headers.insert(
-        TIMEOUT,
+        REQUEST_TIMEOUT,
         HeaderValue::from(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
     );
     set(headers, FORWARDED_FOR, &info.address.to_string());

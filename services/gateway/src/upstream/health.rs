@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Upstreams, service::Service};
-use crate::{Detail, HealthCheck};
+use stoa_edge::{Detail, HealthCheck};
 
 impl Upstreams {
     /// One check for each service, and one for all of them.

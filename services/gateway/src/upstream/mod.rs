@@ -7,7 +7,7 @@ mod config;
 mod connector;
 mod forward;
 mod frames;
-pub(crate) mod headers;
+mod headers;
 mod health;
 mod latency;
 mod maintain;
@@ -19,17 +19,28 @@ mod service;
 mod tunnel;
 mod wire;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-pub use self::config::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
-use self::{config::UpstreamConfig as Settings, tunnel::Tunnels};
-pub(crate) use self::{
-    forward::{KEPT, too_late},
-    service::Service,
-};
+use axum::{extract::Request, response::Response};
+use futures::future::{BoxFuture, ready};
+use http::{HeaderValue, header};
+use stoa_edge::{Forward, ForwardedRoutes, Tunnels};
+use stoa_http::{Failure, RequestInfo, Result};
 use stoa_tls::Mutual;
 
-use crate::GatewayConfig;
+use self::config::UpstreamConfig as Settings;
+pub use self::config::{GrpcUpstream, UpstreamConfig, UpstreamUrl};
+use self::service::Service;
+use crate::{GatewayConfig, codes::UPSTREAM_UNAVAILABLE};
+
+/// The routes of a service that does not run in this process.
+#[derive(Clone, Debug)]
+pub struct RemoteRoutes {
+    /// Its name, as in `gateway.upstreams`.
+    pub service: &'static str,
+    /// Its paths as the API description writes them, or for those that it does not list as axum does.
+    pub paths: Vec<String>,
+}
 
 /// The services that run in other processes, as the settings tell. Cheap to clone.
 #[derive(Clone)]
@@ -81,16 +92,76 @@ impl Upstreams {
         })
     }
 
-    pub(crate) fn service(&self, name: &str) -> Option<&Arc<Service>> {
-        self.services.get(name)
+    /// Where the requests for these services go, and those for public gRPC services.
+    #[must_use]
+    pub fn routes(&self, remote: Vec<RemoteRoutes>) -> Vec<ForwardedRoutes> {
+        let named = remote.into_iter().map(|remote| {
+            let to: Arc<dyn Forward> = match self.services.get(remote.service) {
+                Some(service) => Arc::clone(service) as _,
+                None => {
+                    tracing::warn!(
+                        service = remote.service,
+                        "gateway.upstreams names no address of this service; its routes answer 503"
+                    );
+                    Arc::new(Nowhere)
+                }
+            };
+            ForwardedRoutes {
+                paths: remote.paths,
+                grpc: false,
+                to,
+            }
+        });
+        let grpc = self.grpc.iter().map(|(name, service)| ForwardedRoutes {
+            paths: vec![format!("/{name}/{{method}}")],
+            grpc: true,
+            to: Arc::clone(service) as _,
+        });
+        named.chain(grpc).collect()
     }
 
-    /// Public gRPC services by their full names.
-    pub(crate) fn grpc(&self) -> &BTreeMap<String, Arc<Service>> {
-        &self.grpc
+    /// The WebSockets to other processes, for the edge.
+    #[must_use]
+    pub fn tunnels(&self) -> Tunnels {
+        self.tunnels.clone()
+    }
+}
+
+impl Forward for Service {
+    fn forward<'a>(
+        &'a self,
+        request: Request,
+        info: &'a RequestInfo,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.pass_on(request, info, deadline))
     }
 
-    pub(crate) fn tunnels(&self) -> &Tunnels {
-        &self.tunnels
+    fn too_late(&self) -> Failure {
+        forward::too_late()
+    }
+
+    fn kept(&self) -> u64 {
+        forward::KEPT
+    }
+}
+
+/// Stands for a service of which the settings do not say where it runs.
+struct Nowhere;
+
+impl Forward for Nowhere {
+    fn forward<'a>(&'a self, _: Request, _: &'a RequestInfo, _: Instant) -> BoxFuture<'a, Result<Response>> {
+        let failure = Failure::new(UPSTREAM_UNAVAILABLE)
+            .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
+            .cause("gateway.upstreams does not say where this service runs");
+        Box::pin(ready(Err(failure)))
+    }
+
+    fn too_late(&self) -> Failure {
+        forward::too_late()
+    }
+
+    fn kept(&self) -> u64 {
+        forward::KEPT
     }
 }

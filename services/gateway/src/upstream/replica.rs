@@ -20,7 +20,6 @@ use super::{
     measured::{Measured, Outcome},
     wire::{self, Wire},
 };
-use crate::threads;
 
 /// Connections that are kept without a request.
 const KEPT: usize = 1024;
@@ -74,7 +73,7 @@ impl Replica {
             connector,
             authority: url.authority.clone(),
             protocol: url.protocol,
-            idle: (0..threads::most()).map(|_| Mutex::default()).collect(),
+            idle: (0..stoa_edge::most()).map(|_| Mutex::default()).collect(),
             shared: tokio::sync::Mutex::new(None),
             in_flight: AtomicUsize::new(0),
             latency: Latency::new(),
@@ -96,7 +95,7 @@ impl Replica {
     }
 
     fn idle_here(&self) -> &Mutex<Vec<Wire>> {
-        &self.idle[threads::here() % self.idle.len()]
+        &self.idle[stoa_edge::here() % self.idle.len()]
     }
 
     /// Puts a connection aside for the next request.

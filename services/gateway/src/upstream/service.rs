@@ -7,6 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use metrics::Counter;
+use stoa_edge::Tunnels;
 use stoa_kernel::random;
 use stoa_telemetry::max_open_files;
 use stoa_tls::Mutual;
@@ -18,7 +19,6 @@ use super::{
     connector::Connector,
     measured::Outcome,
     replica::{Replica, Told},
-    tunnel::Tunnels,
 };
 
 /// Smaller differences are chance: to go by them would send all requests to one replica.

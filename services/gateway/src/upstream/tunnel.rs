@@ -19,7 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
     time::{sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     attempt::Miss,
@@ -31,31 +31,10 @@ use super::{
     service::Service,
     wire::{self, Unanswered},
 };
-use crate::{edge::Arrival, server::Held};
+use stoa_edge::{Arrival, Held};
 
 /// How long a frame that has begun may take to end, and then each side to hear that this process stops.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// All tunnels that are open.
-#[derive(Clone, Default)]
-pub(crate) struct Tunnels {
-    open: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Tunnels {
-    /// Returns once none is open any more.
-    pub(crate) async fn closed(&self) {
-        self.open.close();
-        self.open.wait().await;
-    }
-
-    /// Tells both sides of each that this process stops, and closes it: within two seconds.
-    pub(crate) async fn close(&self) {
-        self.stop.cancel();
-        self.closed().await;
-    }
-}
 
 impl Service {
     /// Asks a replica to switch protocols; once it does, the two connections are tied together.
@@ -133,8 +112,8 @@ impl Service {
         parts.extensions.clear();
         let (idle, service) = (self.config.tunnel_idle.0, self.name.clone());
         let open = metrics::gauge!("stoa_upstream_tunnels", "service" => service.clone());
-        let stop = self.tunnels.stop.clone();
-        self.tunnels.open.spawn(async move {
+        let stop = self.tunnels.stop();
+        self.tunnels.spawn(async move {
             open.increment(1.0);
             let ended = match tokio::try_join!(caller, upstream) {
                 Ok((caller, upstream)) => {

@@ -1,31 +1,21 @@
-//! The edge, its pages and its server, each by what a caller sees.
+//! Requests that are passed on, by what a caller and a replica see.
 
 #![allow(
     clippy::unwrap_used,
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
-mod body;
-mod browser;
 mod callers;
-mod edge;
-mod errors;
 mod forwarding;
 mod grpc;
-mod heads;
-mod limits;
-mod log;
-mod measured;
-mod pages;
 mod peers;
 mod replicas;
-mod server;
 mod smuggling;
 mod sockets;
 mod split;
+#[allow(dead_code, reason = "the tests of the edge need all of it")]
+#[path = "../../../../platform/edge/tests/it/story.rs"]
 mod story;
-mod tls;
 mod told;
 mod trouble;
 mod uploads;
-mod who;

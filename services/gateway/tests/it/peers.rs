@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
-use stoa_gateway::{Edge, ServerOptions, serve_with};
+use stoa_edge::{Edge, ServerOptions, serve_with};
 use stoa_tls::{Acceptor, Handshakes, Mutual, MutualFiles, testing::Authority};
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -8,7 +8,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use stoa_gateway::{Draining, Edge, RemoteRoutes, ServerLimits, ServerOptions, Upstreams, serve_with};
+use stoa_edge::{Draining, Edge, ServerLimits, ServerOptions, serve_with};
+use stoa_gateway::{GatewayConfig, RemoteRoutes, Upstreams};
 use stoa_tls::Mutual;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{HttpMethod, OpenApi, PathItem, path::Operation};
 
-use crate::story::{Answer, story_with};
+use crate::story::{Answer, config, story_with};
 
 /// Quick checks, so that tests do not wait.
 const QUICK: &str = "upstream.check_every = \"100ms\"\nupstream.connect_timeout = \"2s\"\n\
@@ -202,8 +203,9 @@ fn edge_to(settings: &str, urls: &[String], peers: Option<&Arc<Mutual>>) -> Edge
     let settings = format!("{QUICK}upstreams.shop = {urls:?}\n{settings}");
     let story = story_with(&settings, |parts| {
         let paths = described();
-        parts.upstreams = Some(Upstreams::new(&parts.config, peers).unwrap());
-        parts.remote = vec![RemoteRoutes {
+        let upstreams = Upstreams::new(&config::<GatewayConfig>(&settings), peers).unwrap();
+        parts.tunnels = upstreams.tunnels();
+        parts.forwarded = upstreams.routes(vec![RemoteRoutes {
             service: "shop",
             paths: paths
                 .paths
@@ -212,7 +214,7 @@ fn edge_to(settings: &str, urls: &[String], peers: Option<&Arc<Mutual>>) -> Edge
                 .cloned()
                 .chain(["/anything/{*rest}".into(), "/ws".into()])
                 .collect(),
-        }];
+        }]);
         parts.unlisted = vec!["/anything/{*rest}".into(), "/ws".into()];
         parts.openapi = paths;
         parts.router = Router::new();

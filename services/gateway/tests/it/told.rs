@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use stoa_gateway::{Draining, PagesParts, Upstreams, pages};
+use stoa_edge::{Draining, PagesParts, pages};
+use stoa_gateway::Upstreams;
 
 use crate::{
     split::{gateway_on, replica},
@@ -29,7 +30,8 @@ fn pages_of(settings: &str, draining: &Draining) -> Story {
             draining: draining.clone(),
         };
         (edge.router, edge.openapi) = pages(parts).split_for_parts();
-        edge.upstreams = Some(upstreams);
+        edge.forwarded = upstreams.routes(Vec::new());
+        edge.tunnels = upstreams.tunnels();
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use stoa_gateway::{Detail, Draining, HealthCheck, PagesParts, pages};
+use stoa_edge::{Detail, Draining, HealthCheck, PagesParts, pages};
 use stoa_http::Code;
 
 use crate::story::{Story, from, request, story_with};
@@ -287,7 +287,7 @@ async fn without_a_mailbox_there_is_no_way_to_it() {
 #[tokio::test]
 async fn every_code_has_an_explanation() {
     let story = with_checks(Vec::new());
-    for code in [stoa_http::codes::CODES, stoa_gateway::CODES, &[OWN]].concat() {
+    for code in [stoa_http::codes::CODES, stoa_edge::CODES, &[OWN]].concat() {
         let path = format!("/problems/{}", code.code);
         let json = story.get(&path).await.json();
         assert_eq!(

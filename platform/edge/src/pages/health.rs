@@ -13,7 +13,7 @@ use serde::Serialize;
 use stoa_http::Anyone;
 
 use super::Shared;
-use crate::edge::AsIs;
+use crate::layer::AsIs;
 
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(3);

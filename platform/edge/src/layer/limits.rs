@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use stoa_cache::{LimitKey, Limiter, Verdict};
 use stoa_http::{Failure, Result, codes};
 
-use crate::{GatewayConfig, codes::URI_TOO_LONG};
+use crate::{EdgeConfig, codes::URI_TOO_LONG};
 
 /// Longest path and query, in bytes.
 const MAX_URI: usize = 8 * 1024;
@@ -16,7 +16,7 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 ///
 /// # Errors
 /// 414 or 431.
-pub(super) fn check_head(parts: &Parts, config: &GatewayConfig) -> Result<()> {
+pub(super) fn check_head(parts: &Parts, config: &EdgeConfig) -> Result<()> {
     let uri = parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len());
     if uri > MAX_URI {
         return Err(Failure::new(URI_TOO_LONG).detail(format!("At most {MAX_URI} bytes are taken.")));

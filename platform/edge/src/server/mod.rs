@@ -35,7 +35,7 @@ use self::{
     lingering::Lingering,
     slots::{Slot, Slots},
 };
-use crate::{Edge, GatewayConfig, threads::Threads};
+use crate::{Edge, EdgeConfig, threads::Threads};
 
 /// How a listener treats connections. The defaults fit a public one.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl ServerLimits {
     /// As the settings say, within the `files` that the process may have open. `passes_on`: a request may take a connection to
     /// another process as well.
     #[must_use]
-    pub fn new(config: &GatewayConfig, files: Option<u64>, passes_on: bool) -> Self {
+    pub fn new(config: &EdgeConfig, files: Option<u64>, passes_on: bool) -> Self {
         let files = files.unwrap_or(u64::MAX);
         let ours = files - (files / 4).min(RESERVED);
         let most = usize::try_from(if passes_on { ours / 2 } else { ours }).unwrap_or(usize::MAX);
@@ -310,7 +310,7 @@ impl Server {
 
 /// The slot of a connection, held by what goes on with it after it has ceased to be HTTP.
 #[derive(Clone)]
-pub(crate) struct Held(#[expect(dead_code, reason = "held until it is dropped")] Arc<(Busy, Arc<Slot>)>);
+pub struct Held(#[expect(dead_code, reason = "held until it is dropped")] Arc<(Busy, Arc<Slot>)>);
 
 impl Held {
     fn new(slot: &Arc<Slot>) -> Self {

@@ -23,12 +23,14 @@ thread_local! {
 }
 
 /// One for each of [`Threads`] that drives connections in this process; 0 for all other threads.
-pub(crate) fn here() -> usize {
+#[must_use]
+pub fn here() -> usize {
     HERE.get()
 }
 
 /// How many different answers [`here`] has at most in a process that serves once.
-pub(crate) fn most() -> usize {
+#[must_use]
+pub fn most() -> usize {
     1 + thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use http::{HeaderMap, HeaderValue, Request, Version, header, uri::Authority};
 use stoa_http::{Failure, codes};
 
-use crate::edge::Refused;
+use crate::layer::Refused;
 
 /// Longest name of a host, in bytes, with its port.
 const MAX_HOST: usize = 261;

@@ -8,7 +8,7 @@ use stoa_cache::{Cache, LimitKey, Limiter};
 use utoipa::openapi::{OpenApi, PathItem, RefOr, path::Operation};
 
 use super::remote::Remote;
-use crate::{GatewayConfig, config::RouteRate};
+use crate::{EdgeConfig, config::RouteRate};
 
 const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
@@ -129,7 +129,7 @@ impl Route {
     }
 
     /// Largest body that it takes, in bytes.
-    pub(super) fn max_body(&self, method: &Method, config: &GatewayConfig) -> u64 {
+    pub(super) fn max_body(&self, method: &Method, config: &EdgeConfig) -> u64 {
         if self.files.contains(method) {
             config.max_body
         } else {

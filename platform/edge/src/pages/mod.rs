@@ -16,7 +16,7 @@ use stoa_kernel::Principal;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::health::{Detail, HealthCheck};
-use crate::{Draining, Network, edge::Inside};
+use crate::{Draining, Network, layer::Inside};
 
 stoa_http::permission!(
     /// May read metrics and what lies behind the state of health.

@@ -33,7 +33,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use http::{HeaderValue, Method, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 use http_body::Body as _;
 use metrics::Gauge;
 use stoa_cache::{Cache, LimitKey, Limiter};
@@ -49,7 +49,7 @@ use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span, field::Empty};
 use utoipa::openapi::OpenApi;
 
-pub(crate) use self::{address::Inside, arriving::Arrival};
+pub(crate) use self::address::Inside;
 use self::{
     address::Proxies,
     arriving::{Arriving, Bodies, Pace},
@@ -57,11 +57,12 @@ use self::{
     cors::Cors,
     exchange::Exchange,
     identity::Identity,
+    remote::Remote,
     routes::Routes,
     within::within,
 };
-pub use self::{remote::RemoteRoutes, shape::AsIs};
-use crate::{Draining, GatewayConfig, Upstreams, pages::document, upstream};
+pub use self::{arriving::Arrival, shape::AsIs};
+use crate::{Draining, EdgeConfig, ForwardedRoutes, REQUEST_TIMEOUT, Tunnels, pages::document};
 
 /// Longest user agent that is kept, in bytes.
 const MAX_USER_AGENT: usize = 512;
@@ -69,7 +70,7 @@ const MAX_USER_AGENT: usize = 512;
 /// What an [`Edge`] is made of.
 pub struct EdgeParts {
     /// Section `[gateway]`.
-    pub config: GatewayConfig,
+    pub config: EdgeConfig,
     /// All endpoints of this process: those of the services, merged, and the gateway's [`pages`](crate::pages).
     pub router: Router,
     /// Their description. It is served under `/api/openapi.json`, and its paths name the routes in metrics and logs.
@@ -90,10 +91,10 @@ pub struct EdgeParts {
     pub traces: Option<f64>,
     /// The address under which people reach this installation.
     pub public_url: String,
-    /// Services that run in other processes; none where all run in this one.
-    pub upstreams: Option<Upstreams>,
-    /// Which routes of `openapi` and `unlisted` are theirs.
-    pub remote: Vec<RemoteRoutes>,
+    /// Routes whose requests are passed on to other processes.
+    pub forwarded: Vec<ForwardedRoutes>,
+    /// Connections that those processes and their callers hold by way of this one.
+    pub tunnels: Tunnels,
     /// Whether requests come by way of another process' edge. For those of peers in `trusted_proxies` what that one does is
     /// not done twice: CORS, limits on head and rates, security headers, compression. For all others it is done here.
     pub behind_gateway: bool,
@@ -106,7 +107,7 @@ pub struct EdgeParts {
 pub struct Edge(Arc<Inner>);
 
 struct Inner {
-    config: GatewayConfig,
+    config: EdgeConfig,
     router: Router,
     /// The same endpoints, for requests with an `Idempotency-Key`.
     repeatable: Router,
@@ -122,7 +123,7 @@ struct Inner {
     access_log: Option<AccessLog>,
     traces: Option<f64>,
     in_flight: Gauge,
-    upstreams: Option<Upstreams>,
+    tunnels: Tunnels,
     behind_gateway: bool,
     draining: Draining,
 }
@@ -135,12 +136,7 @@ impl Edge {
         let mut unlisted = parts.unlisted;
         unlisted.extend(crate::pages::UNLISTED.iter().map(|path| (*path).to_owned()));
         let mut routes = Routes::new(&parts.openapi, &unlisted, &config.rate_limit.per_route, &cache);
-        remote::assign(
-            &mut routes,
-            &parts.remote,
-            parts.upstreams.as_ref(),
-            &parts.openapi,
-        );
+        remote::assign(&mut routes, parts.forwarded, &parts.openapi);
         let router = parts.router.merge(document::router(&parts.openapi));
         // Stands inside of the idempotency, which runs requests in tasks of their own.
         let traced = router.clone().layer(from_fn(traced));
@@ -161,25 +157,21 @@ impl Edge {
             access_log: parts.access_log.filter(|_| config.access_log),
             traces: parts.traces,
             in_flight: metrics::gauge!("http_requests_in_flight"),
-            upstreams: parts.upstreams,
+            tunnels: parts.tunnels,
             behind_gateway: parts.behind_gateway,
             draining: parts.draining,
             config,
         }))
     }
 
-    /// Returns once no WebSocket to another process is open any more.
+    /// Returns once no tunnel is open any more.
     pub(crate) async fn tunnels_closed(&self) {
-        if let Some(upstreams) = &self.0.upstreams {
-            upstreams.tunnels().closed().await;
-        }
+        self.0.tunnels.closed().await;
     }
 
-    /// Closes the WebSockets to other processes that are still open; both sides are told.
+    /// Closes the tunnels that are still open; both sides are told.
     pub(crate) async fn close_tunnels(&self) {
-        if let Some(upstreams) = &self.0.upstreams {
-            upstreams.tunnels().close().await;
-        }
+        self.0.tunnels.close().await;
     }
 
     /// Whether the peer is a proxy that the settings name.
@@ -187,7 +179,7 @@ impl Edge {
         self.0.proxies.trusts(peer.ip())
     }
 
-    pub(crate) fn config(&self) -> &GatewayConfig {
+    pub(crate) fn config(&self) -> &EdgeConfig {
         &self.0.config
     }
 
@@ -256,7 +248,7 @@ impl Inner {
         if !relayed {
             return own;
         }
-        upstream::headers::patience(&parts.headers).map_or(own, |left| left.min(own))
+        patience(&parts.headers).map_or(own, |left| left.min(own))
     }
 
     fn inform(&self, peer: SocketAddr, parts: &Parts, identity: Identity) -> RequestInfo {
@@ -366,7 +358,10 @@ impl Inner {
             return Err(arriving::too_large(max));
         }
         // What only passes through takes up next to nothing.
-        let kept = remote.is_none() || size.exact().is_some_and(|size| size <= upstream::KEPT);
+        let kept = remote.is_none()
+            || size
+                .exact()
+                .is_some_and(|size| size <= remote.map_or(0, Remote::kept));
         let arrival = Arrival::new(max, kept.then_some((&self.bodies, exchange.info.address)));
         exchange.arrival = Some(arrival.clone());
         if remote.is_some() {
@@ -410,6 +405,12 @@ impl Inner {
         };
         infallible(answer)
     }
+}
+
+/// How long whoever passed the request on still waits, if it says so.
+fn patience(headers: &HeaderMap) -> Option<Duration> {
+    let millis = headers.get(REQUEST_TIMEOUT)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_millis(millis))
 }
 
 fn infallible(answer: std::result::Result<Response, Infallible>) -> Response {

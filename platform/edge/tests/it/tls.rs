@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Durat
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, pki_types::ServerName};
-use stoa_gateway::{ServerOptions, serve_with};
+use stoa_edge::{ServerOptions, serve_with};
 use stoa_tls::{Acceptor, Certificates, Handshakes, Source, Version, testing::Authority};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

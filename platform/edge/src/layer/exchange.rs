@@ -6,7 +6,7 @@ use http::{Method, StatusCode, Uri, request::Parts};
 use stoa_http::{Failure, RequestInfo, codes};
 use stoa_kernel::UserId;
 
-use super::{Inner, access, arriving::Arrival, limits::Tightest, remote::Remote, routes::Route};
+use super::{Inner, access, arriving::Arrival, limits::Tightest, routes::Route};
 
 /// What is logged for a caller who went away before there was an answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -61,8 +61,10 @@ impl<'a> Exchange<'a> {
     pub(super) fn too_late(&self) -> Failure {
         match &self.arrival {
             Some(arrival) if arrival.is_awaited() => arrival.failure(),
-            _ if self.route.remote.is_some() => Remote::too_late(),
-            _ => Failure::new(codes::TIMEOUT),
+            _ => match &self.route.remote {
+                Some(remote) => remote.too_late(),
+                None => Failure::new(codes::TIMEOUT),
+            },
         }
     }
 

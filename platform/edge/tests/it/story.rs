@@ -18,9 +18,10 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stoa_cache::Cache;
-use stoa_gateway::{AsIs, Draining, Edge, EdgeParts, GatewayConfig};
+use stoa_edge::{AsIs, Draining, Edge, EdgeParts, Tunnels};
 use stoa_http::{Actor, Claims, Failure, RequestInfo, SignedIn, TokenSigner, Verifier};
 use stoa_kernel::{Clock, Id, SessionId, UserId};
 use tower::ServiceExt;
@@ -74,7 +75,7 @@ impl Answer {
 }
 
 /// The product's default settings with further lines, such as `max_body = 10` or `rate_limit.per_user = "1/s"`.
-pub(crate) fn config(lines: &str) -> GatewayConfig {
+pub(crate) fn config<T: DeserializeOwned>(lines: &str) -> T {
     let file: toml::Table = include_str!("../../../../stoa.default.toml").parse().unwrap();
     let mut section = file["gateway"].as_table().unwrap().clone();
     for (key, value) in lines.parse::<toml::Table>().unwrap() {
@@ -107,8 +108,8 @@ pub(crate) fn story_with(settings: &str, change: impl FnOnce(&mut EdgeParts)) ->
         access_log: None,
         traces: None,
         public_url: "http://localhost:3000".into(),
-        upstreams: None,
-        remote: Vec::new(),
+        forwarded: Vec::new(),
+        tunnels: Tunnels::default(),
         behind_gateway: false,
         draining: Draining::default(),
     };

@@ -55,7 +55,7 @@ impl Pace {
 
 /// How a body is doing; clones tell of the same one. What it holds of [`Bodies`] is given back with the last clone.
 #[derive(Clone)]
-pub(crate) struct Arrival(Arc<State>);
+pub struct Arrival(Arc<State>);
 
 struct State {
     phase: AtomicU8,
@@ -174,22 +174,26 @@ impl Arrival {
     }
 
     /// Whether the caller broke off, or did not keep to the limits.
-    pub(crate) fn has_failed(&self) -> bool {
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
         self.phase() as u8 >= Phase::TooLarge as u8
     }
 
     /// Whether all of it has come.
-    pub(crate) fn is_complete(&self) -> bool {
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         self.phase() == Phase::Nothing
     }
 
     /// Whether whoever reads the body waits for its caller.
-    pub(crate) fn is_awaited(&self) -> bool {
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
         self.phase() == Phase::Caller
     }
 
     /// What the caller is told of a body that failed, or on which too much time was spent.
-    pub(crate) fn failure(&self) -> Failure {
+    #[must_use]
+    pub fn failure(&self) -> Failure {
         match self.phase() {
             Phase::TooLarge => too_large(self.0.max),
             Phase::NoRoom => Failure::new(codes::UNAVAILABLE)

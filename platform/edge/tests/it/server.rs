@@ -7,7 +7,7 @@ use axum::{
     routing::get,
 };
 use futures::{StreamExt, stream};
-use stoa_gateway::{ServerLimits, ServerOptions, serve_with};
+use stoa_edge::{ServerLimits, ServerOptions, serve_with};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
