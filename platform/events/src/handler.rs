@@ -212,8 +212,18 @@ impl Subscription {
         F: Fn(Work<E>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
     {
+        Self::named(name, E::NAME, handler)
+    }
+
+    /// `handler` is given each event of this name, read as `T`. For those who do not know its type.
+    pub fn named<T, F, Fut>(name: &'static str, event: &'static str, handler: F) -> Self
+    where
+        T: serde::de::DeserializeOwned + Send + 'static,
+        F: Fn(Work<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
+    {
         Self {
-            event: E::NAME,
+            event,
             priority: 0,
             handler: self::handler(name, handler),
         }

@@ -1,6 +1,13 @@
 //! One or more services, served on a port of their own.
 
-use std::{collections::HashMap, net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    net::SocketAddr,
+    ops::Deref,
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use stoa_audit::{AuditKey, Sealer, Sealing};
@@ -8,7 +15,7 @@ use stoa_cache::Cache;
 use stoa_db::{Db, Engine, testing::TestDatabase};
 use stoa_events::{Event, EventId, TxExt, Worker};
 use stoa_http::{Claims, KeyAuthority, TokenSigner, Verifier, openapi::RouteInfo};
-use stoa_kernel::{Clock, Id, SessionId, UserId};
+use stoa_kernel::{Clock, Id, SessionId, Timestamp, UserId};
 use stoa_mail::Mail;
 use stoa_rpc::Directory;
 use stoa_service::{Descriptor, Env, Service};
@@ -19,6 +26,7 @@ use crate::{
     Client, CookieSession,
     edge::{self, Edge},
     platform::{Platform, Work, start_worker},
+    told::Heard,
 };
 
 /// How long [`TestApp::settle`] waits.
@@ -26,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Make = Box<dyn FnOnce(Env) -> Service + Send>;
 type Prepare = Box<dyn FnOnce(&Directory) + Send>;
+type StandIns = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 type MakeAuthority = Box<dyn FnOnce(&Directory, &Cache) -> Arc<dyn KeyAuthority> + Send>;
 
 /// What a [`TestApp`] is to be made of.
@@ -33,6 +42,7 @@ type MakeAuthority = Box<dyn FnOnce(&Directory, &Cache) -> Arc<dyn KeyAuthority>
 pub struct Builder {
     services: Vec<(&'static Descriptor, Make)>,
     prepare: Vec<Prepare>,
+    stand_ins: StandIns,
     authority: Option<MakeAuthority>,
 }
 
@@ -48,10 +58,18 @@ impl Builder {
         self
     }
 
-    /// With stand-ins for services that are called by rpc: `.rpc(|directory| directory.set_local("auth", …))`.
+    /// With a stand-in for a service that is called by rpc: `.stand_in(FakeAuth::default(), FakeAuth::serve)`. Its own crate has it, with
+    /// the feature `testing`.
     #[must_use]
-    pub fn rpc(mut self, prepare: impl FnOnce(&Directory) + Send + 'static) -> Self {
-        self.prepare.push(Box::new(prepare));
+    pub fn stand_in<T: Clone + Send + Sync + 'static>(
+        mut self,
+        stand_in: T,
+        serve: fn(&T, &Directory),
+    ) -> Self {
+        let known = stand_in.clone();
+        self.stand_ins.insert(TypeId::of::<T>(), Box::new(known));
+        self.prepare
+            .push(Box::new(move |directory| serve(&stand_in, directory)));
         self
     }
 
@@ -74,7 +92,8 @@ impl Builder {
             prepare(&platform.rpc);
         }
         let mut mounted = Vec::new();
-        for (Descriptor { name, migrations, .. }, make) in self.services {
+        for (descriptor, make) in self.services {
+            let Descriptor { name, migrations, .. } = descriptor;
             let env = platform.env(&place, name).await;
             let mut service = make(env.clone());
             assert_eq!(service.name, *name, "the service's own name is another");
@@ -82,10 +101,10 @@ impl Builder {
             if let Some(server) = service.rpc.take() {
                 platform.rpc.set_local(name, server);
             }
-            mounted.push((service, env));
+            mounted.push((descriptor, service, env));
         }
         let authority = self.authority.map(|make| make(&platform.rpc, &platform.cache));
-        TestApp::start(place, platform, authority, mounted, listener).await
+        TestApp::start(place, platform, authority, mounted, listener, self.stand_ins).await
     }
 }
 
@@ -97,11 +116,13 @@ struct Inner {
     place: Mutex<Option<TestDatabase>>,
     platform: Platform,
     client: Client,
-    /// The database of a service that is not there, but emits.
+    /// The database of a service that is not there, but emits, and hears all events.
     outside: Db,
     envs: HashMap<&'static str, Env>,
     first: Option<&'static str>,
     openapi: OpenApi,
+    stand_ins: StandIns,
+    heard: Heard,
     workers: RwLock<Vec<Worker>>,
     sealers: Mutex<Vec<Sealer>>,
     server: JoinHandle<()>,
@@ -118,15 +139,21 @@ impl TestApp {
         place: TestDatabase,
         platform: Platform,
         authority: Option<Arc<dyn KeyAuthority>>,
-        mounted: Vec<(Service, Env)>,
+        mounted: Vec<(&'static Descriptor, Service, Env)>,
         listener: TcpListener,
+        stand_ins: StandIns,
     ) -> Self {
-        let outside = platform.open(&place, "outside").await;
-        let mut workers = vec![start_worker(&outside, &platform.bus, Work::default()).await];
+        let (outside, heard) = (platform.open(&place, "outside").await, Heard::default());
+        let emitters = mounted.iter().map(|(descriptor, ..)| *descriptor);
+        let ears = Work {
+            subscriptions: heard.subscriptions(emitters),
+            ..Work::default()
+        };
+        let mut workers = vec![start_worker(&outside, &platform.bus, ears).await];
         let (mut sealers, mut envs, mut openapi) = (Vec::new(), HashMap::new(), OpenApi::default());
         let (mut router, mut starts) = (axum::Router::new(), Vec::new());
-        let first = mounted.first().map(|(service, _)| service.name);
-        for (service, env) in mounted {
+        let first = mounted.first().map(|(_, service, _)| service.name);
+        for (_, service, env) in mounted {
             let Service {
                 name,
                 router: routes,
@@ -174,6 +201,8 @@ impl TestApp {
             envs,
             first,
             openapi,
+            stand_ins,
+            heard,
             server,
         }))
     }
@@ -289,6 +318,24 @@ impl TestApp {
     #[must_use]
     pub fn api_key(&self, user: UserId, scopes: &[&str]) -> String {
         self.0.platform.keys.api_key(user, scopes)
+    }
+
+    /// From now on the tokens of this session are refused.
+    pub fn revoke_session(&self, session: SessionId) {
+        self.verifier().revoke_session(session, Timestamp::MAX);
+    }
+
+    /// The stand-in of this type that the app was built with.
+    #[must_use]
+    pub fn stand_in<T: 'static>(&self) -> &T {
+        let found = self.0.stand_ins.get(&TypeId::of::<T>());
+        found
+            .and_then(|found| found.downcast_ref())
+            .expect("the app was built with it")
+    }
+
+    pub(crate) fn ears(&self) -> &Heard {
+        &self.0.heard
     }
 
     /// Publishes an event as another service would, and returns once it is committed there.

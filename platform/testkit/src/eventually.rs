@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-/// Waits for what a schedule does; fails after ten seconds.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    for _ in 0..200 {
-        if holds().await {
-            return;
+/// How long [`eventually`] waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until this holds, and fails the test if it takes too long.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("not within ten seconds: {what}");
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    waited.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"));
 }

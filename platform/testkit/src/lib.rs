@@ -24,6 +24,7 @@ mod eventually;
 mod keys;
 mod platform;
 mod settings;
+mod told;
 
 pub use app::{Builder, TestApp};
 pub use client::{Answer, Call, Client, assert_problem};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stoa_db::db_test;
+use stoa_kernel::Id;
 use stoa_testkit::{TestApp, assert_problem};
 
 use crate::service::NoteTaken;
@@ -94,6 +95,9 @@ async fn events_of_others_arrive_and_cause_mails(app: App) {
         .expect(200)
         .value();
     assert_eq!(notes, json!(["from outside"]));
+    assert_eq!(app.heard::<NoteTaken>().await.len(), 1);
+    let heard = app.heard_one(|note: &NoteTaken| note.user_id == user).await;
+    assert_eq!(heard.text, "from outside");
     let mails = app.mails().await;
     assert_eq!(
         mails.iter().map(|mail| mail.subject.as_str()).collect::<Vec<_>>(),
@@ -112,6 +116,20 @@ async fn time_can_be_moved(app: App) {
         "token_expired",
         &[],
     );
+}
+
+#[db_test]
+async fn a_revoked_session_is_refused(app: App) {
+    let (user, session) = (app.new_user(), Id::new(app.clock()));
+    let token = app.session_token(user, session, &[]);
+    app.get("/notes").bearer(&token).send().await.expect(200);
+    app.revoke_session(session);
+    app.get("/notes").bearer(&token).send().await.expect(401);
+    app.get("/notes")
+        .bearer(&app.token(user, &[]))
+        .send()
+        .await
+        .expect(200);
 }
 
 #[test]

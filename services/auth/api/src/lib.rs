@@ -4,6 +4,8 @@ mod access;
 pub mod events;
 mod keys;
 mod registrations;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trust;
 
 pub use access::{Access, AccessError};

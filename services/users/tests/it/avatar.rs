@@ -7,7 +7,7 @@ use stoa_testkit::{Answer, assert_problem};
 use stoa_users::events::AvatarChanged;
 
 use crate::{
-    helpers::{App, actions, audited, heard, me, register},
+    helpers::{App, actions, me, register},
     pictures,
 };
 
@@ -64,9 +64,9 @@ async fn every_accepted_kind_becomes_a_square(app: App) {
             "{media_type}"
         );
     }
-    assert_eq!(heard::<AvatarChanged>(&app).await.len(), 4);
+    assert_eq!(app.heard::<AvatarChanged>().await.len(), 4);
     assert_eq!(actions(&app, user).await, ["avatar.set"; 4]);
-    assert_eq!(audited(&app, "avatar.set").await.len(), 4);
+    assert_eq!(app.audited("avatar.set").await.len(), 4);
 }
 
 #[db_test]

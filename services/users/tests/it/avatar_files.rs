@@ -10,7 +10,7 @@ use stoa_testkit::{assert_problem, eventually};
 use stoa_users::events::AvatarChanged;
 
 use crate::{
-    helpers::{App, actions, count, heard, me, register},
+    helpers::{App, actions, count, me, register},
     pictures,
 };
 
@@ -80,7 +80,7 @@ async fn a_picture_can_be_deleted(app: App) {
     assert!(files(&app).await.is_empty());
     assert_problem(&app.get(&url).send().await, 404, "not_found", &[]);
     assert_eq!(actions(&app, user).await, ["avatar.delete", "avatar.set"]);
-    let told = heard::<AvatarChanged>(&app).await;
+    let told = app.heard::<AvatarChanged>().await;
     assert_eq!(
         [told[0].avatar_url.as_deref(), told[1].avatar_url.as_deref()],
         [Some(&*url), None]

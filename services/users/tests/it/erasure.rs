@@ -11,7 +11,7 @@ use stoa_users::events::ProfileErased;
 use uuid::Uuid;
 
 use crate::{
-    helpers::{App, audited, heard, me, put_preference, register},
+    helpers::{App, me, put_preference, register},
     pictures,
 };
 
@@ -150,10 +150,10 @@ async fn nothing_is_left_of_an_erased_person(app: App) {
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     assert_eq!(me(&app, other).await["first_name"], "Charles");
     assert_eq!(
-        heard::<ProfileErased>(&app).await,
+        app.heard::<ProfileErased>().await,
         [ProfileErased { user_id: user }]
     );
-    assert_eq!(audited(&app, "profile.erase").await.len(), 1);
+    assert_eq!(app.audited("profile.erase").await.len(), 1);
 }
 
 #[db_test]
@@ -162,7 +162,7 @@ async fn erasing_again_does_nothing(app: App) {
     for _ in 0..3 {
         app.emit(&UserErased { user_id: user }).await;
     }
-    assert_eq!(heard::<ProfileErased>(&app).await.len(), 1);
-    assert_eq!(audited(&app, "profile.erase").await.len(), 1);
+    assert_eq!(app.heard::<ProfileErased>().await.len(), 1);
+    assert_eq!(app.audited("profile.erase").await.len(), 1);
     assert_eq!(crate::helpers::count(&app, "profiles").await, 0);
 }

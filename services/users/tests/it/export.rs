@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stoa_db::db_test;
 
 use crate::{
-    helpers::{App, audited, me, put_preference, register},
+    helpers::{App, me, put_preference, register},
     pictures,
 };
 
@@ -64,7 +64,7 @@ async fn an_export_holds_all_there_is(app: App) {
         .await
         .expect(200);
     assert_eq!(picture, *shown.bytes());
-    assert_eq!(audited(&app, "profile.export").await.len(), 1);
+    assert_eq!(app.audited("profile.export").await.len(), 1);
     assert!(!all.to_string().contains("foreign"));
 }
 

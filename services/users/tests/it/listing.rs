@@ -7,7 +7,7 @@ use stoa_db::db_test;
 use stoa_testkit::assert_problem;
 
 use crate::{
-    helpers::{App, activity, audited, emit_registered, register},
+    helpers::{App, activity, emit_registered, register},
     pictures,
 };
 
@@ -291,7 +291,7 @@ async fn a_page_is_written_down_once_and_for_each_person(app: App) {
         activity(&app, admin).await.is_empty(),
         "looking at oneself is nothing to write down"
     );
-    let entries = audited(&app, "profile.list").await;
+    let entries = app.audited("profile.list").await;
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].detail, json!({"user_ids": [grace, ada]}));
     app.get("/api/v1/users?q=nobody")
@@ -299,5 +299,5 @@ async fn a_page_is_written_down_once_and_for_each_person(app: App) {
         .send()
         .await
         .expect(200);
-    assert_eq!(audited(&app, "profile.list").await.len(), 1, "nobody was seen");
+    assert_eq!(app.audited("profile.list").await.len(), 1, "nobody was seen");
 }

@@ -5,7 +5,7 @@ use stoa_db::db_test;
 use stoa_testkit::assert_problem;
 use stoa_users::events::PreferenceChanged;
 
-use crate::helpers::{App, actions, audited, builder, count, heard, one, put_preference};
+use crate::helpers::{App, actions, builder, count, one, put_preference};
 
 stoa_testkit::app!(Small, builder(|config| config.preferences_max = 5));
 
@@ -92,7 +92,7 @@ async fn a_change_is_told_and_written_down_each_time(app: App) {
         &[],
     );
 
-    let told = heard::<PreferenceChanged>(&app).await;
+    let told = app.heard::<PreferenceChanged>().await;
     let change = |deleted| PreferenceChanged {
         user_id: user,
         key: "theme".to_owned(),
@@ -108,9 +108,9 @@ async fn a_change_is_told_and_written_down_each_time(app: App) {
             "preference.set"
         ]
     );
-    assert_eq!(audited(&app, "preference.set").await.len(), 3);
+    assert_eq!(app.audited("preference.set").await.len(), 3);
     assert_eq!(
-        audited(&app, "preference.delete").await[0].detail,
+        app.audited("preference.delete").await[0].detail,
         json!({"key": "theme"})
     );
 }

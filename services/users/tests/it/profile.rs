@@ -5,7 +5,7 @@ use stoa_db::db_test;
 use stoa_testkit::assert_problem;
 use stoa_users::events::ProfileUpdated;
 
-use crate::helpers::{App, actions, activity, audited, heard, me, register};
+use crate::helpers::{App, actions, activity, me, register};
 
 #[db_test]
 async fn a_change_is_merged_into_the_profile(app: App) {
@@ -40,7 +40,7 @@ async fn a_change_is_merged_into_the_profile(app: App) {
     );
     assert_eq!(cleared["first_name"], "Augusta");
 
-    let told = heard::<ProfileUpdated>(&app).await;
+    let told = app.heard::<ProfileUpdated>().await;
     assert_eq!(told.len(), 2);
     assert_eq!(
         (told[0].version, &told[0].fields),
@@ -51,7 +51,7 @@ async fn a_change_is_merged_into_the_profile(app: App) {
         activity(&app, user).await[0]["detail"],
         json!({"fields": ["last_name", "bio"]})
     );
-    let entry = &audited(&app, "profile.update").await[0];
+    let entry = &app.audited("profile.update").await[0];
     assert_eq!((entry.actor, entry.resource_id), (Some(user), Some(user.uuid())));
     assert!(entry.request_id.is_some() && entry.address.is_some());
 }

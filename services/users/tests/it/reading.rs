@@ -1,10 +1,11 @@
 //! Reading somebody else's profile: who may, and that it is written down.
 
 use serde_json::json;
+use stoa_auth_api::testing::FakeAuth;
 use stoa_db::db_test;
 use stoa_testkit::assert_problem;
 
-use crate::helpers::{App, activity, audited, granted, register, user_ending};
+use crate::helpers::{App, activity, register};
 
 #[db_test]
 async fn one_reads_oneself_without_anybody_noticing(app: App) {
@@ -19,7 +20,7 @@ async fn one_reads_oneself_without_anybody_noticing(app: App) {
     assert_eq!(profile.value()["first_name"], "Ada");
     assert!(profile.header("etag").is_some());
     assert!(activity(&app, user).await.is_empty());
-    assert!(audited(&app, "profile.read").await.is_empty());
+    assert!(app.audited("profile.read").await.is_empty());
 }
 
 #[db_test]
@@ -38,7 +39,7 @@ async fn whoever_may_read_is_written_down(app: App) {
         (&entries[0]["action"], &entries[0]["actor_id"]),
         (&json!("profile.read"), &json!(admin))
     );
-    let entry = &audited(&app, "profile.read").await[0];
+    let entry = &app.audited("profile.read").await[0];
     assert_eq!((entry.actor, entry.resource_id), (Some(admin), Some(user.uuid())));
 
     let missing = format!("/api/v1/users/{}", app.new_user());
@@ -58,8 +59,7 @@ async fn whoever_may_read_is_written_down(app: App) {
 
 #[db_test]
 async fn others_are_refused_alike_whether_there_is_such_a_person(app: App) {
-    let reader = user_ending(&app, '1');
-    let (there, missing) = (user_ending(&app, '2'), user_ending(&app, '3'));
+    let (reader, there, missing) = (app.new_user(), app.new_user(), app.new_user());
     crate::helpers::emit_registered(&app, there, "Ada", "Lovelace").await;
     app.settle().await;
     let mut answers = Vec::new();
@@ -80,12 +80,9 @@ async fn others_are_refused_alike_whether_there_is_such_a_person(app: App) {
 
 #[db_test]
 async fn a_grant_opens_one_profile(app: App) {
-    let (reader, friend, stranger) = (
-        user_ending(&app, 'a'),
-        user_ending(&app, 'a'),
-        user_ending(&app, 'b'),
-    );
-    assert!(granted(&reader.to_string(), &friend.to_string()));
+    let (reader, friend, stranger) = (app.new_user(), app.new_user(), app.new_user());
+    app.stand_in::<FakeAuth>()
+        .grant(reader, "users.read", "profile", friend.uuid());
     for user in [friend, stranger] {
         crate::helpers::emit_registered(&app, user, "Ada", "Lovelace").await;
     }

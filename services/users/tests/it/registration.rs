@@ -1,24 +1,19 @@
 //! A profile follows from `user.registered`, and is there before it.
 
 use serde_json::json;
-use stoa_auth_api::events::UserErased;
+use stoa_auth_api::{events::UserErased, testing::FakeAuth};
 use stoa_db::db_test;
 use stoa_testkit::assert_problem;
 use stoa_users::events::{ProfileCreated, ProfileUpdated};
 
-use crate::helpers::{
-    App, OneGrant, builder_beside, count, emit_registered, heard, me, put_preference, register,
-};
-
-stoa_testkit::app!(
-    /// users beside an auth that knows what everybody registered with.
-    Known,
-    builder_beside(OneGrant { knows_names: true }, |_| {})
-);
+use crate::helpers::{App, count, emit_registered, me, put_preference, register};
 
 #[db_test]
-async fn right_after_registration_the_profile_has_its_names_and_keeps_its_version(app: Known) {
+async fn right_after_registration_the_profile_has_its_names_and_keeps_its_version(app: App) {
     let (reader, writer) = (app.new_user(), app.new_user());
+    for user in [reader, writer] {
+        app.stand_in::<FakeAuth>().register(user, "Ada", "Lovelace");
+    }
     put_preference(&app, writer, "theme", &json!("dark"))
         .await
         .expect(200);
@@ -54,10 +49,10 @@ async fn a_profile_follows_from_the_event(app: App) {
         (&json!(null), &json!(null))
     );
     assert_eq!(
-        heard::<ProfileCreated>(&app).await,
+        app.heard::<ProfileCreated>().await,
         [ProfileCreated { user_id: user }]
     );
-    assert!(heard::<ProfileUpdated>(&app).await.is_empty());
+    assert!(app.heard::<ProfileUpdated>().await.is_empty());
 }
 
 #[db_test]
@@ -66,7 +61,7 @@ async fn before_the_event_me_is_there_and_the_event_adds_the_names(app: App) {
     let early = me(&app, user).await;
     assert_eq!(early["first_name"], json!(null));
     emit_registered(&app, user, "Ada", "Lovelace").await;
-    let created = heard::<ProfileCreated>(&app).await;
+    let created = app.heard::<ProfileCreated>().await;
     let late = me(&app, user).await;
     assert_eq!(late["id"], early["id"]);
     assert_eq!(
@@ -74,7 +69,7 @@ async fn before_the_event_me_is_there_and_the_event_adds_the_names(app: App) {
         (&json!("Ada"), &json!("Lovelace"))
     );
     assert_eq!(created.len(), 1, "told once");
-    let updated = heard::<ProfileUpdated>(&app).await;
+    let updated = app.heard::<ProfileUpdated>().await;
     assert_eq!(updated[0].fields, ["first_name", "last_name"]);
 }
 
@@ -138,7 +133,7 @@ async fn whichever_comes_first_there_is_one_profile_with_its_names(app: App) {
         );
     }
     assert_eq!(count(&app, "profiles").await, 12);
-    assert_eq!(heard::<ProfileCreated>(&app).await.len(), 12);
+    assert_eq!(app.heard::<ProfileCreated>().await.len(), 12);
 }
 
 #[db_test]

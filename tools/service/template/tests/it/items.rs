@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use stoa___name__::{__Name__Config, SERVICE};
+use stoa___name__::{__Name__Config, SERVICE, events::ItemCreated};
 use stoa_auth_api::events::UserErased;
 use stoa_db::db_test;
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually, settings};
@@ -43,15 +43,19 @@ async fn an_item_is_ones_own_and_goes_with_the_person_and_with_time(app: App) {
         assert_eq!(create(&app, token, name).await.expect(201).value()["name"], name);
     }
     assert_eq!(names(&app, &ada_token).await, ["two", "one"]);
+    let told = app.heard_one(|event: &ItemCreated| event.user_id == bob).await;
+    let entries = app.audited("__item__.create").await;
+    assert_eq!(
+        (entries.len(), entries[0].actor, entries[0].resource_id),
+        (3, Some(bob), Some(told.item_id.uuid()))
+    );
     app.emit(&UserErased { user_id: ada }).await;
     app.settle().await;
     assert!(names(&app, &ada_token).await.is_empty());
     assert_eq!(names(&app, &bob_token).await, ["three"]);
     app.advance(Duration::from_secs(366 * 24 * 3600)).await;
     let bob_token = app.token(bob, &[]);
-    eventually("what is older than it is kept is gone", || async {
-        names(&app, &bob_token).await.is_empty()
-    })
+    eventually("what is older than it is kept is gone", async || names(&app, &bob_token).await.is_empty())
     .await;
 }
 

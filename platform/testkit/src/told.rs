@@ -1,0 +1,66 @@
+//! What a test asks about what the services have told: events and audit entries.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use stoa_audit::{Filter, Record};
+use stoa_events::{Event, Subscription, Work};
+use stoa_service::Descriptor;
+
+use crate::{TestApp, eventually};
+
+/// All events of the app's services, by name, as they came.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<(&'static str, Value)>>>);
+
+impl Heard {
+    /// What hears the events that these services say they emit.
+    pub(crate) fn subscriptions(
+        &self,
+        services: impl Iterator<Item = &'static Descriptor>,
+    ) -> Vec<Subscription> {
+        let names = services.flat_map(|service| service.emits);
+        names.map(|name| self.subscription(name)).collect()
+    }
+
+    fn subscription(&self, event: &'static str) -> Subscription {
+        let heard = self.clone();
+        Subscription::named(event, event, move |work: Work<Value>| {
+            heard.0.lock().push((event, work.payload().clone()));
+            work.done()
+        })
+    }
+
+    fn of<E: Event>(&self) -> Vec<E> {
+        let heard = self.0.lock();
+        let data = heard.iter().filter(|(name, _)| *name == E::NAME);
+        data.map(|(_, data)| serde_json::from_value(data.clone()).unwrap())
+            .collect()
+    }
+}
+
+impl TestApp {
+    /// All events of this type that the app's services have emitted. Its service names it in `emits`.
+    pub async fn heard<E: Event>(&self) -> Vec<E> {
+        self.settle().await;
+        self.ears().of()
+    }
+
+    /// Waits for an event that a schedule emits, and of which this holds.
+    pub async fn heard_one<E: Event>(&self, holds: impl Fn(&E) -> bool) -> E {
+        let find = || self.ears().of::<E>().into_iter().find(&holds);
+        eventually(E::NAME, async || find().is_some()).await;
+        find().unwrap()
+    }
+
+    /// Entries of this action in the audit log of the first service, newest first.
+    pub async fn audited(&self, action: &str) -> Vec<Record> {
+        let filter = Filter {
+            action: Some(action.to_owned()),
+            limit: 1000,
+            ..Filter::default()
+        };
+        stoa_audit::list(self.db(), &filter).await.unwrap()
+    }
+}

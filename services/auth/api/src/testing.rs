@@ -1,0 +1,106 @@
+//! A stand-in for auth, for tests of other services.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use stoa_kernel::{Grant, UserId};
+use stoa_rpc::{Directory, Server};
+use tonic::{Request, Response, Status, service::Routes};
+use uuid::Uuid;
+
+use crate::v1::{
+    self, AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RegisteredNames,
+    RegistrationRequest, RegistrationResponse, TrustRequest, TrustResponse,
+    access_server::{Access, AccessServer},
+};
+
+/// An auth that knows what it was told: `TestApp::builder().stand_in(FakeAuth::default(), FakeAuth::serve)`. Clones know the same. Access
+/// tokens and API keys are the test kit's.
+#[derive(Clone, Default)]
+pub struct FakeAuth(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    grants: Vec<Grant>,
+    names: HashMap<String, RegisteredNames>,
+}
+
+impl FakeAuth {
+    /// Answers calls to auth.
+    pub fn serve(&self, directory: &Directory) {
+        directory.set_local(
+            "auth",
+            Server {
+                routes: Routes::new(AccessServer::new(self.clone())),
+                descriptors: crate::DESCRIPTORS,
+                names: Vec::new(),
+            },
+        );
+    }
+
+    /// `user` may do `action` to this one thing.
+    pub fn grant(&self, user: UserId, action: &str, kind: &str, id: Uuid) {
+        self.0.lock().grants.push(Grant {
+            user_id: user,
+            action: action.to_owned(),
+            resource_kind: kind.to_owned(),
+            resource_id: id,
+        });
+    }
+
+    /// `user` has registered with these names.
+    pub fn register(&self, user: UserId, first: &str, last: &str) {
+        let names = RegisteredNames {
+            first_name: Some(first.to_owned()),
+            last_name: Some(last.to_owned()),
+        };
+        self.0.lock().names.insert(user.to_string(), names);
+    }
+}
+
+#[tonic::async_trait]
+impl Access for FakeAuth {
+    async fn grants(&self, request: Request<GrantsRequest>) -> Result<Response<GrantsResponse>, Status> {
+        let asked = request.into_inner();
+        let known = self.0.lock();
+        let fits = |grant: &&Grant| {
+            let Grant {
+                user_id,
+                resource_kind,
+                resource_id,
+                ..
+            } = grant;
+            (user_id.to_string(), resource_kind, resource_id.to_string())
+                == (
+                    asked.user_id.clone(),
+                    &asked.resource_kind,
+                    asked.resource_id.clone(),
+                )
+        };
+        let grants = known.grants.iter().filter(fits).map(|grant| v1::Grant {
+            action: grant.action.clone(),
+        });
+        Ok(Response::new(GrantsResponse {
+            grants: grants.collect(),
+        }))
+    }
+
+    async fn authenticate_key(
+        &self,
+        _: Request<AuthenticateKeyRequest>,
+    ) -> Result<Response<AuthenticateKeyResponse>, Status> {
+        Err(Status::unimplemented("the test kit knows the keys"))
+    }
+
+    async fn registration(
+        &self,
+        request: Request<RegistrationRequest>,
+    ) -> Result<Response<RegistrationResponse>, Status> {
+        let names = self.0.lock().names.get(&request.into_inner().user_id).cloned();
+        Ok(Response::new(RegistrationResponse { names }))
+    }
+
+    async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
+        Err(Status::unimplemented("the test kit has the signing keys"))
+    }
+}
