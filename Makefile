@@ -49,7 +49,11 @@ service: ## Write a new service that runs and passes its tests (NAME=vendors)
 	tools/service.py "$(NAME)" $(ARGS)
 	$(CARGO) update --quiet --offline --workspace
 	$(CARGO) fmt --package "stoa-$(NAME)"
-	$(MAKE) --no-print-directory defaults openapi
+	$(MAKE) --no-print-directory generate
+
+.PHONY: generate
+generate: defaults openapi ## Write all that follows from the services: the two below, tables of README files, parts of deploy/
+	$(CARGO) run --quiet --locked --package stoa -- services --json | tools/generate.py --write
 
 .PHONY: defaults
 defaults: ## Write stoa.default.toml anew after a service's defaults.toml has changed

@@ -3,7 +3,8 @@
 
     service.py NAME [--about "what it is for"] [--port 3010]
 
-It has one table, two endpoints, one event, one job and one story, and passes its tests. What it has written and changed is listed.
+It has one table, two endpoints, one event, one job and one story, and passes its tests. What it has written and changed is listed;
+the rest follows by `make generate`.
 """
 
 import argparse
@@ -53,18 +54,10 @@ def main():
 
 
 def register(name):
-    upper = name.upper()
     change("Cargo.toml", r"(stoa-users = [^\n]*\n)", rf'\1stoa-{name} = {{ path = "services/{name}" }}\n')
     change("app/Cargo.toml", r"(stoa-users\.workspace = true\n)", rf"\1stoa-{name}.workspace = true\n")
     change("app/src/roles.rs", r"(    &stoa_users::SERVICE,\n)", rf"\1    &stoa_{name}::SERVICE,\n")
     change("deploy/helm/stoa/values.yaml", r"(  users:\n(?:    [^\n]*\n|      [^\n]*\n)+)", rf"\1  {name}: {{}}\n")
-    change("deploy/prometheus/prometheus.yml", r"(- names: \[[^\]]*)\]", rf"\1, {name}]")
-    compose = "deploy/compose.yaml"
-    block = re.search(r"  users:\n.*?\n\n", (ROOT / compose).read_text(), re.S)[0]
-    change(compose, r"(  STOA_RPC__UPSTREAMS__USERS: [^\n]*\n)", rf"""\1  STOA_RPC__UPSTREAMS__{upper}: '["http://{name}:3001"]'\n""")
-    change(compose, r"(      STOA_GATEWAY__UPSTREAMS__USERS: [^\n]*\n)", rf"""\1      STOA_GATEWAY__UPSTREAMS__{upper}: '["http://{name}.services:3000"]'\n""")
-    change(compose, r"(      users: \*healthy\n)", rf"\1      {name}: *healthy\n")
-    change(compose, re.escape(block), block + block.replace("users", name))
     for path in CHANGED:
         print(f"changed  {path}")
 

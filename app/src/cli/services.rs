@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, process::ExitCode};
 
 use serde::Serialize;
-use stoa_http::openapi::RouteInfo;
+use stoa_events::EventInfo;
+use stoa_http::{Code, openapi::RouteInfo};
 
 use super::say;
 use crate::{mount::Error, roles::Role};
@@ -28,13 +29,13 @@ struct Known {
     /// Of the calls of other services.
     rpc_port: Option<u16>,
     database: bool,
-    emits: &'static [&'static str],
+    emits: &'static [EventInfo],
     wants: &'static [&'static str],
     pages: &'static [&'static str],
     permissions: BTreeSet<String>,
     routes: Vec<Route>,
     metrics: Vec<&'static str>,
-    codes: Vec<&'static str>,
+    codes: &'static [Code],
 }
 
 #[derive(Serialize)]
@@ -58,7 +59,7 @@ impl Known {
             permissions: role.permissions(),
             routes: routes.into_iter().map(Route::of).collect(),
             metrics: role.metrics.iter().map(|(name, _)| *name).collect(),
-            codes: role.codes.iter().map(|code| code.code).collect(),
+            codes: role.codes,
         }
     }
 }

@@ -1,6 +1,11 @@
-//! The OpenAPI document: checked in, complete, and true to what is served. And the settings file, which is checked in as well.
+//! The OpenAPI document: checked in, complete, and true to what is served. And what else is generated and checked in.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use reqwest::Method;
 use serde_json::Value;
@@ -54,6 +59,25 @@ fn the_checked_in_settings_are_what_the_program_prints() {
     assert!(
         String::from_utf8_lossy(&printed.stdout) == include_str!("../../../stoa.default.toml"),
         "stoa.default.toml is out of date; run `make defaults` and look at what changed"
+    );
+}
+
+#[test]
+fn what_files_say_of_the_services_is_generated() {
+    let (scratch, _) = folder();
+    let listed = run(&scratch.path().join("data"), &["services", "--json"]);
+    let mut generate = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/generate.py"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python3 runs");
+    generate.stdin.take().unwrap().write_all(&listed.stdout).unwrap();
+    let found = generate.wait_with_output().unwrap();
+    assert!(
+        found.status.success(),
+        "{}",
+        String::from_utf8_lossy(&found.stderr)
     );
 }
 

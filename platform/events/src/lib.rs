@@ -64,7 +64,7 @@ pub use console::{DeadLetter, QueueStats, dead_letters, drop_dead, replay, stats
 pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};
 pub use isolation::Isolation;
 pub use letters::{DeadPosition, dead_letters_after, dead_letters_of};
-pub use model::{Event, EventId, Job};
+pub use model::{Event, EventId, EventInfo, Job};
 pub use outbox::{TRACEPARENT, TxExt};
 pub use schedule::Schedule;
 pub use stoa_events_macros::{Event, Job};

@@ -6,10 +6,30 @@ use stoa_kernel::{EventTag, Id};
 /// Names one event or job: the same on each delivery and each attempt.
 pub type EventId = Id<EventTag>;
 
+/// What documents say of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct EventInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What happened, in a line.
+    pub about: &'static str,
+    /// How its key is made, such as `user:{user_id}`.
+    pub key: &'static str,
+    /// The names of its data.
+    pub fields: &'static [&'static str],
+}
+
 /// Something that happened.
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// `noun.verb` in the past, such as `user.registered`. Never changes.
     const NAME: &'static str;
+    /// What documents say of it.
+    const INFO: EventInfo = EventInfo {
+        name: Self::NAME,
+        about: "",
+        key: "",
+        fields: &[],
+    };
 
     /// Events of one key reach each subscription in the order of their commits: `user:<id>`.
     fn key(&self) -> String;

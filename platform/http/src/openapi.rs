@@ -5,6 +5,7 @@
 //! - `security: [{"bearer": []}]`: everybody who is signed in.
 //! - with `x-permission: users.read` besides: everybody who holds that permission.
 //! - with `x-scope: profile.write`: an API key needs this scope, a person nothing.
+//! - with `x-person: true`: a person with a session, no API key.
 
 mod complete;
 mod endpoint;
@@ -29,6 +30,8 @@ use crate::{FieldError, Problem, names};
 pub const PERMISSION: &str = "x-permission";
 /// Extension of an operation: the scope that an API key must have.
 pub const SCOPE: &str = "x-scope";
+/// Extension of an operation: true where no API key is accepted.
+pub const PERSON: &str = "x-person";
 /// Security scheme: an access token or API key as `Authorization: Bearer`.
 pub const BEARER: &str = "bearer";
 /// Security scheme: the session cookie of a browser.
@@ -74,7 +77,8 @@ fn response_name(status: u16) -> String {
 }
 
 /// Adds to a description what all services refer to: the problem's schema and responses, and the security schemes.
-/// Every operation can be refused by the edge, and says so, and takes the headers of all. Beside bearer tokens, whatever is open to them is open to cookies and API keys.
+/// Every operation can be refused by the edge, and says so, and takes the headers of all. Beside bearer tokens, whatever is open to them is open to cookies, and to API keys
+/// unless it is for people alone.
 pub struct Shared;
 
 impl Modify for Shared {
@@ -119,7 +123,14 @@ impl Modify for Shared {
                 .as_mut()
                 .filter(|security| security.contains(&bearer))
             {
-                for other in [COOKIE, API_KEY] {
+                let people = operation
+                    .extensions
+                    .as_ref()
+                    .is_some_and(|known| known.contains_key(PERSON));
+                let others = [COOKIE, API_KEY]
+                    .into_iter()
+                    .filter(|other| !people || *other != API_KEY);
+                for other in others {
                     let other = SecurityRequirement::new::<_, [&str; 0], _>(other, []);
                     if !security.contains(&other) {
                         security.push(other);

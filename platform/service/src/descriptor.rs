@@ -2,6 +2,7 @@
 
 use stoa_config::{ConfigError, Settings};
 use stoa_db::Migration;
+use stoa_events::EventInfo;
 use stoa_http::Code;
 use utoipa::openapi::OpenApi;
 
@@ -30,7 +31,7 @@ pub struct Descriptor {
     /// The events that it wants to be told of, for a broker to keep them before it has ever run.
     pub wants: &'static [&'static str],
     /// The events that it tells.
-    pub emits: &'static [&'static str],
+    pub emits: &'static [EventInfo],
     /// Its pages, which the description of the API does not list.
     pub pages: &'static [&'static str],
     /// What its endpoints are.

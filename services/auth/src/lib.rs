@@ -73,11 +73,11 @@ pub const SERVICE: Descriptor = Descriptor {
         ),
     ],
     emits: &[
-        UserRegistered::NAME,
-        UserErased::NAME,
-        SessionRevoked::NAME,
-        AccessChanged::NAME,
-        RoleChanged::NAME,
+        UserRegistered::INFO,
+        UserErased::INFO,
+        SessionRevoked::INFO,
+        AccessChanged::INFO,
+        RoleChanged::INFO,
     ],
     // Links in mails lead to them.
     pages: &["/auth/verify", "/auth/reset"],

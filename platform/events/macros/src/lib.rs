@@ -3,7 +3,10 @@
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
-use syn::{Attribute, DeriveInput, Error, LitInt, LitStr, Result, parse_macro_input};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, Lit, LitInt, LitStr, Meta, MetaNameValue, Result,
+    parse_macro_input,
+};
 
 /// `#[event(name = "profile.created", key = "user:{user_id}")]`: the name never changes; events of one key keep their order. The key's
 /// braces name fields.
@@ -30,16 +33,47 @@ fn expand_event(input: &DeriveInput) -> Result<Tokens> {
     let key = given
         .key
         .ok_or_else(|| Error::new_spanned(&input.ident, "an event has a key: #[event(name = …, key = …)]"))?;
-    let (name, key, ident) = (given.name, formatted(&key)?, &input.ident);
+    let (name, ident, about, fields) = (given.name, &input.ident, first_line(input), fields(input)?);
+    let made = formatted(&key)?;
     Ok(quote! {
         impl ::stoa_events::Event for #ident {
             const NAME: &'static str = #name;
+            const INFO: ::stoa_events::EventInfo = ::stoa_events::EventInfo {
+                name: #name,
+                about: #about,
+                key: #key,
+                fields: &[#(#fields),*],
+            };
 
             fn key(&self) -> ::std::string::String {
-                #key
+                #made
             }
         }
     })
+}
+
+/// The first line of the type's documentation.
+fn first_line(input: &DeriveInput) -> String {
+    let line = input.attrs.iter().find_map(|attribute| match &attribute.meta {
+        Meta::NameValue(MetaNameValue {
+            path,
+            value: Expr::Lit(value),
+            ..
+        }) if path.is_ident("doc") => match &value.lit {
+            Lit::Str(text) => Some(text.value().trim().to_owned()),
+            _ => None,
+        },
+        _ => None,
+    });
+    line.unwrap_or_default()
+}
+
+fn fields(input: &DeriveInput) -> Result<Vec<String>> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new_spanned(&input.ident, "an event is a struct"));
+    };
+    let names = data.fields.iter().filter_map(|field| field.ident.as_ref());
+    Ok(names.map(ToString::to_string).collect())
 }
 
 fn expand_job(input: &DeriveInput) -> Result<Tokens> {

@@ -1,6 +1,7 @@
 //! What a handler's signature says of its endpoint, written into the description.
 
 use axum::routing::MethodRouter;
+use serde_json::Value;
 use utoipa::{
     IntoResponses,
     openapi::{
@@ -11,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{BEARER, PERMISSION, Problems, SCOPE, operations_mut};
+use super::{BEARER, PERMISSION, PERSON, Problems, SCOPE, operations_mut};
 use crate::{Access, Actor, Anyone, Guard, Result};
 
 /// `endpoints!(list, create, read)`: a router of these handlers. Each has a `#[utoipa::path(…)]`, and its first argument says who may
@@ -56,12 +57,13 @@ impl<A: Access> Caller for Actor<A> {
     fn state(operation: &mut Operation) {
         operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], _>(BEARER, [])]);
         let (name, value) = match A::GUARD {
-            Guard::SignedIn | Guard::Person => return,
-            Guard::Permission(name) => (PERMISSION, name),
-            Guard::Scope(name) => (SCOPE, name),
+            Guard::SignedIn => return,
+            Guard::Person => (PERSON, Value::Bool(true)),
+            Guard::Permission(name) => (PERMISSION, name.into()),
+            Guard::Scope(name) => (SCOPE, name.into()),
         };
         let extensions = operation.extensions.get_or_insert_default();
-        extensions.merge(ExtensionsBuilder::new().add(name, value.as_ref()).build());
+        extensions.merge(ExtensionsBuilder::new().add(name, value).build());
     }
 }
 

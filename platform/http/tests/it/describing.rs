@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 use stoa_http::{
-    Actor, Anyone, Json, Problems, endpoints,
+    Actor, Anyone, Json, Person, Problems, endpoints,
     openapi::{Access, RouteInfo, Shared, routes},
     permission, scope,
 };
@@ -26,11 +26,14 @@ async fn mine(_: Actor<MineWrite>) -> Json<&'static str> {
 #[utoipa::path(delete, path = "/open", responses((status = 204)))]
 async fn remove(_: Actor<ThingsDelete>) {}
 
+#[utoipa::path(put, path = "/mine/{id}", params(("id" = String, Path)), responses((status = 204)))]
+async fn by_hand(_: Actor<Person>) {}
+
 #[utoipa::path(get, path = "/forgotten", responses((status = 200, body = String), Problems))]
 async fn forgotten() {}
 
 fn description() -> OpenApi {
-    let router: OpenApiRouter = endpoints!(open, remove, mine);
+    let router: OpenApiRouter = endpoints!(open, remove, mine, by_hand);
     let mut openapi = router.routes(routes!(forgotten)).into_openapi();
     Shared.modify(&mut openapi);
     openapi
@@ -49,6 +52,7 @@ fn every_route_tells_who_may_call_it() {
     let expected = [
         route(Method::GET, "/forgotten", Access::Unstated, None),
         route(Method::POST, "/mine/{id}", Access::SignedIn, Some("mine.write")),
+        route(Method::PUT, "/mine/{id}", Access::SignedIn, None),
         route(
             Method::DELETE,
             "/open",
@@ -116,12 +120,15 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn what_is_open_to_tokens_is_open_to_cookies_and_keys() {
+fn what_is_open_to_tokens_is_open_to_cookies_and_unless_it_is_for_people_to_keys() {
     let document = serde_json::to_value(description()).unwrap();
     assert_eq!(
         document["paths"]["/mine/{id}"]["post"]["security"],
         json!([{"bearer": []}, {"cookie": []}, {"api_key": []}])
     );
+    let by_hand = &document["paths"]["/mine/{id}"]["put"];
+    assert_eq!(by_hand["security"], json!([{"bearer": []}, {"cookie": []}]));
+    assert_eq!(by_hand["x-person"], true);
     assert_eq!(document["paths"]["/open"]["get"]["security"], json!([{}]));
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
     assert_eq!(

@@ -25,7 +25,7 @@ pub const SERVICE: Descriptor = Descriptor {
     migrations: stoa_db::migrations!(),
     codes: error::CODES,
     wants: &[UserErased::NAME],
-    emits: &[ItemCreated::NAME],
+    emits: &[ItemCreated::INFO],
     openapi: || http::router().into_openapi(),
     make: Some(|env, settings| Ok(service(env, config(settings).map_err(|e| e.to_string())?))),
     ..Descriptor::named("__name__")
