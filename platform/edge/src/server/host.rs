@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use http::{HeaderMap, HeaderValue, Request, Version, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Request, Version, header};
 use stoa_http::{Failure, codes};
 
 use crate::layer::Refused;
@@ -30,35 +30,41 @@ fn checked(headers: &HeaderMap, version: Version) -> Result<(), &'static str> {
 }
 
 fn is_host(host: &HeaderValue) -> bool {
-    let bytes = host.as_bytes();
-    let of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
-    bytes.len() <= MAX_HOST
-        && bytes.iter().all(of_a_name)
-        && Authority::try_from(bytes).is_ok_and(|authority| is_name(authority.host()))
-        && has_good_port(bytes)
+    host.len() <= MAX_HOST && host.to_str().is_ok_and(is_authority)
 }
 
-/// Whether it is an IPv6 address in brackets, or labels with a dot between each two; the last may be followed by one.
-fn is_name(host: &str) -> bool {
-    match host.strip_prefix('[') {
-        Some(rest) => rest
-            .strip_suffix(']')
-            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
-        None => {
-            let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
-            labels.all(|label| !label.is_empty() && !label.contains(['[', ']', ':']))
-        }
+/// An IPv6 address in brackets or a name, and perhaps a port.
+fn is_authority(host: &str) -> bool {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest
+            .split_once(']')
+            .is_some_and(|(address, port)| address.parse::<Ipv6Addr>().is_ok() && is_port(port));
     }
+    let end = host.find(':').unwrap_or(host.len());
+    let (name, port) = host.split_at(end);
+    is_name(name) && is_port(port)
 }
 
-/// Whether what stands behind the name, if anything, is a port.
-fn has_good_port(host: &[u8]) -> bool {
-    let name_ends = host.iter().rposition(|byte| *byte == b']').unwrap_or(0);
-    let Some(colon) = host[name_ends..].iter().position(|byte| *byte == b':') else {
-        return true;
+/// Labels with a dot between each two; the last may be followed by one.
+fn is_name(name: &str) -> bool {
+    let mut before = b'.';
+    let of_a_name = |byte: u8| {
+        let good =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte == b'.' && before != b'.';
+        before = byte;
+        good
     };
-    let port = &host[name_ends + colon + 1..];
-    port.is_empty() || str::from_utf8(port).is_ok_and(|port| port.parse::<u16>().is_ok())
+    !name.is_empty() && name.bytes().all(of_a_name)
+}
+
+/// Nothing, or a colon that a number may follow.
+fn is_port(text: &str) -> bool {
+    match text.strip_prefix(':') {
+        Some(port) => {
+            port.is_empty() || port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        }
+        None => text.is_empty(),
+    }
 }
 
 #[cfg(test)]

@@ -289,7 +289,10 @@ impl Server {
                 request.extensions_mut().insert(Held::new(&own));
             }
             let request = Lingering::of(request);
-            async move { Ok::<_, std::convert::Infallible>(busy.until_sent(edge.handle(peer, request).await)) }
+            // Boxed, as hyper moves what it is given, and this is kilobytes.
+            Box::pin(async move {
+                Ok::<_, std::convert::Infallible>(busy.until_sent(edge.handle(peer, request).await))
+            })
         });
         let connection = self
             .builder

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{OriginalUri, Request};
+use axum::extract::Request;
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use stoa_cache::LimitKey;
@@ -57,10 +57,7 @@ impl Sender {
                 ));
             }
         };
-        let path = extensions
-            .get::<OriginalUri>()
-            .map_or(request.uri(), |uri| &uri.0)
-            .path();
+        let path = request.uri().path();
         Ok(Self {
             key: hash(&[
                 &credential,
