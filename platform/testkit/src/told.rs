@@ -20,8 +20,8 @@ impl Heard {
         &self,
         services: impl Iterator<Item = &'static Descriptor>,
     ) -> Vec<Subscription> {
-        let names = services.flat_map(|service| service.emits);
-        names.map(|name| self.subscription(name)).collect()
+        let events = services.flat_map(|service| service.emits);
+        events.map(|event| self.subscription(event.name)).collect()
     }
 
     fn subscription(&self, event: &'static str) -> Subscription {

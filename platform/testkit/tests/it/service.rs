@@ -101,7 +101,7 @@ fn send_mail(mailer: Mailer) -> JobHandler {
 
 pub(crate) const NOTES: Descriptor = Descriptor {
     migrations: MIGRATIONS,
-    emits: &[NoteTaken::NAME],
+    emits: &[NoteTaken::INFO],
     ..Descriptor::named("notes")
 };
 
