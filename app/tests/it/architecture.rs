@@ -12,12 +12,12 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// Lines of a source file, at most.
 const MOST_LINES: usize = 600;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// Every file that git tracks or would track.
-fn files() -> Vec<PathBuf> {
+pub(crate) fn files() -> Vec<PathBuf> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
@@ -75,16 +75,16 @@ fn dependencies_run_one_way() {
     let mut wrong = Vec::new();
     for package in &metadata.packages {
         let from = levels[package.name.as_str()];
-        for dependency in package
-            .dependencies
-            .iter()
-            .filter(|dep| dep.kind != DependencyKind::Development)
-        {
+        for dependency in &package.dependencies {
             let Some(&to) = levels.get(&dependency.name) else {
                 continue;
             };
-            // Crates of the platform use one another, and so do contracts; services do not.
-            let fine = to < from || (to == from && matches!(from, Level::Platform | Level::Api));
+            // Crates of the platform use one another, and so do contracts; services do not. Tests may use the test kit, but no service
+            // another one.
+            let fine = to < from
+                || (to == from && matches!(from, Level::Platform | Level::Api))
+                || (dependency.kind == DependencyKind::Development
+                    && (to < Level::Service || from == Level::App));
             if !fine {
                 wrong.push(format!(
                     "{} ({from:?}) uses {} ({to:?})",
@@ -155,36 +155,82 @@ fn no_source_file_is_too_long() {
     );
 }
 
+/// The lines of source files of services that some line speaks of, without comments and the tests that stand beside what they test.
+fn lines_of_services(place: impl Fn(&[&str]) -> bool, speaks: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files() {
+        let parts: Vec<_> = file.iter().map(|part| part.to_str().unwrap()).collect();
+        if parts[0] != "services" || file.extension().is_none_or(|e| e != "rs") || !place(&parts) {
+            continue;
+        }
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = shipped
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        found.extend(
+            lines
+                .filter(|line| speaks(line))
+                .map(|line| format!("{}: {}", file.display(), line.trim())),
+        );
+    }
+    found
+}
+
+/// Whether a line names a path that begins like this.
+fn names_path(line: &str, path: &str) -> bool {
+    let before = |at: usize| line[..at].chars().next_back();
+    let after = |at: usize| line[at + path.len()..].chars().next();
+    let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    line.match_indices(path).any(|(at, _)| {
+        let goes_on = path.ends_with(char::is_alphanumeric) && part_of_word(after(at));
+        !goes_on && !part_of_word(before(at))
+    })
+}
+
 #[test]
 fn services_keep_their_sql_under_store() {
     let words = ["SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE "];
-    let found: Vec<_> = files()
-        .into_iter()
-        .filter(|file| file.starts_with("services") && file.extension().is_some_and(|e| e == "rs"))
-        .filter(|file| {
-            let parts: Vec<_> = file
-                .components()
-                .map(|part| part.as_os_str().to_string_lossy().into_owned())
-                .collect();
-            !parts.iter().any(|part| part == "store" || part == "tests")
-        })
-        .filter(|file| {
-            let text = fs::read_to_string(root().join(file)).unwrap();
-            // Tests may look into the tables, also those that stand beside what they test.
-            let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
-            shipped
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .any(|line| {
-                    line.split('"')
-                        .skip(1)
-                        .step_by(2)
-                        .any(|literal| words.iter().any(|word| literal.contains(word)))
-                })
-        })
-        .map(|file| file.display().to_string())
-        .collect();
+    let found = lines_of_services(
+        |parts| !parts.iter().any(|part| ["store", "tests"].contains(part)),
+        |line| {
+            let mut literals = line.split('"').skip(1).step_by(2);
+            literals.any(|literal| words.iter().any(|word| literal.contains(word)))
+        },
+    );
     assert!(found.is_empty(), "SQL outside store/:\n{}", found.join("\n"));
+}
+
+#[test]
+fn what_can_be_done_knows_nothing_of_http() {
+    let http = ["axum", "http::", "use http", "hyper", "stoa_http"];
+    let found = lines_of_services(
+        |parts| parts.contains(&"ops"),
+        |line| http.iter().any(|path| names_path(line, path)),
+    );
+    assert!(found.is_empty(), "HTTP in ops/:\n{}", found.join("\n"));
+}
+
+#[test]
+fn what_callers_are_shown_stays_under_http() {
+    let found = lines_of_services(
+        |parts| {
+            !parts
+                .iter()
+                .any(|part| ["http", "tests", "gateway"].contains(part))
+                && !parts.ends_with(&["src", "lib.rs"])
+        },
+        |line| {
+            ["crate::http", "super::http", "view"]
+                .iter()
+                .any(|path| names_path(line, path))
+        },
+    );
+    assert!(
+        found.is_empty(),
+        "types of http/ outside of it:\n{}",
+        found.join("\n")
+    );
 }
 
 /// What `stoa services --json` says of each.
@@ -195,7 +241,7 @@ fn services() -> Vec<serde_json::Value> {
     serde_json::from_slice(&listed.expect("stoa lists its services").stdout).unwrap()
 }
 
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     let name = |service: &serde_json::Value| service["name"].as_str().unwrap().to_owned();
     services().iter().map(name).collect()
 }

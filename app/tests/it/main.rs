@@ -24,6 +24,7 @@ mod postgres;
 mod provision;
 mod refusals;
 mod rpc;
+mod schemas;
 mod stoa;
 mod system;
 mod tls;

@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use http::{HeaderValue, header, request::Parts};
+use stoa_kernel::Expected;
 
 use crate::{Failure, Result, codes};
 
@@ -11,16 +12,9 @@ pub fn etag(version: i64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// `If-Match` of a request.
+/// `If-Match` of a request. Absent it allows any version. Tags that we never gave out are left out, so that they match nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IfMatch {
-    /// The caller does not mind what was changed meanwhile.
-    Absent,
-    /// Whatever version there is.
-    Any,
-    /// One of these. Tags that we never gave out are left out, so that they match nothing.
-    Versions(Vec<i64>),
-}
+pub struct IfMatch(pub Expected);
 
 impl IfMatch {
     /// Whether `version` is meant.
@@ -28,10 +22,10 @@ impl IfMatch {
     /// # Errors
     /// 412 if it is not.
     pub fn check(&self, version: i64) -> Result<()> {
-        match self {
-            Self::Absent | Self::Any => Ok(()),
-            Self::Versions(versions) if versions.contains(&version) => Ok(()),
-            Self::Versions(_) => Err(Failure::new(codes::PRECONDITION_FAILED)),
+        if self.0.allows(version) {
+            Ok(())
+        } else {
+            Err(Failure::new(codes::PRECONDITION_FAILED))
         }
     }
 }
@@ -43,18 +37,18 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         let mut versions = Vec::new();
         let mut lines = parts.headers.get_all(header::IF_MATCH).iter().peekable();
         if lines.peek().is_none() {
-            return Ok(Self::Absent);
+            return Ok(Self(Expected::Any));
         }
         for line in lines {
             let line = line.to_str().map_err(|_| malformed())?;
             if line.trim() == "*" {
-                return Ok(Self::Any);
+                return Ok(Self(Expected::Any));
             }
             for tag in line.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
                 versions.extend(version(tag)?);
             }
         }
-        Ok(Self::Versions(versions))
+        Ok(Self(Expected::Versions(versions)))
     }
 }
 

@@ -11,8 +11,7 @@ pub const CSRF_COOKIE: &str = "stoa_csrf";
 pub const CSRF_HEADER: &str = "x-csrf-token";
 /// Header that names a request, in both directions.
 pub const REQUEST_ID: &str = "x-request-id";
-/// What every API key begins with.
-pub const API_KEY_PREFIX: &str = "stoa_key_";
+pub use stoa_kernel::API_KEY_PREFIX;
 /// Header for an API key, beside `Authorization: Bearer`.
 pub const API_KEY_HEADER: &str = "x-api-key";
 /// Header with the caller's own key for a POST that may be repeated.

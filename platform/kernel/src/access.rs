@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use crate::{SessionId, UserId};
 
+/// What every API key begins with.
+pub const API_KEY_PREFIX: &str = "stoa_key_";
+
 /// How the caller proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,9 +1,11 @@
-//! What every other crate speaks of: ids, time, randomness, rates, pages and who is acting. No I/O.
+//! What every other crate speaks of: ids, time, randomness, rates, pages, error codes and who is acting. No I/O.
 
 mod access;
 mod actor;
 mod as_text;
 mod clock;
+pub mod codes;
+mod expected;
 mod id;
 mod page;
 mod period;
@@ -11,9 +13,13 @@ pub mod random;
 mod rate;
 pub mod text;
 
-pub use access::{Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, allow};
+pub use access::{
+    API_KEY_PREFIX, Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, allow,
+};
 pub use actor::{Actor, RequestFacts};
 pub use clock::Clock;
+pub use codes::Code;
+pub use expected::Expected;
 pub use id::{EventTag, Id, SessionId, SessionTag, UserId, UserTag};
 pub use jiff::Timestamp;
 pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};

@@ -8,7 +8,6 @@ mod http;
 mod jobs;
 mod ops;
 mod store;
-mod view;
 
 pub use config::UsersConfig;
 use stoa_auth_api::events::{UserErased, UserRegistered};

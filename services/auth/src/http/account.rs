@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 /// Proof of who asks.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EraseAccountRequest {
+pub(super) struct AuthEraseAccountRequest {
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,
@@ -38,14 +38,14 @@ pub(super) struct EraseAccountRequest {
 /// are the last administrator.
 #[utoipa::path(
     delete, path = "/api/v1/auth/account", tags = ["auth"], operation_id = "auth_erase_account",
-    request_body = EraseAccountRequest,
+    request_body = AuthEraseAccountRequest,
     responses((status = 204, description = "The account is gone"))
 )]
 async fn remove(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
     headers: HeaderMap,
-    Json(body): Json<EraseAccountRequest>,
+    Json(body): Json<AuthEraseAccountRequest>,
 ) -> Result<Response> {
     let code = body.totp.as_deref();
     erase::erase(

@@ -78,7 +78,7 @@ async fn list(
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "backup script", "scopes": ["profile.read"], "expires_at": null, "password": "tin roof rusted"}))]
-pub(super) struct CreateApiKeyRequest {
+pub(super) struct AuthCreateApiKeyRequest {
     #[garde(custom(is_key_name))]
     #[schema(min_length = 1, max_length = 100)]
     name: String,
@@ -124,13 +124,13 @@ pub(super) struct AuthNewApiKey {
 /// too_many_api_keys`: you have a hundred.
 #[utoipa::path(
     post, path = "/api/v1/auth/api-keys", tags = ["auth"], operation_id = "auth_create_api_key",
-    request_body = CreateApiKeyRequest,
+    request_body = AuthCreateApiKeyRequest,
     responses((status = 201, body = AuthNewApiKey))
 )]
 async fn create(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Json(body): Json<CreateApiKeyRequest>,
+    Json(body): Json<AuthCreateApiKeyRequest>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<AuthNewApiKey>)> {
     if let Some(at) = body.scopes.iter().position(|scope| !ctx.permissions.has(scope)) {
         return Err(Failure::invalid(

@@ -26,7 +26,7 @@ permission!(pub(super) AccessExplain = "access.explain");
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"action": "users.read", "resource_kind": "profile"}))]
-pub(super) struct ExplainRequest {
+pub(super) struct AuthExplainRequest {
     /// You, if absent.
     #[garde(skip)]
     #[schema(value_type = Option<String>, format = Uuid)]
@@ -93,13 +93,13 @@ impl From<Via> for AuthVia {
 /// says the question.
 #[utoipa::path(
     post, path = "/api/v1/auth/explain", tags = ["auth"], operation_id = "auth_explain",
-    request_body = ExplainRequest,
+    request_body = AuthExplainRequest,
     responses((status = 200, body = AuthExplanation))
 )]
 async fn explain(
     actor: Actor<AccountRead>,
     State(ctx): State<Ctx>,
-    Json(body): Json<ExplainRequest>,
+    Json(body): Json<AuthExplainRequest>,
 ) -> Result<Json<AuthExplanation>> {
     let user = body.user_id.unwrap_or(actor.user_id);
     let may_ask = || allow(&actor, AccessExplain::NAME, &Resource::all("access"), &[]).allowed;

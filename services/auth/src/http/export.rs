@@ -32,7 +32,7 @@ pub(super) struct AuthExport {
     /// As given at registration; kept here for a month.
     first_name: Option<String>,
     last_name: Option<String>,
-    sessions: Vec<ExportedSession>,
+    sessions: Vec<AuthExportedSession>,
     api_keys: Vec<AuthApiKey>,
     /// What they were granted on single things.
     grants: Vec<AuthGrant>,
@@ -44,14 +44,14 @@ pub(super) struct AuthExport {
     /// When each known network was last signed in from; of the networks only hashes are held.
     #[schema(value_type = Vec<String>)]
     known_networks: Vec<Timestamp>,
-    mail_links: Vec<ExportedLink>,
+    mail_links: Vec<AuthExportedLink>,
     /// What they did, and what was done to their account; newest first.
     audit: Vec<AuthAuditEntry>,
 }
 
 /// A sign-in that has not ended.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ExportedSession {
+pub(super) struct AuthExportedSession {
     #[schema(value_type = String, format = Uuid)]
     id: SessionId,
     #[schema(value_type = String, format = DateTime)]
@@ -62,7 +62,7 @@ pub(super) struct ExportedSession {
     user_agent: Option<String>,
 }
 
-impl From<Session> for ExportedSession {
+impl From<Session> for AuthExportedSession {
     fn from(session: Session) -> Self {
         Self {
             id: session.id,
@@ -76,7 +76,7 @@ impl From<Session> for ExportedSession {
 
 /// A link in a mail that still works.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ExportedLink {
+pub(super) struct AuthExportedLink {
     #[schema(example = "verify")]
     purpose: String,
     #[schema(value_type = String, format = DateTime)]
@@ -93,7 +93,7 @@ struct Head {
     totp_since: Option<Timestamp>,
     recovery_codes_left: i64,
     known_networks: Vec<Timestamp>,
-    mail_links: Vec<ExportedLink>,
+    mail_links: Vec<AuthExportedLink>,
 }
 
 impl Head {
@@ -101,7 +101,7 @@ impl Head {
         let (first_name, last_name) = held
             .names
             .map_or((None, None), |names| (names.first_name, names.last_name));
-        let link = |(purpose, expires_at)| ExportedLink { purpose, expires_at };
+        let link = |(purpose, expires_at)| AuthExportedLink { purpose, expires_at };
         Self {
             exported_at,
             account: AuthUser::new(held.account, held.roles),
@@ -175,7 +175,7 @@ impl Writing {
 
     fn page(&mut self, page: Page) -> Outcome<Vec<u8>> {
         match page {
-            Page::Sessions(rows) => self.rows("sessions", rows, ExportedSession::from),
+            Page::Sessions(rows) => self.rows("sessions", rows, AuthExportedSession::from),
             Page::ApiKeys(rows) => self.rows("api_keys", rows, AuthApiKey::from),
             Page::Grants(rows) => self.rows("grants", rows, AuthGrant::from),
             Page::Audit(rows) => self.rows("audit", rows, AuthAuditEntry::from),

@@ -116,7 +116,7 @@ async fn list(
 /// What is to be granted.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CreateGrantRequest {
+pub(super) struct AuthCreateGrantRequest {
     #[garde(skip)]
     #[schema(value_type = String, format = Uuid)]
     user_id: UserId,
@@ -138,13 +138,13 @@ pub(super) struct CreateGrantRequest {
 /// too_many_grants`: the account has a thousand.
 #[utoipa::path(
     post, path = "/api/v1/auth/grants", tags = ["auth"], operation_id = "auth_create_grant",
-    request_body = CreateGrantRequest,
+    request_body = AuthCreateGrantRequest,
     responses((status = 201, body = AuthGrant))
 )]
 async fn create(
     actor: Actor<GrantsWrite>,
     State(ctx): State<Ctx>,
-    Json(body): Json<CreateGrantRequest>,
+    Json(body): Json<AuthCreateGrantRequest>,
 ) -> Result<(StatusCode, Json<AuthGrant>)> {
     let new = NewGrant {
         user: body.user_id,

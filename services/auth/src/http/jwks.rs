@@ -16,13 +16,13 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 
 /// A set of public keys (RFC 7517).
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Jwks {
-    keys: Vec<Jwk>,
+pub(super) struct AuthJwks {
+    keys: Vec<AuthJwk>,
 }
 
 /// A public key (RFC 8037).
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Jwk {
+pub(super) struct AuthJwk {
     #[schema(example = "OKP")]
     kty: &'static str,
     #[schema(example = "Ed25519")]
@@ -43,10 +43,10 @@ pub(super) struct Jwk {
 /// A new key is here a day before it signs. Who meets a name that they do not know asks again.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tags = ["auth"], operation_id = "auth_jwks",
-    responses((status = 200, body = Jwks))
+    responses((status = 200, body = AuthJwks))
 )]
-async fn read(_: Anyone, State(ctx): State<Ctx>) -> ([(HeaderName, HeaderValue); 1], Json<Jwks>) {
-    let keys = ctx.keys.public().into_iter().map(|key| Jwk {
+async fn read(_: Anyone, State(ctx): State<Ctx>) -> ([(HeaderName, HeaderValue); 1], Json<AuthJwks>) {
+    let keys = ctx.keys.public().into_iter().map(|key| AuthJwk {
         kty: "OKP",
         crv: "Ed25519",
         alg: "EdDSA",
@@ -57,6 +57,6 @@ async fn read(_: Anyone, State(ctx): State<Ctx>) -> ([(HeaderName, HeaderValue);
     let caching = HeaderValue::from_static("public, max-age=300, stale-while-revalidate=3600");
     (
         [(header::CACHE_CONTROL, caching)],
-        Json(Jwks { keys: keys.collect() }),
+        Json(AuthJwks { keys: keys.collect() }),
     )
 }

@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.org", "password": "tin roof rusted"}))]
-pub(super) struct LoginRequest {
+pub(super) struct AuthLoginRequest {
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254)]
     email: String,
@@ -46,14 +46,14 @@ pub(super) struct LoginRequest {
 /// has to be verified first. `429`: too many failed attempts; `503 busy`: too many people sign in just now.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tags = ["auth"], operation_id = "auth_login",
-    params(ModeQuery), request_body = LoginRequest,
+    params(ModeQuery), request_body = AuthLoginRequest,
     responses((status = 200, body = AuthSession))
 )]
 async fn create(
     caller: Anyone,
     State(ctx): State<Ctx>,
     Query(mode): Query<ModeQuery>,
-    Json(body): Json<LoginRequest>,
+    Json(body): Json<AuthLoginRequest>,
 ) -> Result<Response> {
     let who = Credentials {
         email: body.email,

@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 /// The password that is, and the one that is to be.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangePasswordRequest {
+pub(super) struct AuthChangePasswordRequest {
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     current_password: Password,
@@ -42,13 +42,13 @@ pub(super) struct ChangePasswordRequest {
 /// sign-in.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/change", tags = ["auth"], operation_id = "auth_change_password",
-    request_body = ChangePasswordRequest,
+    request_body = AuthChangePasswordRequest,
     responses((status = 204, description = "The password was changed"))
 )]
 async fn change(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Json(body): Json<ChangePasswordRequest>,
+    Json(body): Json<AuthChangePasswordRequest>,
 ) -> Result<StatusCode> {
     let who = (actor.user_id, actor.session);
     ops::change(
@@ -67,7 +67,7 @@ async fn change(
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.org"}))]
-pub(super) struct AddressRequest {
+pub(super) struct AuthAddressRequest {
     #[garde(custom(is_email))]
     #[schema(format = Email, max_length = 254)]
     pub(super) email: String,
@@ -78,13 +78,13 @@ pub(super) struct AddressRequest {
 /// The answer is the same whether the address has an account or not.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/reset", tags = ["auth"], operation_id = "auth_reset_password",
-    request_body = AddressRequest,
+    request_body = AuthAddressRequest,
     responses((status = 202, description = "If the address has an account, a mail is on its way"))
 )]
 async fn reset(
     caller: Anyone,
     State(ctx): State<Ctx>,
-    Json(body): Json<AddressRequest>,
+    Json(body): Json<AuthAddressRequest>,
 ) -> Result<StatusCode> {
     ops::send_link(
         &ctx,
@@ -99,7 +99,7 @@ async fn reset(
 /// A link's token, and the password that is to be.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ConfirmResetRequest {
+pub(super) struct AuthConfirmResetRequest {
     /// From the link.
     #[garde(length(bytes, max = 256))]
     #[schema(max_length = 256)]
@@ -119,13 +119,13 @@ pub(super) struct ConfirmResetRequest {
 /// not verified before, everything that was set up for the account, the second factor too.
 #[utoipa::path(
     post, path = "/api/v1/auth/password/reset/confirm", tags = ["auth"], operation_id = "auth_confirm_reset_password",
-    request_body = ConfirmResetRequest,
+    request_body = AuthConfirmResetRequest,
     responses((status = 204, description = "The password was changed"))
 )]
 async fn confirm_reset(
     caller: Anyone,
     State(ctx): State<Ctx>,
-    Json(body): Json<ConfirmResetRequest>,
+    Json(body): Json<AuthConfirmResetRequest>,
 ) -> Result<StatusCode> {
     let keys = ApiKeys::end_if(!body.keep_api_keys);
     ops::reset(

@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 /// The token that the last answer held.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RefreshRequest {
+pub(super) struct AuthRefreshRequest {
     #[garde(length(bytes, max = 256))]
     #[schema(max_length = 256)]
     refresh_token: String,
@@ -43,7 +43,7 @@ pub(super) struct RefreshRequest {
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tags = ["auth"], operation_id = "auth_refresh",
     params(ModeQuery, ("x-csrf-token" = Option<String>, Header, description = "In mode `cookie`: the value of the cookie `stoa_csrf`.")),
-    request_body(content = Option<RefreshRequest>, description = "In mode `bearer`; in mode `cookie` none is needed."),
+    request_body(content = Option<AuthRefreshRequest>, description = "In mode `bearer`; in mode `cookie` none is needed."),
     responses((status = 200, body = AuthSession))
 )]
 async fn create(
@@ -54,7 +54,7 @@ async fn create(
 ) -> Result<Response> {
     let presented = match mode.mode {
         Mode::Bearer => {
-            let Json(body) = Json::<RefreshRequest>::from_request(request, &()).await?;
+            let Json(body) = Json::<AuthRefreshRequest>::from_request(request, &()).await?;
             Presented::Bearer(body.refresh_token)
         }
         Mode::Cookie => {

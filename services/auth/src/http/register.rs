@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.org", "password": "tin roof rusted", "first_name": "Ada", "last_name": "Byron"}))]
-pub(super) struct RegisterRequest {
+pub(super) struct AuthRegisterRequest {
     #[garde(custom(is_email))]
     #[schema(format = Email, max_length = 254)]
     email: String,
@@ -57,14 +57,14 @@ fn is_name(text: &str, (): &()) -> garde::Result {
 /// registration_closed`: accounts are made by an administrator.
 #[utoipa::path(
     post, path = "/api/v1/auth/register", tags = ["auth"], operation_id = "auth_register",
-    params(ModeQuery), request_body = RegisterRequest,
+    params(ModeQuery), request_body = AuthRegisterRequest,
     responses((status = 201, body = AuthSession))
 )]
 async fn create(
     caller: Anyone,
     State(ctx): State<Ctx>,
     Query(mode): Query<ModeQuery>,
-    Json(body): Json<RegisterRequest>,
+    Json(body): Json<AuthRegisterRequest>,
 ) -> Result<Response> {
     let not_an_address = || Failure::invalid("email", "format", "Not an e-mail address");
     let new = NewAccount {

@@ -84,7 +84,7 @@ async fn list(
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "support", "description": "Answers mails", "permissions": ["users.read"]}))]
-pub(super) struct CreateRoleRequest {
+pub(super) struct AuthCreateRoleRequest {
     /// Lower-case letters, digits, `-` and `_`; the first is a letter.
     #[garde(custom(is_name))]
     #[schema(max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
@@ -112,13 +112,13 @@ fn is_name(name: &str, (): &()) -> garde::Result {
 /// `403 permission_not_held`: you cannot give what you do not hold. `409 role_exists`: the name is taken.
 #[utoipa::path(
     post, path = "/api/v1/auth/roles", tags = ["auth"], operation_id = "auth_create_role",
-    request_body = CreateRoleRequest,
+    request_body = AuthCreateRoleRequest,
     responses((status = 201, description = "The new role", body = AuthRole, headers(("etag" = String, description = "The version"))))
 )]
 async fn create(
     actor: Actor<RolesWrite>,
     State(ctx): State<Ctx>,
-    Json(body): Json<CreateRoleRequest>,
+    Json(body): Json<AuthCreateRoleRequest>,
 ) -> Result<(StatusCode, Tagged)> {
     let terms = RoleTerms {
         description: text::line(&body.description).unwrap_or_default(),
@@ -147,7 +147,7 @@ async fn read(_: Actor<RolesRead>, State(ctx): State<Ctx>, Path(name): Path<Stri
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"description": "Answers mails", "permissions": ["users.read"]}))]
-pub(super) struct ReplaceRoleRequest {
+pub(super) struct AuthReplaceRoleRequest {
     #[serde(default)]
     #[garde(length(chars, max = 500))]
     #[schema(max_length = 500)]
@@ -164,7 +164,7 @@ pub(super) struct ReplaceRoleRequest {
 #[utoipa::path(
     put, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_replace_role",
     params(("name" = String, Path, description = "The role"), ("if-match" = Option<String>, Header, description = "The etag of the role that you read")),
-    request_body = ReplaceRoleRequest,
+    request_body = AuthReplaceRoleRequest,
     responses((status = 200, description = "The role as it is now", body = AuthRole, headers(("etag" = String, description = "The new version"))))
 )]
 async fn replace(
@@ -172,7 +172,7 @@ async fn replace(
     State(ctx): State<Ctx>,
     Path(name): Path<String>,
     if_match: IfMatch,
-    Json(body): Json<ReplaceRoleRequest>,
+    Json(body): Json<AuthReplaceRoleRequest>,
 ) -> Result<Tagged> {
     let role = find(&ctx, &name).await?;
     if_match.check(role.version)?;

@@ -53,7 +53,7 @@ async fn read(actor: Actor<Person>, State(ctx): State<Ctx>) -> Result<Json<AuthT
 /// Proof of who asks.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BeginTotpRequest {
+pub(super) struct AuthBeginTotpRequest {
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,
@@ -77,13 +77,13 @@ pub(super) struct AuthTotpSetup {
 /// Nobody is asked for it before it is confirmed; beginning anew makes a new secret. `409 totp_enabled`: there is one already.
 #[utoipa::path(
     post, path = "/api/v1/auth/totp", tags = ["auth"], operation_id = "auth_begin_totp",
-    request_body = BeginTotpRequest,
+    request_body = AuthBeginTotpRequest,
     responses((status = 200, body = AuthTotpSetup))
 )]
 async fn begin(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Json(body): Json<BeginTotpRequest>,
+    Json(body): Json<AuthBeginTotpRequest>,
 ) -> Result<Secret<AuthTotpSetup>> {
     let setup = ops::begin(&ctx, actor.user_id, &body.password, &Origin::of(&actor.request)).await?;
     Ok(secret(AuthTotpSetup {
@@ -96,7 +96,7 @@ async fn begin(
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "123456"}))]
-pub(super) struct ConfirmTotpRequest {
+pub(super) struct AuthConfirmTotpRequest {
     #[garde(length(chars, max = 64))]
     #[schema(max_length = 64)]
     code: String,
@@ -115,13 +115,13 @@ pub(super) struct AuthRecoveryCodes {
 /// From now on signing in asks for its code. `409 totp_enabled`: it was confirmed before; `409 totp_not_enabled`: none was begun.
 #[utoipa::path(
     post, path = "/api/v1/auth/totp/confirm", tags = ["auth"], operation_id = "auth_confirm_totp",
-    request_body = ConfirmTotpRequest,
+    request_body = AuthConfirmTotpRequest,
     responses((status = 200, body = AuthRecoveryCodes))
 )]
 async fn confirm(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Json(body): Json<ConfirmTotpRequest>,
+    Json(body): Json<AuthConfirmTotpRequest>,
 ) -> Result<Secret<AuthRecoveryCodes>> {
     let recovery_codes = ops::confirm(&ctx, actor.user_id, &body.code, &Origin::of(&actor.request)).await?;
     Ok(secret(AuthRecoveryCodes { recovery_codes }))
@@ -130,7 +130,7 @@ async fn confirm(
 /// Proof of who asks, by both factors.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ProveTotpRequest {
+pub(super) struct AuthProveTotpRequest {
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,
@@ -145,13 +145,13 @@ pub(super) struct ProveTotpRequest {
 /// The recovery codes go with it. `409 totp_not_enabled`: there is none.
 #[utoipa::path(
     delete, path = "/api/v1/auth/totp", tags = ["auth"], operation_id = "auth_remove_totp",
-    request_body = ProveTotpRequest,
+    request_body = AuthProveTotpRequest,
     responses((status = 204, description = "Signing in asks for no code any more"))
 )]
 async fn remove(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Json(body): Json<ProveTotpRequest>,
+    Json(body): Json<AuthProveTotpRequest>,
 ) -> Result<StatusCode> {
     let origin = Origin::of(&actor.request);
     ops::remove(&ctx, actor.user_id, &body.password, &body.code, &origin).await?;
@@ -163,13 +163,13 @@ async fn remove(
 /// The old ones stop working. `409 totp_not_enabled`: there is no second factor.
 #[utoipa::path(
     post, path = "/api/v1/auth/totp/recovery-codes", tags = ["auth"], operation_id = "auth_renew_recovery_codes",
-    request_body = ProveTotpRequest,
+    request_body = AuthProveTotpRequest,
     responses((status = 200, body = AuthRecoveryCodes))
 )]
 async fn renew(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Json(body): Json<ProveTotpRequest>,
+    Json(body): Json<AuthProveTotpRequest>,
 ) -> Result<Secret<AuthRecoveryCodes>> {
     let origin = Origin::of(&actor.request);
     let recovery_codes = ops::renew_codes(&ctx, actor.user_id, &body.password, &body.code, &origin).await?;

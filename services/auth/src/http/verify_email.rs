@@ -9,7 +9,7 @@ use stoa_kernel::UserId;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::password::AddressRequest;
+use super::password::AuthAddressRequest;
 use crate::{
     ctx::Ctx,
     mails::MailKind,
@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 /// A link's token.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct VerifyEmailRequest {
+pub(super) struct AuthVerifyEmailRequest {
     /// From the link.
     #[garde(length(bytes, max = 256))]
     #[schema(max_length = 256)]
@@ -36,13 +36,13 @@ pub(super) struct VerifyEmailRequest {
 /// set up before ends, for it may be of somebody who registered an address that is not theirs; sessions go on.
 #[utoipa::path(
     post, path = "/api/v1/auth/email/verify", tags = ["auth"], operation_id = "auth_verify_email",
-    request_body = VerifyEmailRequest,
+    request_body = AuthVerifyEmailRequest,
     responses((status = 204, description = "The address is verified"))
 )]
 async fn verify(
     caller: Anyone,
     State(ctx): State<Ctx>,
-    Json(body): Json<VerifyEmailRequest>,
+    Json(body): Json<AuthVerifyEmailRequest>,
 ) -> Result<StatusCode> {
     ops::verify(&ctx, &body.token, person(&caller), &Origin::of(&caller.request)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -59,13 +59,13 @@ fn person(caller: &Anyone) -> Option<UserId> {
 /// The answer is the same whether the address has an account, is verified already, or neither.
 #[utoipa::path(
     post, path = "/api/v1/auth/email/verify/resend", tags = ["auth"], operation_id = "auth_resend_verification",
-    request_body = AddressRequest,
+    request_body = AuthAddressRequest,
     responses((status = 202, description = "If the address waits to be verified, a mail is on its way"))
 )]
 async fn resend(
     caller: Anyone,
     State(ctx): State<Ctx>,
-    Json(body): Json<AddressRequest>,
+    Json(body): Json<AuthAddressRequest>,
 ) -> Result<StatusCode> {
     password::send_link(
         &ctx,

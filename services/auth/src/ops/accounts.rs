@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use stoa_audit::TxExt as _;
-use stoa_http::codes;
-use stoa_kernel::{Principal, UserId};
+use stoa_kernel::{Principal, UserId, codes};
 
 use crate::{
     ctx::Ctx,

@@ -4,8 +4,7 @@ use jiff::SignedDuration;
 use stoa_audit::TxExt as _;
 use stoa_auth_api::tell_key_changed;
 use stoa_db::Json;
-use stoa_http::{codes, names::API_KEY_PREFIX};
-use stoa_kernel::{Permissions, Timestamp, UserId, random};
+use stoa_kernel::{API_KEY_PREFIX, Permissions, Timestamp, UserId, codes, random};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 

@@ -57,11 +57,11 @@ pub(crate) struct Ended {
 impl Ended {
     /// Commits. From then on this process refuses them; other processes do within a second.
     pub(crate) async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
-        let (verifier, cache) = (ctx.verifier.clone(), ctx.cache.clone());
+        let ctx = ctx.clone();
         let told = async move {
-            self.sessions.tell(&verifier);
+            self.sessions.tell(&ctx);
             for hash in &self.keys {
-                tell_key_changed(&cache, hash).await;
+                tell_key_changed(&ctx.cache, hash).await;
             }
         };
         Ok(commit_then(tx, told).await?)

@@ -1,7 +1,8 @@
 //! Why somebody may do something, or may not.
 
-use stoa_http::codes;
-use stoa_kernel::{Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, UserId, allow};
+use stoa_kernel::{
+    Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, UserId, allow, codes,
+};
 use uuid::Uuid;
 
 use crate::{

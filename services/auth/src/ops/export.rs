@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use stoa_audit::{EntryTag, Filter, Record};
-use stoa_http::codes;
-use stoa_kernel::{Id, SessionId, Timestamp, UserId};
+use stoa_kernel::{Id, SessionId, Timestamp, UserId, codes};
 
 use crate::{
     ctx::Ctx,

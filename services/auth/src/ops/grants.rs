@@ -2,8 +2,7 @@
 
 use stoa_audit::TxExt as _;
 use stoa_db::Tx;
-use stoa_http::codes;
-use stoa_kernel::{Permissions, Principal, UserId};
+use stoa_kernel::{Permissions, Principal, UserId, codes};
 use uuid::Uuid;
 
 use crate::{

@@ -163,7 +163,7 @@ async fn refuse<T>(
     origin: &Origin,
     account: Option<UserId>,
     wrong: &'static str,
-    code: stoa_http::Code,
+    code: stoa_kernel::Code,
 ) -> Result<T> {
     metrics::counter!("stoa_auth_logins_total", "outcome" => wrong).increment(1);
     let entry = origin

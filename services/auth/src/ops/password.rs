@@ -3,8 +3,7 @@
 use stoa_audit::TxExt as _;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_http::codes;
-use stoa_kernel::{SessionId, UserId};
+use stoa_kernel::{SessionId, UserId, codes};
 
 use crate::{
     ctx::Ctx,

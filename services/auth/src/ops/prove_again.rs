@@ -2,8 +2,7 @@
 
 use stoa_audit::TxExt as _;
 use stoa_db::Tx;
-use stoa_http::codes;
-use stoa_kernel::UserId;
+use stoa_kernel::{UserId, codes};
 
 use crate::{
     ctx::Ctx,

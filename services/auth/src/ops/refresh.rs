@@ -1,6 +1,6 @@
 //! New tokens for a refresh token.
 
-use stoa_http::codes;
+use stoa_kernel::codes;
 use subtle::ConstantTimeEq;
 
 use crate::{

@@ -4,8 +4,7 @@ use stoa_audit::TxExt as _;
 use stoa_auth_api::events::{AccessChanged, RoleChanged};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_http::codes;
-use stoa_kernel::{Permissions, Principal, UserId};
+use stoa_kernel::{Permissions, Principal, UserId, codes};
 
 use crate::{
     ctx::Ctx,

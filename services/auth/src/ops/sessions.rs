@@ -4,8 +4,7 @@ use stoa_audit::TxExt as _;
 use stoa_auth_api::events::SessionRevoked;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_http::{Verifier, codes};
-use stoa_kernel::{Id, SessionId, Timestamp, UserId};
+use stoa_kernel::{Id, SessionId, Timestamp, UserId, codes};
 
 use crate::{
     ctx::Ctx,
@@ -175,18 +174,18 @@ impl Ending {
         tx: Tx,
         then: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
-        let verifier = ctx.verifier.clone();
+        let ctx = ctx.clone();
         let told = async move {
-            self.tell(&verifier);
+            self.tell(&ctx);
             then.await;
         };
         Ok(commit_then(tx, told).await?)
     }
 
     /// To be done after the commit.
-    pub(crate) fn tell(&self, verifier: &Verifier) {
+    pub(crate) fn tell(&self, ctx: &Ctx) {
         for ended in &self.0 {
-            verifier.revoke_session(ended.id, ended.access_until);
+            ctx.verifier.revoke_session(ended.id, ended.access_until);
         }
     }
 }

@@ -14,18 +14,18 @@ use utoipa::ToSchema;
 use super::{
     me::{Tagged, tagged},
     scopes::ProfileWrite,
+    view::UsersProfile,
 };
 use crate::{
     ctx::Ctx,
     error::Error,
     ops::{avatar, picture},
-    view::Profile,
 };
 
 /// A form with the picture in it.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the form")]
-pub(super) struct AvatarForm {
+pub(super) struct UsersAvatarForm {
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
@@ -38,9 +38,9 @@ pub(super) struct AvatarForm {
 #[utoipa::path(
     put, path = "/api/v1/users/me/avatar", tags = ["users"], operation_id = "users_set_avatar",
     request_body(content(
-        ("image/png"), ("image/jpeg"), ("image/webp"), ("image/gif"), (AvatarForm = "multipart/form-data")
+        ("image/png"), ("image/jpeg"), ("image/webp"), ("image/gif"), (UsersAvatarForm = "multipart/form-data")
     )),
-    responses((status = 200, description = "Your profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))))
+    responses((status = 200, description = "Your profile as it is now", body = UsersProfile, headers(("etag" = String, description = "The new version"))))
 )]
 pub(super) async fn set(
     actor: Actor<ProfileWrite>,

@@ -12,16 +12,16 @@ use utoipa::ToSchema;
 use super::{
     scopes::{ProfileRead, ProfileWrite},
     text,
+    view::UsersProfile,
 };
 use crate::{
     ctx::Ctx,
     ops::profile::{self, Change, Patch},
     store::profiles::ProfileRow,
-    view::Profile,
 };
 
 /// A profile, and its version as the entity tag.
-pub(super) type Tagged = ([(HeaderName, HeaderValue); 1], Json<Profile>);
+pub(super) type Tagged = ([(HeaderName, HeaderValue); 1], Json<UsersProfile>);
 
 pub(super) fn tagged(row: ProfileRow) -> Tagged {
     ([(header::ETAG, etag(row.version))], Json(row.into()))
@@ -32,7 +32,7 @@ pub(super) fn tagged(row: ProfileRow) -> Tagged {
 /// It is there from the moment you have registered.
 #[utoipa::path(
     get, path = "/api/v1/users/me", tags = ["users"], operation_id = "users_read_me",
-    responses((status = 200, description = "Your profile", body = Profile, headers(("etag" = String, description = "The version, for If-Match"))))
+    responses((status = 200, description = "Your profile", body = UsersProfile, headers(("etag" = String, description = "The version, for If-Match"))))
 )]
 pub(super) async fn read(actor: Actor<ProfileRead>, State(ctx): State<Ctx>) -> Result<Tagged> {
     Ok(tagged(profile::own(&ctx, actor.user_id).await?))
@@ -42,7 +42,7 @@ pub(super) async fn read(actor: Actor<ProfileRead>, State(ctx): State<Ctx>) -> R
 /// text is dropped.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UpdateProfile {
+pub(super) struct UsersUpdateProfile {
     #[serde(default, deserialize_with = "text::given")]
     #[garde(custom(text::name))]
     #[schema(value_type = Option<String>, max_length = 100)]
@@ -64,19 +64,19 @@ pub(super) struct UpdateProfile {
 #[utoipa::path(
     patch, path = "/api/v1/users/me", tags = ["users"], operation_id = "users_update_me",
     params(("if-match" = Option<String>, Header, description = "The etag of the profile that you read")),
-    request_body = UpdateProfile,
-    responses((status = 200, description = "The profile as it is now", body = Profile, headers(("etag" = String, description = "The new version"))))
+    request_body = UsersUpdateProfile,
+    responses((status = 200, description = "The profile as it is now", body = UsersProfile, headers(("etag" = String, description = "The new version"))))
 )]
 pub(super) async fn update(
     actor: Actor<ProfileWrite>,
     State(ctx): State<Ctx>,
-    if_match: IfMatch,
-    Json(body): Json<UpdateProfile>,
+    IfMatch(expected): IfMatch,
+    Json(body): Json<UsersUpdateProfile>,
 ) -> Result<Tagged> {
     let patch = Patch {
         first_name: body.first_name,
         last_name: body.last_name,
         bio: body.bio,
     };
-    Ok(tagged(profile::update(&ctx, &actor, &patch, &if_match).await?))
+    Ok(tagged(profile::update(&ctx, &actor, &patch, &expected).await?))
 }

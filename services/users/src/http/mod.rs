@@ -8,6 +8,7 @@ mod people;
 mod preferences;
 mod scopes;
 mod text;
+mod view;
 
 use stoa_http::endpoints;
 use utoipa_axum::router::OpenApiRouter;

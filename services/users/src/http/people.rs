@@ -7,8 +7,9 @@ use stoa_kernel::{Page, UserId};
 use super::{
     me::{Tagged, tagged},
     scopes::UsersRead,
+    view::UsersProfile,
 };
-use crate::{ctx::Ctx, ops::people, store::search::Filter, view::Profile};
+use crate::{ctx::Ctx, ops::people, store::search::Filter};
 
 /// A person's profile.
 ///
@@ -17,7 +18,7 @@ use crate::{ctx::Ctx, ops::people, store::search::Filter, view::Profile};
 #[utoipa::path(
     get, path = "/api/v1/users/{user_id}", tags = ["users"], operation_id = "users_read",
     params(("user_id" = String, Path, format = Uuid)),
-    responses((status = 200, description = "The profile", body = Profile, headers(("etag" = String, description = "The version"))))
+    responses((status = 200, description = "The profile", body = UsersProfile, headers(("etag" = String, description = "The version"))))
 )]
 pub(super) async fn read(
     actor: Actor<SignedIn>,
@@ -36,13 +37,13 @@ pub(super) async fn read(
 #[utoipa::path(
     get, path = "/api/v1/users", tags = ["users"], operation_id = "users_list",
     params(Paged<Filter>),
-    responses((status = 200, description = "A page of profiles", body = Page<Profile>))
+    responses((status = 200, description = "A page of profiles", body = Page<UsersProfile>))
 )]
 pub(super) async fn list(
     actor: Actor<UsersRead>,
     State(ctx): State<Ctx>,
     Paged { filter, page }: Paged<Filter>,
-) -> Result<Json<Page<Profile>>> {
+) -> Result<Json<Page<UsersProfile>>> {
     let profiles = people::list(&ctx, &actor, &filter, &page).await?;
-    Ok(Json(profiles.map(Profile::from)))
+    Ok(Json(profiles.map(UsersProfile::from)))
 }

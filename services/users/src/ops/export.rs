@@ -1,67 +1,52 @@
-//! Everything that users holds on a person, as one JSON text, written while it is read.
+//! Everything that users holds on a person, read piece by piece.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::{Stream, stream};
-use serde::Serialize;
 use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
-use stoa_kernel::{Actor, Timestamp, UserId};
+use stoa_kernel::{Actor, UserId};
 use stoa_objects::ObjectError;
 
 use super::{avatar, profile};
 use crate::{
     ctx::Ctx,
     error::Error,
-    store::{self, activity::ActivityId},
-    view::{Activity, Preference, Profile},
+    store::{self, activity::ActivityRow, preferences::PreferenceRow, profiles::ProfileRow},
 };
 
 /// Entries of the activity log read at once.
 const BATCH: u32 = 500;
 
-/// The part of an export that is not written piece by piece.
-#[derive(Serialize)]
-struct Head {
-    exported_at: Timestamp,
-    profile: Profile,
-    preferences: Vec<Preference>,
-    avatar: Option<Picture>,
+/// All but the activity log.
+pub(crate) struct Held {
+    pub(crate) profile: ProfileRow,
+    pub(crate) preferences: Vec<PreferenceRow>,
+    /// A PNG.
+    pub(crate) picture: Option<Bytes>,
 }
 
-#[derive(Serialize)]
-struct Picture {
-    media_type: &'static str,
-    base64: String,
-}
-
-/// Writes down that the person asked for it, and begins.
-pub(crate) async fn export(
-    ctx: &Ctx,
-    actor: &Actor,
-) -> Result<impl Stream<Item = Result<Bytes, Error>> + use<>, Error> {
+/// Writes down that the person asked for it, and reads all but the activity log.
+pub(crate) async fn export(ctx: &Ctx, actor: &Actor) -> Result<Held, Error> {
     let user = actor.user_id;
-    let row = profile::own(ctx, user).await?;
+    let profile = profile::own(ctx, user).await?;
     note(ctx, actor).await?;
-    let preferences = store::preferences::list(&ctx.db, user).await?;
-    let head = Head {
-        exported_at: ctx.clock.now(),
-        avatar: picture(ctx, user, row.avatar.as_deref()).await?,
-        profile: row.into(),
-        preferences: preferences
-            .into_iter()
-            .map(Preference::try_from)
-            .collect::<Result<_, _>>()?,
-    };
-    let mut first = to_json(&head)?;
-    first.pop();
-    first.extend_from_slice(b",\"activity\":[");
-    let state = Writing {
-        ctx: ctx.clone(),
-        user,
-        next: Next::Head(first.into()),
-    };
-    Ok(stream::unfold(state, Writing::step))
+    Ok(Held {
+        preferences: store::preferences::list(&ctx.db, user).await?,
+        picture: picture(ctx, user, profile.avatar.as_deref()).await?,
+        profile,
+    })
+}
+
+/// The person's activity log, newest first, in batches that are not empty.
+pub(crate) fn activity(
+    ctx: &Ctx,
+    user: UserId,
+) -> impl Stream<Item = Result<Vec<ActivityRow>, Error>> + use<> {
+    stream::try_unfold((ctx.clone(), None), move |(ctx, before)| async move {
+        let rows = store::activity::before(&ctx.db, user, before, BATCH).await?;
+        let last = rows.last().map(|row| row.id);
+        Ok(last.map(|last| (rows, (ctx, Some(last)))))
+    })
 }
 
 async fn note(ctx: &Ctx, actor: &Actor) -> Result<(), Error> {
@@ -85,63 +70,12 @@ async fn note(ctx: &Ctx, actor: &Actor) -> Result<(), Error> {
     Ok(())
 }
 
-async fn picture(ctx: &Ctx, user: UserId, file: Option<&str>) -> Result<Option<Picture>, Error> {
+async fn picture(ctx: &Ctx, user: UserId, file: Option<&str>) -> Result<Option<Bytes>, Error> {
     let Some(file) = file else { return Ok(None) };
     match ctx.objects.get(&avatar::object_key(user, file)).await {
-        Ok(bytes) => Ok(Some(Picture {
-            media_type: "image/png",
-            base64: STANDARD.encode(bytes),
-        })),
+        Ok(bytes) => Ok(Some(bytes)),
         // Replaced in this very moment.
         Err(ObjectError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-struct Writing {
-    ctx: Ctx,
-    user: UserId,
-    next: Next,
-}
-
-enum Next {
-    Head(Bytes),
-    Activity { before: Option<ActivityId> },
-    Nothing,
-}
-
-impl Writing {
-    async fn step(mut self) -> Option<(Result<Bytes, Error>, Self)> {
-        let piece = match std::mem::replace(&mut self.next, Next::Nothing) {
-            Next::Head(head) => {
-                self.next = Next::Activity { before: None };
-                Ok(head)
-            }
-            Next::Activity { before } => self.activity(before).await,
-            Next::Nothing => return None,
-        };
-        Some((piece, self))
-    }
-
-    async fn activity(&mut self, before: Option<ActivityId>) -> Result<Bytes, Error> {
-        let rows = store::activity::before(&self.ctx.db, self.user, before, BATCH).await?;
-        let last = rows.last().map(|row| row.id);
-        let mut piece = Vec::new();
-        for (at, row) in rows.into_iter().enumerate() {
-            if at > 0 || before.is_some() {
-                piece.push(b',');
-            }
-            piece.extend(to_json(&Activity::from(row))?);
-        }
-        match last {
-            Some(last) => self.next = Next::Activity { before: Some(last) },
-            None => piece.extend_from_slice(b"]}"),
-        }
-        Ok(piece.into())
-    }
-}
-
-fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(value)
-        .map_err(|error| Error::Internal(format!("an export cannot be written: {error}")))
 }

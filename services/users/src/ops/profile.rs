@@ -4,8 +4,7 @@ use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_http::IfMatch;
-use stoa_kernel::{Actor, UserId};
+use stoa_kernel::{Actor, Expected, UserId};
 
 use super::names::fitted;
 use crate::{
@@ -104,17 +103,19 @@ impl Patch {
     }
 }
 
-/// Changes one's own profile, if `if_match` still holds. Nothing is written when nothing changes.
+/// Changes one's own profile, if it still has the version that is expected. Nothing is written when nothing changes.
 pub(crate) async fn update(
     ctx: &Ctx,
     actor: &Actor,
     patch: &Patch,
-    if_match: &IfMatch,
+    expected: &Expected,
 ) -> Result<ProfileRow, Error> {
     let mut seen = own(ctx, actor.user_id).await?;
     let mut tx = ctx.db.begin().await?;
     let (row, fields) = loop {
-        if_match.check(seen.version).map_err(|_| Error::VersionChanged)?;
+        if !expected.allows(seen.version) {
+            return Err(Error::VersionChanged);
+        }
         let mut row = seen.clone();
         let fields = patch.apply(&mut row);
         if fields.is_empty() {

@@ -64,7 +64,7 @@ pub(super) async fn list(
 /// What an item is to be.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Create__Name__Item {
+pub(super) struct __Name__CreateItem {
     #[garde(custom(is_name))]
     #[schema(min_length = 1, max_length = 100)]
     name: String,
@@ -77,13 +77,13 @@ fn is_name(name: &str, (): &()) -> garde::Result {
 /// Make an item
 #[utoipa::path(
     post, path = "/api/v1/__name__/items", tags = ["__name__"], operation_id = "__name___create_item",
-    request_body = Create__Name__Item,
+    request_body = __Name__CreateItem,
     responses((status = 201, description = "The new item", body = __Name__Item))
 )]
 pub(super) async fn create(
     actor: Actor<ItemsWrite>,
     State(ctx): State<Ctx>,
-    Json(body): Json<Create__Name__Item>,
+    Json(body): Json<__Name__CreateItem>,
 ) -> Result<(StatusCode, Json<__Name__Item>)> {
     let name = text::line(&body.name).unwrap_or_default();
     let made = ops::items::create(&ctx, &actor, name).await?;

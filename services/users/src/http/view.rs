@@ -17,7 +17,7 @@ use crate::{
 
 /// What a person says of themselves.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Profile {
+pub(crate) struct UsersProfile {
     /// The profile's own id.
     #[schema(value_type = String, format = Uuid)]
     id: Id<ProfileTag>,
@@ -43,7 +43,7 @@ pub(crate) struct Profile {
     updated_at: Timestamp,
 }
 
-impl From<ProfileRow> for Profile {
+impl From<ProfileRow> for UsersProfile {
     fn from(row: ProfileRow) -> Self {
         Self {
             avatar_url: row.avatar.map(|file| avatar::url(row.user_id, &file)),
@@ -60,7 +60,7 @@ impl From<ProfileRow> for Profile {
 
 /// A setting that a person has chosen.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Preference {
+pub(crate) struct UsersPreference {
     #[schema(pattern = "^[a-z0-9_.-]{1,64}$")]
     key: String,
     /// Any JSON but null.
@@ -68,7 +68,7 @@ pub(crate) struct Preference {
     value: Box<RawValue>,
     /// Type of the value.
     #[serde(rename = "type")]
-    #[schema(value_type = ValueType)]
+    #[schema(value_type = UsersValueType)]
     kind: String,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
@@ -78,7 +78,7 @@ pub(crate) struct Preference {
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only describes what the database keeps as text")]
-pub(crate) enum ValueType {
+pub(crate) enum UsersValueType {
     String,
     Number,
     Boolean,
@@ -86,7 +86,7 @@ pub(crate) enum ValueType {
     Array,
 }
 
-impl TryFrom<PreferenceRow> for Preference {
+impl TryFrom<PreferenceRow> for UsersPreference {
     type Error = Error;
 
     fn try_from(row: PreferenceRow) -> Result<Self, Error> {
@@ -104,7 +104,7 @@ impl TryFrom<PreferenceRow> for Preference {
 
 /// Something that happened to a person's data.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Activity {
+pub(crate) struct UsersActivity {
     #[schema(value_type = String, format = Uuid)]
     id: Id<ActivityTag>,
     /// `profile.update`, `profile.read` (by somebody else), `profile.export`, `avatar.set`, `avatar.delete`,
@@ -120,7 +120,7 @@ pub(crate) struct Activity {
     created_at: Timestamp,
 }
 
-impl From<ActivityRow> for Activity {
+impl From<ActivityRow> for UsersActivity {
     fn from(row: ActivityRow) -> Self {
         Self {
             id: row.id,
