@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use stoa_db::db_test;
 use stoa_http::{FORMER_ISSUER, Refused, Verifier};
-use stoa_testkit::TestApp;
+use stoa_testkit::{TestApp, eventually};
 
 use crate::{App, PASSWORD, SignedIn, auth, claims, config, kid, login, me, refresh, register, text};
 
@@ -38,15 +38,10 @@ async fn published(app: &TestApp) -> Vec<String> {
 
 /// Waits until the hourly look at the keys has been.
 async fn until_published(app: &TestApp, count: usize) -> Vec<String> {
-    for _ in 0..100 {
-        app.settle().await;
-        let kids = published(app).await;
-        if kids.len() == count {
-            return kids;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("there are not {count} keys but {:?}", published(app).await);
+    app.settle().await;
+    let there_are = async || published(app).await.len() == count;
+    eventually(&format!("{count} keys"), there_are).await;
+    published(app).await
 }
 
 /// The same service started again on what the first one left.

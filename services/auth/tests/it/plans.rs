@@ -7,6 +7,7 @@ use stoa_db::{
     Db, Engine, db_test,
     testing::{Statements, analyze},
 };
+use stoa_testkit::eventually;
 
 use crate::{App, PASSWORD, SignedIn, login, me, refresh, register};
 
@@ -42,14 +43,10 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
     }
     // What is done hourly is looked at too.
     app.advance(Duration::from_secs(3700)).await;
-    let purged = async {
-        while !statements.any("DELETE FROM revocation_batches") {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), purged)
-        .await
-        .expect("the purge runs");
+    eventually("the purge runs", async || {
+        statements.any("DELETE FROM revocation_batches")
+    })
+    .await;
     assert!(statements.count() > 20);
     for much in [false, true] {
         if much {

@@ -14,7 +14,7 @@ use stoa_db::{Engine, db_test};
 use stoa_http::{FORMER_ISSUER, Refused, Verifier};
 use stoa_kernel::{Clock, Id, SessionId, UserId};
 use stoa_rpc::{Directory, Server};
-use stoa_testkit::TestApp;
+use stoa_testkit::{TestApp, eventually};
 use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
@@ -28,13 +28,8 @@ use crate::{
 pub(crate) async fn elsewhere(app: &TestApp) -> (Verifier, TrustFeed) {
     let verifier = Verifier::new(FORMER_ISSUER, app.clock().clone());
     let feed = TrustFeed::start(verifier.clone(), &app.env().rpc);
-    for _ in 0..500 {
-        if feed.has_heard() {
-            return (verifier, feed);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("auth did not answer");
+    eventually("auth answers", async || feed.has_heard()).await;
+    (verifier, feed)
 }
 
 /// What the verifier says of a token before long: within a second, on a machine that has nothing else to do.
@@ -249,17 +244,8 @@ async fn a_feed_that_cannot_be_read_says_so() {
     };
     directory.set_local("auth", server);
     let feed = TrustFeed::start(Verifier::new(FORMER_ISSUER, Clock::system()), &directory);
-    let failure = async {
-        loop {
-            if let Some((why, _)) = feed.failure() {
-                return why;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let why = tokio::time::timeout(Duration::from_secs(10), failure)
-        .await
-        .unwrap();
+    eventually("the feed fails", async || feed.failure().is_some()).await;
+    let (why, _) = feed.failure().unwrap();
     assert!(why.contains("OutOfRange"), "{why}");
     assert!(!feed.has_heard());
 }
