@@ -77,27 +77,11 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>> {
 
 /// Undoes form encoding. A `%` that begins no escape stands for itself, as in browsers.
 fn decode(text: &str) -> Result<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let (byte, tail) = match (first, tail) {
-            (b'+', tail) => (b' ', tail),
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => (b'%', tail),
-            },
-            (byte, tail) => (*byte, tail),
-        };
-        bytes.push(byte);
-        rest = tail;
-    }
-    String::from_utf8(bytes).map_err(|_| Failure::new(codes::MALFORMED).detail("The query is not UTF-8."))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    let text = text.replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&text).decode_utf8();
+    decoded
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| Failure::new(codes::MALFORMED).detail("The query is not UTF-8."))
 }
 
 /// The text of a parameter, read as whatever the field wants.
