@@ -53,8 +53,11 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
             add_accounts(app.db()).await;
         }
         let mut waste = statements.waste(app.db()).await;
-        // What belongs to one person is little, and may be sorted.
-        waste.retain(|one| !(one.line.contains("ORDER BY") && one.sql.contains("WHERE user_id = $1")));
+        // What belongs to one person is little, and so are the first jobs of each queue: they may be sorted.
+        let little = ["WHERE user_id = $1", "AS heads ORDER BY"];
+        waste.retain(|one| {
+            !(one.line.contains("ORDER BY") && little.iter().any(|part| one.sql.contains(part)))
+        });
         waste.retain(|one| !MEANT.iter().any(|meant| one.sql.contains(meant)));
         assert!(waste.is_empty(), "{waste:#?}");
         analyze(app.db()).await;

@@ -56,6 +56,8 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
             add_preferences(app.db()).await;
         }
         let mut waste = statements.waste(app.db()).await;
+        // The first jobs of each queue are few, and may be sorted.
+        waste.retain(|one| !(one.line.contains("ORDER BY") && one.sql.contains("AS heads ORDER BY")));
         waste.retain(|one| !MEANT.iter().any(|meant| one.sql.contains(meant)));
         assert!(waste.is_empty(), "{waste:#?}");
         analyze(app.db()).await;
