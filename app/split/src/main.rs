@@ -74,27 +74,32 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Ctrl-C or SIGTERM, also one that came before it was waited for.
+/// Ctrl-C, SIGTERM, or the end of the terminal, also one that came before it was waited for.
 struct StopSignal {
     runtime: Runtime,
-    signals: [Signal; 2],
+    signals: [Signal; 3],
 }
 
 impl StopSignal {
     fn new() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
-        let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        let signals = [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ];
         drop(entered);
         Ok(Self { runtime, signals })
     }
 
     fn wait(self) {
-        let [mut interrupt, mut terminate] = self.signals;
+        let [mut interrupt, mut terminate, mut hangup] = self.signals;
         self.runtime.block_on(async {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
         });
     }
