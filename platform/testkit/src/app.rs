@@ -26,7 +26,7 @@ use crate::{
     Client, CookieSession,
     edge::{self, Edge},
     platform::{Platform, Work, start_worker},
-    told::Heard,
+    recorded::RecordedEvents,
 };
 
 /// How long [`TestApp::settle`] waits.
@@ -116,13 +116,13 @@ struct Inner {
     place: Mutex<Option<TestDatabase>>,
     platform: Platform,
     client: Client,
-    /// The database of a service that is not there, but emits, and hears all events.
+    /// The database of a service that is not there, but emits, and records all events.
     outside: Db,
     envs: HashMap<&'static str, Env>,
     first: Option<&'static str>,
     openapi: OpenApi,
     stand_ins: StandIns,
-    heard: Heard,
+    recorded: RecordedEvents,
     workers: RwLock<Vec<Worker>>,
     sealers: Mutex<Vec<Sealer>>,
     server: JoinHandle<()>,
@@ -143,13 +143,14 @@ impl TestApp {
         listener: TcpListener,
         stand_ins: StandIns,
     ) -> Self {
-        let (outside, heard) = (platform.open(&place, "outside").await, Heard::default());
+        let outside = platform.open(&place, "outside").await;
+        let recorded = RecordedEvents::default();
         let emitters = mounted.iter().map(|(descriptor, ..)| *descriptor);
-        let ears = Work {
-            subscriptions: heard.subscriptions(emitters),
+        let recording = Work {
+            subscriptions: recorded.subscriptions(emitters),
             ..Work::default()
         };
-        let mut workers = vec![start_worker(&outside, &platform.bus, ears).await];
+        let mut workers = vec![start_worker(&outside, &platform.bus, recording).await];
         let (mut sealers, mut envs, mut openapi) = (Vec::new(), HashMap::new(), OpenApi::default());
         let (mut router, mut starts) = (axum::Router::new(), Vec::new());
         let first = mounted.first().map(|(_, service, _)| service.name);
@@ -202,7 +203,7 @@ impl TestApp {
             first,
             openapi,
             stand_ins,
-            heard,
+            recorded,
             server,
         }))
     }
@@ -334,8 +335,8 @@ impl TestApp {
             .expect("the app was built with it")
     }
 
-    pub(crate) fn ears(&self) -> &Heard {
-        &self.0.heard
+    pub(crate) fn recorded_events(&self) -> &RecordedEvents {
+        &self.0.recorded
     }
 
     /// Publishes an event as another service would, and returns once it is committed there.

@@ -23,8 +23,8 @@ mod edge;
 mod eventually;
 mod keys;
 mod platform;
+mod recorded;
 mod settings;
-mod told;
 
 pub use app::{Builder, TestApp};
 pub use client::{Answer, Call, Client, assert_problem};

@@ -1,4 +1,4 @@
-//! What a test asks about what the services have told: events and audit entries.
+//! What services have left on record: the events that they emitted, and their audit entries.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::{TestApp, eventually};
 
 /// All events of the app's services, by name, as they came.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<(&'static str, Value)>>>);
+pub(crate) struct RecordedEvents(Arc<Mutex<Vec<(&'static str, Value)>>>);
 
-impl Heard {
-    /// What hears the events that these services say they emit.
+impl RecordedEvents {
+    /// Subscriptions to the events that these services say they emit.
     pub(crate) fn subscriptions(
         &self,
         services: impl Iterator<Item = &'static Descriptor>,
@@ -25,16 +25,16 @@ impl Heard {
     }
 
     fn subscription(&self, event: &'static str) -> Subscription {
-        let heard = self.clone();
+        let recorded = self.clone();
         Subscription::named(event, event, move |work: Work<Value>| {
-            heard.0.lock().push((event, work.payload().clone()));
+            recorded.0.lock().push((event, work.payload().clone()));
             work.done()
         })
     }
 
     fn of<E: Event>(&self) -> Vec<E> {
-        let heard = self.0.lock();
-        let data = heard.iter().filter(|(name, _)| *name == E::NAME);
+        let recorded = self.0.lock();
+        let data = recorded.iter().filter(|(name, _)| *name == E::NAME);
         data.map(|(_, data)| serde_json::from_value(data.clone()).unwrap())
             .collect()
     }
@@ -44,12 +44,12 @@ impl TestApp {
     /// All events of this type that the app's services have emitted. Its service names it in `emits`.
     pub async fn heard<E: Event>(&self) -> Vec<E> {
         self.settle().await;
-        self.ears().of()
+        self.recorded_events().of()
     }
 
     /// Waits for an event that a schedule emits, and of which this holds.
     pub async fn heard_one<E: Event>(&self, holds: impl Fn(&E) -> bool) -> E {
-        let find = || self.ears().of::<E>().into_iter().find(&holds);
+        let find = || self.recorded_events().of::<E>().into_iter().find(&holds);
         eventually(E::NAME, async || find().is_some()).await;
         find().unwrap()
     }

@@ -64,18 +64,9 @@ impl Access for FakeAuth {
         let asked = request.into_inner();
         let known = self.0.lock();
         let fits = |grant: &&Grant| {
-            let Grant {
-                user_id,
-                resource_kind,
-                resource_id,
-                ..
-            } = grant;
-            (user_id.to_string(), resource_kind, resource_id.to_string())
-                == (
-                    asked.user_id.clone(),
-                    &asked.resource_kind,
-                    asked.resource_id.clone(),
-                )
+            grant.user_id.to_string() == asked.user_id
+                && grant.resource_kind == asked.resource_kind
+                && grant.resource_id.to_string() == asked.resource_id
         };
         let grants = known.grants.iter().filter(fits).map(|grant| v1::Grant {
             action: grant.action.clone(),
