@@ -103,7 +103,7 @@ pub struct CorsConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitConfig {
-    /// Requests of one address, whoever it is.
+    /// Requests of one address, by all its callers together.
     pub per_address: Rate,
     /// Requests of one signed-in user or API key, from all addresses together.
     pub per_user: Rate,
@@ -125,7 +125,7 @@ impl TryFrom<UncheckedCors> for CorsConfig {
     fn try_from(cors: UncheckedCors) -> Result<Self, Self::Error> {
         if cors.credentials && cors.origins.contains(&Origin::Any) {
             return Err(
-                "with credentials every origin has to be named; \"*\" would let any page act for whoever visits it",
+                "with credentials every origin has to be named; \"*\" would let any page act for the people who visit it",
             );
         }
         Ok(Self {

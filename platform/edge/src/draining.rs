@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 /// Whether this process is about to stop. Handed to the pages and the edge: from its beginning on `/health/ready` says 503,
-/// and each HTTP/1 answer closes its connection. Whoever balances requests goes elsewhere while all that come are still
+/// and each HTTP/1 answer closes its connection. A load balancer goes elsewhere while all that come are still
 /// served; after a few seconds the listener can be closed without anybody noticing.
 #[derive(Clone, Debug, Default)]
 pub struct Draining(Arc<AtomicBool>);

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use http::HeaderName;
 use stoa_http::{Failure, RequestInfo, Result};
 
-/// In a request that was passed on: how many milliseconds whoever passed it on will still wait for the answer.
+/// In a request that was passed on: how many milliseconds its sender still waits for the answer.
 pub const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
 /// Passes requests on to a process that answers them.

@@ -11,7 +11,7 @@ mod forward;
 mod layer;
 mod pages;
 mod server;
-mod threads;
+pub mod threads;
 mod tunnels;
 
 pub use codes::{BODY_TOO_SLOW, CODES, ORIGIN_NOT_ALLOWED, REFUSED, URI_TOO_LONG};
@@ -21,7 +21,6 @@ pub use forward::{Forward, ForwardedRoutes, REQUEST_TIMEOUT};
 pub use layer::{Arrival, AsIs, Edge, EdgeParts};
 pub use pages::{Detail, HealthCheck, MetricsRead, PagesParts, pages};
 pub use server::{Answers, Held, ServerLimits, ServerOptions, redirect, serve, serve_with};
-pub use threads::{here, most};
 pub use tunnels::Tunnels;
 
 /// What it measures, and the help of each.

@@ -185,7 +185,7 @@ impl Arrival {
         self.phase() == Phase::Nothing
     }
 
-    /// Whether whoever reads the body waits for its caller.
+    /// Whether the reader of the body waits for its caller.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         self.phase() == Phase::Caller

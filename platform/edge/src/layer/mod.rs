@@ -57,7 +57,6 @@ use self::{
     cors::Cors,
     exchange::Exchange,
     identity::Identity,
-    remote::Remote,
     routes::Routes,
     within::within,
 };
@@ -358,10 +357,7 @@ impl Inner {
             return Err(arriving::too_large(max));
         }
         // What only passes through takes up next to nothing.
-        let kept = remote.is_none()
-            || size
-                .exact()
-                .is_some_and(|size| size <= remote.map_or(0, Remote::kept));
+        let kept = remote.is_none_or(|remote| size.exact().is_some_and(|size| size <= remote.kept()));
         let arrival = Arrival::new(max, kept.then_some((&self.bodies, exchange.info.address)));
         exchange.arrival = Some(arrival.clone());
         if remote.is_some() {
@@ -407,7 +403,7 @@ impl Inner {
     }
 }
 
-/// How long whoever passed the request on still waits, if it says so.
+/// How long the sender of a request that was passed on still waits, if it says so.
 fn patience(headers: &HeaderMap) -> Option<Duration> {
     let millis = headers.get(REQUEST_TIMEOUT)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_millis(millis))

@@ -17,7 +17,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Put into a response's extensions by whoever answers 4xx or 5xx in a form of their own that callers know. Without it such
+/// Put into a response's extensions by an endpoint that answers 4xx or 5xx in a form of its own that callers know. Without it such
 /// an answer becomes a problem.
 #[derive(Clone, Copy, Debug)]
 pub struct AsIs;

@@ -194,7 +194,7 @@ pub(super) async fn live(_: Anyone) -> Response {
     (status = 503, description = "Something that it needs does not work, or it is about to stop.", body = ProcessState),
 ))]
 pub(super) async fn ready(_: Anyone, State(shared): State<Arc<Shared>>) -> Response {
-    // What is only helpful decides nothing here, and must not make whoever balances requests wait.
+    // What is only helpful decides nothing here, and must not make a load balancer wait.
     let needed = shared.checks.iter().filter(|check| check.needed);
     let stopping = shared.draining.has_begun();
     let status = if stopping || look(shared.version, needed).await.status == HealthStatus::Down {

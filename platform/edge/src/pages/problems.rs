@@ -83,7 +83,7 @@ const fn advice(code: &Code) -> &'static str {
         429 => "Wait for as many seconds as the Retry-After header says.",
         503 => "Try again in a few seconds, with the same Idempotency-Key if you sent one.",
         500..=599 => {
-            "It is not your fault. Give the request_id of the answer to whoever runs this installation."
+            "It is not your fault. Give the request_id of the answer to those who run this installation."
         }
         _ => "Compare your request with the API's description.",
     }

@@ -58,7 +58,7 @@ pub async fn redirect(listener: TcpListener, port: u16, answers: Answers, shutdo
         tokio::spawn(async move {
             tokio::select! {
                 () = slot.evicted() => {}
-                // Whoever is slow or writes nonsense has ended the connection; there is nobody to tell.
+                // A caller who is slow or writes nonsense has ended the connection; there is nobody to tell.
                 _ = timeout(TIME, connection(stream, port, answers)) => {}
             }
         });

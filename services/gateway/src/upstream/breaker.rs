@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// One service's breaker. Only requests that the service itself left without an answer count: an answer of 5xx is one,
 /// and what callers do wrong says nothing about the service.
 ///
-/// No request of a caller is ever the one that finds out whether the service answers again: whoever sends a slow body would
+/// No request of a caller is ever the one that finds out whether the service answers again: a caller with a slow body would
 /// hold the service away from all others meanwhile.
 pub(super) struct Breaker {
     volume: u32,

@@ -200,7 +200,7 @@ fn is_end_to_end(name: &HeaderName) -> bool {
         || END_TO_END_FAMILIES.iter().any(|family| text.starts_with(family))
 }
 
-/// Other protocols than WebSocket are not switched to: with `h2c` whoever asks would talk to the upstream past the edge.
+/// Other protocols than WebSocket are not switched to: with `h2c` the caller would talk to the upstream past the edge.
 fn asks_for_websocket(version: Version, headers: &HeaderMap) -> bool {
     let names = |name, word: &str| {
         let lines = headers

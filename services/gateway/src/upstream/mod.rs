@@ -95,27 +95,24 @@ impl Upstreams {
     /// Where the requests for these services go, and those for public gRPC services.
     #[must_use]
     pub fn routes(&self, remote: Vec<RemoteRoutes>) -> Vec<ForwardedRoutes> {
-        let named = remote.into_iter().map(|remote| {
-            let to: Arc<dyn Forward> = match self.services.get(remote.service) {
-                Some(service) => Arc::clone(service) as _,
-                None => {
-                    tracing::warn!(
-                        service = remote.service,
-                        "gateway.upstreams names no address of this service; its routes answer 503"
-                    );
-                    Arc::new(Nowhere)
-                }
-            };
+        let named = remote.into_iter().map(|RemoteRoutes { service: name, paths }| {
+            let service = self.services.get(name);
+            if service.is_none() {
+                tracing::warn!(
+                    service = name,
+                    "gateway.upstreams names no address of this service; its routes answer 503"
+                );
+            }
             ForwardedRoutes {
-                paths: remote.paths,
+                paths,
                 grpc: false,
-                to,
+                to: Arc::new(Destination(service.cloned())),
             }
         });
         let grpc = self.grpc.iter().map(|(name, service)| ForwardedRoutes {
             paths: vec![format!("/{name}/{{method}}")],
             grpc: true,
-            to: Arc::clone(service) as _,
+            to: Arc::new(Destination(Some(Arc::clone(service)))),
         });
         named.chain(grpc).collect()
     }
@@ -127,34 +124,23 @@ impl Upstreams {
     }
 }
 
-impl Forward for Service {
+/// Where requests go; none where the settings do not say where the service runs.
+struct Destination(Option<Arc<Service>>);
+
+impl Forward for Destination {
     fn forward<'a>(
         &'a self,
         request: Request,
         info: &'a RequestInfo,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.pass_on(request, info, deadline))
-    }
-
-    fn too_late(&self) -> Failure {
-        forward::too_late()
-    }
-
-    fn kept(&self) -> u64 {
-        forward::KEPT
-    }
-}
-
-/// Stands for a service of which the settings do not say where it runs.
-struct Nowhere;
-
-impl Forward for Nowhere {
-    fn forward<'a>(&'a self, _: Request, _: &'a RequestInfo, _: Instant) -> BoxFuture<'a, Result<Response>> {
-        let failure = Failure::new(UPSTREAM_UNAVAILABLE)
-            .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
-            .cause("gateway.upstreams does not say where this service runs");
-        Box::pin(ready(Err(failure)))
+        let Some(service) = &self.0 else {
+            let failure = Failure::new(UPSTREAM_UNAVAILABLE)
+                .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
+                .cause("gateway.upstreams does not say where this service runs");
+            return Box::pin(ready(Err(failure)));
+        };
+        Box::pin(service.pass_on(request, info, deadline))
     }
 
     fn too_late(&self) -> Failure {

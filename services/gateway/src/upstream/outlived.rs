@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connector::Stream;
 
-/// Whoever refuses a body may answer and close the connection while it is still being sent. Writing fails then, and the answer
+/// A server that refuses a body may answer and close the connection while it is still being sent. Writing fails then, and the answer
 /// may wait to be read; so a write that fails waits for what reading comes to: the answer, or the same failure.
 pub(super) struct Outlived {
     stream: Stream,

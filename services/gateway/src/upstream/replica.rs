@@ -12,6 +12,7 @@ use axum::body::Body;
 use http::uri::Authority;
 use hyper::client::conn::http2;
 use parking_lot::Mutex;
+use stoa_edge::threads;
 
 use super::{
     config::{Protocol, UpstreamConfig, UpstreamUrl},
@@ -73,7 +74,7 @@ impl Replica {
             connector,
             authority: url.authority.clone(),
             protocol: url.protocol,
-            idle: (0..stoa_edge::most()).map(|_| Mutex::default()).collect(),
+            idle: (0..threads::most()).map(|_| Mutex::default()).collect(),
             shared: tokio::sync::Mutex::new(None),
             in_flight: AtomicUsize::new(0),
             latency: Latency::new(),
@@ -95,7 +96,7 @@ impl Replica {
     }
 
     fn idle_here(&self) -> &Mutex<Vec<Wire>> {
-        &self.idle[stoa_edge::here() % self.idle.len()]
+        &self.idle[threads::here() % self.idle.len()]
     }
 
     /// Puts a connection aside for the next request.
@@ -214,7 +215,7 @@ impl Replica {
         again
     }
 
-    /// In a word, for whoever looks at `/health`.
+    /// In a word, for `/health`.
     pub(super) fn state(&self) -> &'static str {
         match self.told() {
             Told::Draining => "draining",

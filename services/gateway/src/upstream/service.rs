@@ -49,7 +49,7 @@ impl Service {
         let service = || [("service", name.to_owned())];
         let open = metrics::gauge!("stoa_upstream_breaker_open", &service());
         open.set(0.0);
-        // Addresses need no looking up: whoever is asked first finds them there.
+        // Addresses need no looking up: the first request finds them there.
         let known = urls.iter().filter_map(|url| {
             let address: IpAddr = url.host().parse().ok()?;
             let connector = Connector::new(url, SocketAddr::new(address, url.port()), peers.as_ref());

@@ -268,7 +268,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Side<T> {
     ) -> Poll<io::Result<usize>> {
         if self.traffic.stopping.load(Ordering::Relaxed) {
             if self.frames.is_between() {
-                // Never woken: whoever stops the tunnel goes on by itself.
+                // Never woken: what stops the tunnel goes on by itself.
                 return Poll::Pending;
             }
             bytes = &bytes[..self.frames.rest(bytes)];

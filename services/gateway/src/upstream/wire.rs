@@ -1,7 +1,7 @@
 //! One HTTP/1 connection to a replica, driven by the task of the request that uses it.
 //!
-//! A connection with a task of its own costs two wake-ups across threads for each request. Here who waits for the answer
-//! polls the connection himself; between requests nobody does, and whoever takes it next finds out whether it still is one.
+//! A connection with a task of its own costs two wake-ups across threads for each request. Here the request that waits for the answer
+//! polls the connection itself; between requests nobody does, and the next request finds out whether it still is one.
 
 use std::{
     future::poll_fn,
