@@ -1,9 +1,9 @@
 //! Which services a process runs.
 
-use std::{collections::BTreeSet, ops::Deref, str::FromStr, sync::Arc};
+use std::{ops::Deref, str::FromStr, sync::Arc};
 
 use stoa_db::Migration;
-use stoa_http::openapi::Access;
+use stoa_http::openapi::Permission;
 use stoa_service::Descriptor;
 
 /// The services. The gateway comes first; it is the edge around the others.
@@ -36,16 +36,8 @@ impl Role {
     }
 
     /// The permissions and scopes that its endpoints ask for.
-    pub(crate) fn permissions(self) -> BTreeSet<String> {
-        let routes = stoa_http::openapi::routes(&(self.openapi)());
-        let names = routes.into_iter().flat_map(|route| {
-            let permission = match route.access {
-                Access::Permission(name) => Some(name),
-                _ => None,
-            };
-            [permission, route.scope]
-        });
-        names.flatten().collect()
+    pub(crate) fn permissions(self) -> Vec<Permission> {
+        stoa_http::openapi::permissions(&(self.openapi)())
     }
 
     /// The migration sets of its database: the platform's tables, then its own.
@@ -73,9 +65,8 @@ impl PartialEq for Role {
 }
 
 /// The permissions and scopes that endpoints of any service ask for.
-pub(crate) fn permissions() -> Arc<[String]> {
-    let names: BTreeSet<_> = Role::all().flat_map(Role::permissions).collect();
-    names.into_iter().collect()
+pub(crate) fn permissions() -> Arc<[Permission]> {
+    Role::all().flat_map(Role::permissions).collect()
 }
 
 impl FromStr for Role {

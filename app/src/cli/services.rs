@@ -1,10 +1,13 @@
 //! `stoa services`: what there is, for people and for what is generated from it.
 
-use std::{collections::BTreeSet, process::ExitCode};
+use std::process::ExitCode;
 
 use serde::Serialize;
 use stoa_events::EventInfo;
-use stoa_http::{Code, openapi::RouteInfo};
+use stoa_http::{
+    Code,
+    openapi::{Permission, RouteInfo},
+};
 
 use super::say;
 use crate::{mount::Error, roles::Role};
@@ -32,7 +35,7 @@ struct Known {
     emits: &'static [EventInfo],
     wants: &'static [&'static str],
     pages: &'static [&'static str],
-    permissions: BTreeSet<String>,
+    permissions: Vec<Permission>,
     routes: Vec<Route>,
     metrics: Vec<&'static str>,
     codes: &'static [Code],

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use stoa_auth_api::Access;
-use stoa_kernel::{Permissions, Principal, PrincipalKind, Reason, Resource, UserId};
+use stoa_kernel::{Memberships, Permissions, Principal, PrincipalKind, Reason, Resource, UserId};
 use stoa_rpc::{Directory, RpcConfig, RpcTlsConfig};
 use stoa_tls::testing::Authority;
 
@@ -85,6 +85,8 @@ async fn a_grant_is_known_over_the_network_and_inside() {
         roles: Vec::new(),
         permissions: Permissions::default(),
         scopes: None,
+        memberships: Memberships::default(),
+        organization_id: None,
     };
     for (owner, allowed, reason) in [
         (id(&ada), true, Reason::Grant),

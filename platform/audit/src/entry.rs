@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use stoa_db::{Error, Json, Tx};
-use stoa_kernel::{Actor, Id, UserId};
+use stoa_kernel::{Actor, Id, OrganizationId, UserId};
 use uuid::Uuid;
 
 use crate::store;
@@ -22,6 +22,8 @@ pub struct Entry<'a> {
     pub resource_kind: &'a str,
     /// Which one.
     pub resource_id: Option<Uuid>,
+    /// The organization that it was done for, or that it was done to.
+    pub organization_id: Option<OrganizationId>,
     /// More, never personal data in clear and never secrets.
     pub detail: serde_json::Value,
     /// The request it was part of.
@@ -45,6 +47,7 @@ impl<'a> Entry<'a> {
             action,
             resource_kind,
             resource_id,
+            organization_id: None,
             detail,
             request_id: None,
             address: None,
@@ -57,8 +60,16 @@ impl<'a> Entry<'a> {
         Self {
             request_id: Some(&actor.request.request_id),
             address: Some(actor.request.address.to_string().into()),
+            organization_id: actor.organization_id,
             ..Self::new(Some(actor.user_id), action, resource_kind, resource_id)
         }
+    }
+
+    /// The same, done for this organization or to it.
+    #[must_use]
+    pub fn organization(mut self, id: OrganizationId) -> Self {
+        self.organization_id = Some(id);
+        self
     }
 
     /// The same with this detail.

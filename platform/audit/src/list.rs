@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_db::{Db, Error, List};
-use stoa_kernel::{DEFAULT_LIMIT, Id, Timestamp, UserId};
+use stoa_kernel::{DEFAULT_LIMIT, Id, OrganizationId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +31,8 @@ pub struct Record {
     pub resource_kind: String,
     /// Which one.
     pub resource_id: Option<Uuid>,
+    /// The organization that it was done for, or that it was done to.
+    pub organization_id: Option<OrganizationId>,
     /// More.
     pub detail: Value,
     /// The request it was part of.
@@ -48,6 +50,8 @@ pub struct Filter {
     pub action: Option<String>,
     /// Done to this thing.
     pub resource_id: Option<Uuid>,
+    /// Done for this organization, or to it.
+    pub organization_id: Option<OrganizationId>,
     /// Older than this entry: the last one of the page before.
     pub before: Option<Id<EntryTag>>,
     /// At most so many; 0 for the usual number, and never more than 1000.
@@ -67,7 +71,8 @@ pub async fn list(db: &Db, filter: &Filter) -> Result<Vec<Record>, Error> {
     let list = List::of("audit", COLUMNS)
         .filter_some("actor = $", filter.actor)
         .filter_some("action = $", filter.action.as_deref())
-        .filter_some("resource_id = $", filter.resource_id);
+        .filter_some("resource_id = $", filter.resource_id)
+        .filter_some("organization_id = $", filter.organization_id);
     let rows: Vec<Row> = list.rows(db, filter.before.as_ref(), limit).await?;
     Ok(rows.into_iter().map(Record::from).collect())
 }
@@ -84,6 +89,7 @@ impl From<Row> for Record {
             action: row.action,
             resource_kind: row.resource_kind,
             resource_id: row.resource_id,
+            organization_id: row.organization_id,
             detail,
             request_id: row.request_id,
             address: row.address,

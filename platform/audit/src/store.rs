@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use stoa_db::{Db, Engine, Error, FromRow, ToValue, Tx};
-use stoa_kernel::{Id, Timestamp, UserId};
+use stoa_kernel::{Id, OrganizationId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +23,7 @@ pub(crate) struct Row {
     pub(crate) action: String,
     pub(crate) resource_kind: String,
     pub(crate) resource_id: Option<Uuid>,
+    pub(crate) organization_id: Option<OrganizationId>,
     pub(crate) detail: String,
     pub(crate) request_id: Option<String>,
     pub(crate) address: Option<String>,
@@ -31,8 +32,11 @@ pub(crate) struct Row {
 }
 
 /// The columns of [`Row`].
-pub(crate) const COLUMNS: &str =
-    "id, at, actor, action, resource_kind, resource_id, detail, request_id, address, seq, hash";
+pub(crate) const COLUMNS: &str = "id, at, actor, action, resource_kind, resource_id, organization_id, detail, request_id, address, seq, hash";
+
+/// The same in tables from before entries named organizations.
+pub(crate) const COLUMNS_WITHOUT_ORGANIZATION: &str = "id, at, actor, action, resource_kind, resource_id, \
+    CAST(NULL AS UUID) AS organization_id, detail, request_id, address, seq, hash";
 
 /// The end of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -72,15 +76,16 @@ pub(crate) async fn insert(
     entry: &Entry<'_>,
     detail: &str,
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO audit (id, at, actor, action, resource_kind, resource_id, detail, request_id, address) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let params: [&dyn ToValue; 9] = [
+    let sql = "INSERT INTO audit (id, at, actor, action, resource_kind, resource_id, organization_id, detail, request_id, address) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let params: [&dyn ToValue; 10] = [
         &id,
         &at,
         &entry.actor,
         &entry.action,
         &entry.resource_kind,
         &entry.resource_id,
+        &entry.organization_id,
         &detail,
         &entry.request_id,
         &entry.address,
@@ -128,13 +133,19 @@ pub(crate) async fn count_unsealed(db: &Db, time: Timestamp) -> Result<(i64, i64
 
 /// Sealed entries from number `from` on.
 pub(crate) async fn sealed(db: &Db, from: i64, most: u32) -> Result<Vec<Row>, Error> {
-    sealed_from(db, from, false, most).await
+    sealed_from(db, COLUMNS, from, false, most).await
 }
 
 /// Sealed entries from number `from` on, or `behind` it: SQLite keeps numbers that are not whole, too.
-pub(crate) async fn sealed_from(db: &Db, from: i64, behind: bool, most: u32) -> Result<Vec<Row>, Error> {
+pub(crate) async fn sealed_from(
+    db: &Db,
+    columns: &str,
+    from: i64,
+    behind: bool,
+    most: u32,
+) -> Result<Vec<Row>, Error> {
     let than = if behind { ">" } else { ">=" };
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq {than} $1 ORDER BY seq LIMIT $2");
+    let sql = format!("SELECT {columns} FROM audit WHERE seq {than} $1 ORDER BY seq LIMIT $2");
     db.fetch_all(&sql, &[&from, &most]).await
 }
 

@@ -63,14 +63,32 @@ pub struct BrokenAt {
 }
 
 /// How far the walk has come.
+/// What the tables have: they may be from before a migration that is still to come.
+#[derive(Clone, Copy)]
+struct Tables {
+    /// Heads are signed.
+    signatures: bool,
+    /// Entries name organizations.
+    organizations: bool,
+}
+
+impl Tables {
+    async fn of(db: &Db) -> Result<Self, Error> {
+        let pending = db.pending("audit", crate::MIGRATIONS).await?;
+        Ok(Self {
+            signatures: !pending.contains(&"0002_sign_heads"),
+            organizations: !pending.contains(&"0003_add_organizations"),
+        })
+    }
+}
+
 struct Walk<'a> {
     service: &'a str,
     against: Against<'a>,
     /// In the order of their numbers, from the one that is next.
     records: VecDeque<&'a HeadRecord>,
     compared: usize,
-    /// Whether the tables are from before there were signatures.
-    old: bool,
+    tables: Tables,
     signed: bool,
     seq: i64,
     hash: Hash,
@@ -98,14 +116,13 @@ pub async fn verify(
 
 /// The number of the last entry that was deleted in time; 0 if none was.
 async fn trimmed_to(db: &Db) -> Result<i64, Error> {
-    if !db.pending("audit", crate::MIGRATIONS).await?.is_empty() {
+    if !Tables::of(db).await?.signatures {
         return Ok(0);
     }
     Ok(store::cut(db).await?.map_or(0, |cut| cut.seq))
 }
 
 async fn walk(db: &Db, against: Against<'_>, progress: impl FnMut(i64)) -> Result<Verification, Error> {
-    let pending = db.pending("audit", crate::MIGRATIONS).await?;
     let mut records = counting(against.records, db.service());
     records.sort_by_key(|record| record.seq);
     let mut walk = Walk {
@@ -113,7 +130,7 @@ async fn walk(db: &Db, against: Against<'_>, progress: impl FnMut(i64)) -> Resul
         against,
         records: records.into(),
         compared: 0,
-        old: !pending.is_empty(),
+        tables: Tables::of(db).await?,
         signed: false,
         seq: 0,
         hash: BEGINNING,
@@ -177,7 +194,7 @@ impl Walk<'_> {
     }
 
     async fn cut(&self, db: &Db) -> Result<Option<store::Cut>, Error> {
-        if self.old {
+        if !self.tables.signatures {
             return Ok(None);
         }
         store::cut(db).await
@@ -204,13 +221,18 @@ impl Walk<'_> {
         let mut page = PAGE;
         // From the lowest number there can be: an entry put in before the first is also found.
         let (mut from, mut behind) = (i64::MIN, false);
+        let columns = if self.tables.organizations {
+            store::COLUMNS
+        } else {
+            store::COLUMNS_WITHOUT_ORGANIZATION
+        };
         loop {
             // The head before the entries: all that it counts are there, and what it counted before this page was read.
             let head = match self.head(db).await {
                 Err(Error::Column { .. }) => return Ok(self.broken("the head cannot be read")),
                 other => other?,
             };
-            let rows = match store::sealed_from(db, from, behind, page).await {
+            let rows = match store::sealed_from(db, columns, from, behind, page).await {
                 // Some value of this page is of a type that nobody writes. Its entry is found one by one.
                 Err(Error::Column { .. }) if page > 1 => {
                     page = 1;
@@ -255,10 +277,10 @@ impl Walk<'_> {
     }
 
     async fn head(&self, db: &Db) -> Result<Option<Head>, Error> {
-        if self.old {
-            store::unsigned_head(db).await
-        } else {
+        if self.tables.signatures {
             store::head(db).await
+        } else {
+            store::unsigned_head(db).await
         }
     }
 
@@ -294,7 +316,7 @@ impl Walk<'_> {
 
     /// Whether the head is signed, but in tables from before there were signatures.
     fn signature(&mut self, head: &Head) -> Option<BrokenAt> {
-        let key = self.against.key.filter(|_| !self.old)?;
+        let key = self.against.key.filter(|_| self.tables.signatures)?;
         let why = unsigned(key, self.service, head);
         self.signed = why.is_none();
         why.map(|why| BrokenAt { seq: self.seq, why })

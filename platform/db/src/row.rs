@@ -1,7 +1,7 @@
 //! Rows of either engine, and what can be made of them.
 
 use jiff::Timestamp;
-use stoa_kernel::Id;
+use stoa_kernel::{Id, OrganizationRole};
 use uuid::Uuid;
 
 use crate::{Error, FromValue, Json, ValueRef, postgres, sqlite};
@@ -93,6 +93,7 @@ macro_rules! first_column {
     )*};
 }
 first_column!(
+    OrganizationRole,
     bool,
     i16,
     i32,

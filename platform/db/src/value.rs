@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use stoa_kernel::Id;
+use stoa_kernel::{Id, OrganizationRole};
 use uuid::Uuid;
 
 /// A value as it goes to an engine or comes from it.
@@ -102,6 +102,13 @@ impl<const N: usize> ToValue for [u8; N] {
         ValueRef::Bytes(self)
     }
 }
+/// By its name.
+impl ToValue for OrganizationRole {
+    fn to_value(&self) -> ValueRef<'_> {
+        ValueRef::Text(self.name())
+    }
+}
+
 impl<T> ToValue for Id<T> {
     fn to_value(&self) -> ValueRef<'_> {
         ValueRef::Uuid(self.uuid())
@@ -195,6 +202,13 @@ impl FromValue for Uuid {
         }
     }
 }
+impl FromValue for OrganizationRole {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, String> {
+        let name = String::from_value(value)?;
+        Self::of_name(&name).ok_or_else(|| format!("'{name}' is no role in an organization"))
+    }
+}
+
 impl<T> FromValue for Id<T> {
     fn from_value(value: ValueRef<'_>) -> Result<Self, String> {
         Uuid::from_value(value).map(Self::from_uuid)

@@ -5,7 +5,7 @@ use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use stoa_kernel::{Principal, RequestFacts, SessionId};
+use stoa_kernel::{OrganizationRole, Principal, RequestFacts, SessionId};
 
 use crate::{
     Failure, RequestInfo, Result,
@@ -19,6 +19,8 @@ pub trait Access: Send + Sync + 'static {
     type Session: Send;
     /// The condition.
     const GUARD: Guard;
+    /// The roles that hold the permission on their organization's things, where it is one of [`owned!`](crate::owned).
+    const ORGANIZATION_ROLES: &'static [OrganizationRole] = &[];
 
     /// What is known of the session of somebody who has passed; none is a mistake of [`Self::GUARD`].
     fn session(principal: &Principal) -> Option<Self::Session>;
@@ -57,7 +59,7 @@ macro_rules! permission {
     };
 }
 
-/// `scope!(pub ProfileWrite = "profile.write");`: a person who acts for themselves; an API key needs the scope.
+/// `scope!(pub ProfileWrite = "profile.write");`: a person who acts for themselves; an API key of theirs needs the scope.
 #[macro_export]
 macro_rules! scope {
     ($(#[$meta:meta])* $visibility:vis $name:ident = $text:literal) => {
@@ -65,10 +67,27 @@ macro_rules! scope {
     };
 }
 
+/// `owned!(pub FilesWrite = "files.write", [Member, Admin, Owner]);`: a person who acts for themselves, or for an organization in which
+/// their role is one of these; an API key needs the scope. For whom they act is asked of the request.
+#[macro_export]
+macro_rules! owned {
+    ($(#[$meta:meta])* $visibility:vis $name:ident = $text:literal, [$($role:ident),+ $(,)?]) => {
+        $crate::access!($(#[$meta])* $visibility $name = $text, Owned, [$($role),+]);
+        #[allow(dead_code, reason = "few ask for the action")]
+        impl $name {
+            /// As what it is asked of [`stoa_kernel::allow`].
+            $visibility const ACTION: ::stoa_kernel::Action<'static> = ::stoa_kernel::Action {
+                name: $text,
+                organization_roles: <Self as $crate::Access>::ORGANIZATION_ROLES,
+            };
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! access {
-    ($(#[$meta:meta])* $visibility:vis $name:ident = $text:literal, $guard:ident) => {
+    ($(#[$meta:meta])* $visibility:vis $name:ident = $text:literal, $guard:ident $(, [$($role:ident),+])?) => {
         $(#[$meta])*
         $visibility struct $name;
         #[allow(dead_code, reason = "few ask for the name")]
@@ -79,6 +98,8 @@ macro_rules! access {
         impl $crate::Access for $name {
             type Session = ();
             const GUARD: $crate::Guard = $crate::Guard::$guard(::std::borrow::Cow::Borrowed($text));
+            $(const ORGANIZATION_ROLES: &'static [::stoa_kernel::OrganizationRole] =
+                &[$(::stoa_kernel::OrganizationRole::$role),+];)?
 
             fn session(_: &::stoa_kernel::Principal) -> Option<()> {
                 Some(())

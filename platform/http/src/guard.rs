@@ -23,8 +23,10 @@ pub enum Guard {
     Person,
     /// Holds this permission on everything.
     Permission(Cow<'static, str>),
-    /// A person, or a key with this scope.
+    /// A person who acts for themselves, or a key of theirs with this scope.
     Scope(Cow<'static, str>),
+    /// A person, or a key with this scope, for themselves or for an organization.
+    Owned(Cow<'static, str>),
 }
 
 impl Guard {
@@ -35,12 +37,14 @@ impl Guard {
             Self::SignedIn => Ok(()),
             Self::Person if principal.kind == PrincipalKind::User && principal.session_id.is_some() => Ok(()),
             Self::Person => Err(Failure::new(codes::FORBIDDEN).detail("An API key cannot do this; sign in.")),
+            Self::Scope(_) if principal.organization_id.is_some() => Err(Failure::new(codes::FORBIDDEN)
+                .detail("An organization's API key cannot do this; use a key of your own.")),
             Self::Permission(name) => {
                 let noun = name.split_once('.').map_or(&**name, |(noun, _)| noun);
-                let decision = allow(principal, name, &Resource::all(noun), &[]);
+                let decision = allow(principal, &**name, &Resource::all(noun), &[]);
                 decision.allowed.then_some(()).ok_or_else(|| forbidden(name))
             }
-            Self::Scope(name) => principal
+            Self::Scope(name) | Self::Owned(name) => principal
                 .in_scope(name)
                 .then_some(())
                 .ok_or_else(|| forbidden(name)),

@@ -51,6 +51,6 @@ pub use query::Query;
 pub use request::RequestInfo;
 pub use settled::settled;
 pub use stoa_kernel::{Code, RequestFacts, codes};
-pub use token::{Claims, TokenSigner, VerifyingKey, csrf_claim};
+pub use token::{Claims, MembershipClaim, TokenSigner, VerifyingKey, csrf_claim};
 pub use validation::{field_error, is_line};
 pub use verifier::{Refused, Verifier};

@@ -13,6 +13,7 @@ mod endpoint;
 use std::collections::BTreeMap;
 
 use http::Method;
+use serde::Serialize;
 use utoipa::{
     Modify, PartialSchema, ToSchema,
     openapi::{
@@ -24,12 +25,16 @@ use utoipa::{
 
 #[doc(hidden)]
 pub use self::endpoint::{Caller, Handler, described};
+use stoa_kernel::OrganizationRole;
+
 use crate::{FieldError, Problem, names};
 
 /// Extension of an operation: the permission that its caller must hold.
 pub const PERMISSION: &str = "x-permission";
 /// Extension of an operation: the scope that an API key must have.
 pub const SCOPE: &str = "x-scope";
+/// Extension of an operation: the roles that may do it for their organization, where one may act for an organization at all.
+pub const ORGANIZATION_ROLES: &str = "x-organization-roles";
 /// Extension of an operation: true where no API key is accepted.
 pub const PERSON: &str = "x-person";
 /// Security scheme: an access token or API key as `Authorization: Bearer`.
@@ -190,6 +195,8 @@ pub struct RouteInfo {
     pub access: Access,
     /// The scope that an API key needs, if it is not the permission.
     pub scope: Option<String>,
+    /// The roles that may do it for their organization.
+    pub organization_roles: Vec<OrganizationRole>,
 }
 
 /// All routes of a description.
@@ -199,6 +206,40 @@ pub fn routes(openapi: &OpenApi) -> Vec<RouteInfo> {
     paths
         .flat_map(|(path, item)| operations(item).map(|(method, operation)| route(path, method, operation)))
         .collect()
+}
+
+/// A permission or scope that endpoints ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Permission {
+    /// `noun.verb`.
+    pub name: String,
+    /// The roles that hold it on the things of their organization.
+    pub organization_roles: Vec<OrganizationRole>,
+}
+
+/// The permissions and scopes that the endpoints of a description ask for, by name.
+#[must_use]
+pub fn permissions(openapi: &OpenApi) -> Vec<Permission> {
+    let mut known: BTreeMap<String, Vec<OrganizationRole>> = BTreeMap::new();
+    for route in routes(openapi) {
+        let permission = match route.access {
+            Access::Permission(name) => Some(name),
+            _ => None,
+        };
+        for name in [permission, route.scope].into_iter().flatten() {
+            let roles = known.entry(name).or_default();
+            roles.extend(&route.organization_roles);
+        }
+    }
+    let permission = |(name, mut organization_roles): (_, Vec<_>)| {
+        organization_roles.sort();
+        organization_roles.dedup();
+        Permission {
+            name,
+            organization_roles,
+        }
+    };
+    known.into_iter().map(permission).collect()
 }
 
 fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
@@ -213,6 +254,13 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
     ]
     .into_iter()
     .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+fn organization_roles(operation: &Operation) -> Vec<OrganizationRole> {
+    let extensions = operation.extensions.as_ref();
+    let listed = extensions.and_then(|known| known.get(ORGANIZATION_ROLES)?.as_array());
+    let names = listed.into_iter().flatten().filter_map(|name| name.as_str());
+    names.filter_map(OrganizationRole::of_name).collect()
 }
 
 fn route(path: &str, method: Method, operation: &Operation) -> RouteInfo {
@@ -233,5 +281,6 @@ fn route(path: &str, method: Method, operation: &Operation) -> RouteInfo {
         path: path.to_owned(),
         access,
         scope: extension(SCOPE),
+        organization_roles: organization_roles(operation),
     }
 }

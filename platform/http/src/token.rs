@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stoa_kernel::{SessionId, UserId};
+use stoa_kernel::{Membership, Memberships, OrganizationId, OrganizationRole, SessionId, UserId};
 
 /// Claims of an access token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,10 +33,35 @@ pub struct Claims {
     pub role_vers: Vec<i64>,
     /// What the roles permit.
     pub perms: Vec<String>,
+    /// The organizations that they are a member of, [`Memberships::LISTED_MAX`] at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orgs: Vec<MembershipClaim>,
+    /// Whether they are a member of more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_orgs: bool,
     /// For a token that is kept in a cookie: [`csrf_claim`] of the CSRF token that goes with it. Such a token is
     /// accepted from the cookie alone, and a token without it never from the cookie.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csrf: Option<String>,
+}
+
+/// What an access token says of one membership: the organization, the role in it, and the organization's access version, which is
+/// raised when it is deleted or restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipClaim(pub OrganizationId, pub OrganizationRole, pub i64);
+
+impl Claims {
+    /// The memberships that it says.
+    pub(crate) fn memberships(&self) -> Memberships {
+        let listed = self.orgs.iter().map(|claim| Membership {
+            organization_id: claim.0,
+            role: claim.1,
+        });
+        Memberships {
+            listed: listed.collect(),
+            more: self.more_orgs,
+        }
+    }
 }
 
 /// What the claim `csrf` says of a CSRF token: its SHA-256 in URL-safe base64.

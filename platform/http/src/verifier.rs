@@ -3,7 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use stoa_kernel::{Clock, Permissions, Principal, PrincipalKind, SessionId, Timestamp, UserId};
+use stoa_kernel::{
+    Clock, OrganizationId, Permissions, Principal, PrincipalKind, SessionId, Timestamp, UserId,
+};
 
 use crate::{
     issuers::Issuers,
@@ -24,6 +26,7 @@ struct Inner {
     sessions: Until<SessionId, ()>,
     versions: Until<UserId, i64>,
     roles: Until<String, i64>,
+    organizations: Until<OrganizationId, i64>,
 }
 
 #[derive(Default)]
@@ -43,6 +46,8 @@ pub(crate) struct Verified {
     version: i64,
     /// The version of each role of the principal.
     role_versions: Vec<i64>,
+    /// The access version of each organization of the principal.
+    organization_versions: Vec<i64>,
     expires: i64,
     epoch: u64,
 }
@@ -58,7 +63,7 @@ pub enum Refused {
     Expired,
     /// Its session was ended.
     Revoked,
-    /// The account's roles, or what one of them permits, have changed since.
+    /// The account's roles or memberships, or what one of the roles permits, have changed since.
     Stale,
     /// It is a cookie's token and came otherwise, or the other way round.
     Misplaced,
@@ -78,6 +83,7 @@ impl Verifier {
             sessions: Until::new(),
             versions: Until::new(),
             roles: Until::new(),
+            organizations: Until::new(),
         }))
     }
 
@@ -145,6 +151,13 @@ impl Verifier {
         self.0.roles.raise(role.to_owned(), version, until, now);
     }
 
+    /// Tokens that name this organization in a smaller version are refused as stale: the client refreshes. `until`: when the last
+    /// of them expires.
+    pub fn raise_organization(&self, organization: OrganizationId, version: i64, until: Timestamp) {
+        let now = self.0.clock.now();
+        self.0.organizations.raise(organization, version, until, now);
+    }
+
     pub(crate) fn check(&self, token: &str) -> Result<Arc<Verified>, Refused> {
         let Inner {
             cache, keys, clock, ..
@@ -172,7 +185,8 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// Whether the account's roles, or one of the roles themselves, have changed since the token was signed.
+    /// Whether the account's roles or memberships, one of the roles, or one of the organizations have changed since the token was
+    /// signed.
     fn is_stale(&self, token: &Verified, now: Timestamp) -> bool {
         let raised = self.0.versions.get(&token.principal.user_id, now);
         if raised.is_some_and(|needed| token.version < needed) {
@@ -180,10 +194,19 @@ impl Verifier {
         }
         // A token of before roles had versions names none.
         let versions = token.role_versions.iter().copied().chain(std::iter::repeat(0));
-        token.principal.roles.iter().zip(versions).any(|(role, version)| {
-            let raised = self.0.roles.get(role.as_str(), now);
+        let roles = &self.0.roles;
+        let stale_role = token.principal.roles.iter().zip(versions).any(|(role, version)| {
+            let raised = roles.get(role.as_str(), now);
             raised.is_some_and(|needed| version < needed)
-        })
+        });
+        let memberships = token.principal.memberships.listed.iter();
+        stale_role
+            || memberships
+                .zip(&token.organization_versions)
+                .any(|(membership, version)| {
+                    let raised = self.0.organizations.get(&membership.organization_id, now);
+                    raised.is_some_and(|needed| *version < needed)
+                })
     }
 
     /// Checks what never changes of a token: form, signature, issuer, audience.
@@ -205,6 +228,8 @@ impl Verified {
     fn new(claims: Claims, epoch: u64) -> Self {
         let principal = Principal {
             kind: PrincipalKind::User,
+            memberships: claims.memberships(),
+            organization_id: None,
             user_id: claims.sub,
             session_id: Some(claims.sid),
             roles: claims.roles,
@@ -217,6 +242,7 @@ impl Verified {
             session: claims.sid,
             version: claims.ver,
             role_versions: claims.role_vers,
+            organization_versions: claims.orgs.iter().map(|claim| claim.2).collect(),
             expires: claims.exp,
             epoch,
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{SessionId, UserId};
+use crate::{Memberships, OrganizationId, OrganizationRole, Owner, SessionId, UserId};
 
 /// What every API key begins with.
 pub const API_KEY_PREFIX: &str = "stoa_key_";
@@ -38,6 +38,13 @@ pub struct Principal {
     /// What a key is narrowed to, on its owner's own things as well; none for a person, who is not narrowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Permissions>,
+    /// The organizations that they are a member of; for an organization's key, that one alone.
+    #[serde(default)]
+    pub memberships: Memberships,
+    /// For an organization's key: the organization, which it acts for. Then `user_id` is only who made the key, and nothing of theirs is
+    /// in its reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<OrganizationId>,
 }
 
 impl Principal {
@@ -87,6 +94,25 @@ impl Permissions {
     }
 }
 
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action<'a> {
+    /// The permission that it needs: `noun.verb`.
+    pub name: &'a str,
+    /// The roles that hold the permission on their organization's things.
+    pub organization_roles: &'a [OrganizationRole],
+}
+
+impl<'a> From<&'a str> for Action<'a> {
+    /// One that no role in an organization holds.
+    fn from(name: &'a str) -> Self {
+        Self {
+            name,
+            organization_roles: &[],
+        }
+    }
+}
+
 /// What is acted upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource<'a> {
@@ -95,7 +121,7 @@ pub struct Resource<'a> {
     /// Which one; none for the whole collection.
     pub id: Option<Uuid>,
     /// Whose it is, if it is somebody's.
-    pub owner: Option<UserId>,
+    pub owner: Option<Owner>,
 }
 
 impl<'a> Resource<'a> {
@@ -111,11 +137,11 @@ impl<'a> Resource<'a> {
 
     /// One thing that is somebody's own.
     #[must_use]
-    pub const fn owned(kind: &'a str, id: Uuid, owner: UserId) -> Self {
+    pub fn owned(kind: &'a str, id: Uuid, owner: impl Into<Owner>) -> Self {
         Self {
             kind,
             id: Some(id),
-            owner: Some(owner),
+            owner: Some(owner.into()),
         }
     }
 }
@@ -152,6 +178,8 @@ pub enum Reason {
     Role,
     /// It is their own.
     Owner,
+    /// Their role in the organization whose it is permits the action.
+    Membership,
     /// They were given it on this one thing.
     Grant,
     /// The key's scopes do not name the action.
@@ -163,7 +191,16 @@ pub enum Reason {
 /// Decides whether `principal` may do `action` (`noun.verb`) to `resource`, given the grants they hold.
 /// Every surface asks this function and no other.
 #[must_use]
-pub fn allow(principal: &Principal, action: &str, resource: &Resource<'_>, grants: &[Grant]) -> Decision {
+pub fn allow<'a>(
+    principal: &Principal,
+    action: impl Into<Action<'a>>,
+    resource: &Resource<'_>,
+    grants: &[Grant],
+) -> Decision {
+    let Action {
+        name: action,
+        organization_roles,
+    } = action.into();
     let yes = |reason| Decision {
         allowed: true,
         reason,
@@ -182,7 +219,18 @@ pub fn allow(principal: &Principal, action: &str, resource: &Resource<'_>, grant
     if principal.permissions.permits(action) {
         return yes(Reason::Role);
     }
-    if resource.owner == Some(principal.user_id) {
+    let role = match resource.owner {
+        Some(Owner::Organization(id)) => principal.memberships.role_in(id),
+        _ => None,
+    };
+    if role.is_some_and(|role| organization_roles.contains(&role)) {
+        return yes(Reason::Membership);
+    }
+    // What follows is the person's, and an organization's key does not act for them.
+    if principal.organization_id.is_some() {
+        return no(Reason::NoRule);
+    }
+    if resource.owner == Some(Owner::Person(principal.user_id)) {
         return yes(Reason::Owner);
     }
     let granted = resource.id.is_some_and(|id| {
@@ -203,7 +251,7 @@ pub fn allow(principal: &Principal, action: &str, resource: &Resource<'_>, grant
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Clock, Id};
+    use crate::{Clock, Id, Membership};
 
     fn user() -> UserId {
         Id::new(&Clock::system())
@@ -218,6 +266,8 @@ mod tests {
             roles: Vec::new(),
             permissions,
             scopes: None,
+            memberships: Memberships::default(),
+            organization_id: None,
         }
     }
 
@@ -390,5 +440,78 @@ mod tests {
             allow(&person, "files.read", &Resource::all("file"), &given),
             no(Reason::NoRule)
         );
+    }
+
+    const READ: Action<'static> = Action {
+        name: "files.read",
+        organization_roles: &[
+            OrganizationRole::Guest,
+            OrganizationRole::Member,
+            OrganizationRole::Admin,
+            OrganizationRole::Owner,
+        ],
+    };
+    const WRITE: Action<'static> = Action {
+        name: "files.write",
+        organization_roles: &[OrganizationRole::Member, OrganizationRole::Owner],
+    };
+
+    fn membership(organization_id: OrganizationId, role: OrganizationRole) -> Memberships {
+        Memberships::all(vec![Membership {
+            organization_id,
+            role,
+        }])
+    }
+
+    #[test]
+    fn a_member_may_do_to_the_organizations_things_what_the_permission_says_of_the_role() {
+        let organization: OrganizationId = Id::new(&Clock::system());
+        let file = Resource::owned("file", thing(), organization);
+        let anothers: OrganizationId = Id::new(&Clock::system());
+        for (role, may_write) in [
+            (OrganizationRole::Guest, false),
+            (OrganizationRole::Member, true),
+            (OrganizationRole::Admin, false),
+            (OrganizationRole::Owner, true),
+        ] {
+            let member = Principal {
+                memberships: membership(organization, role),
+                ..principal(PrincipalKind::User, &[])
+            };
+            assert_eq!(allow(&member, READ, &file, &[]), yes(Reason::Membership));
+            assert_eq!(allow(&member, WRITE, &file, &[]).allowed, may_write, "{role:?}");
+            // A permission that names no role is none of theirs.
+            assert_eq!(allow(&member, "files.read", &file, &[]), no(Reason::NoRule));
+            let other = Resource::owned("file", thing(), anothers);
+            assert_eq!(allow(&member, READ, &other, &[]), no(Reason::NoRule));
+        }
+    }
+
+    #[test]
+    fn an_organization_with_the_id_of_a_person_is_not_that_person() {
+        let person = principal(PrincipalKind::User, &[]);
+        let namesake = OrganizationId::from_uuid(person.user_id.uuid());
+        let file = Resource::owned("file", thing(), namesake);
+        assert_eq!(allow(&person, READ, &file, &[]), no(Reason::NoRule));
+    }
+
+    #[test]
+    fn an_organizations_key_reaches_nothing_of_the_person_who_made_it() {
+        let organization: OrganizationId = Id::new(&Clock::system());
+        let key = Principal {
+            memberships: membership(organization, OrganizationRole::Member),
+            organization_id: Some(organization),
+            ..key(&[], &["files.*"])
+        };
+        let file = Resource::owned("file", thing(), organization);
+        assert_eq!(allow(&key, WRITE, &file, &[]), yes(Reason::Membership));
+        let makers = Resource::owned("file", thing(), key.user_id);
+        let granted = grant(&key, "files.*", "file", makers.id);
+        assert_eq!(allow(&key, WRITE, &makers, &[granted]), no(Reason::NoRule));
+        let unscoped = Action {
+            name: "members.write",
+            ..WRITE
+        };
+        assert_eq!(allow(&key, unscoped, &file, &[]), no(Reason::OutOfScope));
     }
 }

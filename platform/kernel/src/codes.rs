@@ -34,6 +34,8 @@ codes! {
     TOKEN_STALE = 401 "token_stale" "The access token is out of date; refresh it";
     /// The caller is known, and may not.
     FORBIDDEN = 403 "forbidden" "You may not do this";
+    /// The caller's role in the organization does not permit it, or they are not a member.
+    ORGANIZATION_ROLE_REQUIRED = 403 "organization_role_required" "Your role in the organization does not permit this";
     /// A cookie's unsafe request lacks the header that proves it comes from our own pages.
     CSRF = 403 "csrf_mismatch" "The x-csrf-token header does not match the session";
     /// There is nothing under this address, or nothing that the caller may know of.

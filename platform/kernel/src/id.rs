@@ -12,6 +12,8 @@ pub struct Id<T>(Uuid, PhantomData<fn() -> T>);
 
 /// Label of a user's id.
 pub enum UserTag {}
+/// Label of an organization's id.
+pub enum OrganizationTag {}
 /// Label of a session's id.
 pub enum SessionTag {}
 /// Label of an event's id.
@@ -19,6 +21,8 @@ pub enum EventTag {}
 
 /// Names an account, and with it the person's rows in every service.
 pub type UserId = Id<UserTag>;
+/// Names an organization, and with it its things in every service.
+pub type OrganizationId = Id<OrganizationTag>;
 /// Names one sign-in of a user.
 pub type SessionId = Id<SessionTag>;
 

@@ -7,6 +7,7 @@ mod clock;
 pub mod codes;
 mod expected;
 mod id;
+mod owner;
 mod page;
 mod period;
 pub mod random;
@@ -14,14 +15,15 @@ mod rate;
 pub mod text;
 
 pub use access::{
-    API_KEY_PREFIX, Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, allow,
+    API_KEY_PREFIX, Action, Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, allow,
 };
 pub use actor::{Actor, RequestFacts};
 pub use clock::Clock;
 pub use codes::Code;
 pub use expected::Expected;
-pub use id::{EventTag, Id, SessionId, SessionTag, UserId, UserTag};
+pub use id::{EventTag, Id, OrganizationId, OrganizationTag, SessionId, SessionTag, UserId, UserTag};
 pub use jiff::Timestamp;
+pub use owner::{Membership, Memberships, OrganizationRole, Owner};
 pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
 pub use period::{Period, PeriodError};
 pub use rate::{Rate, RateError};

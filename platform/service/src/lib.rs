@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use stoa_cache::Cache;
 use stoa_db::Db;
 use stoa_events::{JobHandler, Schedule, Subscription};
-use stoa_http::Verifier;
+use stoa_http::{Verifier, openapi::Permission};
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
 use stoa_objects::Objects;
@@ -39,7 +39,7 @@ pub struct Env {
     /// The address under which people reach this installation, without a slash at its end.
     pub public_url: String,
     /// The permissions that endpoints of any service ask for, also of services that run elsewhere.
-    pub permissions: Arc<[String]>,
+    pub permissions: Arc<[Permission]>,
 }
 
 /// A service, as plain data for the composition root to mount.

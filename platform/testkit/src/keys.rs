@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 use stoa_http::{Claims, KeyAnswer, KeyAuthority, TokenSigner, Verifier, csrf_claim, names};
-use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind, SessionId, UserId, random};
+use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind, SessionId, UserId, random};
 
 /// Issuer of all tokens in tests.
 pub(crate) const ISSUER: &str = "stoa";
@@ -60,6 +60,8 @@ impl Keys {
                 .iter()
                 .map(|&permission| permission.to_owned())
                 .collect(),
+            orgs: Vec::new(),
+            more_orgs: false,
             csrf: None,
         }
     }
@@ -86,6 +88,8 @@ impl Keys {
             roles: Vec::new(),
             permissions: Permissions::new(scopes.iter().copied()),
             scopes: Some(Permissions::new(scopes.iter().copied())),
+            memberships: Memberships::default(),
+            organization_id: None,
         };
         self.api_keys.lock().insert(key.clone(), Arc::new(principal));
         key

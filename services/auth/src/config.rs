@@ -48,6 +48,8 @@ pub struct AuthConfig {
     pub totp_issuer: String,
     /// Rules and cost of passwords.
     pub password: PasswordConfig,
+    /// Organizations.
+    pub organizations: OrganizationsConfig,
     /// How often one may try.
     pub rate_limit: RateLimitConfig,
 }
@@ -92,6 +94,20 @@ pub struct PasswordConfig {
     pub queue: usize,
 }
 
+/// Organizations.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationsConfig {
+    /// How long a deleted organization can be restored.
+    pub grace: Period,
+    /// How long the link of an invitation works.
+    pub invitation_lifetime: Period,
+    /// Invitations of one organization that wait.
+    pub invitations_max: u32,
+    /// Organizations that one person is a member of.
+    pub joined_max: u32,
+}
+
 /// How often one may try.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +120,8 @@ pub struct RateLimitConfig {
     pub login_per_address: Rate,
     /// Failed sign-ins to one account, for each network apart.
     pub login_per_account: Rate,
+    /// Invitations that one person sends.
+    pub invitations_per_account: Rate,
     /// Wrong passwords of people who are signed in, and wrong codes of the second factor, of one account.
     pub guesses_per_account: Rate,
 }

@@ -42,6 +42,21 @@ pub(crate) fn is_email(text: &str, (): &()) -> garde::Result {
     }
 }
 
+/// Domains at which anybody can have an address, or a subdomain of their own: a sorted list.
+const PUBLIC: &str = include_str!("public_domains.txt");
+
+/// Whether anybody can have an address at this domain, in lower case and ASCII, or at one that it is part of.
+pub(crate) fn is_public(domain: &str) -> bool {
+    let mut rest = Some(domain);
+    while let Some(name) = rest {
+        if PUBLIC.lines().any(|public| public == name) {
+            return true;
+        }
+        rest = name.split_once('.').map(|(_, parent)| parent);
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +68,20 @@ mod tests {
         assert_eq!(email.key, "ada@example.org");
         assert_eq!(Email::key_of(" ADA@example.org"), email.key);
         assert_eq!(Email::key_of("a@B\u{fc}cher.example"), "a@xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn domains_of_mail_providers_are_public_and_those_of_companies_are_not() {
+        assert!(PUBLIC.lines().is_sorted());
+        for (domain, public) in [
+            ("gmail.com", true),
+            ("mail.gmail.com", true),
+            ("example.org", false),
+            ("notgmail.com", false),
+            ("com", false),
+        ] {
+            assert_eq!(is_public(domain), public, "{domain}");
+        }
     }
 
     #[test]

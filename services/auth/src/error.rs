@@ -123,6 +123,54 @@ pub(crate) const TOO_MANY_KEYS: Code = Code {
     status: 409,
     title: "You have the most API keys an account can have; delete one first",
 };
+/// More memberships than one may have.
+pub(crate) const TOO_MANY_ORGANIZATIONS: Code = Code {
+    code: "too_many_organizations",
+    status: 409,
+    title: "You are a member of the most organizations an account can have; leave one first",
+};
+/// An organization would be left without an owner.
+pub(crate) const LAST_OWNER: Code = Code {
+    code: "last_owner",
+    status: 409,
+    title: "An organization needs an owner: make another member one, or delete the organization",
+};
+/// They are a member.
+pub(crate) const ALREADY_MEMBER: Code = Code {
+    code: "already_member",
+    status: 409,
+    title: "This person is a member already",
+};
+/// More invitations than may wait.
+pub(crate) const TOO_MANY_INVITATIONS: Code = Code {
+    code: "too_many_invitations",
+    status: 409,
+    title: "The most invitations that an organization can have are waiting; revoke some first",
+};
+/// The invitation went to another address than the account's.
+pub(crate) const INVITATION_FOR_ANOTHER: Code = Code {
+    code: "invitation_for_another",
+    status: 403,
+    title: "The invitation is for another e-mail address; sign in with the account of that address",
+};
+/// The organization has the domain.
+pub(crate) const DOMAIN_VERIFIED: Code = Code {
+    code: "domain_verified",
+    status: 409,
+    title: "The organization has verified this domain already",
+};
+/// More domains than one may have.
+pub(crate) const TOO_MANY_DOMAINS: Code = Code {
+    code: "too_many_domains",
+    status: 409,
+    title: "The organization has the most domains it can have; remove one first",
+};
+/// More API keys than an organization may have.
+pub(crate) const TOO_MANY_ORGANIZATION_KEYS: Code = Code {
+    code: "too_many_organization_keys",
+    status: 409,
+    title: "The organization has the most API keys it can have; delete one first",
+};
 
 /// The codes that only this service answers with.
 pub(crate) const CODES: &[Code] = &[
@@ -145,6 +193,14 @@ pub(crate) const CODES: &[Code] = &[
     GRANT_EXISTS,
     TOO_MANY_GRANTS,
     TOO_MANY_KEYS,
+    TOO_MANY_ORGANIZATIONS,
+    LAST_OWNER,
+    ALREADY_MEMBER,
+    TOO_MANY_INVITATIONS,
+    INVITATION_FOR_ANOTHER,
+    DOMAIN_VERIFIED,
+    TOO_MANY_DOMAINS,
+    TOO_MANY_ORGANIZATION_KEYS,
 ];
 
 /// How a use case fails.

@@ -12,11 +12,14 @@ use stoa_mail::MailError;
 use crate::{
     ctx::Ctx,
     email::Email,
+    error::Error,
     lockout::Source,
     mails::{Content, MailKind, in_words},
-    ops::{self, roles, start::rotate_keys},
+    ops::{self, organizations, roles, start::rotate_keys},
     store::{
         accounts::{self, Account},
+        domains::DomainId,
+        invitations::InvitationId,
         known_networks,
         mail_tokens::{self, Purpose},
     },
@@ -46,6 +49,27 @@ pub(crate) struct SendLink {
     pub(crate) address: IpAddr,
     pub(crate) request_id: String,
 }
+
+/// Sends the mail of an invitation, if it still waits. The link is made when it runs: a job's row holds no secret.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.send_invitation", priority = 10)]
+pub(crate) struct SendInvitation {
+    pub(crate) invitation_id: InvitationId,
+}
+
+/// Sends the mail that asks the administrators of a domain, if it still waits.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.send_domain_mail", priority = 10)]
+pub(crate) struct SendDomainMail {
+    pub(crate) domain_id: DomainId,
+    /// What stands before the `@`.
+    pub(crate) mailbox: String,
+}
+
+/// Deletes organizations whose time to be restored is over.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.purge_organizations")]
+pub(crate) struct PurgeOrganizations {}
 
 /// Forgets what has expired.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
@@ -82,7 +106,10 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     vec![
         JobHandler::with(ctx, send_link).deadline(MAIL),
         JobHandler::with(ctx, send_mail).deadline(MAIL),
+        JobHandler::with(ctx, send_invitation).deadline(MAIL),
+        JobHandler::with(ctx, send_domain_mail).deadline(MAIL),
         JobHandler::with(ctx, purge),
+        JobHandler::with(ctx, purge_organizations),
         JobHandler::with(ctx, clear_role).deadline(LONG),
         JobHandler::with(ctx, forget_mails),
         JobHandler::with(ctx, rotate),
@@ -93,6 +120,11 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
 pub(crate) fn schedules() -> Vec<Schedule> {
     vec![
         Schedule::new("auth.purge_hourly", "17 * * * *", Purge {}),
+        Schedule::new(
+            "auth.purge_organizations_hourly",
+            "27 * * * *",
+            PurgeOrganizations {},
+        ),
         Schedule::new("auth.rotate_keys_hourly", "7 * * * *", RotateKeys {}),
     ]
 }
@@ -165,13 +197,19 @@ async fn send(ctx: &Ctx, account: Account, kind: MailKind, id: EventId) -> Resul
         email: account.email,
         link,
         works_for: in_words(works_for),
+        ..Content::default()
     };
+    deliver(ctx, kind, id, &content).await?;
+    forget_if_erased(ctx, account.id, &content.email).await
+}
+
+async fn deliver(ctx: &Ctx, kind: MailKind, id: EventId, content: &Content) -> Result<(), JobError> {
     let mail = ctx
         .templates
-        .mail(kind, id.to_string(), &content)
+        .mail(kind, id.to_string(), content)
         .map_err(JobError::Fatal)?;
     match ctx.mailer.send(&mail).await {
-        Ok(()) => forget_if_erased(ctx, account.id, &mail.to).await,
+        Ok(()) => Ok(()),
         Err(MailError::Refused(why)) => Err(JobError::Refused(why)),
         Err(MailError::Permanent(why)) => Err(JobError::Fatal(why)),
         Err(other) => Err(JobError::Retry(other.to_string())),
@@ -194,6 +232,36 @@ async fn link(ctx: &Ctx, user: UserId, kind: MailKind) -> Result<(String, Durati
         format!("{}/auth/{page}?token={}", ctx.public_url, token.text),
         works_for,
     ))
+}
+
+async fn send_invitation(ctx: Ctx, work: Work<SendInvitation>) -> Result<Done, JobError> {
+    let content = organizations::mails::invitation(&ctx, work.payload().invitation_id).await;
+    if let Some(content) = content.map_err(retry)? {
+        deliver(&ctx, MailKind::Invitation, work.id(), &content).await?;
+    }
+    work.done().await
+}
+
+async fn send_domain_mail(ctx: Ctx, work: Work<SendDomainMail>) -> Result<Done, JobError> {
+    let SendDomainMail { domain_id, mailbox } = work.payload();
+    let content = organizations::mails::domain(&ctx, *domain_id, mailbox).await;
+    if let Some(content) = content.map_err(retry)? {
+        deliver(&ctx, MailKind::Domain, work.id(), &content).await?;
+    }
+    work.done().await
+}
+
+fn retry(error: Error) -> JobError {
+    JobError::Retry(error.to_string())
+}
+
+async fn purge_organizations(ctx: Ctx, work: Work<PurgeOrganizations>) -> Result<Done, JobError> {
+    let all = organizations::lifecycle::purge(&ctx).await?;
+    let mut tx = work.begin().await?;
+    if !all {
+        tx.enqueue(&PurgeOrganizations {}).await?;
+    }
+    work.commit(tx).await
 }
 
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {

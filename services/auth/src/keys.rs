@@ -235,6 +235,8 @@ mod tests {
             roles: Vec::new(),
             role_vers: Vec::new(),
             perms: Vec::new(),
+            orgs: Vec::new(),
+            more_orgs: false,
             csrf: None,
         }
     }

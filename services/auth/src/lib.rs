@@ -22,7 +22,11 @@ mod tokens;
 
 use std::path::Path;
 
-use stoa_auth_api::events::{AccessChanged, RoleChanged, SessionRevoked, UserErased, UserRegistered};
+use stoa_auth_api::events::{
+    AccessChanged, MemberAdded, MemberRemoved, MemberUpdated, OrganizationAccessChanged, OrganizationCreated,
+    OrganizationDeleted, OrganizationPurged, OrganizationRestored, OrganizationUpdated, RoleChanged,
+    SessionRevoked, UserErased, UserRegistered,
+};
 use stoa_config::{ConfigError, Settings};
 use stoa_db::migrations;
 use stoa_events::Event as _;
@@ -52,7 +56,7 @@ pub fn root_secret(
 
 /// The service.
 pub const SERVICE: Descriptor = Descriptor {
-    about: "accounts, sessions, roles, grants and API keys",
+    about: "accounts, organizations, sessions, roles, grants and API keys",
     defaults: include_str!("../defaults.toml"),
     port: 3001,
     rpc_port: Some(3101),
@@ -78,9 +82,18 @@ pub const SERVICE: Descriptor = Descriptor {
         SessionRevoked::INFO,
         AccessChanged::INFO,
         RoleChanged::INFO,
+        OrganizationCreated::INFO,
+        OrganizationUpdated::INFO,
+        OrganizationDeleted::INFO,
+        OrganizationRestored::INFO,
+        OrganizationPurged::INFO,
+        OrganizationAccessChanged::INFO,
+        MemberAdded::INFO,
+        MemberUpdated::INFO,
+        MemberRemoved::INFO,
     ],
     // Links in mails lead to them.
-    pages: &["/auth/verify", "/auth/reset"],
+    pages: &["/auth/verify", "/auth/reset", "/auth/invitation", "/auth/domain"],
     openapi: || http::router().into_openapi(),
     check: |settings| config(settings)?.check().map_err(ConfigError::one),
     make: Some(|env, settings| service(env, config(settings).map_err(|e| e.to_string())?)),

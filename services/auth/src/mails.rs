@@ -26,6 +26,10 @@ pub(crate) enum MailKind {
     TotpDisabled,
     /// Recovery codes were made in the place of those of before.
     RecoveryCodesRenewed,
+    /// A link by which they become a member of an organization.
+    Invitation,
+    /// A link that lets people of their domain join an organization.
+    Domain,
 }
 
 impl MailKind {
@@ -35,11 +39,19 @@ impl MailKind {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
             Self::GuessesLimited => "guesses_limited",
+            Self::Invitation => "invitation",
+            Self::Domain => "domain",
             _ => "notice",
         }
     }
 
-    fn subject(self, product: &str) -> String {
+    fn subject(self, content: &Content) -> String {
+        let Content {
+            product,
+            organization,
+            domain,
+            ..
+        } = content;
         match self {
             Self::VerifyEmail => format!("Confirm your e-mail address for {product}"),
             Self::ResetPassword => format!("Choose a new password for {product}"),
@@ -50,13 +62,19 @@ impl MailKind {
             Self::TotpEnabled => format!("A second factor was set up for {product}"),
             Self::TotpDisabled => format!("Your second factor for {product} was removed"),
             Self::RecoveryCodesRenewed => format!("New recovery codes were made for {product}"),
+            Self::Invitation => format!("You are invited to {organization} at {product}"),
+            Self::Domain => format!("May people of {domain} join {organization} at {product}?"),
         }
     }
 
     /// What happened, for a mail that only tells that.
     fn event(self) -> &'static str {
         match self {
-            Self::VerifyEmail | Self::ResetPassword | Self::GuessesLimited => "",
+            Self::VerifyEmail
+            | Self::ResetPassword
+            | Self::GuessesLimited
+            | Self::Invitation
+            | Self::Domain => "",
             Self::PasswordChanged => "The password was changed",
             Self::ApiKeyCreated => "An API key was made",
             Self::ApiKeysEnded => "All API keys were removed",
@@ -68,7 +86,7 @@ impl MailKind {
 }
 
 /// Templates by their names.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 14] = [
     ("layout.html", include_str!("../templates/layout.html")),
     ("page.html", include_str!("../templates/page.html")),
     ("verify_email.txt", include_str!("../templates/verify_email.txt")),
@@ -92,21 +110,33 @@ const SOURCES: [(&str, &str); 10] = [
         "guesses_limited.html",
         include_str!("../templates/guesses_limited.html"),
     ),
+    ("invitation.txt", include_str!("../templates/invitation.txt")),
+    ("invitation.html", include_str!("../templates/invitation.html")),
+    ("domain.txt", include_str!("../templates/domain.txt")),
+    ("domain.html", include_str!("../templates/domain.html")),
     ("notice.txt", include_str!("../templates/notice.txt")),
     ("notice.html", include_str!("../templates/notice.html")),
 ];
 
 /// What a mail says beside its fixed words.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     /// The name of the installation.
     pub(crate) product: String,
-    /// The account's address.
+    /// The address that it is sent to.
     pub(crate) email: String,
     /// Where the link leads; empty if there is none.
     pub(crate) link: String,
     /// How long the link works, in words.
     pub(crate) works_for: String,
+    /// The organization that it is about; empty if it is about none, as what follows.
+    pub(crate) organization: String,
+    /// The address of the person who invites.
+    pub(crate) inviter: String,
+    /// The role that is offered.
+    pub(crate) role: &'static str,
+    /// The domain whose people may join.
+    pub(crate) domain: String,
 }
 
 /// The templates, read once.
@@ -132,7 +162,7 @@ impl Templates {
 
     /// The mail, named by `id`.
     pub(crate) fn mail(&self, kind: MailKind, id: String, content: &Content) -> Result<Mail, String> {
-        let subject = kind.subject(&content.product);
+        let subject = kind.subject(content);
         let render = |kind_of: &str| {
             let template = self.0.get_template(&format!("{}.{kind_of}", kind.template()))?;
             let Content {
@@ -140,8 +170,12 @@ impl Templates {
                 email,
                 link,
                 works_for,
+                organization,
+                inviter,
+                role,
+                domain,
             } = content;
-            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for, event => kind.event() })
+            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for, event => kind.event(), organization => &**organization, inviter => &**inviter, role => *role, domain => &**domain })
         };
         let failed = |e: minijinja::Error| format!("a mail cannot be written: {e}");
         let (text, html) = (render("txt").map_err(failed)?, render("html").map_err(failed)?);
@@ -183,7 +217,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [MailKind; 9] = [
+    const ALL: [MailKind; 11] = [
         MailKind::VerifyEmail,
         MailKind::ResetPassword,
         MailKind::PasswordChanged,
@@ -193,6 +227,8 @@ mod tests {
         MailKind::TotpEnabled,
         MailKind::TotpDisabled,
         MailKind::RecoveryCodesRenewed,
+        MailKind::Invitation,
+        MailKind::Domain,
     ];
 
     fn mail(kind: MailKind, email: &str) -> Mail {
@@ -201,6 +237,10 @@ mod tests {
             email: email.to_owned(),
             link: "https://stoa.example/auth/verify?token=abc&x=1".to_owned(),
             works_for: "2 days".to_owned(),
+            organization: "Analytical <Engines>".to_owned(),
+            inviter: "charles@example.org".to_owned(),
+            role: "admin",
+            domain: "example.org".to_owned(),
         };
         Templates::new()
             .unwrap()

@@ -1,6 +1,8 @@
 //! The pages that links in mails lead to. They work without scripts, and opening one uses nothing up: programs that look at
 //! mails follow links too.
 
+mod organizations;
+
 use axum::{
     extract::{RawQuery, State},
     response::{Html, IntoResponse, Response},
@@ -20,11 +22,12 @@ use crate::{
     password::Password,
 };
 
-/// `/auth/verify` and `/auth/reset`; pages, and so not in the description of the API.
+/// `/auth/verify`, `/auth/reset`, `/auth/invitation` and `/auth/domain`; pages, and so not in the description of the API.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .route("/auth/verify", get(ask_verify).post(verify))
         .route("/auth/reset", get(ask_reset).post(reset))
+        .merge(organizations::routes())
 }
 
 async fn ask_verify(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {

@@ -1,6 +1,7 @@
 //! Names of permissions: those that auth asks for itself, and the form of all others.
 
-use stoa_http::field_error;
+use stoa_http::{field_error, openapi::Permission};
+use stoa_kernel::OrganizationRole;
 
 /// Longest name.
 const LONGEST: usize = 64;
@@ -19,21 +20,42 @@ pub(crate) const OURS: &[&str] = &[
 ];
 
 /// The permissions of all services.
-pub(crate) struct Known(Vec<String>);
+pub(crate) struct Known(Vec<Permission>);
 
 impl Known {
     /// These, and auth's own.
-    pub(crate) fn new(mut names: Vec<String>) -> Self {
-        names.extend(OURS.iter().map(|&name| name.to_owned()));
-        Self(names)
+    pub(crate) fn new(mut known: Vec<Permission>) -> Self {
+        known.extend(OURS.iter().map(|&name| Permission {
+            name: name.to_owned(),
+            organization_roles: Vec::new(),
+        }));
+        Self(known)
     }
 
     /// Whether there is such a permission, or for `noun.*` any of that noun.
     pub(crate) fn has(&self, name: &str) -> bool {
         match name.strip_suffix('*') {
-            Some(noun) => self.0.iter().any(|known| known.starts_with(noun)),
-            None => self.0.iter().any(|known| known == name),
+            Some(noun) => self.0.iter().any(|known| known.name.starts_with(noun)),
+            None => self.0.iter().any(|known| known.name == name),
         }
+    }
+}
+
+impl Known {
+    /// Whether a role in an organization holds this permission, or for `noun.*` one of that noun.
+    pub(crate) fn is_of_organizations(&self, name: &str) -> bool {
+        let held = self.0.iter().filter(|known| !known.organization_roles.is_empty());
+        let mut names = held.map(|known| known.name.as_str());
+        match name.strip_suffix('*') {
+            Some(noun) => names.any(|known| known.starts_with(noun)),
+            None => names.any(|known| known == name),
+        }
+    }
+
+    /// The roles that hold this permission on the things of their organization.
+    pub(crate) fn organization_roles(&self, name: &str) -> &[OrganizationRole] {
+        let known = self.0.iter().find(|known| known.name == name);
+        known.map_or(&[], |known| &known.organization_roles)
     }
 }
 

@@ -4,8 +4,9 @@ use stoa_auth_api::{
     DESCRIPTORS,
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, Grant, GrantsRequest, GrantsResponse, KeyPrincipal,
-        PublicKey, RaisedRole, RaisedVersion, RegisteredNames, RegistrationRequest, RegistrationResponse,
-        RevokedSession, TrustRequest, TrustResponse,
+        Membership, MembershipRequest, MembershipResponse, PublicKey, RaisedOrganization, RaisedRole,
+        RaisedVersion, RegisteredNames, RegistrationRequest, RegistrationResponse, RevokedSession,
+        TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -18,7 +19,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     ops::{api_keys, trust},
-    store::{grants, registered_names, revocations::Since},
+    store::{grants, members, registered_names, revocations::Since},
 };
 
 /// The gRPC side of the service.
@@ -59,8 +60,26 @@ impl Access for Rpc {
             permissions: names(&holder.permissions),
             scopes: names(&holder.scopes),
             roles: holder.roles,
+            more_memberships: holder.memberships.more,
+            memberships: holder.memberships.listed.iter().map(membership).collect(),
+            organization_id: holder.organization.map(|id| id.to_string()),
         });
         Ok(Response::new(AuthenticateKeyResponse { principal }))
+    }
+
+    async fn membership(
+        &self,
+        request: Request<MembershipRequest>,
+    ) -> Result<Response<MembershipResponse>, Status> {
+        let request = request.into_inner();
+        let user: UserId = request.user_id.parse().map_err(|_| not_an_id("user_id"))?;
+        let organization = request.organization_id.parse();
+        let organization = organization.map_err(|_| not_an_id("organization_id"))?;
+        let role = members::role_of(&self.0.db, organization, user).await;
+        let role = role.map_err(|e| failed(&e.into()))?;
+        Ok(Response::new(MembershipResponse {
+            role: role.map(|role| role.name().to_owned()),
+        }))
     }
 
     async fn registration(
@@ -118,6 +137,15 @@ impl Access for Rpc {
                     until: raised.until.as_microsecond(),
                 })
                 .collect(),
+            raised_organizations: page
+                .organizations
+                .into_iter()
+                .map(|raised| RaisedOrganization {
+                    organization_id: raised.organization_id.to_string(),
+                    version: raised.version,
+                    until: raised.until.as_microsecond(),
+                })
+                .collect(),
             raised_roles: page
                 .roles
                 .into_iter()
@@ -128,6 +156,13 @@ impl Access for Rpc {
                 })
                 .collect(),
         }))
+    }
+}
+
+fn membership(of: &stoa_kernel::Membership) -> Membership {
+    Membership {
+        organization_id: of.organization_id.to_string(),
+        role: of.role.name().to_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use stoa_audit::{Filter, list};
 use stoa_db::db_test;
+use stoa_kernel::Id;
 use uuid::Uuid;
 
 use crate::log::{Log, user};
@@ -63,6 +64,11 @@ async fn filters_hold_all_together(log: Log) {
         .await
         .is_empty()
     );
+    let of_organization = Filter {
+        organization_id: Some(Id::from_uuid(Uuid::from_u128(1))),
+        ..of_two.clone()
+    };
+    assert_eq!(numbers(of_organization).await, [5]);
     let action = |text: &str| Some(text.to_owned());
     assert_eq!(
         numbers(Filter {

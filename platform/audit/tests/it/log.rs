@@ -7,7 +7,7 @@ use stoa_db::{
     Db, Engine,
     testing::{DbTest, TestDatabase},
 };
-use stoa_kernel::UserId;
+use stoa_kernel::{OrganizationId, UserId};
 use uuid::Uuid;
 
 #[derive(Clone)]
@@ -46,9 +46,15 @@ impl Log {
 
     /// One entry with something in every column.
     pub(crate) async fn write(&self, number: u128) {
+        let organization = OrganizationId::from_uuid(Uuid::from_u128(number % 2));
+        self.write_for(number, Some(organization)).await;
+    }
+
+    async fn write_for(&self, number: u128, organization: Option<OrganizationId>) {
         let entry = Entry {
             request_id: Some("r-1"),
             address: Some("192.0.2.1".into()),
+            organization_id: organization,
             ..Entry::new(
                 Some(user(number % 3)),
                 "thing.change",
@@ -68,6 +74,18 @@ impl Log {
         for number in 1..=entries {
             self.write(number).await;
         }
+        self.seal(entries).await;
+    }
+
+    /// So many entries as there were before they named organizations, sealed.
+    pub(crate) async fn sealed_without_organization(&self, entries: u128) {
+        for number in 1..=entries {
+            self.write_for(number, None).await;
+        }
+        self.seal(entries).await;
+    }
+
+    async fn seal(&self, entries: u128) {
         self.sealer().stop().await;
         let found = self.verify().await;
         assert!(found.broken_at.is_none(), "{found:?}");

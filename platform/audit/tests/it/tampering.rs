@@ -46,7 +46,7 @@ async fn a_change_in_any_column_is_found(log: Log) {
         ))
         .await;
     }
-    for column in ["actor", "resource_id", "request_id", "address"] {
+    for column in ["actor", "resource_id", "organization_id", "request_id", "address"] {
         log.tamper(1, &format!("UPDATE audit SET {column} = NULL WHERE seq = 3"))
             .await;
         assert_eq!(log.broken_at("changed").await, 3, "{column}");
@@ -55,7 +55,7 @@ async fn a_change_in_any_column_is_found(log: Log) {
         ))
         .await;
     }
-    for column in ["id", "actor", "resource_id"] {
+    for column in ["id", "actor", "resource_id", "organization_id"] {
         let other = Uuid::from_u128(99);
         let changed = log
             .db

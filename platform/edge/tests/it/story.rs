@@ -251,6 +251,8 @@ impl Story {
             roles: Vec::new(),
             role_vers: Vec::new(),
             perms: permissions.iter().map(|&name| name.to_owned()).collect(),
+            orgs: Vec::new(),
+            more_orgs: false,
             csrf: None,
         };
         (self.signer.sign(&claims), user)

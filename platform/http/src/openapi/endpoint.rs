@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{BEARER, PERMISSION, PERSON, Problems, SCOPE, operations_mut};
+use super::{BEARER, ORGANIZATION_ROLES, PERMISSION, PERSON, Problems, SCOPE, operations_mut};
 use crate::{Access, Actor, Anyone, Guard, Result};
 
 /// `endpoints!(list, create, read)`: a router of these handlers. Each has a `#[utoipa::path(…)]`, and its first argument says who may
@@ -60,10 +60,14 @@ impl<A: Access> Caller for Actor<A> {
             Guard::SignedIn => return,
             Guard::Person => (PERSON, Value::Bool(true)),
             Guard::Permission(name) => (PERMISSION, name.into()),
-            Guard::Scope(name) => (SCOPE, name.into()),
+            Guard::Scope(name) | Guard::Owned(name) => (SCOPE, name.into()),
         };
         let extensions = operation.extensions.get_or_insert_default();
         extensions.merge(ExtensionsBuilder::new().add(name, value).build());
+        if !A::ORGANIZATION_ROLES.is_empty() {
+            let roles: Vec<_> = A::ORGANIZATION_ROLES.iter().map(|role| role.name()).collect();
+            extensions.merge(ExtensionsBuilder::new().add(ORGANIZATION_ROLES, roles).build());
+        }
     }
 }
 

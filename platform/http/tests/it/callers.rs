@@ -13,9 +13,9 @@ use axum::{
 use http::Method;
 use stoa_http::{
     Actor, Anyone, Claims, KeyAnswer, KeyAuthority, Person, RequestFacts, RequestInfo, SignedIn, TokenSigner,
-    Verifier, admit, csrf_claim, permission, scope,
+    Verifier, admit, csrf_claim, owned, permission, scope,
 };
-use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Clock, Id, Memberships, OrganizationId, Permissions, Principal, PrincipalKind};
 
 use crate::{Answer, request, send};
 
@@ -24,6 +24,7 @@ permission!(
     UsersRead = "users.read"
 );
 scope!(ProfileWrite = "profile.write");
+owned!(OursWrite = "ours.write", [Member]);
 
 #[derive(Clone)]
 struct Edge {
@@ -74,11 +75,20 @@ fn fixture() -> Fixture {
             roles: Vec::new(),
             permissions: Permissions::new(scopes.iter().copied()),
             scopes: Some(Permissions::new(scopes.iter().copied())),
+            memberships: Memberships::default(),
+            organization_id: None,
         })
     };
+    let organization: OrganizationId = Id::new(&clock);
+    let of_organization = Arc::new(Principal {
+        organization_id: Some(organization),
+        permissions: Permissions::default(),
+        ..(*key(&["users.read", "profile.write", "ours.write"])).clone()
+    });
     let keys = [
         ("stoa_key_narrow", key(&[])),
         ("stoa_key_wide", key(&["users.read", "profile.write"])),
+        ("stoa_key_organization", of_organization),
     ];
     let keys = Arc::new(Keys(
         keys.map(|(name, principal)| (name.to_owned(), principal)).into(),
@@ -98,6 +108,7 @@ fn fixture() -> Fixture {
         )
         .route("/permit", on_get(async |_: Actor<UsersRead>| "in"))
         .route("/own", on_get(async |_: Actor<ProfileWrite>| "in"))
+        .route("/ours", on_get(async |_: Actor<OursWrite>| "in"))
         .route("/person", on_get(async |_: Actor<Person>| "in"))
         .layer(middleware::from_fn_with_state(
             Edge {
@@ -128,6 +139,8 @@ impl Fixture {
             roles: Vec::new(),
             role_vers: Vec::new(),
             perms: permissions.iter().map(|&name| name.to_owned()).collect(),
+            orgs: Vec::new(),
+            more_orgs: false,
             csrf: None,
         }
     }
@@ -232,6 +245,19 @@ async fn bad_tokens_are_told_apart_and_fail_public_routes_as_well() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn an_organizations_key_passes_only_where_one_acts_for_an_organization() {
+    let fixture = fixture();
+    let key = [("x-api-key", "stoa_key_organization")];
+    assert_eq!(fixture.get("/ours", &key).await, is(200, ""));
+    // Each of these scopes it has.
+    for path in ["/own", "/permit", "/person"] {
+        assert_eq!(fixture.get(path, &key).await, is(403, "forbidden"), "{path}");
+    }
+    let wide = [("x-api-key", "stoa_key_wide")];
+    assert_eq!(fixture.get("/ours", &wide).await, is(403, "forbidden"));
 }
 
 #[tokio::test]

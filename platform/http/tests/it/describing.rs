@@ -4,14 +4,16 @@ use http::Method;
 use serde_json::{Value, json};
 use stoa_http::{
     Actor, Anyone, Json, Person, Problems, endpoints,
-    openapi::{Access, RouteInfo, Shared, routes},
-    permission, scope,
+    openapi::{Access, Permission, RouteInfo, Shared, permissions, routes},
+    owned, permission, scope,
 };
+use stoa_kernel::OrganizationRole;
 use utoipa::{Modify, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 permission!(ThingsDelete = "things.delete");
 scope!(MineWrite = "mine.write");
+owned!(OursWrite = "ours.write", [Owner, Member]);
 
 #[utoipa::path(get, path = "/open", responses((status = 200, body = String)))]
 async fn open(_: Anyone) -> Json<&'static str> {
@@ -23,6 +25,9 @@ async fn mine(_: Actor<MineWrite>) -> Json<&'static str> {
     Json("mine")
 }
 
+#[utoipa::path(post, path = "/ours", responses((status = 204)))]
+async fn ours(_: Actor<OursWrite>) {}
+
 #[utoipa::path(delete, path = "/open", responses((status = 204)))]
 async fn remove(_: Actor<ThingsDelete>) {}
 
@@ -33,7 +38,7 @@ async fn by_hand(_: Actor<Person>) {}
 async fn forgotten() {}
 
 fn description() -> OpenApi {
-    let router: OpenApiRouter = endpoints!(open, remove, mine, by_hand);
+    let router: OpenApiRouter = endpoints!(open, remove, mine, ours, by_hand);
     let mut openapi = router.routes(routes!(forgotten)).into_openapi();
     Shared.modify(&mut openapi);
     openapi
@@ -46,6 +51,11 @@ fn every_route_tells_who_may_call_it() {
         path: path.to_owned(),
         access,
         scope: scope.map(str::to_owned),
+        organization_roles: Vec::new(),
+    };
+    let ours = RouteInfo {
+        organization_roles: vec![OrganizationRole::Owner, OrganizationRole::Member],
+        ..route(Method::POST, "/ours", Access::SignedIn, Some("ours.write"))
     };
     let mut told = routes(&description());
     told.sort_by_key(|route| (route.path.clone(), route.method.to_string()));
@@ -60,8 +70,25 @@ fn every_route_tells_who_may_call_it() {
             None,
         ),
         route(Method::GET, "/open", Access::Public, None),
+        ours,
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn permissions_are_listed_with_the_roles_that_hold_them() {
+    let permission = |name: &str, organization_roles: &[OrganizationRole]| Permission {
+        name: name.to_owned(),
+        organization_roles: organization_roles.to_vec(),
+    };
+    assert_eq!(
+        permissions(&description()),
+        [
+            permission("mine.write", &[]),
+            permission("ours.write", &[OrganizationRole::Member, OrganizationRole::Owner]),
+            permission("things.delete", &[]),
+        ]
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use stoa_cache::Cache;
 use stoa_http::{Failure, Idempotency, RequestFacts, RequestInfo, codes, idempotent, with_request_id};
-use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
@@ -286,6 +286,8 @@ async fn keys_of_other_callers_and_paths_are_other_keys() {
             roles: Vec::new(),
             permissions: Permissions::default(),
             scopes: None,
+            memberships: Memberships::default(),
+            organization_id: None,
         };
         request.extensions_mut().insert(Arc::new(principal));
         request

@@ -15,7 +15,7 @@ use stoa_cache::Cache;
 use stoa_db::{Db, DbOptions};
 use stoa_engines::Postgres;
 use stoa_http::{OwnWrites, read_own_writes};
-use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind};
 use tower::ServiceExt;
 
 struct World {
@@ -62,6 +62,8 @@ impl World {
             roles: Vec::new(),
             permissions: Permissions::default(),
             scopes: None,
+            memberships: Memberships::default(),
+            organization_id: None,
         })
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
-use stoa_http::{Claims, FORMER_ISSUER, Refused, TokenSigner, Verifier, VerifyingKey};
-use stoa_kernel::{Clock, Id, PrincipalKind};
+use stoa_http::{Claims, FORMER_ISSUER, MembershipClaim, Refused, TokenSigner, Verifier, VerifyingKey};
+use stoa_kernel::{Clock, Id, OrganizationId, OrganizationRole, PrincipalKind};
 
 const SEED: [u8; 32] = [7; 32];
 
@@ -42,6 +42,8 @@ impl Fixture {
             roles: vec!["support".to_owned()],
             role_vers: Vec::new(),
             perms: vec!["users.read".to_owned()],
+            orgs: Vec::new(),
+            more_orgs: false,
             csrf: None,
         }
     }
@@ -166,6 +168,27 @@ fn a_changed_role_needs_a_new_token_of_those_who_have_it_alone() {
     assert!(fixture.verifier.verify(&other).is_ok());
     assert!(fixture.verifier.verify(&of(&["support"], &[4])).is_ok());
     assert_eq!(fixture.refused(&of(&["support"], &[])), Refused::Stale);
+}
+
+#[test]
+fn a_deleted_organization_needs_a_new_token_of_its_members_alone() {
+    let fixture = fixture();
+    let until = fixture.clock.after(Duration::from_secs(3600));
+    let [ours, theirs]: [OrganizationId; 2] = [(); 2].map(|()| Id::new(&fixture.clock));
+    let of = |organization, version| {
+        fixture.signer.sign(&Claims {
+            orgs: vec![MembershipClaim(organization, OrganizationRole::Admin, version)],
+            ..fixture.claims()
+        })
+    };
+    let (member, other) = (of(ours, 1), of(theirs, 1));
+    let principal = fixture.verifier.verify(&member).unwrap();
+    assert_eq!(principal.memberships.role_in(ours), Some(OrganizationRole::Admin));
+    assert_eq!(principal.memberships.role_in(theirs), None);
+    fixture.verifier.raise_organization(ours, 2, until);
+    assert_eq!(fixture.refused(&member), Refused::Stale);
+    assert!(fixture.verifier.verify(&other).is_ok());
+    assert!(fixture.verifier.verify(&of(ours, 2)).is_ok());
 }
 
 #[test]

@@ -1,11 +1,16 @@
-//! `allow`, with the grants that auth keeps.
+//! `allow`, with the grants and memberships that auth keeps.
 
-use stoa_kernel::{Decision, Grant, Principal, Reason, Resource, allow};
+use stoa_http::{Actor, Failure, Result, codes};
+use stoa_kernel::{
+    Action, Decision, Grant, Membership, OrganizationId, OrganizationRole, Owner, Principal, Reason,
+    Resource, allow,
+};
 use stoa_rpc::{Channel, Directory};
 
-use crate::v1::{GrantsRequest, access_client::AccessClient};
+use crate::v1::{GrantsRequest, MembershipRequest, access_client::AccessClient};
 
-/// Asks whether somebody may do something; goes to auth only when the answer hangs on a grant.
+/// Asks whether somebody may do something; goes to auth only when the answer depends on a grant, or on a membership that did not fit
+/// into the access token.
 #[derive(Clone)]
 pub struct Access(AccessClient<Channel>);
 
@@ -21,18 +26,59 @@ impl Access {
         Self(AccessClient::new(directory.channel("auth")))
     }
 
+    /// For whom a request acts that is let in by `A`, one of [`owned!`](stoa_http::owned): for the organization that it names; else
+    /// for the organization of its key; else for the caller.
+    ///
+    /// # Errors
+    /// 403 `organization_role_required` where the caller's role in the organization does not permit it, or they are not a member; 503
+    /// where auth has to be asked and does not answer.
+    pub async fn owner<A: stoa_http::Access>(
+        &self,
+        actor: &Actor<A>,
+        organization: Option<OrganizationId>,
+    ) -> Result<Owner> {
+        let Some(organization) = organization.or(actor.organization_id) else {
+            return Ok(actor.user_id.into());
+        };
+        let role = self.role_in(actor, organization).await;
+        let role = role.map_err(Failure::unavailable)?;
+        if role.is_some_and(|role| A::ORGANIZATION_ROLES.contains(&role)) {
+            Ok(organization.into())
+        } else {
+            Err(Failure::new(codes::ORGANIZATION_ROLE_REQUIRED))
+        }
+    }
+
     /// May `principal` do `action` to `resource`?
     ///
     /// # Errors
-    /// When the answer hangs on a grant and auth does not answer.
-    pub async fn allow(
+    /// When the answer depends on a grant or a membership that only auth knows, and auth does not answer.
+    pub async fn allow<'a>(
         &self,
         principal: &Principal,
-        action: &str,
+        action: impl Into<Action<'a>>,
         resource: &Resource<'_>,
     ) -> Result<Decision, AccessError> {
+        let action = action.into();
         let decision = allow(principal, action, resource, &[]);
-        let (Reason::NoRule, Some(id)) = (decision.reason, resource.id) else {
+        if decision.reason != Reason::NoRule {
+            return Ok(decision);
+        }
+        if let Some(Owner::Organization(organization)) = resource.owner
+            && principal.memberships.more
+            && let Some(role) = self.role_in(principal, organization).await?
+        {
+            let mut member = principal.clone();
+            member.memberships.listed.push(Membership {
+                organization_id: organization,
+                role,
+            });
+            let decision = allow(&member, action, resource, &[]);
+            if decision.allowed {
+                return Ok(decision);
+            }
+        }
+        let Some(id) = resource.id else {
             return Ok(decision);
         };
         let request = GrantsRequest {
@@ -56,5 +102,23 @@ impl Access {
             })
             .collect();
         Ok(allow(principal, action, resource, &grants))
+    }
+
+    /// What `principal` is in an organization.
+    async fn role_in(
+        &self,
+        principal: &Principal,
+        organization: OrganizationId,
+    ) -> Result<Option<OrganizationRole>, AccessError> {
+        let known = principal.memberships.role_in(organization);
+        if known.is_some() || !principal.memberships.more {
+            return Ok(known);
+        }
+        let request = MembershipRequest {
+            user_id: principal.user_id.to_string(),
+            organization_id: organization.to_string(),
+        };
+        let answer = self.0.clone().membership(request).await?.into_inner();
+        Ok(answer.role.and_then(|role| OrganizationRole::of_name(&role)))
     }
 }

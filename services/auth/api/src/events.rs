@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stoa_events::Event;
-use stoa_kernel::{SessionId, Timestamp, UserId};
+use stoa_kernel::{OrganizationId, OrganizationRole, SessionId, Timestamp, UserId};
 
 /// An account was made.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
@@ -38,7 +38,7 @@ pub struct SessionRevoked {
     pub until: Timestamp,
 }
 
-/// Somebody's roles have changed: their access tokens of a smaller version are stale from now on.
+/// Somebody's roles or memberships have changed: their access tokens of a smaller version are stale from now on.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
 #[event(name = "access.changed", key = "user:{user_id}")]
 pub struct AccessChanged {
@@ -60,4 +60,96 @@ pub struct RoleChanged {
     pub version: i64,
     /// When the last of the older tokens expires.
     pub until: Timestamp,
+}
+
+/// An organization was deleted or restored: access tokens that name it in a smaller version are stale from now on.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "organization.access_changed", key = "organization:{organization_id}")]
+pub struct OrganizationAccessChanged {
+    /// Which.
+    pub organization_id: OrganizationId,
+    /// Its access version in tokens that are signed from now on.
+    pub version: i64,
+    /// When the last of the older tokens expires.
+    pub until: Timestamp,
+}
+
+/// An organization was made; its owner follows as `member.added`.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "organization.created", key = "organization:{organization_id}")]
+pub struct OrganizationCreated {
+    /// The new organization.
+    pub organization_id: OrganizationId,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is shown of an organization has changed.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "organization.updated", key = "organization:{organization_id}")]
+pub struct OrganizationUpdated {
+    /// Which.
+    pub organization_id: OrganizationId,
+    /// Its name from now on.
+    pub name: String,
+}
+
+/// An organization was deleted, and can still be restored: what it owns is kept, and nobody acts for it.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "organization.deleted", key = "organization:{organization_id}")]
+pub struct OrganizationDeleted {
+    /// Which.
+    pub organization_id: OrganizationId,
+    /// Until when it can be restored.
+    pub purge_at: Timestamp,
+}
+
+/// A deleted organization was restored.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "organization.restored", key = "organization:{organization_id}")]
+pub struct OrganizationRestored {
+    /// Which.
+    pub organization_id: OrganizationId,
+}
+
+/// A deleted organization is gone for good: every service erases what it holds of it.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "organization.purged", key = "organization:{organization_id}")]
+pub struct OrganizationPurged {
+    /// Which.
+    pub organization_id: OrganizationId,
+}
+
+/// Somebody became a member of an organization.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "member.added", key = "organization:{organization_id}")]
+pub struct MemberAdded {
+    /// Of which.
+    pub organization_id: OrganizationId,
+    /// Who.
+    pub user_id: UserId,
+    /// As what.
+    pub role: OrganizationRole,
+}
+
+/// A member of an organization has another role.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "member.updated", key = "organization:{organization_id}")]
+pub struct MemberUpdated {
+    /// Of which.
+    pub organization_id: OrganizationId,
+    /// Who.
+    pub user_id: UserId,
+    /// As what from now on.
+    pub role: OrganizationRole,
+}
+
+/// Somebody is a member of an organization no longer.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "member.removed", key = "organization:{organization_id}")]
+pub struct MemberRemoved {
+    /// Of which.
+    pub organization_id: OrganizationId,
+    /// Who.
+    pub user_id: UserId,
 }

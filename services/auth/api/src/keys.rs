@@ -7,10 +7,10 @@ use moka::sync::Cache as Answers;
 use sha2::{Digest, Sha256};
 use stoa_cache::{Cache, Hearing, Notice};
 use stoa_http::{Failure, KeyAnswer, KeyAuthority};
-use stoa_kernel::{Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Membership, Memberships, OrganizationRole, Permissions, Principal, PrincipalKind};
 use stoa_rpc::{Channel, Directory};
 
-use crate::v1::{AuthenticateKeyRequest, KeyPrincipal, access_client::AccessClient};
+use crate::v1::{self, AuthenticateKeyRequest, KeyPrincipal, access_client::AccessClient};
 
 /// How long an answer is believed: so long a key may still work that was taken back.
 const FRESH: Duration = Duration::from_secs(1);
@@ -80,12 +80,28 @@ impl KeyAuthority for KeyClient {
 }
 
 fn principal(key: KeyPrincipal) -> Result<Principal, Failure> {
+    let memberships = key.memberships.into_iter().map(membership);
+    let organization = key
+        .organization_id
+        .map(|id| id.parse().map_err(Failure::internal));
     Ok(Principal {
+        memberships: Memberships {
+            listed: memberships.collect::<Result<_, _>>()?,
+            more: key.more_memberships,
+        },
+        organization_id: organization.transpose()?,
         kind: PrincipalKind::ApiKey,
         user_id: key.user_id.parse().map_err(Failure::internal)?,
         session_id: None,
         roles: key.roles,
         permissions: Permissions::new(key.permissions),
         scopes: Some(Permissions::new(key.scopes)),
+    })
+}
+
+fn membership(of: v1::Membership) -> Result<Membership, Failure> {
+    Ok(Membership {
+        organization_id: of.organization_id.parse().map_err(Failure::internal)?,
+        role: OrganizationRole::of_name(&of.role).ok_or_else(|| Failure::internal("an unknown role"))?,
     })
 }

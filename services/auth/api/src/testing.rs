@@ -3,14 +3,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
-use stoa_kernel::{Grant, UserId};
+use stoa_kernel::{Grant, OrganizationId, OrganizationRole, UserId};
 use stoa_rpc::{Directory, Server};
 use tonic::{Request, Response, Status, service::Routes};
 use uuid::Uuid;
 
 use crate::v1::{
-    self, AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RegisteredNames,
-    RegistrationRequest, RegistrationResponse, TrustRequest, TrustResponse,
+    self, AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, MembershipRequest,
+    MembershipResponse, RegisteredNames, RegistrationRequest, RegistrationResponse, TrustRequest,
+    TrustResponse,
     access_server::{Access, AccessServer},
 };
 
@@ -23,6 +24,8 @@ pub struct FakeAuth(Arc<Mutex<Known>>);
 struct Known {
     grants: Vec<Grant>,
     names: HashMap<String, RegisteredNames>,
+    /// By user and organization.
+    members: HashMap<(String, String), OrganizationRole>,
 }
 
 impl FakeAuth {
@@ -46,6 +49,12 @@ impl FakeAuth {
             resource_kind: kind.to_owned(),
             resource_id: id,
         });
+    }
+
+    /// `user` is a member of this organization. Access tokens of the test kit say so only where a test writes it into their claims.
+    pub fn member(&self, user: UserId, organization: OrganizationId, role: OrganizationRole) {
+        let key = (user.to_string(), organization.to_string());
+        self.0.lock().members.insert(key, role);
     }
 
     /// `user` has registered with these names.
@@ -81,6 +90,22 @@ impl Access for FakeAuth {
         _: Request<AuthenticateKeyRequest>,
     ) -> Result<Response<AuthenticateKeyResponse>, Status> {
         Err(Status::unimplemented("the test kit knows the keys"))
+    }
+
+    async fn membership(
+        &self,
+        request: Request<MembershipRequest>,
+    ) -> Result<Response<MembershipResponse>, Status> {
+        let asked = request.into_inner();
+        let role = self
+            .0
+            .lock()
+            .members
+            .get(&(asked.user_id, asked.organization_id))
+            .copied();
+        Ok(Response::new(MembershipResponse {
+            role: role.map(|role| role.name().to_owned()),
+        }))
     }
 
     async fn registration(

@@ -180,6 +180,12 @@ impl Follower {
         for one in answer.raised_roles {
             self.verifier.raise_role(&one.role, one.version, time(one.until));
         }
+        for one in answer.raised_organizations {
+            if let Ok(organization) = one.organization_id.parse() {
+                let until = time(one.until);
+                self.verifier.raise_organization(organization, one.version, until);
+            }
+        }
         (self.seq, self.mark) = (answer.seq, answer.mark);
     }
 }

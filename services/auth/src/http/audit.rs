@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_audit::{Filter, Record};
 use stoa_http::{Actor, Json, PageQuery, Query, Result, endpoints, permission};
-use stoa_kernel::{Page, Timestamp, UserId};
+use stoa_kernel::{OrganizationId, Page, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
@@ -35,6 +35,10 @@ pub(super) struct AuditQuery {
     /// Done to this thing.
     #[garde(skip)]
     resource_id: Option<Uuid>,
+    /// Done for this organization, or to it.
+    #[garde(skip)]
+    #[param(value_type = Option<Uuid>)]
+    organization_id: Option<OrganizationId>,
     /// `next_cursor` of the page before; absent for the first.
     #[garde(skip)]
     cursor: Option<String>,
@@ -60,6 +64,9 @@ pub(super) struct AuthAuditEntry {
     #[schema(example = "session")]
     resource_kind: String,
     resource_id: Option<Uuid>,
+    /// The organization that it was done for, or that it was done to.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    organization_id: Option<OrganizationId>,
     /// More, by action.
     #[schema(value_type = Object)]
     detail: Value,
@@ -67,6 +74,16 @@ pub(super) struct AuthAuditEntry {
     /// Where it was done from.
     #[schema(example = "192.0.2.7")]
     address: Option<String>,
+}
+
+impl AuthAuditEntry {
+    /// The same, for those who are not to know where others called from.
+    pub(super) fn without_address(self) -> Self {
+        Self {
+            address: None,
+            ..self
+        }
+    }
 }
 
 impl From<Record> for AuthAuditEntry {
@@ -79,6 +96,7 @@ impl From<Record> for AuthAuditEntry {
             action: record.action,
             resource_kind: record.resource_kind,
             resource_id: record.resource_id,
+            organization_id: record.organization_id,
             detail: record.detail,
             request_id: record.request_id,
             address: record.address,
@@ -107,6 +125,7 @@ async fn list(
         actor: query.actor,
         action: query.action,
         resource_id: query.resource_id,
+        organization_id: query.organization_id,
         before: page.position()?,
         limit: page.limit() + 1,
     };

@@ -4,7 +4,7 @@ use axum::extract::State;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use stoa_http::{Actor, Failure, Json, Result, codes, endpoints, permission};
-use stoa_kernel::{Reason, Resource, UserId, allow};
+use stoa_kernel::{OrganizationId, Owner, Reason, Resource, UserId, allow};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
@@ -40,10 +40,14 @@ pub(super) struct AuthExplainRequest {
     /// Which one; absent for all of them.
     #[garde(skip)]
     resource_id: Option<Uuid>,
-    /// Whose it is.
+    /// Whose it is, if it is a person's.
     #[garde(skip)]
     #[schema(value_type = Option<String>, format = Uuid)]
     owner_id: Option<UserId>,
+    /// Whose it is, if it is an organization's. Only one of both can be given.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    owner_organization_id: Option<OrganizationId>,
 }
 
 /// A decision, and what it rests on.
@@ -110,10 +114,17 @@ async fn explain(
         );
         return Err(Failure::new(codes::FORBIDDEN).detail(detail));
     }
+    let owner = match (body.owner_id, body.owner_organization_id) {
+        (Some(_), Some(_)) => {
+            let message = "Either owner_id or owner_organization_id can be given";
+            return Err(Failure::invalid("owner_organization_id", "conflict", message));
+        }
+        (person, organization) => person.map(Owner::from).or(organization.map(Owner::from)),
+    };
     let resource = Resource {
         kind: &body.resource_kind,
         id: body.resource_id,
-        owner: body.owner_id,
+        owner,
     };
     let (decision, via) = ops::explain(&ctx, &actor, user, &body.action, &resource).await?;
     Ok(Json(AuthExplanation {

@@ -10,7 +10,13 @@ use stoa_kernel::{SessionId, Timestamp};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{api_keys::AuthApiKey, audit::AuthAuditEntry, grants::AuthGrant, signed_in::AuthUser};
+use super::{
+    api_keys::AuthApiKey,
+    audit::AuthAuditEntry,
+    grants::AuthGrant,
+    organizations::{AuthInvitation, AuthOrganization},
+    signed_in::AuthUser,
+};
 use crate::{
     ctx::Ctx,
     error::{Error, Result as Outcome},
@@ -45,6 +51,10 @@ pub(super) struct AuthExport {
     #[schema(value_type = Vec<String>)]
     known_networks: Vec<Timestamp>,
     mail_links: Vec<AuthExportedLink>,
+    /// Those that they are a member of.
+    organizations: Vec<AuthOrganization>,
+    /// Invitations that wait: those that they have sent, and those to their address once it is verified.
+    invitations: Vec<AuthInvitation>,
     /// What they did, and what was done to their account; newest first.
     audit: Vec<AuthAuditEntry>,
 }
@@ -94,6 +104,8 @@ struct Head {
     recovery_codes_left: i64,
     known_networks: Vec<Timestamp>,
     mail_links: Vec<AuthExportedLink>,
+    organizations: Vec<AuthOrganization>,
+    invitations: Vec<AuthInvitation>,
 }
 
 impl Head {
@@ -111,6 +123,12 @@ impl Head {
             recovery_codes_left: held.recovery_codes_left,
             known_networks: held.known_networks,
             mail_links: held.mail_links.into_iter().map(link).collect(),
+            organizations: held
+                .organizations
+                .into_iter()
+                .map(AuthOrganization::from)
+                .collect(),
+            invitations: held.invitations.into_iter().map(AuthInvitation::from).collect(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod jwks;
 mod login;
 mod logout;
 mod me;
+mod organizations;
 mod password;
 mod refresh;
 mod register;
@@ -46,5 +47,6 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         .merge(explain::routes())
         .merge(audit::routes())
         .merge(admin_users::routes())
+        .merge(organizations::routes())
         .merge(crate::pages::routes())
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use stoa_cache::{Cache, LimitKey, Limiter};
-use stoa_kernel::Rate;
+use stoa_kernel::{Rate, UserId};
 
 use crate::{
     config::RateLimitConfig,
@@ -37,6 +37,17 @@ const MAILS: Rate = Rate::Limit {
 const NOTICES: Rate = Rate::Limit {
     count: NonZeroU32::MIN.saturating_add(19),
     period: Duration::from_secs(3600),
+};
+/// Mails that one person has sent to one address that need not have an account.
+const INVITATIONS: Rate = Rate::Limit {
+    count: NonZeroU32::MIN.saturating_add(2),
+    period: Duration::from_secs(86_400),
+};
+/// Such mails that one address gets from everybody: more than one person can have sent to it, so that nobody alone keeps others from
+/// inviting it.
+const INVITATIONS_TO_ADDRESS: Rate = Rate::Limit {
+    count: NonZeroU32::MIN.saturating_add(29),
+    period: Duration::from_secs(86_400),
 };
 /// How often an owner is told that somebody guesses.
 const WARNINGS: Rate = Rate::Limit {
@@ -78,6 +89,9 @@ pub(crate) struct Lockout {
     codes: Bounded,
     warnings: Limiter,
     notices: Limiter,
+    invitations_by: Limiter,
+    invitations: Limiter,
+    invitations_to: Limiter,
 }
 
 /// Allowances of an account for each network, and for all networks together that are new to it.
@@ -123,6 +137,9 @@ impl Lockout {
             codes: bounded("auth.codes", "auth.codes.day"),
             warnings: cache.limiter("auth.warnings", WARNINGS),
             notices: cache.limiter("auth.notices", NOTICES),
+            invitations_by: cache.limiter("auth.invitations.by", rates.invitations_per_account),
+            invitations: cache.limiter("auth.invitations", INVITATIONS),
+            invitations_to: cache.limiter("auth.invitations.to", INVITATIONS_TO_ADDRESS),
         }
     }
 
@@ -178,6 +195,19 @@ impl Lockout {
     pub(crate) async fn notice(&self, account: &str) -> bool {
         let verdict = self.notices.check(self.key(account, "", &[])).await;
         verdict.is_none_or(|verdict| verdict.allowed)
+    }
+
+    /// Counts a mail that `by` has sent to an address which need not have an account. `to`: the key of the address.
+    pub(crate) async fn invitation(&self, by: UserId, to: &str) -> Result<()> {
+        let by = by.to_string();
+        let counts = [
+            (&self.invitations_by, self.key(&by, "", &[])),
+            (&self.invitations, self.key(&by, "", &[to])),
+            (&self.invitations_to, self.key(to, "", &[])),
+        ];
+        let groups = counts.map(|count| Group::new([count])).into();
+        // Dropped, it stays counted.
+        Attempt::begin(groups).await.map(drop).map_err(Error::from)
     }
 
     fn address(&self, source: &Source<'_>) -> Group<'_> {

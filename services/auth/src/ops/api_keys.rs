@@ -4,7 +4,9 @@ use jiff::SignedDuration;
 use stoa_audit::TxExt as _;
 use stoa_auth_api::tell_key_changed;
 use stoa_db::Json;
-use stoa_kernel::{API_KEY_PREFIX, Permissions, Timestamp, UserId, codes, random};
+use stoa_kernel::{
+    API_KEY_PREFIX, Membership, Memberships, OrganizationId, Permissions, Timestamp, UserId, codes, random,
+};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -16,8 +18,8 @@ use crate::{
     password::Password,
     permissions,
     store::{
-        api_keys::{self as store, ApiKey, ApiKeyId},
-        roles,
+        api_keys::{self as store, ApiKey, ApiKeyId, KeyOwner},
+        members, roles,
     },
     tokens::hash_of,
 };
@@ -45,10 +47,7 @@ pub(crate) async fn create(
     origin: &Origin,
 ) -> Result<(ApiKey, String)> {
     let now = ctx.clock.now();
-    if new.expires_at.is_some_and(|at| at <= now) {
-        let message = "It must be in the future".to_owned();
-        return Err(Error::Field("expires_at", "range", message));
-    }
+    in_future(ctx, new.expires_at)?;
     let access = roles::access_of(&ctx.db, user).await?;
     // Other services' names may well concern what is somebody's own; ours concern everybody.
     let not_held = |scope: &String| permissions::is_ours(scope) && !access.permissions.permits(scope);
@@ -60,7 +59,7 @@ pub(crate) async fn create(
     let mut tx = ctx.db.begin().await?;
     proven.hold(&mut tx).await?;
     let id: ApiKeyId = tx.new_id();
-    let text = format!("{API_KEY_PREFIX}{}_{}", id.uuid().simple(), random::token::<32>());
+    let text = new_text(id);
     let scopes = Permissions::new(new.scopes);
     let key = ApiKey {
         id,
@@ -70,7 +69,11 @@ pub(crate) async fn create(
         expires_at: new.expires_at,
         last_used_at: None,
     };
-    store::insert(&mut tx, user, &key, &hash_of(&text)).await?;
+    let owner = KeyOwner {
+        user,
+        organization: None,
+    };
+    store::insert(&mut tx, owner, &key, &hash_of(&text)).await?;
     if store::count(&mut tx, user).await? > MOST {
         return Err(TOO_MANY_KEYS.into());
     }
@@ -80,6 +83,20 @@ pub(crate) async fn create(
     notices.tell(&mut tx, MailKind::ApiKeyCreated).await?;
     tx.commit().await?;
     Ok((key, text))
+}
+
+/// The text of a new key.
+pub(crate) fn new_text(id: ApiKeyId) -> String {
+    format!("{API_KEY_PREFIX}{}_{}", id.uuid().simple(), random::token::<32>())
+}
+
+/// Refuses a key that would have expired already.
+pub(crate) fn in_future(ctx: &Ctx, expires_at: Option<Timestamp>) -> Result<()> {
+    if expires_at.is_some_and(|at| at <= ctx.clock.now()) {
+        let message = "It must be in the future".to_owned();
+        return Err(Error::Field("expires_at", "range", message));
+    }
+    Ok(())
 }
 
 /// Removes a key of `user`. It stops working at once wherever that is heard, and everywhere within a second.
@@ -103,6 +120,9 @@ pub(crate) struct KeyHolder {
     /// What roles and scopes permit together.
     pub(crate) permissions: Permissions,
     pub(crate) scopes: Permissions,
+    pub(crate) memberships: Memberships,
+    /// For an organization's key: the organization.
+    pub(crate) organization: Option<OrganizationId>,
 }
 
 /// Whom the key stands for; none if it is no key of ours, is over, or its owner's account is disabled.
@@ -116,10 +136,6 @@ pub(crate) async fn authenticate(ctx: &Ctx, key: &str) -> Result<Option<KeyHolde
     if !right || kept.expires_at.is_some_and(|at| at <= now) {
         return Ok(None);
     }
-    let access = match roles::access_of(&ctx.db, kept.user_id).await {
-        Err(stoa_db::Error::NotFound) => return Ok(None),
-        access => access?,
-    };
     if kept
         .last_used_at
         .is_none_or(|at| now.duration_since(at) >= MINUTE)
@@ -129,8 +145,28 @@ pub(crate) async fn authenticate(ctx: &Ctx, key: &str) -> Result<Option<KeyHolde
         tracing::warn!(%error, "it could not be kept when an API key was last used");
     }
     let scopes = Permissions::new(kept.scopes.0);
+    if let (Some(organization_id), Some(role)) = (kept.organization_id, kept.organization_role) {
+        let membership = Membership {
+            organization_id,
+            role,
+        };
+        return Ok(Some(KeyHolder {
+            user: kept.user_id,
+            roles: Vec::new(),
+            permissions: Permissions::default(),
+            scopes,
+            memberships: Memberships::all(vec![membership]),
+            organization: Some(organization_id),
+        }));
+    }
+    let access = match roles::access_of(&ctx.db, kept.user_id).await {
+        Err(stoa_db::Error::NotFound) => return Ok(None),
+        access => access?,
+    };
     Ok(Some(KeyHolder {
         user: kept.user_id,
+        memberships: members::listed(&ctx.db, kept.user_id).await?.memberships(),
+        organization: None,
         roles: access.roles,
         permissions: access.permissions.and(&scopes),
         scopes,

@@ -1,7 +1,7 @@
 //! Why somebody may do something, or may not.
 
 use stoa_kernel::{
-    Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, UserId, allow, codes,
+    Action, Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, UserId, allow, codes,
 };
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     store::{
         grants::{self, GrantRow},
-        roles,
+        members, roles,
     },
 };
 
@@ -43,13 +43,19 @@ pub(crate) async fn explain(
         roles: access.roles,
         permissions: access.permissions,
         scopes: caller.scopes.clone().filter(|_| own),
+        memberships: members::listed(&ctx.db, user).await?.memberships(),
+        organization_id: None,
     };
     let rows = match resource.id {
         Some(id) => grants::on(&ctx.db, user, resource.kind, id).await?,
         None => Vec::new(),
     };
     let held: Vec<Grant> = rows.iter().map(grant).collect();
-    let decision = allow(&principal, action, resource, &held);
+    let asked = Action {
+        name: action,
+        organization_roles: ctx.permissions.organization_roles(action),
+    };
+    let decision = allow(&principal, asked, resource, &held);
     let via = match decision.reason {
         Reason::Role => via_roles(ctx, &principal.roles, action).await?,
         Reason::Grant => rows
@@ -60,7 +66,9 @@ pub(crate) async fn explain(
                 permission: row.action,
             })
             .collect(),
-        Reason::System | Reason::Owner | Reason::OutOfScope | Reason::NoRule => Vec::new(),
+        Reason::System | Reason::Owner | Reason::Membership | Reason::OutOfScope | Reason::NoRule => {
+            Vec::new()
+        }
     };
     Ok((decision, via))
 }

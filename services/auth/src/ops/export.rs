@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use stoa_audit::{EntryTag, Filter, Record};
-use stoa_kernel::{Id, SessionId, Timestamp, UserId, codes};
+use stoa_kernel::{Id, PageRequest, SessionId, Timestamp, UserId, codes};
 
 use crate::{
     ctx::Ctx,
@@ -12,7 +12,9 @@ use crate::{
         accounts::{self, Account},
         api_keys::{self, ApiKey, ApiKeyId},
         grants::{self, GrantId, GrantRow},
+        invitations::{self, Invitation},
         known_networks, mail_tokens,
+        members::{self, Standing},
         registered_names::{self, RegisteredNames},
         roles,
         sessions::{self, Session},
@@ -20,6 +22,8 @@ use crate::{
     },
 };
 
+/// Invitations of each kind.
+const INVITATIONS: u32 = 1000;
 /// Rows of one page.
 const PAGE: u32 = 500;
 
@@ -36,6 +40,10 @@ pub(crate) struct Held {
     pub(crate) known_networks: Vec<Timestamp>,
     /// Links in mails that still work: what for, and until when.
     pub(crate) mail_links: Vec<(String, Timestamp)>,
+    /// Bounded by `auth.organizations.joined_max`.
+    pub(crate) organizations: Vec<Standing>,
+    /// Those that they have sent, and those to their address once it is verified; a thousand of each at most.
+    pub(crate) invitations: Vec<Invitation>,
 }
 
 /// Reads what is held once.
@@ -43,6 +51,19 @@ pub(crate) async fn held(ctx: &Ctx, user: UserId) -> Result<Held> {
     let db = &ctx.db;
     let account = accounts::by_id(db, user).await?.ok_or(codes::UNAUTHENTICATED)?;
     let factor = totp::find(db, user).await?;
+    let joined = PageRequest {
+        cursor: None,
+        limit: ctx.config.organizations.joined_max,
+    };
+    let mut invitations = invitations::sent_by(db, user, INVITATIONS).await?;
+    if account.email_verified_at.is_some() {
+        let request = PageRequest {
+            cursor: None,
+            limit: INVITATIONS,
+        };
+        let to_them = invitations::list_to(db, &account.email_key, &request).await?;
+        invitations.extend(to_them.items);
+    }
     Ok(Held {
         account,
         roles: roles::access_of(db, user).await?.roles,
@@ -51,6 +72,8 @@ pub(crate) async fn held(ctx: &Ctx, user: UserId) -> Result<Held> {
         recovery_codes_left: totp::recovery_codes_left(db, user).await?,
         known_networks: known_networks::used_at(db, user).await?,
         mail_links: mail_tokens::list(db, user).await?,
+        organizations: members::joined(db, user, &joined).await?.items,
+        invitations,
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
+pub(crate) mod changes;
 pub(crate) mod commit;
 pub(crate) mod credentials;
 pub(crate) mod erase;
@@ -11,6 +12,7 @@ pub(crate) mod grants;
 pub(crate) mod guesses;
 pub(crate) mod login;
 pub(crate) mod notices;
+pub(crate) mod organizations;
 pub(crate) mod origin;
 pub(crate) mod password;
 pub(crate) mod prove_again;

@@ -1,7 +1,6 @@
 //! Roles, and who has them.
 
 use stoa_audit::TxExt as _;
-use stoa_auth_api::events::{AccessChanged, RoleChanged};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Permissions, Principal, UserId, codes};
@@ -10,10 +9,9 @@ use crate::{
     ctx::Ctx,
     error::{LAST_ADMIN, NOT_HELD, ROLE_BUILT_IN, ROLE_EXISTS, Result},
     jobs::ClearRole,
-    ops::{commit::commit_then, origin::Origin},
+    ops::{changes::Changes, origin::Origin},
     store::{
         accounts,
-        revocations::{RaisedRole, RaisedVersion, raise_role, raise_version},
         roles::{self as store, ADMIN, Role},
     },
 };
@@ -27,57 +25,6 @@ const BATCHES: u32 = 100;
 pub(crate) struct RoleTerms {
     pub(crate) description: String,
     pub(crate) permissions: Permissions,
-}
-
-/// Whose access was changed in a transaction, for the verifier to hear of after its commit.
-#[must_use = "it commits the transaction"]
-enum Changed {
-    Nothing,
-    Account(RaisedVersion),
-    Role(RaisedRole),
-}
-
-impl Changed {
-    /// Notes and tells that the access tokens which this account has are stale.
-    async fn account(ctx: &Ctx, tx: &mut Tx, user: UserId) -> Result<Self> {
-        let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
-        let Some(raised) = raise_version(tx, user, until).await? else {
-            return Ok(Self::Nothing);
-        };
-        tx.emit(&AccessChanged {
-            user_id: raised.user_id,
-            version: raised.version,
-            until,
-        })
-        .await?;
-        Ok(Self::Account(raised))
-    }
-
-    /// Notes and tells that access tokens which name this role in an earlier version are stale. However many have it, this is one row.
-    async fn role(ctx: &Ctx, tx: &mut Tx, name: &str, version: i64) -> Result<Self> {
-        let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
-        let raised = raise_role(tx, name, version, until).await?;
-        tx.emit(&RoleChanged {
-            role: name.to_owned(),
-            version,
-            until,
-        })
-        .await?;
-        Ok(Self::Role(raised))
-    }
-
-    /// Commits. From then on this process refuses stale access tokens; the others hear of it when they ask next.
-    async fn commit(self, ctx: &Ctx, tx: Tx) -> Result<()> {
-        let verifier = ctx.verifier.clone();
-        let told = async move {
-            match self {
-                Self::Nothing => {}
-                Self::Account(one) => verifier.raise_version(one.user_id, one.version, one.until),
-                Self::Role(one) => verifier.raise_role(&one.role, one.version, one.until),
-            }
-        };
-        Ok(commit_then(tx, told).await?)
-    }
 }
 
 /// Nobody gives, takes or changes what they do not hold themselves.
@@ -134,13 +81,12 @@ pub(crate) async fn replace(
         return Err(codes::CONFLICT.into());
     }
     let version = role.version + 1;
-    let changed = if role.permissions == terms.permissions {
-        Changed::Nothing
-    } else {
-        Changed::role(ctx, &mut tx, &role.name, version).await?
-    };
+    let mut changes = Changes::default();
+    if role.permissions != terms.permissions {
+        changes.role(ctx, &mut tx, &role.name, version).await?;
+    }
     note(&mut tx, by, "role.update", None, &role.name, origin).await?;
-    changed.commit(ctx, tx).await?;
+    changes.commit(ctx, tx).await?;
     Ok(Role {
         description: terms.description,
         permissions: terms.permissions,
@@ -160,7 +106,8 @@ pub(crate) async fn remove(ctx: &Ctx, by: &Principal, role: &Role, origin: &Orig
         tx.rollback().await;
         return Err(codes::CONFLICT.into());
     }
-    let changed = Changed::role(ctx, &mut tx, &role.name, role.version + 1).await?;
+    let mut changes = Changes::default();
+    changes.role(ctx, &mut tx, &role.name, role.version + 1).await?;
     note(&mut tx, by, "role.remove", None, &role.name, origin).await?;
     if !store::clear(&mut tx, &role.name, BATCH).await? {
         tx.enqueue(&ClearRole {
@@ -168,7 +115,7 @@ pub(crate) async fn remove(ctx: &Ctx, by: &Principal, role: &Role, origin: &Orig
         })
         .await?;
     }
-    changed.commit(ctx, tx).await
+    changes.commit(ctx, tx).await
 }
 
 /// Takes a role that was removed from those who had it, batch after batch. False if there is more to do.
@@ -205,9 +152,10 @@ pub(crate) async fn assign(
         tx.rollback().await;
         return Ok(());
     }
-    let changed = Changed::account(ctx, &mut tx, user).await?;
+    let mut changes = Changes::default();
+    changes.account(ctx, &mut tx, user).await?;
     note(&mut tx, by, "role.assign", Some(user), &role.name, origin).await?;
-    changed.commit(ctx, tx).await
+    changes.commit(ctx, tx).await
 }
 
 /// Takes a role from somebody who may do no more than `by`; but not the last administrator's.
@@ -232,9 +180,10 @@ pub(crate) async fn unassign(
     if role.name == ADMIN && !store::another_admin(&mut tx, user).await? {
         return Err(LAST_ADMIN.into());
     }
-    let changed = Changed::account(ctx, &mut tx, user).await?;
+    let mut changes = Changes::default();
+    changes.account(ctx, &mut tx, user).await?;
     note(&mut tx, by, "role.unassign", Some(user), &role.name, origin).await?;
-    changed.commit(ctx, tx).await
+    changes.commit(ctx, tx).await
 }
 
 /// Refuses if `user` is the last administrator who can sign in. It waits for others that ask: so it is asked before anything is

@@ -17,7 +17,7 @@ use crate::{
     },
     store::{
         accounts::{self, Account},
-        refresh_tokens, revocations, roles,
+        members, refresh_tokens, revocations, roles,
         roles::AccessOf,
         sessions::{self, Ended, NewSession},
     },
@@ -142,7 +142,8 @@ impl Opening {
             until: self.access_until,
             csrf: self.csrf.as_deref(),
         };
-        let signed = tokens::sign(ctx, &token, &access)?;
+        let memberships = members::listed(&ctx.db, account.id).await?;
+        let signed = tokens::sign(ctx, &token, &access, &memberships)?;
         let tokens = Tokens {
             access: signed,
             refresh: self.refresh.text,

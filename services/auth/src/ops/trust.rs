@@ -28,6 +28,10 @@ pub(crate) async fn load(ctx: &Ctx) -> Result<()> {
         for one in page.roles {
             ctx.verifier.raise_role(&one.role, one.version, one.until);
         }
+        for one in page.organizations {
+            let (organization, version) = (one.organization_id, one.version);
+            ctx.verifier.raise_organization(organization, version, one.until);
+        }
         if !page.more {
             return Ok(());
         }

@@ -64,6 +64,12 @@ pub(crate) async fn insert(
     .await
 }
 
+/// Whether there is such an account, and it is not disabled.
+pub(crate) async fn is_enabled(tx: &mut Tx, id: UserId) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM accounts WHERE id = $1 AND disabled_at IS NULL)";
+    tx.fetch_one(sql, &[&id]).await
+}
+
 /// Locks the account until the end of the transaction, before rows of it are changed; false if there is no such account.
 pub(crate) async fn hold(tx: &mut Tx, id: UserId) -> Result<bool, Error> {
     let sql = "UPDATE accounts SET access_version = access_version WHERE id = $1";

@@ -12,13 +12,15 @@ pub(crate) struct Expired {
 }
 
 /// Gone as soon as they have expired.
-pub(crate) const EXPIRING: [Expired; 6] = [
+pub(crate) const EXPIRING: [Expired; 8] = [
     of("sessions", "id", "expires_at"),
     of("refresh_tokens", "hash", "expires_at"),
     of("mail_tokens", "hash", "expires_at"),
     of("revoked_sessions", "session_id", "until"),
     of("raised_versions", "user_id", "until"),
     of("raised_roles", "role", "until"),
+    of("raised_organizations", "organization_id", "until"),
+    of("invitations", "id", "expires_at"),
 ];
 
 /// Gone once they were not used for so long as the settings say.

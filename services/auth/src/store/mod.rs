@@ -7,21 +7,27 @@
 //! does not need:
 //!
 //! 1. `roles`: [`roles::hold`], or a change of the role itself. At most one role.
-//! 2. `accounts`, in the order of their ids: [`accounts::hold`], or a change of the account itself.
-//! 3. Rows of those accounts: `user_roles`, `sessions`, `refresh_tokens`, `mail_tokens`, `totp`, `recovery_codes`, `api_keys`,
+//! 2. `organizations`, in the order of their ids: [`organizations::hold`]. Whoever changes their members, invitations, domains or keys
+//!    holds them.
+//! 3. `accounts`, in the order of their ids: [`accounts::hold`], or a change of the account itself.
+//! 4. Rows of those accounts: `user_roles`, `sessions`, `refresh_tokens`, `mail_tokens`, `totp`, `recovery_codes`, `api_keys`,
 //!    `known_networks`, `grants`. Whoever changes rows of two of these tables holds the account, so that their order does not
 //!    matter; but a refresh holds its session alone, before the tokens of it.
-//! 4. What was revoked: `revoked_sessions`, `raised_versions`, and the counter that numbers them.
+//! 5. What was revoked: `revoked_sessions`, `raised_versions`, `raised_organizations`, and the counter that numbers them.
 //!
 //! An insertion locks the account that its row belongs to against deletion alone. A transaction that changes an account holds
 //! it before it inserts rows of it.
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
+pub(crate) mod domains;
 pub(crate) mod expired;
 pub(crate) mod grants;
+pub(crate) mod invitations;
 pub(crate) mod known_networks;
 pub(crate) mod mail_tokens;
+pub(crate) mod members;
+pub(crate) mod organizations;
 pub(crate) mod refresh_tokens;
 pub(crate) mod registered_names;
 pub(crate) mod revocations;

@@ -1,10 +1,11 @@
-//! What was revoked before it expired: ended sessions, raised access versions of accounts, raised versions of roles.
+//! What was revoked before it expired: ended sessions, raised access versions of accounts and organizations, raised versions of
+//! roles.
 //!
 //! Other processes ask for it in pages, by number. Numbers are given after the commit, in batches ([`number`]): so nobody who
 //! signs out waits for a counter, and whoever sees a number has been able to see all smaller ones.
 
 use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{SessionId, Timestamp, UserId, random};
+use stoa_kernel::{OrganizationId, SessionId, Timestamp, UserId, random};
 
 /// Rows of each table on one page. A page is some hundred kilobytes, far below the 4 MiB that gRPC takes.
 const PAGE: u32 = 2000;
@@ -37,6 +38,15 @@ pub(crate) struct RaisedRole {
     seq: i64,
 }
 
+/// An organization that access tokens of a smaller version of it are stale for.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct RaisedOrganization {
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) version: i64,
+    pub(crate) until: Timestamp,
+    seq: i64,
+}
+
 /// Notes that `session` was ended.
 pub(crate) async fn revoke_session(
     tx: &mut Tx,
@@ -53,7 +63,7 @@ pub(crate) async fn revoke_session(
     .map(drop)
 }
 
-/// Raises the access version of `user`, whose roles have changed. After the commit, tell the verifier:
+/// Raises the access version of `user`, whose roles or memberships have changed. After the commit, tell the verifier:
 /// `ctx.verifier.raise_version(user, version, until)`. `until`: when the last access token of today expires. None: there is no
 /// such account.
 pub(crate) async fn raise_version(
@@ -104,11 +114,33 @@ pub(crate) async fn raise_role(
     })
 }
 
+/// Notes that the organization is of `version` now, for all its members at once. After the commit, tell the verifier.
+pub(crate) async fn raise_organization(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    version: i64,
+    until: Timestamp,
+) -> Result<RaisedOrganization, Error> {
+    tx.execute(
+        "INSERT INTO raised_organizations (organization_id, version, until, seq) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (organization_id) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq",
+        &[&organization, &version, &until, &UNNUMBERED],
+    )
+    .await?;
+    Ok(RaisedOrganization {
+        organization_id: organization,
+        version,
+        until,
+        seq: UNNUMBERED,
+    })
+}
+
 /// Gives numbers to what was committed without, to as many rows of each table as one page has; true if there may be more. The
 /// counter is held until the commit: so numbers are committed in their order.
 pub(crate) async fn number(db: &Db) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM revoked_sessions WHERE seq = 0) \
-               OR EXISTS (SELECT 1 FROM raised_versions WHERE seq = 0) OR EXISTS (SELECT 1 FROM raised_roles WHERE seq = 0)";
+               OR EXISTS (SELECT 1 FROM raised_versions WHERE seq = 0) OR EXISTS (SELECT 1 FROM raised_roles WHERE seq = 0) \
+               OR EXISTS (SELECT 1 FROM raised_organizations WHERE seq = 0)";
     if !db.fetch_one::<bool>(sql, &[]).await? {
         return Ok(false);
     }
@@ -117,14 +149,15 @@ pub(crate) async fn number(db: &Db) -> Result<bool, Error> {
     let end: i64 = tx
         .fetch_one(
             "UPDATE revocation_counter SET seq = seq + $1 WHERE id = 1 RETURNING seq",
-            &[&(3 * page)],
+            &[&(4 * page)],
         )
         .await?;
     // Each table has a range of its own, of which it may need a part.
     let ranges = [
-        ("revoked_sessions", "session_id", end - 3 * page),
-        ("raised_versions", "user_id", end - 2 * page),
-        ("raised_roles", "role", end - page),
+        ("revoked_sessions", "session_id", end - 4 * page),
+        ("raised_versions", "user_id", end - 3 * page),
+        ("raised_roles", "role", end - 2 * page),
+        ("raised_organizations", "organization_id", end - page),
     ];
     let mark = random::bytes::<8>();
     tx.execute(
@@ -161,6 +194,7 @@ pub(crate) struct Page {
     pub(crate) sessions: Vec<RevokedSession>,
     pub(crate) versions: Vec<RaisedVersion>,
     pub(crate) roles: Vec<RaisedRole>,
+    pub(crate) organizations: Vec<RaisedOrganization>,
     /// Up to where the page tells.
     pub(crate) end: Since,
     /// Whether there is more.
@@ -174,6 +208,7 @@ impl Page {
         self.sessions.retain(|one| one.seq <= seq && one.until > now);
         self.versions.retain(|one| one.seq <= seq && one.until > now);
         self.roles.retain(|one| one.seq <= seq && one.until > now);
+        self.organizations.retain(|one| one.seq <= seq && one.until > now);
     }
 }
 
@@ -191,11 +226,14 @@ pub(crate) async fn page(db: &Db, since: &Since) -> Result<Page, Error> {
         page.sessions = rows(db, "session_id, until, seq FROM revoked_sessions", from, end).await?;
         page.versions = rows(db, "user_id, version, until, seq FROM raised_versions", from, end).await?;
         page.roles = rows(db, "role, version, until, seq FROM raised_roles", from, end).await?;
+        let raised = "organization_id, version, until, seq FROM raised_organizations";
+        page.organizations = rows(db, raised, from, end).await?;
     }
     let ends = [
         full(&page.sessions, |row| row.seq),
         full(&page.versions, |row| row.seq),
         full(&page.roles, |row| row.seq),
+        full(&page.organizations, |row| row.seq),
     ];
     let seq = ends.into_iter().flatten().min().unwrap_or(end);
     page.end = Since {

@@ -3,7 +3,11 @@
 use stoa_http::{Claims, csrf_claim};
 use stoa_kernel::{SessionId, Timestamp, UserId};
 
-use crate::{ctx::Ctx, error::Result, store::roles::AccessOf};
+use crate::{
+    ctx::Ctx,
+    error::Result,
+    store::{members::Listed, roles::AccessOf},
+};
 
 /// What an access token is made for.
 pub(crate) struct AccessToken<'a> {
@@ -15,8 +19,13 @@ pub(crate) struct AccessToken<'a> {
     pub(crate) csrf: Option<&'a str>,
 }
 
-/// Signs an access token with what `access` says.
-pub(crate) fn sign(ctx: &Ctx, token: &AccessToken<'_>, access: &AccessOf) -> Result<String> {
+/// Signs an access token with what `access` and `memberships` say.
+pub(crate) fn sign(
+    ctx: &Ctx,
+    token: &AccessToken<'_>,
+    access: &AccessOf,
+    memberships: &Listed,
+) -> Result<String> {
     let issuer = ctx.issuers().swap_remove(0);
     ctx.keys.sign(&Claims {
         aud: Some(issuer.clone()),
@@ -29,6 +38,8 @@ pub(crate) fn sign(ctx: &Ctx, token: &AccessToken<'_>, access: &AccessOf) -> Res
         roles: access.roles.clone(),
         role_vers: access.role_versions.clone(),
         perms: access.permissions.iter().map(str::to_owned).collect(),
+        orgs: memberships.claims(),
+        more_orgs: memberships.more,
         csrf: token.csrf.map(csrf_claim),
     })
 }

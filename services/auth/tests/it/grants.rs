@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stoa_auth_api::Access;
 use stoa_db::db_test;
-use stoa_kernel::{Id, Permissions, Principal, PrincipalKind, Reason, Resource, UserId};
+use stoa_kernel::{Id, Memberships, Permissions, Principal, PrincipalKind, Reason, Resource, UserId};
 use stoa_testkit::{Answer, TestApp, assert_problem};
 use uuid::Uuid;
 
@@ -47,6 +47,8 @@ fn person(user: UserId) -> Principal {
         roles: Vec::new(),
         permissions: Permissions::default(),
         scopes: None,
+        memberships: Memberships::default(),
+        organization_id: None,
     }
 }
 

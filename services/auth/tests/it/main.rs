@@ -15,6 +15,7 @@ mod keys;
 mod lockout;
 mod locks;
 mod login;
+mod organizations;
 mod pages;
 mod password;
 mod plans;
@@ -38,7 +39,8 @@ use serde_json::{Value, json};
 use stoa_audit::Filter;
 use stoa_auth::AuthConfig;
 use stoa_db::{Db, FromRow, ToValue};
-use stoa_kernel::{Rate, SessionId, UserId};
+use stoa_http::openapi::Permission;
+use stoa_kernel::{OrganizationRole, Rate, SessionId, UserId};
 use stoa_testkit::{Answer, Builder, TestApp, settings};
 
 /// A password that is good.
@@ -67,9 +69,13 @@ fn auth(change: fn(&mut AuthConfig)) -> Builder {
     })
 }
 
-/// Permissions of services that are not here.
-fn others() -> Arc<[String]> {
-    [
+/// Permissions of services that are not here, and those of auth that roles in an organization hold.
+fn others() -> Arc<[Permission]> {
+    let of = |name: &str, organization_roles: &[OrganizationRole]| Permission {
+        name: name.to_owned(),
+        organization_roles: organization_roles.to_vec(),
+    };
+    let personal = [
         "account.read",
         "account.write",
         "api_keys.write",
@@ -82,9 +88,14 @@ fn others() -> Arc<[String]> {
         "profile.write",
         "sessions.write",
         "users.read",
-    ]
-    .map(str::to_owned)
-    .into()
+    ];
+    let all = OrganizationRole::ALL;
+    let owned = [of("organizations.read", &all), of("members.read", &all[1..])];
+    personal
+        .map(|name| of(name, &[]))
+        .into_iter()
+        .chain(owned)
+        .collect()
 }
 
 /// Somebody who is signed in.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
     v1::{
-        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, RegistrationRequest,
-        RegistrationResponse, RevokedSession, TrustRequest, TrustResponse,
+        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, MembershipRequest,
+        MembershipResponse, RegistrationRequest, RegistrationResponse, RevokedSession, TrustRequest,
+        TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -212,6 +213,13 @@ impl Access for TooMuch {
         &self,
         _: Request<AuthenticateKeyRequest>,
     ) -> Result<Response<AuthenticateKeyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn membership(
+        &self,
+        _: Request<MembershipRequest>,
+    ) -> Result<Response<MembershipResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

@@ -1,0 +1,179 @@
+//! E-mail domains whose people may join an organization.
+
+use axum::extract::State;
+use garde::Validate;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use stoa_http::{Actor, Anyone, Json, Path, Person, Result, endpoints, field_error};
+use stoa_kernel::{OrganizationId, OrganizationRole, Timestamp};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    ctx::Ctx,
+    ops::organizations::{self as ops, domains},
+    store::domains::{self as store, Domain, DomainId},
+};
+
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    endpoints!(list, create, remove, verify)
+}
+
+/// A domain whose people may join an organization, once it is verified.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthDomain {
+    #[schema(value_type = String, format = Uuid)]
+    id: DomainId,
+    #[schema(example = "example.org")]
+    domain: String,
+    /// What people who join become.
+    role: OrganizationRole,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Null while the mail to the domain is not answered.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    verified_at: Option<Timestamp>,
+}
+
+impl From<Domain> for AuthDomain {
+    fn from(row: Domain) -> Self {
+        Self {
+            id: row.id,
+            domain: row.domain,
+            role: row.role,
+            created_at: row.created_at,
+            verified_at: row.verified_at,
+        }
+    }
+}
+
+/// The domains of an organization.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuthDomainList {
+    /// Twenty at most, by name.
+    items: Vec<AuthDomain>,
+}
+
+/// List the domains of an organization.
+///
+/// For admins and owners.
+#[utoipa::path(
+    get, path = "/api/v1/auth/organizations/{id}/domains", tags = ["auth"], operation_id = "auth_list_domains",
+    params(("id" = Uuid, Path, description = "The organization")),
+    responses((status = 200, body = AuthDomainList))
+)]
+async fn list(
+    actor: Actor<Person>,
+    State(ctx): State<Ctx>,
+    Path(id): Path<OrganizationId>,
+) -> Result<Json<AuthDomainList>> {
+    ops::standing(&ctx, &actor, id)
+        .await?
+        .at_least(OrganizationRole::Admin)?;
+    let rows = store::list(&ctx.db, id).await?;
+    Ok(Json(AuthDomainList {
+        items: rows.into_iter().map(AuthDomain::from).collect(),
+    }))
+}
+
+/// The domain whose people are to be let in.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"domain": "example.org", "mailbox": "postmaster", "role": "member"}))]
+pub(super) struct AuthClaimDomainRequest {
+    /// What stands behind the `@`.
+    #[garde(length(bytes, min = 1, max = 253))]
+    #[schema(min_length = 1, max_length = 253)]
+    domain: String,
+    /// The mailbox of the domain that is asked: `admin`, `administrator`, `hostmaster`, `postmaster` or `webmaster`.
+    #[garde(custom(is_mailbox))]
+    #[schema(pattern = "^(admin|administrator|hostmaster|postmaster|webmaster)$")]
+    mailbox: String,
+    /// What people who join become: `guest` or `member`.
+    #[garde(custom(is_modest))]
+    role: OrganizationRole,
+}
+
+fn is_mailbox(name: &str, (): &()) -> garde::Result {
+    if domains::MAILBOXES.contains(&name) {
+        Ok(())
+    } else {
+        let message = format!("Expected one of {}", domains::MAILBOXES.join(", "));
+        Err(field_error("unknown_mailbox", message))
+    }
+}
+
+fn is_modest(role: &OrganizationRole, (): &()) -> garde::Result {
+    if *role <= OrganizationRole::Member {
+        Ok(())
+    } else {
+        let message = "People who join by themselves become guest or member";
+        Err(field_error("role_too_great", message))
+    }
+}
+
+/// Let the people of a domain in.
+///
+/// For owners whose address is verified. The mailbox of the domain gets a mail; once its link is opened, everybody with a verified address there
+/// may join. The link works for seven days; ask again for another. `409 domain_verified`: it is verified. `422 public_domain`: anybody
+/// can have an address there.
+#[utoipa::path(
+    post, path = "/api/v1/auth/organizations/{id}/domains", tags = ["auth"], operation_id = "auth_claim_domain",
+    params(("id" = Uuid, Path, description = "The organization")),
+    request_body = AuthClaimDomainRequest,
+    responses((status = 201, body = AuthDomain))
+)]
+async fn create(
+    actor: Actor<Person>,
+    State(ctx): State<Ctx>,
+    Path(id): Path<OrganizationId>,
+    Json(body): Json<AuthClaimDomainRequest>,
+) -> Result<(StatusCode, Json<AuthDomain>)> {
+    let claimed = domains::claim(&ctx, &actor, id, &body.domain, &body.mailbox, body.role).await?;
+    Ok((StatusCode::CREATED, Json(claimed.into())))
+}
+
+/// Let the people of a domain in no longer.
+///
+/// For owners. Those who have joined stay.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/organizations/{id}/domains/{domain_id}", tags = ["auth"], operation_id = "auth_remove_domain",
+    params(("id" = Uuid, Path, description = "The organization"), ("domain_id" = Uuid, Path, description = "The domain")),
+    responses((status = 204, description = "Nobody joins by the domain any more"))
+)]
+async fn remove(
+    actor: Actor<Person>,
+    State(ctx): State<Ctx>,
+    Path((id, domain)): Path<(OrganizationId, DomainId)>,
+) -> Result<StatusCode> {
+    domains::remove(&ctx, &actor, id, domain).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A link's token.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthVerifyDomainRequest {
+    /// From the link.
+    #[garde(length(bytes, max = 256))]
+    #[schema(max_length = 256)]
+    token: String,
+}
+
+/// Verify a domain by the link of a mail.
+///
+/// No account is needed: the mail shows that you administer the domain.
+#[utoipa::path(
+    post, path = "/api/v1/auth/domains/verify", tags = ["auth"], operation_id = "auth_verify_domain",
+    request_body = AuthVerifyDomainRequest,
+    responses((status = 200, body = AuthDomain))
+)]
+async fn verify(
+    caller: Anyone,
+    State(ctx): State<Ctx>,
+    Json(body): Json<AuthVerifyDomainRequest>,
+) -> Result<Json<AuthDomain>> {
+    Ok(Json(
+        domains::verify(&ctx, &body.token, &caller.request).await?.into(),
+    ))
+}

@@ -1,0 +1,321 @@
+//! Invitations: sent by mail, accepted, declined, revoked; and colleagues who join by the domain of their address.
+
+use stoa_audit::{Entry, TxExt as _};
+use stoa_auth_api::events::MemberAdded;
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, RequestFacts, UserId, codes};
+
+use super::{Standing, hold, lifecycle::join};
+use crate::{
+    ctx::Ctx,
+    email::Email,
+    error::{
+        ALREADY_MEMBER, EMAIL_NOT_VERIFIED, Error, INVITATION_FOR_ANOTHER, LINK_INVALID, Result,
+        TOO_MANY_INVITATIONS,
+    },
+    jobs::SendInvitation,
+    ops::changes::Changes,
+    store::{
+        accounts::{self, Account},
+        domains,
+        invitations::{self as store, Invitation, InvitationId},
+        members,
+        organizations::{self, Organization},
+    },
+    tokens::{LinkPurpose, link_id},
+};
+
+/// Invites an address, whether it has an account or not. An invitation that it has already is replaced, and its link no longer works.
+pub(crate) async fn create(
+    ctx: &Ctx,
+    actor: &Actor,
+    id: OrganizationId,
+    email: &Email,
+    role: OrganizationRole,
+) -> Result<Invitation> {
+    super::standing(ctx, actor, id)
+        .await?
+        .at_least(OrganizationRole::Admin.max(role))?;
+    verified(ctx, actor.user_id).await?;
+    if !ctx.mailer.takes(&email.address).await {
+        let message =
+            "Mail to addresses with other letters than a to z before the @ cannot be sent from here";
+        return Err(Error::Field("email", "format", message.to_owned()));
+    }
+    let invited = accounts::by_email_key(&ctx.db, &email.key).await?;
+    ctx.lockout.invitation(actor.user_id, &email.key).await?;
+    let mut tx = ctx.db.begin().await?;
+    hold(
+        &mut tx,
+        actor.user_id,
+        id,
+        OrganizationRole::Admin.max(role),
+        false,
+    )
+    .await?;
+    if let Some(account) = invited
+        && members::role_in(&mut tx, id, account.id).await?.is_some()
+    {
+        return Err(ALREADY_MEMBER.into());
+    }
+    let expires_at = ctx.clock.after(ctx.config.organizations.invitation_lifetime.0);
+    let invitation = store::replace(&mut tx, id, email, role, actor.user_id, expires_at).await?;
+    if store::count(&mut tx, id).await? > i64::from(ctx.config.organizations.invitations_max) {
+        return Err(TOO_MANY_INVITATIONS.into());
+    }
+    tx.enqueue(&SendInvitation {
+        invitation_id: invitation.id,
+    })
+    .await?;
+    note(&mut tx, actor, "invitation.create", &invitation).await?;
+    tx.commit().await?;
+    Ok(invitation)
+}
+
+/// Revokes an invitation: its link no longer works.
+pub(crate) async fn revoke(
+    ctx: &Ctx,
+    actor: &Actor,
+    id: OrganizationId,
+    invitation: InvitationId,
+) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    if !store::remove(&mut tx, id, invitation).await? {
+        return Err(codes::NOT_FOUND.into());
+    }
+    let kind = "invitation";
+    let entry = Entry::by(actor, "invitation.revoke", kind, Some(invitation.uuid()));
+    tx.audit(&entry.organization(id)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// An invitation and the organization that it is to.
+pub(crate) struct Offer {
+    pub(crate) invitation: Invitation,
+    pub(crate) organization: Organization,
+}
+
+/// What the link of an invitation's mail offers, for anybody who has the link.
+pub(crate) async fn offer(ctx: &Ctx, token: &str) -> Result<Offer> {
+    let id = link_id(ctx, LinkPurpose::Invitation, token)?.ok_or(LINK_INVALID)?;
+    open(ctx, InvitationId::from_uuid(id)).await
+}
+
+async fn open(ctx: &Ctx, id: InvitationId) -> Result<Offer> {
+    let invitation = store::find(&ctx.db, id).await?.ok_or(LINK_INVALID)?;
+    let organization = organizations::find(&ctx.db, invitation.organization_id).await?;
+    let organization = organization.filter(|organization| organization.purge_at.is_none());
+    Ok(Offer {
+        invitation,
+        organization: organization.ok_or(LINK_INVALID)?,
+    })
+}
+
+/// The invitations to the caller's address, newest first; none while it is not verified.
+pub(crate) async fn list_to(ctx: &Ctx, user: UserId, page: &PageRequest) -> Result<Page<Offer>> {
+    let account = account(ctx, user).await?;
+    if account.email_verified_at.is_none() {
+        return Ok(Page {
+            items: Vec::new(),
+            next_cursor: None,
+        });
+    }
+    let found = store::list_to(&ctx.db, &account.email_key, page).await?;
+    let mut items = Vec::with_capacity(found.items.len());
+    for invitation in found.items {
+        let organization = organizations::find(&ctx.db, invitation.organization_id).await?;
+        if let Some(organization) = organization.filter(|one| one.purge_at.is_none()) {
+            items.push(Offer {
+                invitation,
+                organization,
+            });
+        }
+    }
+    Ok(Page {
+        items,
+        next_cursor: found.next_cursor,
+    })
+}
+
+/// The invitation that a person may answer: by its link, or by its id where their address is verified. The second value is whether they
+/// have shown by the link that the address is theirs.
+async fn addressed(ctx: &Ctx, account: &Account, token: &str) -> Result<(Offer, bool)> {
+    let by_link = link_id(ctx, LinkPurpose::Invitation, token)?;
+    let by_id = account.email_verified_at.and_then(|_| token.parse().ok());
+    let id = by_link
+        .map(InvitationId::from_uuid)
+        .or(by_id)
+        .ok_or(LINK_INVALID)?;
+    let offer = open(ctx, id).await?;
+    if offer.invitation.email_key == account.email_key {
+        Ok((offer, by_link.is_some()))
+    } else if by_link.is_some() {
+        Err(INVITATION_FOR_ANOTHER.into())
+    } else {
+        Err(LINK_INVALID.into())
+    }
+}
+
+/// Accepts an invitation to the caller's address: they are a member from now on. Its link shows that the address is theirs.
+pub(crate) async fn accept(ctx: &Ctx, actor: &Actor, token: &str) -> Result<Standing> {
+    let account = account(ctx, actor.user_id).await?;
+    let (offer, by_link) = addressed(ctx, &account, token).await?;
+    let (id, role) = (offer.organization.id, offer.invitation.role);
+    let mut tx = ctx.db.begin().await?;
+    let organization = organizations::hold(&mut tx, id).await?.ok_or(LINK_INVALID)?;
+    if organization.purge_at.is_some() {
+        return Err(LINK_INVALID.into());
+    }
+    let inviter = offer.invitation.invited_by;
+    if !may_still_invite(&mut tx, id, inviter, role).await? {
+        return Err(LINK_INVALID.into());
+    }
+    if !accounts::hold(&mut tx, account.id).await? {
+        return Err(codes::UNAUTHENTICATED.into());
+    }
+    let invitation = store::take(&mut tx, offer.invitation.id)
+        .await?
+        .ok_or(LINK_INVALID)?;
+    if by_link && accounts::set_verified(&mut tx, account.id).await? {
+        let kind = "account";
+        tx.audit(&Entry::by(actor, "email.verify", kind, Some(account.id.uuid())))
+            .await?;
+    }
+    let standing = add(ctx, &mut tx, actor, organization, role).await?;
+    note(&mut tx, actor, "invitation.accept", &invitation).await?;
+    let mut changes = Changes::default();
+    changes.account(ctx, &mut tx, account.id).await?;
+    changes.commit(ctx, tx).await?;
+    Ok(standing)
+}
+
+/// Declines an invitation to the caller's address.
+pub(crate) async fn decline(ctx: &Ctx, actor: &Actor, token: &str) -> Result<()> {
+    let account = account(ctx, actor.user_id).await?;
+    let (offer, _) = addressed(ctx, &account, token).await?;
+    let mut tx = ctx.db.begin().await?;
+    let invitation = store::take(&mut tx, offer.invitation.id)
+        .await?
+        .ok_or(LINK_INVALID)?;
+    note(&mut tx, actor, "invitation.decline", &invitation).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Declines an invitation for whom its mail reached; no account is needed.
+pub(crate) async fn decline_by_link(ctx: &Ctx, token: &str, request: &RequestFacts) -> Result<()> {
+    let offer = offer(ctx, token).await?;
+    let mut tx = ctx.db.begin().await?;
+    let invitation = store::take(&mut tx, offer.invitation.id)
+        .await?
+        .ok_or(LINK_INVALID)?;
+    let entry = Entry {
+        request_id: Some(&request.request_id),
+        address: Some(request.address.to_canonical().to_string().into()),
+        ..Entry::new(
+            None,
+            "invitation.decline",
+            "invitation",
+            Some(invitation.id.uuid()),
+        )
+    };
+    tx.audit(&entry.organization(invitation.organization_id)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Makes the caller a member of an organization that has verified the domain of their address.
+pub(crate) async fn join_by_domain(ctx: &Ctx, actor: &Actor, id: OrganizationId) -> Result<Standing> {
+    let account = verified(ctx, actor.user_id).await?;
+    let domain = domain_of(&account);
+    if domains::role_for(&ctx.db, id, domain).await?.is_none() {
+        return Err(codes::NOT_FOUND.into());
+    }
+    let mut tx = ctx.db.begin().await?;
+    let organization = organizations::hold(&mut tx, id).await?.ok_or(codes::NOT_FOUND)?;
+    let role = domains::role_in(&mut tx, id, domain)
+        .await?
+        .ok_or(codes::NOT_FOUND)?;
+    if organization.purge_at.is_some() || !accounts::hold(&mut tx, account.id).await? {
+        return Err(codes::NOT_FOUND.into());
+    }
+    let standing = add(ctx, &mut tx, actor, organization, role).await?;
+    let entry = Entry::by(actor, "member.join", "account", Some(account.id.uuid())).organization(id);
+    tx.audit(&entry.detail(serde_json::json!({ "role": role })))
+        .await?;
+    let mut changes = Changes::default();
+    changes.account(ctx, &mut tx, account.id).await?;
+    changes.commit(ctx, tx).await?;
+    Ok(standing)
+}
+
+/// The organizations that the caller may join by the domain of their address, `limit` of them at most; none while it is not verified.
+pub(crate) async fn joinable(ctx: &Ctx, user: UserId, limit: u32) -> Result<Vec<domains::Joinable>> {
+    let account = account(ctx, user).await?;
+    if account.email_verified_at.is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(domains::joinable(&ctx.db, domain_of(&account), limit).await?)
+}
+
+/// Adds the caller, whose account is held, to an organization that is held.
+async fn add(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    actor: &Actor,
+    organization: Organization,
+    role: OrganizationRole,
+) -> Result<Standing> {
+    if !join(ctx, tx, organization.id, actor.user_id, role).await? {
+        return Err(ALREADY_MEMBER.into());
+    }
+    tx.emit(&MemberAdded {
+        organization_id: organization.id,
+        user_id: actor.user_id,
+        role,
+    })
+    .await?;
+    Ok(Standing { organization, role })
+}
+
+/// Whether the person who sent an invitation could send it now.
+async fn may_still_invite(
+    tx: &mut Tx,
+    id: OrganizationId,
+    inviter: UserId,
+    role: OrganizationRole,
+) -> Result<bool> {
+    let standing = members::role_in(tx, id, inviter).await?;
+    let manages = standing.is_some_and(|standing| standing >= OrganizationRole::Admin.max(role));
+    Ok(manages && accounts::is_enabled(tx, inviter).await?)
+}
+
+pub(crate) async fn account(ctx: &Ctx, user: UserId) -> Result<Account> {
+    let account = accounts::by_id(&ctx.db, user).await?;
+    account.ok_or_else(|| codes::UNAUTHENTICATED.into())
+}
+
+/// The account of somebody who has shown that the address is theirs.
+pub(crate) async fn verified(ctx: &Ctx, user: UserId) -> Result<Account> {
+    let account = account(ctx, user).await?;
+    if account.email_verified_at.is_some() {
+        Ok(account)
+    } else {
+        Err(EMAIL_NOT_VERIFIED.into())
+    }
+}
+
+fn domain_of(account: &Account) -> &str {
+    account
+        .email_key
+        .rsplit_once('@')
+        .map_or("", |(_, domain)| domain)
+}
+
+async fn note(tx: &mut Tx, actor: &Actor, action: &str, invitation: &Invitation) -> Result<()> {
+    let entry = Entry::by(actor, action, "invitation", Some(invitation.id.uuid()));
+    let entry = entry.organization(invitation.organization_id);
+    tx.audit(&entry.detail(serde_json::json!({ "role": invitation.role })))
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Organizations: created, renamed, deleted, restored, purged.
+
+use std::time::Duration;
+
+use stoa_audit::{Entry, TxExt as _};
+use stoa_auth_api::events::{
+    MemberAdded, OrganizationCreated, OrganizationDeleted, OrganizationPurged, OrganizationRestored,
+    OrganizationUpdated,
+};
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Actor, Expected, OrganizationId, OrganizationRole, UserId, codes};
+use tokio::time::Instant;
+
+use super::{Proof, Standing, hold};
+use crate::{
+    ctx::Ctx,
+    error::{Result, TOO_MANY_ORGANIZATIONS},
+    ops::changes::Changes,
+    store::{
+        accounts, members,
+        organizations::{self as store, Organization},
+    },
+};
+
+/// What audit entries call an organization.
+pub(crate) const ORGANIZATION: &str = "organization";
+
+/// Rows of each table that are deleted in one transaction.
+const BATCH: u32 = 500;
+const BREATH: Duration = Duration::from_millis(5);
+/// How long one job purges. What is left then is for the next.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Makes an organization of which the caller is the owner.
+pub(crate) async fn create(ctx: &Ctx, actor: &Actor, name: &str) -> Result<Standing> {
+    let user = actor.user_id;
+    let mut tx = ctx.db.begin().await?;
+    if !accounts::hold(&mut tx, user).await? {
+        return Err(codes::UNAUTHENTICATED.into());
+    }
+    let organization = store::insert(&mut tx, name).await?;
+    join(ctx, &mut tx, organization.id, user, OrganizationRole::Owner).await?;
+    let mut changes = Changes::default();
+    changes.account(ctx, &mut tx, user).await?;
+    tx.emit(&OrganizationCreated {
+        organization_id: organization.id,
+        name: organization.name.clone(),
+    })
+    .await?;
+    tx.emit(&MemberAdded {
+        organization_id: organization.id,
+        user_id: user,
+        role: OrganizationRole::Owner,
+    })
+    .await?;
+    note(&mut tx, actor, "organization.create", organization.id).await?;
+    changes.commit(ctx, tx).await?;
+    Ok(Standing {
+        organization,
+        role: OrganizationRole::Owner,
+    })
+}
+
+/// Makes an account that is held a member; false if it is one. Nobody is a member of more organizations than the settings say.
+pub(crate) async fn join(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+    role: OrganizationRole,
+) -> Result<bool> {
+    if !members::insert(tx, organization, user, role).await? {
+        return Ok(false);
+    }
+    if members::count_of(tx, user).await? > i64::from(ctx.config.organizations.joined_max) {
+        return Err(TOO_MANY_ORGANIZATIONS.into());
+    }
+    Ok(true)
+}
+
+/// Renames an organization, if it is still of the version that is expected.
+pub(crate) async fn rename(
+    ctx: &Ctx,
+    actor: &Actor,
+    id: OrganizationId,
+    name: &str,
+    expected: &Expected,
+) -> Result<Standing> {
+    let mut tx = ctx.db.begin().await?;
+    let Standing { organization, role } =
+        hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    if !expected.allows(organization.version) {
+        return Err(codes::PRECONDITION_FAILED.into());
+    }
+    if organization.name == name {
+        return Ok(Standing { organization, role });
+    }
+    let organization = store::rename(&mut tx, id, name).await?;
+    tx.emit(&OrganizationUpdated {
+        organization_id: id,
+        name: organization.name.clone(),
+    })
+    .await?;
+    note(&mut tx, actor, "organization.update", id).await?;
+    tx.commit().await?;
+    Ok(Standing { organization, role })
+}
+
+/// Deletes an organization for an owner who proves again who they are. It can be restored until the time of grace is over.
+pub(crate) async fn delete(
+    ctx: &Ctx,
+    actor: &Actor,
+    id: OrganizationId,
+    proof: Proof<'_>,
+) -> Result<Standing> {
+    super::standing(ctx, actor, id)
+        .await?
+        .at_least(OrganizationRole::Owner)?;
+    let proven = proof.check(ctx, actor).await?;
+    let mut tx = ctx.db.begin().await?;
+    let Standing { role, .. } = hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, false).await?;
+    proven.hold(&mut tx).await?;
+    let mut changes = Changes::default();
+    let organization = end(ctx, &mut tx, id, ctx.config.organizations.grace.0, &mut changes).await?;
+    note(&mut tx, actor, "organization.delete", id).await?;
+    changes.commit(ctx, tx).await?;
+    Ok(Standing { organization, role })
+}
+
+/// Deletes an organization that is held: from the commit on nobody acts for it. Its rows stay for this long.
+pub(crate) async fn end(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    id: OrganizationId,
+    grace: Duration,
+    changes: &mut Changes,
+) -> Result<Organization> {
+    let purge_at = ctx.clock.after(grace);
+    let organization = store::set_purge(tx, id, Some(purge_at)).await?;
+    changes.organization(ctx, tx, &organization).await?;
+    tx.emit(&OrganizationDeleted {
+        organization_id: id,
+        purge_at,
+    })
+    .await?;
+    Ok(organization)
+}
+
+/// Restores a deleted organization for one of its owners. Members act for it again once they have a new access token.
+pub(crate) async fn restore(ctx: &Ctx, actor: &Actor, id: OrganizationId) -> Result<Standing> {
+    let mut tx = ctx.db.begin().await?;
+    let Standing { organization, role } =
+        hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, true).await?;
+    if organization.purge_at.is_some_and(|at| at <= ctx.clock.now()) {
+        return Err(codes::NOT_FOUND.into());
+    }
+    let organization = store::set_purge(&mut tx, id, None).await?;
+    let mut changes = Changes::default();
+    changes.organization(ctx, &mut tx, &organization).await?;
+    changes.account(ctx, &mut tx, actor.user_id).await?;
+    tx.emit(&OrganizationRestored { organization_id: id }).await?;
+    note(&mut tx, actor, "organization.restore", id).await?;
+    changes.commit(ctx, tx).await?;
+    Ok(Standing { organization, role })
+}
+
+/// Deletes the rows of organizations whose time of grace is over; false if there is more than one job's time is enough for.
+pub(crate) async fn purge(ctx: &Ctx) -> Result<bool, stoa_db::Error> {
+    let until = Instant::now() + DEADLINE;
+    let now = ctx.db.steady_now().await;
+    loop {
+        let due = store::to_purge(&ctx.db, now, BATCH).await?;
+        if due.is_empty() {
+            return Ok(true);
+        }
+        for id in due {
+            while !purge_some(ctx, id).await? {
+                if Instant::now() >= until {
+                    return Ok(false);
+                }
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+    }
+}
+
+/// One transaction's share of an organization; true when it is gone.
+async fn purge_some(ctx: &Ctx, id: OrganizationId) -> Result<bool, stoa_db::Error> {
+    let mut tx = ctx.db.begin().await?;
+    let held = store::hold(&mut tx, id).await?;
+    let still_due = |one: &Organization| one.purge_at.is_some_and(|at| at <= ctx.clock.now());
+    if !held.as_ref().is_some_and(still_due) {
+        tx.rollback().await;
+        return Ok(true);
+    }
+    let gone = store::purge(&mut tx, id, BATCH).await?;
+    if gone {
+        tx.emit(&OrganizationPurged { organization_id: id }).await?;
+        let entry = Entry::new(None, "organization.purge", ORGANIZATION, Some(id.uuid()));
+        tx.audit(&entry.organization(id)).await?;
+    }
+    tx.commit().await?;
+    Ok(gone)
+}
+
+/// An audit entry of what a member did to the organization.
+pub(crate) async fn note(tx: &mut Tx, actor: &Actor, action: &str, id: OrganizationId) -> Result<()> {
+    let entry = Entry::by(actor, action, ORGANIZATION, Some(id.uuid()));
+    Ok(tx.audit(&entry.organization(id)).await?)
+}

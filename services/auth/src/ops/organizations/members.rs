@@ -1,0 +1,186 @@
+//! Members: their roles, their end, and who owns an organization.
+
+use stoa_audit::{Entry, TxExt as _};
+use stoa_auth_api::events::{MemberRemoved, MemberUpdated};
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Actor, OrganizationId, OrganizationRole, UserId, codes};
+
+use super::{Proof, hold, lifecycle};
+use crate::{
+    ctx::Ctx,
+    error::{LAST_OWNER, Result},
+    ops::changes::Changes,
+    store::{accounts, api_keys, invitations, members as store, organizations},
+};
+
+/// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners.
+pub(crate) async fn set_role(
+    ctx: &Ctx,
+    actor: &Actor,
+    id: OrganizationId,
+    user: UserId,
+    role: OrganizationRole,
+) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    let before = store::role_in(&mut tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
+    caller.at_least(before)?.at_least(role)?;
+    if before == role {
+        tx.rollback().await;
+        return Ok(());
+    }
+    if before == OrganizationRole::Owner {
+        keep_an_owner(&mut tx, id, user).await?;
+    }
+    let mut changes = Changes::default();
+    change(ctx, &mut tx, actor, id, (user, role), &mut changes).await?;
+    changes.commit(ctx, tx).await
+}
+
+/// Gives a member another role in an organization that is held, and ends what the new one could not have made.
+async fn change(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    actor: &Actor,
+    id: OrganizationId,
+    (user, role): (UserId, OrganizationRole),
+    changes: &mut Changes,
+) -> Result<()> {
+    accounts::hold(tx, user).await?;
+    store::set_role(tx, id, user, role).await?;
+    if role < OrganizationRole::Admin {
+        end_what_was_made(tx, actor, id, user, changes).await?;
+    }
+    changes.account(ctx, tx, user).await?;
+    tx.emit(&MemberUpdated {
+        organization_id: id,
+        user_id: user,
+        role,
+    })
+    .await?;
+    let entry = Entry::by(actor, "member.update", "account", Some(user.uuid())).organization(id);
+    tx.audit(&entry.detail(serde_json::json!({ "role": role })))
+        .await?;
+    Ok(())
+}
+
+/// Hands an organization over: a member becomes its owner, and the caller, who proves again who they are, an admin.
+pub(crate) async fn transfer(
+    ctx: &Ctx,
+    actor: &Actor,
+    id: OrganizationId,
+    to: UserId,
+    proof: Proof<'_>,
+) -> Result<()> {
+    super::standing(ctx, actor, id)
+        .await?
+        .at_least(OrganizationRole::Owner)?;
+    let proven = proof.check(ctx, actor).await?;
+    let mut tx = ctx.db.begin().await?;
+    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, false).await?;
+    let is_member = store::role_in(&mut tx, id, to).await?.is_some();
+    if !is_member || to == actor.user_id {
+        return Err(codes::NOT_FOUND.into());
+    }
+    // In the order of their ids, as all who hold several accounts do.
+    for user in [to.min(actor.user_id), to.max(actor.user_id)] {
+        accounts::hold(&mut tx, user).await?;
+    }
+    proven.hold(&mut tx).await?;
+    let mut changes = Changes::default();
+    for (user, role) in [
+        (to, OrganizationRole::Owner),
+        (actor.user_id, OrganizationRole::Admin),
+    ] {
+        change(ctx, &mut tx, actor, id, (user, role), &mut changes).await?;
+    }
+    keep_an_owner(&mut tx, id, actor.user_id).await?;
+    changes.commit(ctx, tx).await
+}
+
+/// Ends a membership: one's own, or that of somebody whose role is no greater.
+pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: UserId) -> Result<()> {
+    let own = user == actor.user_id;
+    let least = if own {
+        OrganizationRole::Guest
+    } else {
+        OrganizationRole::Admin
+    };
+    let mut tx = ctx.db.begin().await?;
+    let caller = hold(&mut tx, actor.user_id, id, least, false).await?;
+    let role = store::role_in(&mut tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
+    caller.at_least(role)?;
+    if role == OrganizationRole::Owner {
+        keep_an_owner(&mut tx, id, user).await?;
+    }
+    accounts::hold(&mut tx, user).await?;
+    let mut changes = Changes::default();
+    store::remove(&mut tx, id, user).await?;
+    end_what_was_made(&mut tx, actor, id, user, &mut changes).await?;
+    changes.account(ctx, &mut tx, user).await?;
+    tx.emit(&MemberRemoved {
+        organization_id: id,
+        user_id: user,
+    })
+    .await?;
+    let action = if own { "member.leave" } else { "member.remove" };
+    let entry = Entry::by(actor, action, "account", Some(user.uuid()));
+    tx.audit(&entry.organization(id)).await?;
+    changes.commit(ctx, tx).await
+}
+
+/// Ends what somebody has made who manages an organization no longer: their invitations to it, and its API keys that they know.
+async fn end_what_was_made(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: OrganizationId,
+    user: UserId,
+    changes: &mut Changes,
+) -> Result<()> {
+    invitations::remove_sent_by(tx, id, user).await?;
+    let keys = api_keys::remove_made_by(tx, id, user).await?;
+    for key in &keys {
+        let entry = Entry::by(actor, "api_key.remove", "api_key", Some(key.id.uuid()));
+        tx.audit(&entry.organization(id)).await?;
+    }
+    changes.keys(keys);
+    Ok(())
+}
+
+/// Refuses where `user` is the last owner who can sign in.
+async fn keep_an_owner(tx: &mut Tx, id: OrganizationId, user: UserId) -> Result<()> {
+    if store::another_owner(tx, id, user).await? {
+        Ok(())
+    } else {
+        Err(LAST_OWNER.into())
+    }
+}
+
+/// Ends all memberships of an account that is to be erased, before the account is held. Organizations that it is the only member of are
+/// deleted with it; of one with other members it must not be the last owner.
+pub(crate) async fn leave_all(ctx: &Ctx, tx: &mut Tx, user: UserId, changes: &mut Changes) -> Result<()> {
+    for id in store::all_of(tx, user).await? {
+        let Some(organization) = organizations::hold(tx, id).await? else {
+            continue;
+        };
+        let Some(role) = store::role_in(tx, id, user).await? else {
+            continue;
+        };
+        let deleted = organization.purge_at.is_some();
+        let stranded = role == OrganizationRole::Owner && !store::another_owner(tx, id, user).await?;
+        if stranded && !deleted {
+            if store::another_member(tx, id, user).await? {
+                return Err(LAST_OWNER.into());
+            }
+            lifecycle::end(ctx, tx, id, std::time::Duration::ZERO, changes).await?;
+        }
+        changes.keys(api_keys::remove_made_by(tx, id, user).await?);
+        tx.emit(&MemberRemoved {
+            organization_id: id,
+            user_id: user,
+        })
+        .await?;
+    }
+    Ok(())
+}

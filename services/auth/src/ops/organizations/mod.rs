@@ -1,0 +1,96 @@
+//! Organizations: people who own things together.
+
+pub(crate) mod api_keys;
+pub(crate) mod domains;
+pub(crate) mod invitations;
+pub(crate) mod lifecycle;
+pub(crate) mod mails;
+pub(crate) mod members;
+
+use stoa_db::Tx;
+use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, Principal, UserId, codes};
+
+use crate::{
+    ctx::Ctx,
+    error::Result,
+    ops::{
+        origin::Origin,
+        prove_again::{ProvenAgain, prove_again},
+    },
+    password::Password,
+    store::{members as store, organizations},
+};
+
+pub(crate) use store::Standing;
+
+impl Standing {
+    /// # Errors
+    /// Where the role is less than `least`.
+    pub(crate) fn at_least(self, least: OrganizationRole) -> Result<Self> {
+        if self.role >= least {
+            Ok(self)
+        } else {
+            Err(codes::ORGANIZATION_ROLE_REQUIRED.into())
+        }
+    }
+}
+
+/// A password, and a code where the account asks for one: given once more, for a stolen session must not do everything.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof<'a> {
+    pub(crate) password: &'a Password,
+    pub(crate) code: Option<&'a str>,
+}
+
+impl Proof<'_> {
+    async fn check(self, ctx: &Ctx, actor: &Actor) -> Result<ProvenAgain> {
+        let Self { password, code } = self;
+        let origin = Origin::of(&actor.request);
+        prove_again(ctx, actor.user_id, password, code, "totp", &origin).await
+    }
+}
+
+/// What the caller is in an organization that is not deleted, read as it is now. An organization that they are not a member of is not found.
+pub(crate) async fn standing(ctx: &Ctx, caller: &Principal, id: OrganizationId) -> Result<Standing> {
+    let role = match caller.organization_id {
+        // A key's role is its own. That the organization is not deleted was seen when the key was checked.
+        Some(_) => caller.memberships.role_in(id),
+        None => store::role_of(&ctx.db, id, caller.user_id).await?,
+    };
+    let role = role.ok_or(codes::NOT_FOUND)?;
+    let organization = organizations::find(&ctx.db, id).await?.ok_or(codes::NOT_FOUND)?;
+    Ok(Standing { organization, role })
+}
+
+/// The organizations of the caller, the oldest first; for an organization's key that one.
+pub(crate) async fn list(ctx: &Ctx, caller: &Principal, page: &PageRequest) -> Result<Page<Standing>> {
+    if let Some(id) = caller.organization_id {
+        let only = standing(ctx, caller, id).await?;
+        return Ok(Page {
+            items: vec![only],
+            next_cursor: None,
+        });
+    }
+    Ok(store::joined(&ctx.db, caller.user_id, page).await?)
+}
+
+/// The same within a transaction, with the organization held until its end. Only members hold it. `deleted`: it is to be deleted, and not
+/// purged yet; otherwise it must not be deleted.
+pub(crate) async fn hold(
+    tx: &mut Tx,
+    user: UserId,
+    id: OrganizationId,
+    least: OrganizationRole,
+    deleted: bool,
+) -> Result<Standing> {
+    if store::role_in(tx, id, user).await?.is_none() {
+        return Err(codes::NOT_FOUND.into());
+    }
+    let organization = organizations::hold(tx, id).await?.ok_or(codes::NOT_FOUND)?;
+    if organization.purge_at.is_some() != deleted {
+        return Err(codes::NOT_FOUND.into());
+    }
+    // Read again: it may have changed before the organization was held.
+    let role = store::role_in(tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
+    Standing { organization, role }.at_least(least)
+}

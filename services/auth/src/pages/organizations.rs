@@ -1,0 +1,210 @@
+//! The pages that mails about organizations lead to: to answer an invitation, and to let the people of a domain in.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+    routing::get,
+};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use minijinja::{Value, context};
+use stoa_http::RequestInfo;
+use stoa_kernel::{Actor, Memberships, Permissions, Principal, PrincipalKind, UserId};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{field, page, signed_in, told};
+use crate::{
+    ctx::Ctx,
+    email::Email,
+    error::{Error, LINK_INVALID, Result},
+    ops::{
+        organizations::{
+            domains,
+            invitations::{self, Offer},
+        },
+        origin::Origin,
+        prove_again::prove_again,
+        register::{NewAccount, register},
+        sessions::Mode,
+    },
+    password::Password,
+    store::accounts::{self, Account},
+};
+
+const INVITATION: &str = "Join an organization";
+const DOMAIN: &str = "Let people of your domain join";
+
+/// `/auth/invitation` and `/auth/domain`.
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .route("/auth/invitation", get(ask_invitation).post(answer_invitation))
+        .route("/auth/domain", get(ask_domain).post(allow_domain))
+}
+
+/// An invitation, and who opens its page.
+struct Visit {
+    offer: Offer,
+    /// The account of the address that was invited.
+    account: Option<Account>,
+    signed_in: Option<UserId>,
+}
+
+impl Visit {
+    async fn of(ctx: &Ctx, token: &str, headers: &HeaderMap, secure: bool) -> Result<Self> {
+        let offer = invitations::offer(ctx, token).await?;
+        Ok(Self {
+            account: accounts::by_email_key(&ctx.db, &offer.invitation.email_key).await?,
+            signed_in: signed_in(ctx, headers, secure),
+            offer,
+        })
+    }
+
+    /// Whether it is the invited person's session that the browser keeps.
+    fn is_theirs(&self) -> bool {
+        let account = self.account.as_ref().map(|account| account.id);
+        account.is_some() && account == self.signed_in
+    }
+
+    async fn form(&self, ctx: &Ctx, token: &str) -> Result<Value> {
+        let inviter = accounts::by_id(&ctx.db, self.offer.invitation.invited_by).await?;
+        let proof = match &self.account {
+            _ if self.is_theirs() => "session",
+            Some(_) => "password",
+            None => "registration",
+        };
+        Ok(context! {
+            title => INVITATION,
+            form => "invitation",
+            token,
+            proof,
+            organization => &*self.offer.organization.name,
+            inviter => inviter.map(|account| account.email).unwrap_or_default(),
+            role => self.offer.invitation.role.name(),
+            email => &*self.offer.invitation.email,
+            min => ctx.config.password.min_length,
+            max => ctx.config.password.max_length,
+        })
+    }
+}
+
+async fn ask_invitation(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let token = field(query.unwrap_or_default().as_bytes(), "token");
+    let form = async {
+        let visit = Visit::of(&ctx, &token, &headers, info.secure).await?;
+        visit.form(&ctx, &token).await
+    };
+    match form.await {
+        Ok(form) => page(&ctx, StatusCode::OK, form),
+        Err(error) => told(&ctx, Err(error), INVITATION, "", Value::UNDEFINED),
+    }
+}
+
+async fn answer_invitation(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let token = field(&body, "token");
+    let visit = match Visit::of(&ctx, &token, &headers, info.secure).await {
+        Ok(visit) => visit,
+        Err(error) => return told(&ctx, Err(error), INVITATION, "", Value::UNDEFINED),
+    };
+    if field(&body, "answer") == "decline" {
+        let done = invitations::decline_by_link(&ctx, &token, &info).await;
+        let good = "The invitation is declined. You may close this page.";
+        return told(&ctx, done, INVITATION, good, Value::UNDEFINED);
+    }
+    let done = accept(&ctx, &visit, &token, &body, &info).await;
+    let again = match &done {
+        // Another password or code may help.
+        Err(Error::Field(..)) => visit.form(&ctx, &token).await.unwrap_or_default(),
+        _ => Value::UNDEFINED,
+    };
+    let good = format!(
+        "You are a member of {} now. You may close this page.",
+        visit.offer.organization.name
+    );
+    told(&ctx, done, INVITATION, &good, again)
+}
+
+/// Accepts for the person who was invited: by their session, by their password, or with a new account.
+async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &RequestInfo) -> Result<()> {
+    let origin = Origin::of(info);
+    let password = Password::new(field(body, "password"));
+    let user = match &visit.account {
+        Some(account) if visit.is_theirs() => account.id,
+        Some(account) => {
+            let code = Some(field(body, "totp")).filter(|code| !code.is_empty());
+            bounded(&password)?;
+            prove_again(ctx, account.id, &password, code.as_deref(), "totp", &origin).await?;
+            account.id
+        }
+        None => {
+            bounded(&password)?;
+            let new = NewAccount {
+                email: Email::parse(&visit.offer.invitation.email).ok_or(LINK_INVALID)?,
+                password,
+                first_name: None,
+                last_name: None,
+            };
+            register(ctx, new, Mode::Bearer, &origin).await?.account.id
+        }
+    };
+    let principal = Principal {
+        kind: PrincipalKind::User,
+        user_id: user,
+        session_id: None,
+        roles: Vec::new(),
+        permissions: Permissions::default(),
+        scopes: None,
+        memberships: Memberships::default(),
+        organization_id: None,
+    };
+    let actor = Actor {
+        principal: Arc::new(principal),
+        request: Arc::clone(&info.0),
+    };
+    invitations::accept(ctx, &actor, token).await.map(drop)
+}
+
+fn bounded(password: &Password) -> Result<()> {
+    if password.is_bounded() {
+        return Ok(());
+    }
+    let message = "This password is too long".to_owned();
+    Err(Error::Field("password", "too_long", message))
+}
+
+async fn ask_domain(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
+    let token = field(query.unwrap_or_default().as_bytes(), "token");
+    match domains::asked(&ctx, &token).await {
+        Ok((domain, organization)) => {
+            let content = context! {
+                title => DOMAIN,
+                form => "domain",
+                token,
+                organization => organization.name,
+                domain => domain.domain,
+                role => domain.role.name(),
+            };
+            page(&ctx, StatusCode::OK, content)
+        }
+        Err(error) => told(&ctx, Err(error), DOMAIN, "", Value::UNDEFINED),
+    }
+}
+
+async fn allow_domain(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
+    let done = domains::verify(&ctx, &field(&body, "token"), &info)
+        .await
+        .map(drop);
+    let good = "People with a confirmed address at your domain may join now. You may close this page.";
+    told(&ctx, done, DOMAIN, good, Value::UNDEFINED)
+}

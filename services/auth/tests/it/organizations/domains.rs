@@ -1,0 +1,146 @@
+//! E-mail domains that let colleagues in.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stoa_db::db_test;
+use stoa_testkit::{Answer, TestApp, assert_problem};
+
+use super::{App, ORGANIZATIONS, add, again, found, get, members, post, verified};
+use crate::{SignedIn, login, mailed_token, register, text};
+
+async fn claim(app: &TestApp, by: &SignedIn, id: &str, domain: &str) -> Answer {
+    let body = json!({ "domain": domain, "mailbox": "postmaster", "role": "member" });
+    post(app, by, &format!("/{id}/domains"), &body).await
+}
+
+async fn verify(app: &TestApp, token: &str) -> Answer {
+    let call = app.post("/api/v1/auth/domains/verify");
+    call.json(&json!({ "token": token })).send().await
+}
+
+async fn join(app: &TestApp, by: &SignedIn, id: &str) -> Answer {
+    let path = format!("{ORGANIZATIONS}/{id}/join");
+    app.post(&path).bearer(&by.access).send().await
+}
+
+async fn joinable(app: &TestApp, by: &SignedIn) -> serde_json::Value {
+    get(app, by, "/joinable").await.expect(200).value()["items"].clone()
+}
+
+#[db_test]
+async fn colleagues_join_by_themselves_once_the_domain_has_allowed_it(app: App) {
+    let ada = verified(&app, "ada@elsewhere.example").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = verified(&app, "bob@example.org").await;
+    let claimed = claim(&app, &ada, &id, "Example.ORG").await.expect(201).value();
+    assert_eq!(
+        (&claimed["domain"], &claimed["verified_at"]),
+        (&json!("example.org"), &json!(null))
+    );
+    let token = mailed_token(&app, "example.org").await;
+    assert_eq!(app.mails().await[0].to, "postmaster@example.org");
+    assert_eq!(joinable(&app, &bob).await, json!([]));
+    assert_problem(&join(&app, &bob, &id).await, 404, "not_found", &[]);
+
+    verify(&app, &token).await.expect(200);
+    assert_eq!(
+        joinable(&app, &bob).await,
+        json!([{ "id": id, "name": "Engines", "role": "member" }])
+    );
+    assert_eq!(join(&app, &bob, &id).await.expect(200).value()["role"], "member");
+    let bob = again(&app, &bob).await;
+    assert_problem(&join(&app, &bob, &id).await, 409, "already_member", &[]);
+
+    // Neither an address that is not verified nor one of a longer domain.
+    let eve = register(&app, "eve@example.org").await;
+    assert_problem(&join(&app, &eve, &id).await, 403, "email_not_verified", &[]);
+    let mallory = verified(&app, "mallory@sub.example.org").await;
+    assert_problem(&join(&app, &mallory, &id).await, 404, "not_found", &[]);
+    assert_problem(
+        &claim(&app, &ada, &id, "example.org").await,
+        409,
+        "domain_verified",
+        &[],
+    );
+
+    let path = format!("{ORGANIZATIONS}/{id}/domains/{}", text(&claimed["id"]));
+    app.delete(&path).bearer(&ada.access).send().await.expect(204);
+    assert_eq!(joinable(&app, &eve).await, json!([]));
+    assert_eq!(
+        members(&app, &ada, &id).await.len(),
+        2,
+        "those who have joined stay"
+    );
+    assert_problem(&verify(&app, &token).await, 422, "link_invalid", &[]);
+}
+
+#[db_test]
+async fn a_domain_is_claimed_by_owners_by_mail_to_its_administrators_alone(app: App) {
+    let ada = verified(&app, "ada@elsewhere.example").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    for (field, body) in [
+        (
+            "domain",
+            json!({ "domain": "gmail.com", "mailbox": "admin", "role": "guest" }),
+        ),
+        (
+            "domain",
+            json!({ "domain": "no domain", "mailbox": "admin", "role": "guest" }),
+        ),
+        (
+            "domain",
+            json!({ "domain": "a@example.org", "mailbox": "admin", "role": "guest" }),
+        ),
+        (
+            "mailbox",
+            json!({ "domain": "example.org", "mailbox": "ada", "role": "guest" }),
+        ),
+        (
+            "role",
+            json!({ "domain": "example.org", "mailbox": "admin", "role": "admin" }),
+        ),
+    ] {
+        let answer = post(&app, &ada, &format!("/{id}/domains"), &body).await;
+        assert_problem(&answer, 422, "invalid_input", &[field]);
+    }
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "admin").await;
+    assert_problem(
+        &claim(&app, &bob, &id, "example.org").await,
+        403,
+        "organization_role_required",
+        &[],
+    );
+}
+
+#[db_test]
+async fn a_mail_to_a_domain_is_answered_within_a_week_or_asked_again(app: App) {
+    let ada = verified(&app, "ada@elsewhere.example").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    claim(&app, &ada, &id, "example.org").await.expect(201);
+    let token = mailed_token(&app, "example.org").await;
+    let page = app
+        .get(&format!("/auth/domain?token={token}"))
+        .send()
+        .await
+        .expect(200);
+    assert!(
+        page.text().contains("Engines") && page.text().contains("example.org"),
+        "{}",
+        page.text()
+    );
+    app.advance(Duration::from_secs(7 * 86_400 + 60)).await;
+    assert_problem(&verify(&app, &token).await, 422, "link_invalid", &[]);
+    let ada = SignedIn::of(
+        &login(&app, "ada@elsewhere.example", crate::PASSWORD)
+            .await
+            .expect(200),
+    );
+    claim(&app, &ada, &id, "example.org").await.expect(201);
+    let token = mailed_token(&app, "example.org").await;
+    let call = app.post("/auth/domain");
+    let form = "application/x-www-form-urlencoded";
+    let done = call.body(form, format!("token={token}")).send().await.expect(200);
+    assert!(done.text().contains("may join now"), "{}", done.text());
+}
