@@ -128,7 +128,7 @@ async fn a_forgotten_password_is_set_anew_by_the_mail_that_dev_mail_shows() {
 }
 
 /// What follows `marker` in a mail to `to`.
-async fn mailed_token(stoa: &System, to: &str, marker: &str) -> String {
+pub(super) async fn mailed_token(stoa: &System, to: &str, marker: &str) -> String {
     let key = std::fs::read_to_string(stoa.mails().join("dev-mail.key")).unwrap();
     let key = key.trim();
     for _ in 0..100 {

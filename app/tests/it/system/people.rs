@@ -9,7 +9,14 @@ use super::{System, email};
 use crate::stoa::{Caller, PASSWORD, token};
 
 /// Sends `body` with a token, expects `status`, and returns the answer's JSON.
-async fn send(stoa: &Caller, method: Method, path: &str, token: &str, body: Value, status: u16) -> Value {
+pub(super) async fn send(
+    stoa: &Caller,
+    method: Method,
+    path: &str,
+    token: &str,
+    body: Value,
+    status: u16,
+) -> Value {
     let request = stoa.request(method.clone(), path).bearer_auth(token);
     let request = if body.is_null() {
         request
@@ -23,7 +30,7 @@ async fn send(stoa: &Caller, method: Method, path: &str, token: &str, body: Valu
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-async fn read(stoa: &Caller, path: &str, token: &str) -> Value {
+pub(super) async fn read(stoa: &Caller, path: &str, token: &str) -> Value {
     send(stoa, Method::GET, path, token, Value::Null, 200).await
 }
 
