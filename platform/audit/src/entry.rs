@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use stoa_db::{Error, Json, Tx};
-use stoa_kernel::{Actor, Id, OrganizationId, UserId};
+use stoa_kernel::{Actor, Id, OrganizationId, Owner, UserId};
 use uuid::Uuid;
 
 use crate::store;
@@ -70,6 +70,15 @@ impl<'a> Entry<'a> {
     pub fn organization(mut self, id: OrganizationId) -> Self {
         self.organization_id = Some(id);
         self
+    }
+
+    /// The same, done to something that is this owner's.
+    #[must_use]
+    pub fn owner(self, owner: Owner) -> Self {
+        match owner {
+            Owner::User(_) => self,
+            Owner::Organization(id) => self.organization(id),
+        }
     }
 
     /// The same with this detail.

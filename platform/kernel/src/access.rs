@@ -230,7 +230,7 @@ pub fn allow<'a>(
     if principal.organization_id.is_some() {
         return no(Reason::NoRule);
     }
-    if resource.owner == Some(Owner::Person(principal.user_id)) {
+    if resource.owner == Some(Owner::User(principal.user_id)) {
         return yes(Reason::Owner);
     }
     let granted = resource.id.is_some_and(|id| {

@@ -1,25 +1,29 @@
 //! Whose things are: a person's or an organization's.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{OrganizationId, UserId};
 
-/// Whose a thing is. A table of owned things has it as `owner_kind, owner_id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whose a thing is. A table of owned things has it as `owner_kind, owner_id`, the key of its events is its text: `user:<id>` or
+/// `organization:<id>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum Owner {
     /// A person's.
-    Person(UserId),
+    User(UserId),
     /// An organization's.
     Organization(OrganizationId),
 }
 
 impl Owner {
-    /// `owner_kind`: `person` or `organization`.
+    /// `owner_kind`: `user` or `organization`.
     #[must_use]
     pub const fn kind(self) -> &'static str {
         match self {
-            Self::Person(_) => "person",
+            Self::User(_) => "user",
             Self::Organization(_) => "organization",
         }
     }
@@ -28,24 +32,21 @@ impl Owner {
     #[must_use]
     pub const fn uuid(self) -> Uuid {
         match self {
-            Self::Person(id) => id.uuid(),
+            Self::User(id) => id.uuid(),
             Self::Organization(id) => id.uuid(),
         }
     }
+}
 
-    /// The organization, if it is one.
-    #[must_use]
-    pub const fn organization(self) -> Option<OrganizationId> {
-        match self {
-            Self::Person(_) => None,
-            Self::Organization(id) => Some(id),
-        }
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind(), self.uuid())
     }
 }
 
 impl From<UserId> for Owner {
     fn from(id: UserId) -> Self {
-        Self::Person(id)
+        Self::User(id)
     }
 }
 
@@ -137,6 +138,15 @@ impl Memberships {
 mod tests {
     use super::*;
     use crate::{Clock, Id};
+
+    #[test]
+    fn an_owner_is_written_by_kind_and_id() {
+        let owner = Owner::from(UserId::from_uuid(Uuid::nil()));
+        assert_eq!(owner.to_string(), format!("user:{}", Uuid::nil()));
+        let json = serde_json::json!({ "kind": "user", "id": Uuid::nil() });
+        assert_eq!(serde_json::to_value(owner).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Owner>(json).unwrap(), owner);
+    }
 
     #[test]
     fn roles_are_ordered_and_have_names() {

@@ -14,8 +14,8 @@ use stoa_audit::{AuditKey, Sealer, Sealing};
 use stoa_cache::Cache;
 use stoa_db::{Db, Engine, testing::TestDatabase};
 use stoa_events::{Event, EventId, TxExt, Worker};
-use stoa_http::{Claims, KeyAuthority, TokenSigner, Verifier, openapi::RouteInfo};
-use stoa_kernel::{Clock, Id, SessionId, Timestamp, UserId};
+use stoa_http::{Claims, KeyAuthority, MembershipClaim, TokenSigner, Verifier, openapi::RouteInfo};
+use stoa_kernel::{Clock, Id, OrganizationId, OrganizationRole, SessionId, Timestamp, UserId};
 use stoa_mail::Mail;
 use stoa_rpc::Directory;
 use stoa_service::{Descriptor, Env, Service};
@@ -273,6 +273,12 @@ impl TestApp {
         self.0.platform.mailer.mailbox().await.unwrap()
     }
 
+    /// An id of no organization yet.
+    #[must_use]
+    pub fn new_organization(&self) -> OrganizationId {
+        Id::new(self.clock())
+    }
+
     /// An id of nobody yet.
     #[must_use]
     pub fn new_user(&self) -> UserId {
@@ -289,6 +295,15 @@ impl TestApp {
     #[must_use]
     pub fn session_token(&self, user: UserId, session: SessionId, permissions: &[&str]) -> String {
         self.sign(&self.claims(user, session, permissions))
+    }
+
+    /// An access token of a member of this organization.
+    #[must_use]
+    pub fn member_token(&self, user: UserId, organization: OrganizationId, role: OrganizationRole) -> String {
+        self.sign(&Claims {
+            orgs: vec![MembershipClaim(organization, role, 1)],
+            ..self.claims(user, Id::new(self.clock()), &[])
+        })
     }
 
     /// The claims that [`TestApp::session_token`] signs, to be changed before [`TestApp::sign`].

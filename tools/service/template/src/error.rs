@@ -18,7 +18,7 @@ pub(crate) const CODES: &[Code] = &[FULL];
 pub(crate) enum Error {
     #[error("there is no room for a further item")]
     Full(u32),
-    #[error("the person was erased")]
+    #[error("the owner was erased")]
     Erased,
     #[error(transparent)]
     Db(#[from] stoa_db::Error),

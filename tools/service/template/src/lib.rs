@@ -10,7 +10,7 @@ mod ops;
 mod store;
 
 pub use config::__Name__Config;
-use stoa_auth_api::events::UserErased;
+use stoa_auth_api::events::{OrganizationPurged, UserErased};
 use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
 use stoa_service::{Descriptor, Env, Service};
@@ -24,7 +24,7 @@ pub const SERVICE: Descriptor = Descriptor {
     port: __port__,
     migrations: stoa_db::migrations!(),
     codes: error::CODES,
-    wants: &[UserErased::NAME],
+    wants: &[UserErased::NAME, OrganizationPurged::NAME],
     emits: &[ItemCreated::INFO],
     openapi: || http::router().into_openapi(),
     make: Some(|env, settings| Ok(service(env, config(settings).map_err(|e| e.to_string())?))),
@@ -43,7 +43,7 @@ pub fn service(env: Env, config: __Name__Config) -> Service {
         name: SERVICE.name,
         router: http::router().with_state(ctx.clone()),
         rpc: None,
-        subscriptions: events::subscriptions(),
+        subscriptions: events::subscriptions(&ctx),
         jobs: jobs::handlers(&ctx),
         schedules: jobs::schedules(),
         start: None,

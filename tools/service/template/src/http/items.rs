@@ -4,8 +4,8 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Json, Paged, Result, is_line, scope};
-use stoa_kernel::{Page, Timestamp, text};
+use stoa_http::{Actor, Json, Paged, Result, is_line, owned};
+use stoa_kernel::{OrganizationId, Page, Timestamp, text};
 use utoipa::ToSchema;
 
 use crate::{
@@ -15,13 +15,13 @@ use crate::{
     store::items::{self as store, ItemRow},
 };
 
-scope!(
-    /// Reading one's own items.
-    pub(super) ItemsRead = "__name___items.read"
+owned!(
+    /// Reading items.
+    pub(super) ItemsRead = "__name___items.read", [Guest, Member, Admin, Owner]
 );
-scope!(
+owned!(
     /// Making items.
-    pub(super) ItemsWrite = "__name___items.write"
+    pub(super) ItemsWrite = "__name___items.write", [Member, Admin, Owner]
 );
 
 /// An item.
@@ -44,20 +44,32 @@ impl From<ItemRow> for __Name__Item {
     }
 }
 
-/// List your items
+/// Whose items.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ItemFilter {
+    /// Those of this organization, of which you are a member; your own if absent.
+    #[garde(skip)]
+    #[param(value_type = Option<uuid::Uuid>)]
+    organization_id: Option<OrganizationId>,
+}
+
+/// List items
 ///
-/// Newest first.
+/// Your own, or those of an organization. Newest first.
 #[utoipa::path(
     get, path = "/api/v1/__name__/items", tags = ["__name__"], operation_id = "__name___list_items",
-    params(Paged),
+    params(Paged<ItemFilter>),
     responses((status = 200, description = "A page of items", body = Page<__Name__Item>))
 )]
 pub(super) async fn list(
     actor: Actor<ItemsRead>,
     State(ctx): State<Ctx>,
-    Paged { page, .. }: Paged,
+    Paged { filter, page }: Paged<ItemFilter>,
 ) -> Result<Json<Page<__Name__Item>>> {
-    let items = store::list(&ctx.db, actor.user_id, &page).await?;
+    let owner = ctx.access.owner(&actor, filter.organization_id).await?;
+    let items = store::list(&ctx.db, owner, &page).await?;
     Ok(Json(items.map(__Name__Item::from)))
 }
 
@@ -68,6 +80,10 @@ pub(super) struct __Name__CreateItem {
     #[garde(custom(is_name))]
     #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// The organization that it is made for; you, if absent.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    organization_id: Option<OrganizationId>,
 }
 
 fn is_name(name: &str, (): &()) -> garde::Result {
@@ -86,6 +102,7 @@ pub(super) async fn create(
     Json(body): Json<__Name__CreateItem>,
 ) -> Result<(StatusCode, Json<__Name__Item>)> {
     let name = text::line(&body.name).unwrap_or_default();
-    let made = ops::items::create(&ctx, &actor, name).await?;
+    let owner = ctx.access.owner(&actor, body.organization_id).await?;
+    let made = ops::items::create(&ctx, &actor, owner, name).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }

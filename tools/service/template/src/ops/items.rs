@@ -2,7 +2,7 @@
 
 use stoa_audit::{Entry, TxExt as _};
 use stoa_events::TxExt as _;
-use stoa_kernel::{Actor, Id};
+use stoa_kernel::{Actor, Id, Owner};
 
 use crate::{
     ctx::Ctx,
@@ -10,14 +10,14 @@ use crate::{
     events::ItemCreated,
     store::{
         items::{self, ItemRow},
-        people,
+        owners,
     },
 };
 
 /// Rows that one transaction deletes at most.
 const BATCH: u32 = 500;
 
-pub(crate) async fn create(ctx: &Ctx, actor: &Actor, name: String) -> Result<ItemRow, Error> {
+pub(crate) async fn create(ctx: &Ctx, actor: &Actor, owner: Owner, name: String) -> Result<ItemRow, Error> {
     let row = ItemRow {
         id: Id::new(&ctx.clock),
         name,
@@ -25,17 +25,17 @@ pub(crate) async fn create(ctx: &Ctx, actor: &Actor, name: String) -> Result<Ite
     };
     let max = ctx.config.items_max;
     let mut tx = ctx.db.begin().await?;
-    if !people::lock(&mut tx, actor.user_id).await? {
+    if !owners::lock(&mut tx, owner).await? {
         return Err(Error::Erased);
     }
-    if items::count(&mut tx, actor.user_id, max).await? >= i64::from(max) {
+    if items::count(&mut tx, owner, max).await? >= i64::from(max) {
         return Err(Error::Full(max));
     }
-    items::insert(&mut tx, actor.user_id, &row).await?;
-    tx.audit(&Entry::by(actor, "__item__.create", "__item__", Some(row.id.uuid())))
-        .await?;
+    items::insert(&mut tx, owner, &row).await?;
+    let entry = Entry::by(actor, "__item__.create", "__item__", Some(row.id.uuid()));
+    tx.audit(&entry.owner(owner)).await?;
     tx.emit(&ItemCreated {
-        user_id: actor.user_id,
+        owner,
         item_id: row.id,
     })
     .await?;

@@ -1,7 +1,7 @@
 //! Items.
 
-use stoa_db::{Db, Error, FromRow, List, Tx};
-use stoa_kernel::{Page, PageRequest, Timestamp, UserId};
+use stoa_db::{Db, Error, FromRow, List, ToValue, Tx};
+use stoa_kernel::{Owner, Page, PageRequest, Timestamp};
 
 use crate::events::ItemId;
 
@@ -13,33 +13,32 @@ pub(crate) struct ItemRow {
     pub(crate) created_at: Timestamp,
 }
 
-/// Those of the person, newest first.
-pub(crate) async fn list(db: &Db, user: UserId, page: &PageRequest) -> Result<Page<ItemRow>, Error> {
+/// Those of the owner, newest first.
+pub(crate) async fn list(db: &Db, owner: Owner, page: &PageRequest) -> Result<Page<ItemRow>, Error> {
     List::of("items", "id, name, created_at")
-        .filter("user_id = $", user)
+        .filter("owner_kind = $", owner.kind())
+        .filter("owner_id = $", owner.uuid())
         .page(db, page, |row: &ItemRow| row.id)
         .await
 }
 
-/// How many the person has, counted up to `most`.
-pub(crate) async fn count(tx: &mut Tx, user: UserId, most: u32) -> Result<i64, Error> {
-    let sql = "SELECT COUNT(*) FROM (SELECT id FROM items WHERE user_id = $1 LIMIT $2) AS theirs";
-    tx.fetch_one(sql, &[&user, &most]).await
+/// How many the owner has, counted up to `most`.
+pub(crate) async fn count(tx: &mut Tx, owner: Owner, most: u32) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) FROM (SELECT id FROM items WHERE owner_kind = $1 AND owner_id = $2 LIMIT $3) AS theirs";
+    tx.fetch_one(sql, &[&owner.kind(), &owner.uuid(), &most]).await
 }
 
 /// Writes a new one.
-pub(crate) async fn insert(tx: &mut Tx, user: UserId, row: &ItemRow) -> Result<(), Error> {
-    let sql = "INSERT INTO items (id, user_id, name, created_at) VALUES ($1, $2, $3, $4)";
-    tx.execute(sql, &[&row.id, &user, &row.name, &row.created_at])
-        .await
-        .map(drop)
+pub(crate) async fn insert(tx: &mut Tx, owner: Owner, row: &ItemRow) -> Result<(), Error> {
+    let sql = "INSERT INTO items (id, owner_kind, owner_id, name, created_at) VALUES ($1, $2, $3, $4, $5)";
+    let params: [&dyn ToValue; 5] = [&row.id, &owner.kind(), &owner.uuid(), &row.name, &row.created_at];
+    tx.execute(sql, &params).await.map(drop)
 }
 
-/// Deletes all that the person has.
-pub(crate) async fn delete_of(tx: &mut Tx, user: UserId) -> Result<(), Error> {
-    tx.execute("DELETE FROM items WHERE user_id = $1", &[&user])
-        .await
-        .map(drop)
+/// Deletes at most so many that the owner has; how many there were.
+pub(crate) async fn delete_of(tx: &mut Tx, owner: Owner, limit: u32) -> Result<u64, Error> {
+    let sql = "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE owner_kind = $1 AND owner_id = $2 LIMIT $3)";
+    tx.execute(sql, &[&owner.kind(), &owner.uuid(), &limit]).await
 }
 
 /// Deletes so many of those from before a time; how many there were.

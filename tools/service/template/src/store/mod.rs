@@ -1,4 +1,4 @@
 //! The only place with SQL; one aggregate a file.
 
 pub(crate) mod items;
-pub(crate) mod people;
+pub(crate) mod owners;

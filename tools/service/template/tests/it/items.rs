@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use stoa___name__::{__Name__Config, SERVICE, events::ItemCreated};
-use stoa_auth_api::events::UserErased;
+use stoa_auth_api::events::{OrganizationPurged, UserErased};
 use stoa_db::db_test;
+use stoa_kernel::{OrganizationRole, Owner};
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually, settings};
 
 const ITEMS: &str = "/api/v1/__name__/items";
@@ -43,7 +44,7 @@ async fn an_item_is_ones_own_and_goes_with_the_person_and_with_time(app: App) {
         assert_eq!(create(&app, token, name).await.expect(201).value()["name"], name);
     }
     assert_eq!(names(&app, &ada_token).await, ["two", "one"]);
-    let told = app.heard_one(|event: &ItemCreated| event.user_id == bob).await;
+    let told = app.heard_one(|event: &ItemCreated| event.owner == Owner::User(bob)).await;
     let entries = app.audited("__item__.create").await;
     assert_eq!(
         (entries.len(), entries[0].actor, entries[0].resource_id),
@@ -57,6 +58,34 @@ async fn an_item_is_ones_own_and_goes_with_the_person_and_with_time(app: App) {
     let bob_token = app.token(bob, &[]);
     eventually("what is older than it is kept is gone", async || names(&app, &bob_token).await.is_empty())
     .await;
+}
+
+#[db_test]
+async fn members_see_and_make_items_of_their_organization_as_their_role_permits(app: App) {
+    let (ours, theirs) = (app.new_organization(), app.new_organization());
+    let member = app.member_token(app.new_user(), ours, OrganizationRole::Member);
+    let guest = app.member_token(app.new_user(), ours, OrganizationRole::Guest);
+    let make = async |token: &str, organization| {
+        let body = json!({"name": "shared", "organization_id": organization});
+        app.post(ITEMS).bearer(token).json(&body).send().await
+    };
+    let list = async |token: &str, organization| {
+        app.get(&format!("{ITEMS}?organization_id={organization}")).bearer(token).send().await
+    };
+    make(&member, ours).await.expect(201);
+    assert_problem(&make(&guest, ours).await, 403, "organization_role_required", &[]);
+    for stranger in [make(&member, theirs).await, list(&member, theirs).await] {
+        assert_problem(&stranger, 403, "organization_role_required", &[]);
+    }
+    for token in [&member, &guest] {
+        let page = list(token, ours).await.expect(200).value();
+        assert_eq!(page["items"][0]["name"], "shared");
+        assert!(names(&app, token).await.is_empty(), "they are not one's own");
+    }
+    assert_eq!(app.audited("__item__.create").await[0].organization_id, Some(ours));
+    app.emit(&OrganizationPurged { organization_id: ours }).await;
+    app.settle().await;
+    assert_eq!(list(&guest, ours).await.expect(200).value()["items"], json!([]));
 }
 
 #[db_test]
