@@ -6,6 +6,7 @@ mod keys;
 mod lifecycle;
 mod members;
 mod memberships;
+mod plans;
 
 use std::sync::Arc;
 
