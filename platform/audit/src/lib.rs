@@ -30,7 +30,7 @@ mod verify;
 pub use entry::{Entry, EntryTag, TxExt};
 pub use guard::{anchor, check_head, check_key};
 pub use key::AuditKey;
-pub use list::{Filter, Record, list};
+pub use list::{Filter, Record, list, page};
 pub use record::{HeadFile, HeadRecord, read_records};
 pub use sealer::Sealer;
 pub use settings::{Keeper, Sealing};

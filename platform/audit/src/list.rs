@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_db::{Db, Error, List};
-use stoa_kernel::{DEFAULT_LIMIT, Id, OrganizationId, Timestamp, UserId};
+use stoa_kernel::{DEFAULT_LIMIT, Id, OrganizationId, Page, PageRequest, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
@@ -68,13 +68,25 @@ pub async fn list(db: &Db, filter: &Filter) -> Result<Vec<Record>, Error> {
     } else {
         filter.limit.min(MOST)
     };
-    let list = List::of("audit", COLUMNS)
+    let rows: Vec<Row> = of(filter).rows(db, filter.before.as_ref(), limit).await?;
+    Ok(rows.into_iter().map(Record::from).collect())
+}
+
+/// A page of entries, newest first; the filter's own `before` and `limit` do not count.
+///
+/// # Errors
+/// What the database says, and [`Error::Cursor`] when the cursor is not of this list.
+pub async fn page(db: &Db, filter: &Filter, page: &PageRequest) -> Result<Page<Record>, Error> {
+    let rows = of(filter).page(db, page, |row: &Row| row.id).await?;
+    Ok(rows.map(Record::from))
+}
+
+fn of(filter: &Filter) -> List<'_> {
+    List::of("audit", COLUMNS)
         .filter_some("actor = $", filter.actor)
         .filter_some("action = $", filter.action.as_deref())
         .filter_some("resource_id = $", filter.resource_id)
-        .filter_some("organization_id = $", filter.organization_id);
-    let rows: Vec<Row> = list.rows(db, filter.before.as_ref(), limit).await?;
-    Ok(rows.into_iter().map(Record::from).collect())
+        .filter_some("organization_id = $", filter.organization_id)
 }
 
 impl From<Row> for Record {

@@ -44,7 +44,7 @@ pub use json::Json;
 pub use local::{is_local, is_loopback, is_relayed};
 pub use openapi::Problems;
 pub use own_writes::{OwnWrites, read_own_writes};
-pub use page::{PageQuery, Paged, Unfiltered};
+pub use page::{Paged, Unfiltered};
 pub use path::Path;
 pub use problem::{FieldError, Problem};
 pub use query::Query;

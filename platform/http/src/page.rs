@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use garde::Validate;
 use http::request::Parts;
 use serde::{Deserialize, de::DeserializeOwned};
-use stoa_kernel::{Cursor, DEFAULT_LIMIT, PageRequest};
+use stoa_kernel::{DEFAULT_LIMIT, PageRequest};
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
@@ -64,42 +64,24 @@ impl<F: IntoParams> IntoParams for Paged<F> {
 }
 
 /// The parameters that every list has.
-#[derive(Clone, Debug, Default, Deserialize, Validate, IntoParams)]
+#[derive(Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct PageQuery {
+struct PageQuery {
     /// `next_cursor` of the page before, in the same order; absent or empty for the first.
     #[garde(skip)]
-    pub cursor: Option<String>,
+    cursor: Option<String>,
     /// Items of a page at most, 1 to 100; 20 if absent.
     #[garde(range(min = 1, max = 100))]
     #[param(minimum = 1, maximum = 100, default = 20)]
-    pub limit: Option<u32>,
+    limit: Option<u32>,
 }
 
 impl From<PageQuery> for PageRequest {
     fn from(query: PageQuery) -> Self {
         Self {
-            limit: query.limit(),
+            limit: query.limit.unwrap_or(DEFAULT_LIMIT),
             cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
         }
-    }
-}
-
-impl PageQuery {
-    /// Items of a page at most.
-    #[must_use]
-    pub fn limit(&self) -> u32 {
-        self.limit.unwrap_or(DEFAULT_LIMIT)
-    }
-
-    /// What the page starts after; none for the first page.
-    ///
-    /// # Errors
-    /// 422 naming `cursor` when it was not given out by a list of such positions.
-    pub fn position<P: DeserializeOwned>(&self) -> Result<Option<P>> {
-        let given = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
-        let position = given.map(Cursor::decode).transpose();
-        position.map_err(|error| Failure::invalid("cursor", "invalid", error.to_string()))
     }
 }

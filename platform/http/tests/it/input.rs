@@ -9,8 +9,8 @@ use axum::{
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stoa_http::{Json, PageQuery, Paged, Path, Query, Upload, field_error};
-use stoa_kernel::{Cursor, UserId};
+use stoa_http::{Json, Paged, Path, Query, Upload, field_error};
+use stoa_kernel::UserId;
 
 use crate::{Answer, get, request, send};
 
@@ -76,7 +76,6 @@ fn router() -> Router {
             on_get(|Query(search): Query<Search>| async { Json(search) }),
         )
         .route("/filtered", on_get(filtered))
-        .route("/pages", on_get(pages))
         .route(
             "/users/{id}",
             on_get(|Path(id): Path<UserId>| async move { Json(id) }),
@@ -103,10 +102,6 @@ struct Filter {
 
 async fn filtered(Paged { filter, page }: Paged<Filter>) -> Json<Value> {
     Json(json!([filter.q, filter.big, page.cursor, page.limit]))
-}
-
-async fn pages(Query(page): Query<PageQuery>) -> stoa_http::Result<Json<(u32, Option<i64>)>> {
-    Ok(Json((page.limit(), page.position()?)))
 }
 
 async fn order(body: impl Into<Body>) -> Answer {
@@ -360,31 +355,6 @@ async fn a_query_that_does_not_fit_is_told_by_parameter() {
 }
 
 #[tokio::test]
-async fn pages_are_bounded_and_cursors_checked() {
-    assert_eq!(get(&router(), "/pages").await.body, json!([20, null]));
-    let cursor = Cursor::encode(&7);
-    assert_eq!(
-        get(&router(), &format!("/pages?limit=100&cursor={cursor}"))
-            .await
-            .body,
-        json!([100, 7])
-    );
-    assert_eq!(wrong(&get(&router(), "/pages?limit=101").await).0, "limit");
-    assert_eq!(wrong(&get(&router(), "/pages?limit=0").await).0, "limit");
-    let other = Cursor::encode(&"text");
-    assert_eq!(
-        get(&router(), "/pages?cursor=&limit=5").await.body,
-        json!([5, null])
-    );
-    for cursor in ["!", other.as_str()] {
-        assert_eq!(
-            wrong(&get(&router(), &format!("/pages?cursor={cursor}")).await).0,
-            "cursor"
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_list_has_its_filters_beside_the_page() {
     let query = async |query: &str| get(&router(), &format!("/filtered?{query}")).await;
     assert_eq!(query("").await.body, json!([null, null, null, 20]));
@@ -392,6 +362,13 @@ async fn a_list_has_its_filters_beside_the_page() {
         query("cursor=abc&big=true&limit=7&q=x").await.body,
         json!(["x", true, "abc", 7])
     );
+    assert_eq!(
+        query("cursor=&limit=100").await.body,
+        json!([null, null, null, 100])
+    );
+    for limit in ["limit=0", "limit=101"] {
+        assert_eq!(wrong(&query(limit).await).0, "limit");
+    }
     for (text, field, code) in [
         ("p=1", "p", "unknown_field"),
         ("limit=1&limit=2", "limit", "duplicate_field"),

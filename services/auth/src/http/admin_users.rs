@@ -1,10 +1,9 @@
 //! Other people's accounts, for administrators.
 
 use axum::extract::State;
-use garde::Validate;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Json, PageQuery, Path, Query, Result, endpoints, permission};
+use serde::Serialize;
+use stoa_http::{Actor, Json, Paged, Path, Result, endpoints, permission};
 use stoa_kernel::{Page, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,6 +15,7 @@ use crate::{
         accounts::{self as ops, WithRoles},
         origin::Origin,
     },
+    store::accounts::Filter,
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
@@ -44,46 +44,21 @@ impl From<WithRoles> for AuthAccount {
     }
 }
 
-/// Which accounts, and which page of them.
-#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct AccountsQuery {
-    /// Part of the address, in upper or lower case.
-    #[garde(inner(length(chars, max = 254)))]
-    #[param(max_length = 254)]
-    q: Option<String>,
-    /// `next_cursor` of the page before; absent for the first.
-    #[garde(skip)]
-    cursor: Option<String>,
-    /// Items of a page at most, 1 to 100; 20 if absent.
-    #[garde(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-}
-
 /// List accounts.
 ///
 /// Newest first. Whose you saw is written to the audit log.
 #[utoipa::path(
     get, path = "/api/v1/auth/users", tags = ["auth"], operation_id = "auth_list_users",
-    params(AccountsQuery),
+    params(Paged<Filter>),
     responses((status = 200, body = Page<AuthAccount>))
 )]
 async fn list(
     actor: Actor<AccountsRead>,
     State(ctx): State<Ctx>,
-    Query(query): Query<AccountsQuery>,
+    Paged { filter, page }: Paged<Filter>,
 ) -> Result<Json<Page<AuthAccount>>> {
-    let page = PageQuery {
-        cursor: query.cursor,
-        limit: query.limit,
-    };
-    let (q, before, limit) = (query.q.as_deref(), page.position()?, page.limit() + 1);
-    let rows = ops::search(&ctx, actor.user_id, q, before, limit, &Origin::of(&actor.request)).await?;
-    Ok(Json(
-        Page::cut(rows, page.limit(), |(account, _)| account.id).map(AuthAccount::from),
-    ))
+    let found = ops::list(&ctx, actor.user_id, &filter, &page, &Origin::of(&actor.request)).await?;
+    Ok(Json(found.map(AuthAccount::from)))
 }
 
 /// One account.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Failure, Json, PageQuery, Path, Person, Query, Result, endpoints, is_line};
+use stoa_http::{Actor, Failure, Json, Paged, Path, Person, Result, endpoints, is_line};
 use stoa_kernel::{Page, Timestamp, text};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -60,18 +60,16 @@ impl From<ApiKey> for AuthApiKey {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/api-keys", tags = ["auth"], operation_id = "auth_list_api_keys",
-    params(PageQuery),
+    params(Paged),
     responses((status = 200, body = Page<AuthApiKey>))
 )]
 async fn list(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Query(page): Query<PageQuery>,
+    Paged { page, .. }: Paged,
 ) -> Result<Json<Page<AuthApiKey>>> {
-    let rows = store::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
-    Ok(Json(
-        Page::cut(rows, page.limit(), |key| key.id).map(AuthApiKey::from),
-    ))
+    let found = store::list(&ctx.db, actor.user_id, &page).await?;
+    Ok(Json(found.map(AuthApiKey::from)))
 }
 
 /// What a key is to be.

@@ -5,7 +5,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_audit::{Filter, Record};
-use stoa_http::{Actor, Json, PageQuery, Query, Result, endpoints, permission};
+use stoa_http::{Actor, Json, Paged, Result, endpoints, permission};
 use stoa_kernel::{OrganizationId, Page, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,11 +19,11 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 
 permission!(pub(super) AuditRead = "audit.read");
 
-/// Which entries, and which page of them.
+/// Which entries.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct AuditQuery {
+pub(super) struct AuditFilter {
     /// Done by this account.
     #[garde(skip)]
     #[param(value_type = Option<Uuid>)]
@@ -39,13 +39,6 @@ pub(super) struct AuditQuery {
     #[garde(skip)]
     #[param(value_type = Option<Uuid>)]
     organization_id: Option<OrganizationId>,
-    /// `next_cursor` of the page before; absent for the first.
-    #[garde(skip)]
-    cursor: Option<String>,
-    /// Items of a page at most, 1 to 100; 20 if absent.
-    #[garde(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
 }
 
 /// Who did what to which thing.
@@ -109,28 +102,21 @@ impl From<Record> for AuthAuditEntry {
 /// What was done in auth, newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/audit", tags = ["auth"], operation_id = "auth_list_audit",
-    params(AuditQuery),
+    params(Paged<AuditFilter>),
     responses((status = 200, body = Page<AuthAuditEntry>))
 )]
 async fn list(
     _: Actor<AuditRead>,
     State(ctx): State<Ctx>,
-    Query(query): Query<AuditQuery>,
+    Paged { filter, page }: Paged<AuditFilter>,
 ) -> Result<Json<Page<AuthAuditEntry>>> {
-    let page = PageQuery {
-        cursor: query.cursor,
-        limit: query.limit,
-    };
     let filter = Filter {
-        actor: query.actor,
-        action: query.action,
-        resource_id: query.resource_id,
-        organization_id: query.organization_id,
-        before: page.position()?,
-        limit: page.limit() + 1,
+        actor: filter.actor,
+        action: filter.action,
+        resource_id: filter.resource_id,
+        organization_id: filter.organization_id,
+        ..Filter::default()
     };
-    let records = stoa_audit::list(&ctx.db, &filter).await?;
-    Ok(Json(
-        Page::cut(records, page.limit(), |record| record.id).map(AuthAuditEntry::from),
-    ))
+    let found = stoa_audit::page(&ctx.db, &filter, &page).await?;
+    Ok(Json(found.map(AuthAuditEntry::from)))
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use garde::Validate;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Json, PageQuery, Path, Query, Result, endpoints, permission};
+use stoa_http::{Actor, Json, Paged, Path, Result, endpoints, permission};
 use stoa_kernel::{Page, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -60,57 +60,21 @@ impl From<GrantRow> for AuthGrant {
     }
 }
 
-/// Which grants, and which page of them.
-#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct GrantsQuery {
-    /// Given to this account.
-    #[garde(skip)]
-    #[param(value_type = Option<Uuid>)]
-    user_id: Option<UserId>,
-    /// On things of this kind.
-    #[garde(inner(length(bytes, max = 64)))]
-    #[param(max_length = 64)]
-    resource_kind: Option<String>,
-    /// On this thing.
-    #[garde(skip)]
-    resource_id: Option<Uuid>,
-    /// `next_cursor` of the page before; absent for the first.
-    #[garde(skip)]
-    cursor: Option<String>,
-    /// Items of a page at most, 1 to 100; 20 if absent.
-    #[garde(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-}
-
 /// List grants.
 ///
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/grants", tags = ["auth"], operation_id = "auth_list_grants",
-    params(GrantsQuery),
+    params(Paged<Filter>),
     responses((status = 200, body = Page<AuthGrant>))
 )]
 async fn list(
     _: Actor<GrantsRead>,
     State(ctx): State<Ctx>,
-    Query(query): Query<GrantsQuery>,
+    Paged { filter, page }: Paged<Filter>,
 ) -> Result<Json<Page<AuthGrant>>> {
-    let page = PageQuery {
-        cursor: query.cursor,
-        limit: query.limit,
-    };
-    let filter = Filter {
-        user_id: query.user_id,
-        resource_kind: query.resource_kind,
-        resource_id: query.resource_id,
-    };
-    let rows = store::list(&ctx.db, &filter, page.position()?, page.limit() + 1).await?;
-    Ok(Json(
-        Page::cut(rows, page.limit(), |row| row.id).map(AuthGrant::from),
-    ))
+    let found = store::list(&ctx.db, &filter, &page).await?;
+    Ok(Json(found.map(AuthGrant::from)))
 }
 
 /// What is to be granted.

@@ -5,8 +5,7 @@ use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use stoa_http::{
-    Actor, Failure, IfMatch, Json, PageQuery, Path, Query, Result, codes, endpoints, etag, field_error,
-    permission,
+    Actor, Failure, IfMatch, Json, Paged, Path, Result, codes, endpoints, etag, field_error, permission,
 };
 use stoa_kernel::{Page, Permissions, UserId, text};
 use utoipa::ToSchema;
@@ -65,19 +64,16 @@ fn tagged(role: Role) -> Tagged {
 /// By name.
 #[utoipa::path(
     get, path = "/api/v1/auth/roles", tags = ["auth"], operation_id = "auth_list_roles",
-    params(PageQuery),
+    params(Paged),
     responses((status = 200, body = Page<AuthRole>))
 )]
 async fn list(
     _: Actor<RolesRead>,
     State(ctx): State<Ctx>,
-    Query(page): Query<PageQuery>,
+    Paged { page, .. }: Paged,
 ) -> Result<Json<Page<AuthRole>>> {
-    let after: Option<String> = page.position()?;
-    let rows = store::list(&ctx.db, after.as_deref(), page.limit() + 1).await?;
-    Ok(Json(
-        Page::cut(rows, page.limit(), |role| role.name.clone()).map(AuthRole::from),
-    ))
+    let found = store::list(&ctx.db, &page).await?;
+    Ok(Json(found.map(AuthRole::from)))
 }
 
 /// A role that is to be.

@@ -9,8 +9,7 @@ use garde::Validate;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use stoa_http::{
-    Actor, Failure, Json, PageQuery, Path, Person, Query, RequestFacts, Result, endpoints, names,
-    session_cookie,
+    Actor, Failure, Json, Paged, Path, Person, Query, RequestFacts, Result, endpoints, names, session_cookie,
 };
 use stoa_kernel::{Page, SessionId, Timestamp};
 use utoipa::ToSchema;
@@ -50,16 +49,16 @@ pub(super) struct AuthSessionInfo {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/auth/sessions", tags = ["auth"], operation_id = "auth_list_sessions",
-    params(PageQuery),
+    params(Paged),
     responses((status = 200, body = Page<AuthSessionInfo>))
 )]
 async fn list(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Query(page): Query<PageQuery>,
+    Paged { page, .. }: Paged,
 ) -> Result<Json<Page<AuthSessionInfo>>> {
-    let rows = sessions::list(&ctx.db, actor.user_id, page.position()?, page.limit() + 1).await?;
-    let page = Page::cut(rows, page.limit(), |row| row.id).map(|row| AuthSessionInfo {
+    let found = sessions::list(&ctx.db, actor.user_id, &page).await?;
+    let shown = found.map(|row| AuthSessionInfo {
         id: row.id,
         created_at: row.created_at,
         last_used_at: row.last_used_at,
@@ -67,7 +66,7 @@ async fn list(
         user_agent: row.user_agent,
         current: row.id == actor.session,
     });
-    Ok(Json(page))
+    Ok(Json(shown))
 }
 
 /// What ends beside sessions.

@@ -1,9 +1,9 @@
-//! Other people's accounts: found, read, disabled, enabled.
+//! Other people's accounts: listed, read, disabled, enabled.
 
 use std::collections::HashMap;
 
 use stoa_audit::TxExt as _;
-use stoa_kernel::{Principal, UserId, codes};
+use stoa_kernel::{Page, PageRequest, Principal, UserId, codes};
 
 use crate::{
     ctx::Ctx,
@@ -14,7 +14,7 @@ use crate::{
         sessions::end_all,
     },
     store::{
-        accounts::{self, Account},
+        accounts::{self, Account, Filter},
         roles,
     },
 };
@@ -22,17 +22,16 @@ use crate::{
 /// An account and its roles.
 pub(crate) type WithRoles = (Account, Vec<String>);
 
-/// At most `limit` accounts whose address contains `part`, newest first. Whose they are is written down before they are shown.
-pub(crate) async fn search(
+/// A page of accounts. Whose they are is written down before they are shown.
+pub(crate) async fn list(
     ctx: &Ctx,
     by: UserId,
-    part: Option<&str>,
-    before: Option<UserId>,
-    limit: u32,
+    filter: &Filter,
+    page: &PageRequest,
     origin: &Origin,
-) -> Result<Vec<WithRoles>> {
-    let found = accounts::search(&ctx.db, part, before, limit).await?;
-    let ids: Vec<UserId> = found.iter().map(|account| account.id).collect();
+) -> Result<Page<WithRoles>> {
+    let found = accounts::list(&ctx.db, filter, page).await?;
+    let ids: Vec<UserId> = found.items.iter().map(|account| account.id).collect();
     let mut by_account: HashMap<UserId, Vec<String>> = HashMap::new();
     for (user, role) in roles::of_accounts(&ctx.db, &ids).await? {
         by_account.entry(user).or_default().push(role);
@@ -49,7 +48,7 @@ pub(crate) async fn search(
         let roles = by_account.remove(&account.id).unwrap_or_default();
         (account, roles)
     };
-    Ok(found.into_iter().map(with_roles).collect())
+    Ok(found.map(with_roles))
 }
 
 /// One account. That somebody else looked at it is written down first.

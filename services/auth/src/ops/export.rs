@@ -116,23 +116,19 @@ impl Pages {
         let (db, user) = (&self.ctx.db, self.user);
         let page = match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Sessions(after) => {
-                let rows = sessions::list(db, user, after, PAGE).await?;
+                let rows = sessions::of(db, user, after, PAGE).await?;
                 let end = end(&rows, |row| row.id);
                 self.next = end.map_or(Next::ApiKeys(None), |last| Next::Sessions(Some(last)));
                 Page::Sessions(rows)
             }
             Next::ApiKeys(after) => {
-                let rows = api_keys::list(db, user, after, PAGE).await?;
+                let rows = api_keys::of(db, user, after, PAGE).await?;
                 let end = end(&rows, |row| row.id);
                 self.next = end.map_or(Next::Grants(None), |last| Next::ApiKeys(Some(last)));
                 Page::ApiKeys(rows)
             }
             Next::Grants(after) => {
-                let filter = grants::Filter {
-                    user_id: Some(user),
-                    ..grants::Filter::default()
-                };
-                let rows = grants::list(db, &filter, after, PAGE).await?;
+                let rows = grants::of(db, user, after, PAGE).await?;
                 let audit = || Next::Audit(Box::new(Entries::of(user)));
                 self.next = end(&rows, |row| row.id).map_or_else(audit, |last| Next::Grants(Some(last)));
                 Page::Grants(rows)

@@ -1,7 +1,10 @@
 //! Accounts.
 
-use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{Timestamp, UserId};
+use garde::Validate;
+use serde::Deserialize;
+use stoa_db::{Db, Error, FromRow, List, Tx, containing};
+use stoa_kernel::{Page, PageRequest, Timestamp, UserId};
+use utoipa::IntoParams;
 
 use crate::email::Email;
 
@@ -111,26 +114,24 @@ pub(crate) async fn set_verified(tx: &mut Tx, id: UserId) -> Result<bool, Error>
     Ok(tx.execute(sql, &[&id, &now]).await? == 1)
 }
 
-/// Accounts whose lowercased address contains `part`, newest first, before `before`.
-pub(crate) async fn search(
-    db: &Db,
-    part: Option<&str>,
-    before: Option<UserId>,
-    limit: u32,
-) -> Result<Vec<Account>, Error> {
-    let pattern = part.map(|part| {
-        let literal = part
-            .to_lowercase()
-            .replace('\\', r"\\")
-            .replace('%', r"\%")
-            .replace('_', r"\_");
-        format!("%{literal}%")
-    });
-    let sql = format!(
-        r"SELECT {COLUMNS} FROM accounts WHERE (CAST($1 AS TEXT) IS NULL OR email_key LIKE $1 ESCAPE '\')
-          AND (CAST($2 AS UUID) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
-    );
-    db.fetch_all(&sql, &[&pattern, &before, &limit]).await
+/// Which accounts [`list`] returns.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Part of the address, in upper or lower case.
+    #[garde(inner(length(chars, max = 254)))]
+    #[param(max_length = 254)]
+    q: Option<String>,
+}
+
+/// A page of accounts, newest first.
+pub(crate) async fn list(db: &Db, filter: &Filter, page: &PageRequest) -> Result<Page<Account>, Error> {
+    let pattern = filter.q.as_deref().map(|q| containing(&q.to_lowercase()));
+    List::of("accounts", COLUMNS)
+        .filter_some(r"email_key LIKE $ ESCAPE '\'", pattern)
+        .page(db, page, |account: &Account| account.id)
+        .await
 }
 
 /// Nobody signs in any more; false if it was so, or there is no such account.

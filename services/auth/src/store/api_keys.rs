@@ -105,19 +105,29 @@ pub(crate) async fn list_of_organization(
     rows.page(db, page, |key: &OrganizationKey| key.id).await
 }
 
-/// Keys of `user`'s own, newest first, before `before`.
-pub(crate) async fn list(
+/// A page of the keys of `user`'s own, newest first.
+pub(crate) async fn list(db: &Db, user: UserId, page: &PageRequest) -> Result<Page<ApiKey>, Error> {
+    keys_of(user).page(db, page, |key: &ApiKey| key.id).await
+}
+
+/// At most `limit` keys of `user`'s own, newest first, before `before`.
+pub(crate) async fn of(
     db: &Db,
     user: UserId,
     before: Option<ApiKeyId>,
     limit: u32,
 ) -> Result<Vec<ApiKey>, Error> {
-    db.fetch_all(
-        "SELECT id, name, scopes, created_at, expires_at, last_used_at FROM api_keys \
-         WHERE user_id = $1 AND organization_id IS NULL AND (CAST($2 AS UUID) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
-        &[&user, &before, &limit],
+    keys_of(user).rows(db, before.as_ref(), limit).await
+}
+
+fn keys_of(user: UserId) -> List<'static> {
+    List::of(
+        "api_keys",
+        "id, name, scopes, created_at, expires_at, last_used_at",
     )
-    .await
+    .filter("user_id = $", user)
+    .and("organization_id IS NULL")
+    .by_index("api_keys_by_user")
 }
 
 /// The key with this id, if its owner's account is not disabled, nor its organization deleted.

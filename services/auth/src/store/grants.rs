@@ -1,7 +1,10 @@
 //! Permissions on one thing.
 
-use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{Id, Timestamp, UserId};
+use garde::Validate;
+use serde::Deserialize;
+use stoa_db::{Db, Error, FromRow, List, Tx};
+use stoa_kernel::{Id, Page, PageRequest, Timestamp, UserId};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// Label of a grant's id.
@@ -68,31 +71,64 @@ pub(crate) async fn remove_given_by(tx: &mut Tx, user: UserId) -> Result<Vec<Gra
 }
 
 /// Which grants [`list`] returns: those that fit all that is set.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
-    pub(crate) user_id: Option<UserId>,
-    pub(crate) resource_kind: Option<String>,
-    pub(crate) resource_id: Option<Uuid>,
+    /// Given to this account.
+    #[garde(skip)]
+    #[param(value_type = Option<Uuid>)]
+    user_id: Option<UserId>,
+    /// On things of this kind.
+    #[garde(inner(length(bytes, max = 64)))]
+    #[param(max_length = 64)]
+    resource_kind: Option<String>,
+    /// On this thing.
+    #[garde(skip)]
+    resource_id: Option<Uuid>,
 }
 
-/// Grants, newest first, before `before`.
-pub(crate) async fn list(
+impl Filter {
+    /// By the index that leaves fewest of them: an account has a thousand at most, and a thing fewer than its whole kind.
+    fn index(&self) -> Option<&'static str> {
+        match self {
+            Self { user_id: Some(_), .. } => Some("grants_by_user"),
+            Self {
+                resource_id: Some(_), ..
+            } => Some("grants_by_resource"),
+            Self {
+                resource_kind: Some(_),
+                ..
+            } => Some("grants_by_kind"),
+            _ => None,
+        }
+    }
+}
+
+/// A page of grants, newest first.
+pub(crate) async fn list(db: &Db, filter: &Filter, page: &PageRequest) -> Result<Page<GrantRow>, Error> {
+    let list = List::of("grants", COLUMNS)
+        .filter_some("user_id = $", filter.user_id)
+        .filter_some("resource_kind = $", filter.resource_kind.as_deref())
+        .filter_some("resource_id = $", filter.resource_id);
+    let list = match filter.index() {
+        Some(index) => list.by_index(index),
+        None => list,
+    };
+    list.page(db, page, |row: &GrantRow| row.id).await
+}
+
+/// At most `limit` grants of `user`, newest first, before `before`.
+pub(crate) async fn of(
     db: &Db,
-    filter: &Filter,
+    user: UserId,
     before: Option<GrantId>,
     limit: u32,
 ) -> Result<Vec<GrantRow>, Error> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM grants WHERE (CAST($1 AS UUID) IS NULL OR user_id = $1) \
-         AND (CAST($2 AS TEXT) IS NULL OR resource_kind = $2) AND (CAST($3 AS UUID) IS NULL OR resource_id = $3) \
-         AND (CAST($4 AS UUID) IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
-    );
-    let Filter {
-        user_id,
-        resource_kind,
-        resource_id,
-    } = filter;
-    db.fetch_all(&sql, &[user_id, resource_kind, resource_id, &before, &limit])
+    List::of("grants", COLUMNS)
+        .filter("user_id = $", user)
+        .by_index("grants_by_user")
+        .rows(db, before.as_ref(), limit)
         .await
 }
 

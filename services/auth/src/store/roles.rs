@@ -1,7 +1,7 @@
 //! Roles, what they permit, and who has them.
 
-use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{Permissions, UserId};
+use stoa_db::{Db, Direction, Error, FromRow, List, Tx};
+use stoa_kernel::{Page, PageRequest, Permissions, UserId};
 
 /// The role that permits everything.
 pub(crate) const ADMIN: &str = "admin";
@@ -84,8 +84,8 @@ pub(crate) async fn of_accounts(db: &Db, users: &[UserId]) -> Result<Vec<(UserId
     }
     let places: Vec<String> = (1..=users.len()).map(|n| format!("${n}")).collect();
     let sql = format!(
-        "SELECT u.user_id, u.role FROM user_roles u JOIN roles r ON r.name = u.role AND r.removed_at IS NULL \
-         WHERE u.user_id IN ({}) ORDER BY u.user_id, u.role",
+        "SELECT u.user_id, u.role FROM user_roles u WHERE u.user_id IN ({}) \
+         AND (SELECT r.removed_at FROM roles r WHERE r.name = u.role) IS NULL ORDER BY u.user_id, u.role",
         places.join(", ")
     );
     let params: Vec<&dyn stoa_db::ToValue> = users.iter().map(|user| user as _).collect();
@@ -120,17 +120,35 @@ struct RoleRow {
     permission: Option<String>,
 }
 
-/// Roles by name, after `after`.
-pub(crate) async fn list(db: &Db, after: Option<&str>, limit: u32) -> Result<Vec<Role>, Error> {
-    let sql = "SELECT r.name, r.description, r.built_in, r.version, p.permission FROM \
-               (SELECT * FROM roles WHERE (CAST($1 AS TEXT) IS NULL OR name > $1) AND removed_at IS NULL \
-                ORDER BY name LIMIT $2) r \
-               LEFT JOIN role_permissions p ON p.role = r.name ORDER BY r.name, p.permission";
-    let rows: Vec<RoleRow> = db.fetch_all(sql, &[&after, &limit]).await?;
-    Ok(rows
-        .chunk_by(|one, next| one.name == next.name)
-        .filter_map(role)
-        .collect())
+/// A role, and its permissions in one text.
+#[derive(FromRow)]
+struct Listed {
+    name: String,
+    description: String,
+    built_in: bool,
+    version: i64,
+    permissions: Option<String>,
+}
+
+/// A page of roles, by name.
+pub(crate) async fn list(db: &Db, page: &PageRequest) -> Result<Page<Role>, Error> {
+    let permissions =
+        "(SELECT string_agg(permission, ' ') FROM role_permissions WHERE role = roles.name) AS permissions";
+    let page = List::of(
+        "roles",
+        format!("name, description, built_in, version, {permissions}"),
+    )
+    .and("removed_at IS NULL")
+    .order(&["name"], Direction::Ascending)
+    .page(db, page, |role: &Listed| role.name.clone())
+    .await?;
+    Ok(page.map(|role| Role {
+        name: role.name,
+        description: role.description,
+        built_in: role.built_in,
+        version: role.version,
+        permissions: Permissions::new(role.permissions.iter().flat_map(|all| all.split(' '))),
+    }))
 }
 
 const ONE: &str = "SELECT r.name, r.description, r.built_in, r.version, p.permission FROM roles r \

@@ -1,7 +1,7 @@
 //! Sessions that live.
 
-use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::{SessionId, Timestamp, UserId};
+use stoa_db::{Db, Error, FromRow, List, Tx};
+use stoa_kernel::{Page, PageRequest, SessionId, Timestamp, UserId};
 
 /// One session, as its owner sees it.
 #[derive(Clone, Debug, FromRow)]
@@ -65,20 +65,29 @@ pub(crate) async fn touch(tx: &mut Tx, seen: &NewSession<'_>) -> Result<bool, Er
     Ok(changed == 1)
 }
 
-/// Sessions of `user`, newest first, after `after`.
-pub(crate) async fn list(
+/// A page of the sessions of `user`, newest first.
+pub(crate) async fn list(db: &Db, user: UserId, page: &PageRequest) -> Result<Page<Session>, Error> {
+    let sessions = sessions_of(user, db.clock().now());
+    sessions.page(db, page, |row: &Session| row.id).await
+}
+
+/// At most `limit` sessions of `user`, newest first, before `before`.
+pub(crate) async fn of(
     db: &Db,
     user: UserId,
-    after: Option<SessionId>,
+    before: Option<SessionId>,
     limit: u32,
 ) -> Result<Vec<Session>, Error> {
-    let now = db.clock().now();
-    db.fetch_all(
-        "SELECT id, created_at, last_used_at, address, user_agent FROM sessions \
-         WHERE user_id = $1 AND expires_at > $2 AND (CAST($3 AS UUID) IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
-        &[&user, &now, &after, &limit],
-    )
-    .await
+    let sessions = sessions_of(user, db.clock().now());
+    sessions.rows(db, before.as_ref(), limit).await
+}
+
+/// Those that live at this time.
+fn sessions_of(user: UserId, now: Timestamp) -> List<'static> {
+    List::of("sessions", "id, created_at, last_used_at, address, user_agent")
+        .filter("user_id = $", user)
+        .filter("expires_at > $", now)
+        .by_index("sessions_by_user")
 }
 
 /// Ends one session of `user`.
@@ -93,8 +102,11 @@ pub(crate) async fn end_all(
     user: UserId,
     spared: Option<SessionId>,
 ) -> Result<Vec<Ended>, Error> {
-    let sql = "DELETE FROM sessions WHERE user_id = $1 AND (CAST($2 AS UUID) IS NULL OR id <> $2) \
-               RETURNING id, access_until";
+    let Some(spared) = spared else {
+        let sql = "DELETE FROM sessions WHERE user_id = $1 RETURNING id, access_until";
+        return tx.fetch_all(sql, &[&user]).await;
+    };
+    let sql = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2 RETURNING id, access_until";
     tx.fetch_all(sql, &[&user, &spared]).await
 }
 

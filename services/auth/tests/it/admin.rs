@@ -220,6 +220,12 @@ async fn who_looks_at_an_account_is_written_down(app: App) {
         (records[0].action.as_str(), &records[0].detail),
         ("account.list", &json!({ "user_ids": [ada.id] }))
     );
+    // Only those on the page, and not the one that says that there is another page.
+    register(&app, "bob@example.org").await;
+    find(&app, &root, "?limit=1").await;
+    let newest = stoa_audit::list(app.db(), &filter).await.unwrap().remove(0);
+    let shown = newest.detail["user_ids"].as_array().unwrap().len();
+    assert_eq!((newest.action.as_str(), shown), ("account.list", 1));
     let nobody = app
         .get(&path(Id::new(app.clock())))
         .bearer(&root.access)
