@@ -19,6 +19,10 @@ run: ## Build and serve on 127.0.0.1:3000, data in ./data (ARGS="--listen 127.0.
 split: ## Build and serve each service twice, with PostgreSQL, NATS, Redis, S3 and a balancer (ARGS="--bus rabbitmq", ARGS=--help)
 	exec tools/split.sh $(ARGS)
 
+.PHONY: check
+check: ## Before a commit, in minutes: formatting, lints, unit tests, tests on SQLite that need no engine
+	tools/check.py
+
 .PHONY: test
 test: ## Everything that must hold: lints, all tests on both databases, crash rounds, API fuzzing
 	tools/test.sh

@@ -32,6 +32,8 @@ def who(operation):
     """Who may call it."""
     if permission := operation.get("x-permission"):
         return f"`{permission}`"
+    if owned := operation.get("x-owned"):
+        return f"signed in, an organization's {code(owned['organization_roles'])}; an API key with `{owned['scope']}`"
     if scope := operation.get("x-scope"):
         return f"signed in; an API key with `{scope}`"
     if operation.get("x-person"):

@@ -11,6 +11,9 @@ use crate::store;
 /// Label of an entry's id.
 pub enum EntryTag {}
 
+/// The field of `detail` that names the organization.
+pub(crate) const ORGANIZATION: &str = "organization_id";
+
 /// Who did what to which thing.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
@@ -24,7 +27,7 @@ pub struct Entry<'a> {
     pub resource_id: Option<Uuid>,
     /// The organization that it was done for, or that it was done to.
     pub organization_id: Option<OrganizationId>,
-    /// More, never personal data in clear and never secrets.
+    /// More, as an object; never personal data in clear and never secrets. Its field `organization_id` is written from the one above.
     pub detail: serde_json::Value,
     /// The request it was part of.
     pub request_id: Option<&'a str>,
@@ -65,6 +68,23 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// The detail as it is kept: with the organization, for the hash to cover it.
+    fn whole_detail(&self) -> Cow<'_, serde_json::Value> {
+        match (self.organization_id, &self.detail) {
+            (Some(id), serde_json::Value::Object(fields)) => {
+                let mut fields = fields.clone();
+                fields.insert(ORGANIZATION.to_owned(), id.to_string().into());
+                Cow::Owned(serde_json::Value::Object(fields))
+            }
+            (None, serde_json::Value::Object(fields)) if fields.contains_key(ORGANIZATION) => {
+                let mut fields = fields.clone();
+                fields.remove(ORGANIZATION);
+                Cow::Owned(serde_json::Value::Object(fields))
+            }
+            _ => Cow::Borrowed(&self.detail),
+        }
+    }
+
     /// The same, done for this organization or to it.
     #[must_use]
     pub fn organization(mut self, id: OrganizationId) -> Self {
@@ -101,7 +121,7 @@ pub trait TxExt {
 impl TxExt for Tx {
     async fn audit(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let id: Id<EntryTag> = self.new_id();
-        let (at, detail) = (self.clock().now(), Json::text(&entry.detail)?);
+        let (at, detail) = (self.clock().now(), Json::text(&entry.whole_detail())?);
         store::insert(self, id, at, entry, &detail).await?;
         self.signal();
         Ok(())

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     EntryTag,
+    entry::ORGANIZATION,
     store::{COLUMNS, Row},
 };
 
@@ -92,7 +93,11 @@ fn of(filter: &Filter) -> List<'_> {
 impl From<Row> for Record {
     fn from(row: Row) -> Self {
         // What is no JSON was not written by us; it is shown all the same.
-        let detail = serde_json::from_str(&row.detail).unwrap_or(Value::String(row.detail));
+        let mut detail = serde_json::from_str(&row.detail).unwrap_or(Value::String(row.detail));
+        // It has a field of its own.
+        if let Value::Object(fields) = &mut detail {
+            fields.remove(ORGANIZATION);
+        }
         Self {
             id: row.id,
             seq: row.seq,

@@ -5,11 +5,12 @@ use std::{collections::VecDeque, time::Duration};
 use jiff::SignedDuration;
 use serde::Serialize;
 use stoa_db::{Db, Error};
-use stoa_kernel::Timestamp;
+use stoa_kernel::{OrganizationId, Timestamp};
 
 use crate::{
     AuditKey, HeadRecord,
     chain::{self, BEGINNING, Hash},
+    entry::ORGANIZATION,
     guard::unsigned,
     key::Purpose,
     record::counting,
@@ -63,6 +64,15 @@ pub struct BrokenAt {
 }
 
 /// How far the walk has come.
+/// The organization that the detail of an entry names, which its hash covers.
+fn organization_of(row: &Row) -> Option<OrganizationId> {
+    if !row.detail.contains(ORGANIZATION) {
+        return None;
+    }
+    let detail: serde_json::Value = serde_json::from_str(&row.detail).ok()?;
+    detail.get(ORGANIZATION)?.as_str()?.parse().ok()
+}
+
 /// What the tables have: they may be from before a migration that is still to come.
 #[derive(Clone, Copy)]
 struct Tables {
@@ -271,6 +281,9 @@ impl Walk<'_> {
         let hash = chain::hash(&self.hash, next, row);
         if row.hash.as_deref() != Some(hash.as_slice()) {
             return Err("it was changed, or the entry before it was exchanged".to_owned());
+        }
+        if self.tables.organizations && row.organization_id != organization_of(row) {
+            return Err("its organization was changed".to_owned());
         }
         (self.seq, self.hash) = (next, hash);
         Ok(())

@@ -18,7 +18,7 @@ pub use codes::{BODY_TOO_SLOW, CODES, ORIGIN_NOT_ALLOWED, REFUSED, URI_TOO_LONG}
 pub use config::{CorsConfig, EdgeConfig, Network, Origin, RateLimitConfig, RouteRate};
 pub use draining::Draining;
 pub use forward::{Forward, ForwardedRoutes, REQUEST_TIMEOUT};
-pub use layer::{Arrival, AsIs, Edge, EdgeParts};
+pub use layer::{Arrival, Edge, EdgeParts};
 pub use pages::{Detail, HealthCheck, MetricsRead, PagesParts, pages};
 pub use server::{Answers, Held, ServerLimits, ServerOptions, redirect, serve, serve_with};
 pub use tunnels::Tunnels;

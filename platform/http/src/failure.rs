@@ -17,6 +17,11 @@ const MAX_FIELD: usize = 128;
 /// Longest text about one failure, in bytes.
 const MAX_MESSAGE: usize = 512;
 
+/// Put into a response's extensions by an endpoint that answers 4xx or 5xx in a form of its own, such as a page. Without it the edge
+/// makes a problem of such an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AsIs;
+
 /// What handlers return.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 

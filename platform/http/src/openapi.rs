@@ -5,6 +5,7 @@
 //! - `security: [{"bearer": []}]`: everybody who is signed in.
 //! - with `x-permission: users.read` besides: everybody who holds that permission.
 //! - with `x-scope: profile.write`: an API key needs this scope, a person nothing.
+//! - with `x-owned: {"scope": …, "organization_roles": […]}`: the same, for oneself or for an organization in one of these roles.
 //! - with `x-person: true`: a person with a session, no API key.
 
 mod complete;
@@ -33,8 +34,9 @@ use crate::{FieldError, Problem, names};
 pub const PERMISSION: &str = "x-permission";
 /// Extension of an operation: the scope that an API key must have.
 pub const SCOPE: &str = "x-scope";
-/// Extension of an operation: the roles that may do it for their organization, where one may act for an organization at all.
-pub const ORGANIZATION_ROLES: &str = "x-organization-roles";
+/// Extension of an operation by which one may act for an organization: the `scope` that an API key must have, and the
+/// `organization_roles` that may.
+pub const OWNED: &str = "x-owned";
 /// Extension of an operation: true where no API key is accepted.
 pub const PERSON: &str = "x-person";
 /// Security scheme: an access token or API key as `Authorization: Bearer`.
@@ -256,9 +258,12 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
     .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
 }
 
+fn owned(operation: &Operation) -> Option<&serde_json::Value> {
+    operation.extensions.as_ref()?.get(OWNED)
+}
+
 fn organization_roles(operation: &Operation) -> Vec<OrganizationRole> {
-    let extensions = operation.extensions.as_ref();
-    let listed = extensions.and_then(|known| known.get(ORGANIZATION_ROLES)?.as_array());
+    let listed = owned(operation).and_then(|owned| owned.get("organization_roles")?.as_array());
     let names = listed.into_iter().flatten().filter_map(|name| name.as_str());
     names.filter_map(OrganizationRole::of_name).collect()
 }
@@ -280,7 +285,10 @@ fn route(path: &str, method: Method, operation: &Operation) -> RouteInfo {
         method,
         path: path.to_owned(),
         access,
-        scope: extension(SCOPE),
+        scope: extension(SCOPE).or_else(|| {
+            let scope = owned(operation)?.get("scope")?;
+            scope.as_str().map(str::to_owned)
+        }),
         organization_roles: organization_roles(operation),
     }
 }

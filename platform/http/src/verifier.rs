@@ -133,6 +133,19 @@ impl Verifier {
         Ok(Arc::clone(&verified.principal))
     }
 
+    /// The principal of a token that came in the session cookie, where the request itself shows that it was meant: by the token of a link
+    /// in a mail, or by a CSRF token that is checked apart.
+    ///
+    /// # Errors
+    /// Why the token is refused; also one that is bound to no cookie.
+    pub fn verify_cookie(&self, token: &str) -> Result<Arc<Principal>, Refused> {
+        let verified = self.check(token)?;
+        if verified.csrf.is_none() {
+            return Err(Refused::Misplaced);
+        }
+        Ok(Arc::clone(&verified.principal))
+    }
+
     /// From now on tokens of this session are refused. `until`: when the last of them expires.
     pub fn revoke_session(&self, session: SessionId, until: Timestamp) {
         self.0.sessions.raise(session, (), until, self.0.clock.now());

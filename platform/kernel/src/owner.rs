@@ -56,7 +56,7 @@ impl From<OrganizationId> for Owner {
     }
 }
 
-/// What a member is in an organization. A greater role may do what a lesser one may.
+/// What a member is in an organization. Each permission says which roles hold it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
 )]

@@ -1,4 +1,4 @@
--- E-mail domains whose people may join an organization by themselves, once it has shown that it receives mail there.
+-- E-mail domains whose people may join an organization without an invitation, once an administrator of the domain has allowed it.
 CREATE TABLE organization_domains (
     id UUID PRIMARY KEY,
     organization_id UUID NOT NULL REFERENCES organizations (id),

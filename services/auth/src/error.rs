@@ -147,6 +147,12 @@ pub(crate) const TOO_MANY_INVITATIONS: Code = Code {
     status: 409,
     title: "The most invitations that an organization can have are waiting; revoke some first",
 };
+/// The invitation was answered, revoked or replaced, or has expired.
+pub(crate) const INVITATION_INVALID: Code = Code {
+    code: "invitation_invalid",
+    status: 422,
+    title: "The invitation is no longer valid; ask for a new one",
+};
 /// The invitation went to another address than the account's.
 pub(crate) const INVITATION_FOR_ANOTHER: Code = Code {
     code: "invitation_for_another",
@@ -170,6 +176,12 @@ pub(crate) const TOO_MANY_ORGANIZATION_KEYS: Code = Code {
     code: "too_many_organization_keys",
     status: 409,
     title: "The organization has the most API keys it can have; delete one first",
+};
+/// They were a member once.
+pub(crate) const INVITATION_NEEDED: Code = Code {
+    code: "invitation_needed",
+    status: 403,
+    title: "You were a member before; ask for an invitation to come back",
 };
 
 /// The codes that only this service answers with.
@@ -197,7 +209,9 @@ pub(crate) const CODES: &[Code] = &[
     LAST_OWNER,
     ALREADY_MEMBER,
     TOO_MANY_INVITATIONS,
+    INVITATION_INVALID,
     INVITATION_FOR_ANOTHER,
+    INVITATION_NEEDED,
     DOMAIN_VERIFIED,
     TOO_MANY_DOMAINS,
     TOO_MANY_ORGANIZATION_KEYS,

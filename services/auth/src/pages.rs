@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use minijinja::{Value, context};
-use stoa_http::{Failure, RequestInfo, names, session_cookie};
+use stoa_http::{AsIs, Failure, RequestInfo, names, session_cookie};
 use stoa_kernel::{UserId, random};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -55,7 +55,8 @@ async fn verify(State(ctx): State<Ctx>, info: RequestInfo, headers: HeaderMap, b
 /// Whose session the browser keeps. No CSRF token is needed: whoever sends the form knows the link.
 fn signed_in(ctx: &Ctx, headers: &HeaderMap, secure: bool) -> Option<UserId> {
     let token = session_cookie(headers, names::ACCESS_COOKIE, secure)?;
-    ctx.verifier.verify(token).ok().map(|principal| principal.user_id)
+    let principal = ctx.verifier.verify_cookie(token).ok()?;
+    Some(principal.user_id)
 }
 
 async fn ask_reset(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
@@ -101,11 +102,14 @@ fn told(ctx: &Ctx, done: Result<()>, title: &str, good: &str, again: Value) -> R
         Err(error) => Failure::from(error),
     };
     let problem = &failure.problem;
-    let bad = problem
-        .errors
-        .first()
-        .map_or(&problem.title, |wrong| &wrong.message);
-    let mut response = page(ctx, failure.status(), context! { title, bad, ..again });
+    let wrong = problem.errors.first();
+    let bad = wrong.map_or(&problem.title, |wrong| &wrong.message);
+    let wrong_field = wrong.map_or("", |wrong| &wrong.field);
+    let mut response = page(
+        ctx,
+        failure.status(),
+        context! { title, bad, wrong_field, ..again },
+    );
     if let Some(cause) = &failure.internal {
         tracing::error!(cause, "a page failed");
     }
@@ -126,6 +130,7 @@ fn page(ctx: &Ctx, status: StatusCode, content: Value) -> Response {
         Err(cause) => return Failure::internal(cause).into_response(),
     };
     let mut response = (status, Html(html)).into_response();
+    response.extensions_mut().insert(AsIs);
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::try_from(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -137,6 +137,7 @@ impl Access for Rpc {
                     until: raised.until.as_microsecond(),
                 })
                 .collect(),
+            tells_organizations: true,
             raised_organizations: page
                 .organizations
                 .into_iter()

@@ -126,3 +126,18 @@ async fn people_are_invited_act_for_their_organization_and_are_refused_once_remo
     assert_eq!(stoa.get(&members(&one), token(&owner)).await.status(), 404);
     read(&stoa, &members(&two), token(&owner)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_link_is_not_valid_is_a_page_and_no_json() {
+    let stoa = System::start().await;
+    for path in ["/auth/invitation", "/auth/domain"] {
+        let answer = stoa.look(&format!("{path}?token=none")).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        let text = answer.text().await.unwrap();
+        assert!(
+            kind.starts_with("text/html") && text.contains("role=\"alert\""),
+            "{path}: {kind} {text}"
+        );
+    }
+}

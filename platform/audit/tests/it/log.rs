@@ -47,14 +47,10 @@ impl Log {
     /// One entry with something in every column.
     pub(crate) async fn write(&self, number: u128) {
         let organization = OrganizationId::from_uuid(Uuid::from_u128(number % 2));
-        self.write_for(number, Some(organization)).await;
-    }
-
-    async fn write_for(&self, number: u128, organization: Option<OrganizationId>) {
         let entry = Entry {
             request_id: Some("r-1"),
             address: Some("192.0.2.1".into()),
-            organization_id: organization,
+            organization_id: Some(organization),
             ..Entry::new(
                 Some(user(number % 3)),
                 "thing.change",
@@ -74,18 +70,6 @@ impl Log {
         for number in 1..=entries {
             self.write(number).await;
         }
-        self.seal(entries).await;
-    }
-
-    /// So many entries as there were before they named organizations, sealed.
-    pub(crate) async fn sealed_without_organization(&self, entries: u128) {
-        for number in 1..=entries {
-            self.write_for(number, None).await;
-        }
-        self.seal(entries).await;
-    }
-
-    async fn seal(&self, entries: u128) {
         self.sealer().stop().await;
         let found = self.verify().await;
         assert!(found.broken_at.is_none(), "{found:?}");

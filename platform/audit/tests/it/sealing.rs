@@ -156,7 +156,7 @@ async fn the_log_verifies_while_it_is_written(log: Log) {
 #[db_test]
 async fn an_entry_that_comes_late_is_sealed_behind_what_was_before_it(log: Log) {
     log.sealed(3).await;
-    let late = "INSERT INTO audit (id, at, action, resource_kind, detail) SELECT $1, at, action, resource_kind, detail FROM audit WHERE seq = 1";
+    let late = "INSERT INTO audit (id, at, action, resource_kind, organization_id, detail) SELECT $1, at, action, resource_kind, organization_id, detail FROM audit WHERE seq = 1";
     log.db.execute(late, &[&uuid::Uuid::from_u128(7)]).await.unwrap();
     log.sealer().stop().await;
     let seq: i64 = log

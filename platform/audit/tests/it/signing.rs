@@ -154,7 +154,7 @@ async fn a_log_whose_head_is_gone_goes_on_once_an_operator_says_so(log: Log) {
 
 #[db_test]
 async fn tables_from_before_the_key_verify_without_being_migrated(log: Log) {
-    log.sealed_without_organization(3).await;
+    log.sealed(3).await;
     log.execute("ALTER TABLE audit_head DROP COLUMN mac").await;
     log.execute("ALTER TABLE audit_head DROP COLUMN key_id").await;
     log.execute("DROP TABLE audit_cut").await;
@@ -174,7 +174,7 @@ async fn forget_organizations(log: &Log) {
 
 #[db_test]
 async fn tables_from_before_organizations_verify_without_being_migrated(log: Log) {
-    log.sealed_without_organization(3).await;
+    log.sealed(3).await;
     log.execute("DELETE FROM _migrations WHERE migration_set = 'audit' AND version = 3")
         .await;
     forget_organizations(&log).await;

@@ -50,6 +50,7 @@ use tracing::{Instrument, Span, field::Empty};
 use utoipa::openapi::OpenApi;
 
 pub(crate) use self::address::Inside;
+pub use self::arriving::Arrival;
 use self::{
     address::Proxies,
     arriving::{Arriving, Bodies, Pace},
@@ -60,7 +61,6 @@ use self::{
     routes::Routes,
     within::within,
 };
-pub use self::{arriving::Arrival, shape::AsIs};
 use crate::{Draining, EdgeConfig, ForwardedRoutes, REQUEST_TIMEOUT, Tunnels, pages::document};
 
 /// Longest user agent that is kept, in bytes.

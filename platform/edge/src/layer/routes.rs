@@ -25,6 +25,7 @@ pub(super) struct Routes {
 /// One route, such as `/api/v1/users/{id}`.
 pub(super) struct Route {
     name: String,
+    hides_path: bool,
     limiters: Vec<(Method, Limiter)>,
     /// Methods that take something other than JSON, such as pictures.
     files: Vec<Method>,
@@ -120,6 +121,7 @@ fn positional(path: &str) -> String {
 impl Route {
     fn new(name: &str) -> Self {
         Self {
+            hides_path: name.contains("{token}"),
             name: name.to_owned(),
             limiters: Vec::new(),
             files: Vec::new(),
@@ -135,6 +137,11 @@ impl Route {
         } else {
             config.max_body.min(config.max_json)
         }
+    }
+
+    /// Whether its path holds a secret: the parameter `{token}`.
+    pub(super) fn hides_path(&self) -> bool {
+        self.hides_path
     }
 
     /// As the API description writes it.

@@ -2,7 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use stoa_http::{Code, FailureInfo, Problem, codes, names, with_request_id};
+use stoa_http::{AsIs, Code, FailureInfo, Problem, codes, names, with_request_id};
 
 use super::exchange::Exchange;
 use crate::codes::{CODES, REFUSED};
@@ -16,11 +16,6 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// An answer of the API is data: should a browser show it after all, it loads and runs nothing.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
-
-/// Put into a response's extensions by an endpoint that answers 4xx or 5xx in a form of its own that callers know. Without it such
-/// an answer becomes a problem.
-#[derive(Clone, Copy, Debug)]
-pub struct AsIs;
 
 /// Makes a problem of whatever was refused without one, writes the request's id into it, and logs what lies behind it.
 pub(super) fn problems(response: Response, exchange: &Exchange<'_>) -> Response {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use stoa_http::Anyone;
 
 use super::Shared;
-use crate::layer::AsIs;
+use stoa_http::AsIs;
 
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -1,7 +1,7 @@
 //! What a handler's signature says of its endpoint, written into the description.
 
 use axum::routing::MethodRouter;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{
     IntoResponses,
     openapi::{
@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{BEARER, ORGANIZATION_ROLES, PERMISSION, PERSON, Problems, SCOPE, operations_mut};
+use super::{BEARER, OWNED, PERMISSION, PERSON, Problems, SCOPE, operations_mut};
 use crate::{Access, Actor, Anyone, Guard, Result};
 
 /// `endpoints!(list, create, read)`: a router of these handlers. Each has a `#[utoipa::path(…)]`, and its first argument says who may
@@ -62,12 +62,16 @@ impl<A: Access> Caller for Actor<A> {
             Guard::Permission(name) => (PERMISSION, name.into()),
             Guard::Scope(name) | Guard::Owned(name) => (SCOPE, name.into()),
         };
+        // One alone, for several are written in no order.
+        let (name, value) = match A::ORGANIZATION_ROLES {
+            [] => (name, value),
+            roles => {
+                let roles: Vec<_> = roles.iter().map(|role| role.name()).collect();
+                (OWNED, json!({ "scope": value, "organization_roles": roles }))
+            }
+        };
         let extensions = operation.extensions.get_or_insert_default();
         extensions.merge(ExtensionsBuilder::new().add(name, value).build());
-        if !A::ORGANIZATION_ROLES.is_empty() {
-            let roles: Vec<_> = A::ORGANIZATION_ROLES.iter().map(|role| role.name()).collect();
-            extensions.merge(ExtensionsBuilder::new().add(ORGANIZATION_ROLES, roles).build());
-        }
     }
 }
 

@@ -55,6 +55,7 @@ impl TrustFeed {
             mark: Vec::new(),
             keys: Vec::new(),
             issuers: Vec::new(),
+            organizations: false,
         };
         let task = tokio::spawn(follower.follow(Arc::clone(&state)));
         Self {
@@ -124,6 +125,8 @@ struct Follower {
     /// Names of the keys that the verifier has.
     keys: Vec<String>,
     issuers: Vec<String>,
+    /// Whether what was told so far includes organizations.
+    organizations: bool,
 }
 
 impl Follower {
@@ -148,7 +151,14 @@ impl Follower {
         let answer = self.auth.trust(request).await?.into_inner();
         // An answer that leads nowhere is not asked for again at once.
         let more = answer.more && answer.seq != self.seq;
+        let again = answer.tells_organizations && !self.organizations && self.seq > 0;
+        self.organizations = answer.tells_organizations;
         self.take(answer);
+        if again {
+            // An older auth has answered until now: what it has passed over is asked for.
+            (self.seq, self.mark) = (0, Vec::new());
+            return Ok(true);
+        }
         Ok(more)
     }
 

@@ -9,11 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::sessions;
-use crate::{
-    ctx::Ctx,
-    ops::{erase, origin::Origin},
-    password::Password,
-};
+use crate::{ctx::Ctx, ops::erase, password::Password};
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
     endpoints!(remove)
@@ -35,7 +31,8 @@ pub(super) struct AuthEraseAccountRequest {
 /// Erase your account.
 ///
 /// All that is held on you is erased here, and by every other service as it hears of it. It cannot be undone. `409 last_admin`: you
-/// are the last administrator.
+/// are the last administrator. `409 last_owner`: you are the last owner of an organization with other
+/// members: hand it over or delete it first. Organizations of which you are the only member are deleted at once, and cannot be restored.
 #[utoipa::path(
     delete, path = "/api/v1/auth/account", tags = ["auth"], operation_id = "auth_erase_account",
     request_body = AuthEraseAccountRequest,
@@ -47,14 +44,6 @@ async fn remove(
     headers: HeaderMap,
     Json(body): Json<AuthEraseAccountRequest>,
 ) -> Result<Response> {
-    let code = body.totp.as_deref();
-    erase::erase(
-        &ctx,
-        actor.user_id,
-        &body.password,
-        code,
-        &Origin::of(&actor.request),
-    )
-    .await?;
+    erase::erase(&ctx, &actor, &body.password, body.totp.as_deref()).await?;
     Ok(sessions::gone(&ctx, &actor.request, &headers))
 }

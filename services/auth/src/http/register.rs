@@ -72,6 +72,7 @@ async fn create(
         password: body.password,
         first_name: body.first_name.as_deref().and_then(text::line),
         last_name: body.last_name.as_deref().and_then(text::line),
+        is_invited: false,
     };
     let signed_in = register::register(&ctx, new, mode.mode, &Origin::of(&caller.request)).await?;
     Ok(answer(

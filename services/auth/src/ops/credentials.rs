@@ -114,7 +114,10 @@ impl Case<'_> {
     async fn end_keys(&self, tx: &mut Tx) -> Result<Vec<Vec<u8>>> {
         let removed = api_keys::remove_all(tx, self.user).await?;
         for key in &removed {
-            self.note(tx, "api_key.remove", "api_key", key.id.uuid()).await?;
+            let id = Some(key.id.uuid());
+            let mut entry = self.origin.entry(self.actor, "api_key.remove", "api_key", id);
+            entry.organization_id = key.organization_id;
+            tx.audit(&entry).await?;
         }
         if !removed.is_empty() {
             self.notices.tell(tx, MailKind::ApiKeysEnded).await?;

@@ -217,6 +217,7 @@ mod tests {
             password: Password::new("tin roof rusted"),
             first_name: None,
             last_name: None,
+            is_invited: false,
         };
         register(&ctx, new, Mode::Bearer, &origin).await.ok().unwrap();
 

@@ -30,6 +30,8 @@ pub(crate) struct NewAccount {
     pub(crate) password: Password,
     pub(crate) first_name: Option<String>,
     pub(crate) last_name: Option<String>,
+    /// By the link of an invitation, which shows that the address is theirs: no mail asks for that, and no session begins.
+    pub(crate) is_invited: bool,
 }
 
 /// Makes an account, and signs it in unless its address has to be verified first.
@@ -50,7 +52,8 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
     let hash = ctx.passwords.hash(&new.password, Some(origin.address)).await?;
 
     let id: UserId = Id::new(&ctx.clock);
-    let opening = (!ctx.config.require_verified_email).then(|| Opening::new(ctx, mode));
+    let signs_in = !ctx.config.require_verified_email && !new.is_invited;
+    let opening = signs_in.then(|| Opening::new(ctx, mode));
     let mut tx = ctx.db.begin().await?;
     let Some(account) = accounts::insert(&mut tx, id, &new.email, &hash, None).await? else {
         tx.rollback().await;
@@ -73,11 +76,13 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
         last_name: names.last_name,
     })
     .await?;
-    tx.enqueue(&SendMail {
-        user_id: id,
-        kind: MailKind::VerifyEmail,
-    })
-    .await?;
+    if !new.is_invited {
+        tx.enqueue(&SendMail {
+            user_id: id,
+            kind: MailKind::VerifyEmail,
+        })
+        .await?;
+    }
     if let Some(opening) = &opening {
         // There is no other session that could be one too many.
         let _none = opening.begin(ctx, &mut tx, id, origin).await?;

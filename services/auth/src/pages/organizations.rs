@@ -16,9 +16,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{field, page, signed_in, told};
 use crate::{
+    config::Registration,
     ctx::Ctx,
     email::Email,
-    error::{Error, LINK_INVALID, Result},
+    error::{Error, INVITATION_INVALID, Result},
     ops::{
         organizations::{
             domains,
@@ -72,6 +73,7 @@ impl Visit {
         let proof = match &self.account {
             _ if self.is_theirs() => "session",
             Some(_) => "password",
+            None if ctx.config.registration == Registration::Closed => "closed",
             None => "registration",
         };
         Ok(context! {
@@ -139,21 +141,24 @@ async fn answer_invitation(
 async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &RequestInfo) -> Result<()> {
     let origin = Origin::of(info);
     let password = Password::new(field(body, "password"));
+    let mut proven = None;
     let user = match &visit.account {
         Some(account) if visit.is_theirs() => account.id,
         Some(account) => {
             let code = Some(field(body, "totp")).filter(|code| !code.is_empty());
             bounded(&password)?;
-            prove_again(ctx, account.id, &password, code.as_deref(), "totp", &origin).await?;
+            let code = code.as_deref();
+            proven = Some(prove_again(ctx, account.id, &password, code, "totp", &origin).await?);
             account.id
         }
         None => {
             bounded(&password)?;
             let new = NewAccount {
-                email: Email::parse(&visit.offer.invitation.email).ok_or(LINK_INVALID)?,
+                email: Email::parse(&visit.offer.invitation.email).ok_or(INVITATION_INVALID)?,
                 password,
                 first_name: None,
                 last_name: None,
+                is_invited: true,
             };
             register(ctx, new, Mode::Bearer, &origin).await?.account.id
         }
@@ -172,7 +177,7 @@ async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &Requ
         principal: Arc::new(principal),
         request: Arc::clone(&info.0),
     };
-    invitations::accept(ctx, &actor, token).await.map(drop)
+    invitations::accept(ctx, &actor, token, proven).await.map(drop)
 }
 
 fn bounded(password: &Password) -> Result<()> {
@@ -186,6 +191,10 @@ fn bounded(password: &Password) -> Result<()> {
 async fn ask_domain(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
     let token = field(query.unwrap_or_default().as_bytes(), "token");
     match domains::asked(&ctx, &token).await {
+        Ok((domain, _)) if domain.verified_at.is_some() => {
+            let good = "This is allowed already. You may close this page.";
+            page(&ctx, StatusCode::OK, context! { title => DOMAIN, good })
+        }
         Ok((domain, organization)) => {
             let content = context! {
                 title => DOMAIN,

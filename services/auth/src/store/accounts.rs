@@ -67,6 +67,12 @@ pub(crate) async fn insert(
     .await
 }
 
+/// The address of an account, lowercased.
+pub(crate) async fn email_key_in(tx: &mut Tx, id: UserId) -> Result<Option<String>, Error> {
+    tx.fetch_optional("SELECT email_key FROM accounts WHERE id = $1", &[&id])
+        .await
+}
+
 /// Whether there is such an account, and it is not disabled.
 pub(crate) async fn is_enabled(tx: &mut Tx, id: UserId) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM accounts WHERE id = $1 AND disabled_at IS NULL)";

@@ -165,7 +165,7 @@ pub(crate) async fn remove_made_by(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<Vec<Removed>, Error> {
-    let sql = "DELETE FROM api_keys WHERE user_id = $1 AND organization_id = $2 RETURNING id, hash";
+    let sql = "DELETE FROM api_keys WHERE user_id = $1 AND organization_id = $2 RETURNING id, hash, organization_id";
     tx.fetch_all(sql, &[&user, &organization]).await
 }
 
@@ -181,12 +181,14 @@ pub(crate) async fn remove(tx: &mut Tx, user: UserId, id: ApiKeyId) -> Result<Op
 pub(crate) struct Removed {
     pub(crate) id: ApiKeyId,
     pub(crate) hash: Vec<u8>,
+    /// The organization that it acted for.
+    pub(crate) organization_id: Option<OrganizationId>,
 }
 
 /// Removes every key that `user` has made, organizations' too: whoever made it knows it.
 pub(crate) async fn remove_all(tx: &mut Tx, user: UserId) -> Result<Vec<Removed>, Error> {
     tx.fetch_all(
-        "DELETE FROM api_keys WHERE user_id = $1 RETURNING id, hash",
+        "DELETE FROM api_keys WHERE user_id = $1 RETURNING id, hash, organization_id",
         &[&user],
     )
     .await

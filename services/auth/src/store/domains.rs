@@ -26,7 +26,7 @@ pub(crate) struct Domain {
 
 const COLUMNS: &str = "id, organization_id, domain, role, claimed_by, created_at, verified_at";
 
-/// A domain that is to be verified; one that waited under this name before is replaced. None if it is verified already.
+/// A domain that is to be verified; one that waited under this name before is replaced, and those go whose links have expired. None if it is verified already.
 pub(crate) async fn claim(
     tx: &mut Tx,
     organization: OrganizationId,
@@ -34,10 +34,11 @@ pub(crate) async fn claim(
     role: OrganizationRole,
     by: UserId,
 ) -> Result<Option<Domain>, Error> {
-    let sql =
-        "DELETE FROM organization_domains WHERE organization_id = $1 AND domain = $2 AND verified_at IS NULL";
-    tx.execute(sql, &[&organization, &domain]).await?;
     let (id, now): (DomainId, _) = (tx.new_id(), tx.clock().now());
+    let stale = now.saturating_sub(WAITS).unwrap_or(now);
+    let sql = "DELETE FROM organization_domains \
+               WHERE organization_id = $1 AND verified_at IS NULL AND (domain = $2 OR created_at < $3)";
+    tx.execute(sql, &[&organization, &domain, &stale]).await?;
     let sql = format!(
         "INSERT INTO organization_domains (id, organization_id, domain, role, claimed_by, created_at) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (organization_id, domain) DO NOTHING RETURNING {COLUMNS}"
@@ -58,13 +59,24 @@ pub(crate) async fn find(db: &Db, id: DomainId) -> Result<Option<Domain>, Error>
     db.fetch_optional(&sql, &[&id]).await
 }
 
-/// It was shown that the organization receives mail there; none if the domain is gone.
+/// An administrator of the domain has allowed it; none if the domain is gone.
 pub(crate) async fn verify(tx: &mut Tx, id: DomainId) -> Result<Option<Domain>, Error> {
     let now = tx.clock().now();
     let sql = format!(
         "UPDATE organization_domains SET verified_at = COALESCE(verified_at, $2) WHERE id = $1 RETURNING {COLUMNS}"
     );
     tx.fetch_optional(&sql, &[&id, &now]).await
+}
+
+/// Takes away the domains of an organization that `by` has claimed and nobody has verified yet.
+pub(crate) async fn remove_waiting_of(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    by: UserId,
+) -> Result<(), Error> {
+    let sql = "DELETE FROM organization_domains \
+               WHERE organization_id = $1 AND claimed_by = $2 AND verified_at IS NULL";
+    tx.execute(sql, &[&organization, &by]).await.map(drop)
 }
 
 /// Takes the domain away; none if there is none such.
@@ -114,10 +126,18 @@ pub(crate) struct Joinable {
     pub(crate) role: OrganizationRole,
 }
 
-/// Organizations that people of a domain may join, in order of their ids, `limit` of them at most.
-pub(crate) async fn joinable(db: &Db, domain: &str, limit: u32) -> Result<Vec<Joinable>, Error> {
+/// Organizations that `user`, whose address is of a domain, may join and has never joined, in order of their ids, `limit` of them at most.
+pub(crate) async fn joinable(
+    db: &Db,
+    domain: &str,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<Joinable>, Error> {
     let sql = "SELECT o.id, o.name, d.role FROM organization_domains d \
                JOIN organizations o ON o.id = d.organization_id AND o.purge_at IS NULL \
-               WHERE d.domain = $1 AND d.verified_at IS NOT NULL ORDER BY d.organization_id LIMIT $2";
-    db.fetch_all(sql, &[&domain, &limit]).await
+               WHERE d.domain = $1 AND d.verified_at IS NOT NULL \
+               AND NOT EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = d.organization_id AND m.user_id = $2) \
+               AND NOT EXISTS (SELECT 1 FROM organization_departures x WHERE x.organization_id = d.organization_id AND x.user_id = $2) \
+               ORDER BY d.organization_id LIMIT $3";
+    db.fetch_all(sql, &[&domain, &user, &limit]).await
 }

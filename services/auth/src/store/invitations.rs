@@ -25,6 +25,29 @@ pub(crate) struct Invitation {
 
 const COLUMNS: &str = "id, organization_id, email, email_key, role, invited_by, created_at, expires_at";
 
+/// The invitation of an organization to an address, if it has not expired.
+pub(crate) async fn to_address(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    email_key: &str,
+) -> Result<Option<Invitation>, Error> {
+    let now = tx.clock().now();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM invitations WHERE organization_id = $1 AND email_key = $2 AND expires_at > $3"
+    );
+    tx.fetch_optional(&sql, &[&organization, &email_key, &now]).await
+}
+
+/// Takes away the invitation of an organization to an address.
+pub(crate) async fn remove_to_address(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    email_key: &str,
+) -> Result<(), Error> {
+    let sql = "DELETE FROM invitations WHERE organization_id = $1 AND email_key = $2";
+    tx.execute(sql, &[&organization, &email_key]).await.map(drop)
+}
+
 /// A new invitation in the place of one to the same address: the link of the former no longer works.
 pub(crate) async fn replace(
     tx: &mut Tx,
@@ -34,8 +57,7 @@ pub(crate) async fn replace(
     by: UserId,
     expires_at: Timestamp,
 ) -> Result<Invitation, Error> {
-    let sql = "DELETE FROM invitations WHERE organization_id = $1 AND email_key = $2";
-    tx.execute(sql, &[&organization, &email.key]).await?;
+    remove_to_address(tx, organization, &email.key).await?;
     let (id, now): (InvitationId, _) = (tx.new_id(), tx.clock().now());
     let sql = format!(
         "INSERT INTO invitations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {COLUMNS}"
@@ -55,8 +77,9 @@ pub(crate) async fn replace(
 
 /// How many invitations of an organization wait.
 pub(crate) async fn count(tx: &mut Tx, organization: OrganizationId) -> Result<i64, Error> {
-    let sql = "SELECT count(*) FROM invitations WHERE organization_id = $1";
-    tx.fetch_one(sql, &[&organization]).await
+    let now = tx.clock().now();
+    let sql = "SELECT count(*) FROM invitations WHERE organization_id = $1 AND expires_at > $2";
+    tx.fetch_one(sql, &[&organization, &now]).await
 }
 
 /// The invitation, if it has not expired.
@@ -72,14 +95,14 @@ pub(crate) async fn take(tx: &mut Tx, id: InvitationId) -> Result<Option<Invitat
     tx.fetch_optional(&sql, &[&id, &now]).await
 }
 
-/// Takes an invitation of this organization away; false if there is none such.
+/// Takes an invitation of this organization away, and returns the role that it offered; none if there is none such.
 pub(crate) async fn remove(
     tx: &mut Tx,
     organization: OrganizationId,
     id: InvitationId,
-) -> Result<bool, Error> {
-    let sql = "DELETE FROM invitations WHERE id = $1 AND organization_id = $2";
-    Ok(tx.execute(sql, &[&id, &organization]).await? == 1)
+) -> Result<Option<OrganizationRole>, Error> {
+    let sql = "DELETE FROM invitations WHERE id = $1 AND organization_id = $2 RETURNING role";
+    tx.fetch_optional(sql, &[&id, &organization]).await
 }
 
 /// Invitations that `by` has sent, `limit` of them at most.
@@ -105,13 +128,16 @@ pub(crate) async fn remove_to(tx: &mut Tx, email_key: &str) -> Result<(), Error>
         .map(drop)
 }
 
-/// Invitations of an organization, newest first; expired ones too, until they are purged.
+/// Invitations of an organization that have not expired, newest first.
 pub(crate) async fn list(
     db: &Db,
     organization: OrganizationId,
     page: &PageRequest,
 ) -> Result<Page<Invitation>, Error> {
-    let rows = List::of("invitations", COLUMNS).filter("organization_id = $", organization);
+    let rows = List::of("invitations", COLUMNS)
+        .filter("organization_id = $", organization)
+        .filter("expires_at > $", db.clock().now())
+        .by_index("invitations_by_organization");
     rows.page(db, page, |row: &Invitation| row.id).await
 }
 

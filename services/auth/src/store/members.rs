@@ -48,7 +48,10 @@ pub(crate) async fn insert(
     let now = tx.clock().now();
     let sql = "INSERT INTO organization_members (organization_id, user_id, role, created_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (organization_id, user_id) DO NOTHING";
-    Ok(tx.execute(sql, &[&organization, &user, &role, &now]).await? == 1)
+    let added = tx.execute(sql, &[&organization, &user, &role, &now]).await? == 1;
+    let sql = "DELETE FROM organization_departures WHERE organization_id = $1 AND user_id = $2";
+    tx.execute(sql, &[&organization, &user]).await?;
+    Ok(added)
 }
 
 /// Gives a member another role.
@@ -62,10 +65,20 @@ pub(crate) async fn set_role(
     tx.execute(sql, &[&organization, &user, &role]).await.map(drop)
 }
 
-/// Ends a membership; false if there is none.
-pub(crate) async fn remove(tx: &mut Tx, organization: OrganizationId, user: UserId) -> Result<bool, Error> {
+/// Ends a membership, and remembers that there was one.
+pub(crate) async fn remove(tx: &mut Tx, organization: OrganizationId, user: UserId) -> Result<(), Error> {
     let sql = "DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2";
-    Ok(tx.execute(sql, &[&organization, &user]).await? == 1)
+    tx.execute(sql, &[&organization, &user]).await?;
+    let sql = "INSERT INTO organization_departures (organization_id, user_id) VALUES ($1, $2) \
+               ON CONFLICT (organization_id, user_id) DO NOTHING";
+    tx.execute(sql, &[&organization, &user]).await.map(drop)
+}
+
+/// Whether somebody was a member of an organization and is no longer.
+pub(crate) async fn has_left(tx: &mut Tx, organization: OrganizationId, user: UserId) -> Result<bool, Error> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM organization_departures WHERE organization_id = $1 AND user_id = $2)";
+    tx.fetch_one(sql, &[&organization, &user]).await
 }
 
 /// Whether an organization that is held has an owner beside `user` who can sign in.

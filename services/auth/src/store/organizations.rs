@@ -70,12 +70,19 @@ pub(crate) async fn to_purge(db: &Db, time: Timestamp, limit: u32) -> Result<Vec
 }
 
 /// The rows of other tables that belong to an organization, by table and key.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 5] = [
     ("organization_members", "user_id"),
+    ("organization_departures", "user_id"),
     ("invitations", "id"),
     ("organization_domains", "id"),
     ("api_keys", "id"),
 ];
+
+/// Begins to purge an organization that is held: from now on nobody restores it, whatever their clock says.
+pub(crate) async fn begin_purge(tx: &mut Tx, id: OrganizationId) -> Result<(), Error> {
+    let sql = "UPDATE organizations SET purge_at = created_at WHERE id = $1";
+    tx.execute(sql, &[&id]).await.map(drop)
+}
 
 /// Deletes at most `limit` rows of each table of an organization that is purged, and it itself once none is left. True when it is gone.
 pub(crate) async fn purge(tx: &mut Tx, id: OrganizationId, limit: u32) -> Result<bool, Error> {

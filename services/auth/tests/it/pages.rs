@@ -3,7 +3,7 @@
 use serde_json::json;
 use stoa_db::db_test;
 
-use crate::{App, login, mailed_token, me, register};
+use crate::{App, PASSWORD, SignedIn, api_keys::make, login, mailed_token, me, register};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -96,4 +96,19 @@ async fn a_link_cannot_write_into_the_page(app: App) {
     );
     app.get("/auth/verify").send().await.expect(200);
     app.post("/auth/reset").body(FORM, "").send().await.expect(422);
+}
+
+#[db_test]
+async fn a_browser_that_is_signed_in_keeps_what_was_set_up_when_it_confirms_the_address(app: App) {
+    let body = json!({ "email": "ada@example.org", "password": PASSWORD });
+    let call = app.post("/api/v1/auth/register?mode=cookie").json(&body);
+    let registered = call.send().await.expect(201);
+    let access = registered.set_cookie("stoa_access").unwrap();
+    let ada = SignedIn::of(&login(&app, "ada@example.org", PASSWORD).await.expect(200));
+    make(&app, &ada, &["profile.read"]).await;
+    let token = mailed_token(&app, "Confirm").await;
+    let call = app.post("/auth/verify").cookie("stoa_access", access);
+    call.body(FORM, format!("token={token}")).send().await.expect(200);
+    let keys = app.get("/api/v1/auth/api-keys").bearer(&ada.access).send().await;
+    assert_eq!(keys.expect(200).value()["items"].as_array().unwrap().len(), 1);
 }

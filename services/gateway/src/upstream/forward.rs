@@ -9,8 +9,8 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body::Body as _;
-use stoa_edge::{Arrival, AsIs, Held};
-use stoa_http::{Failure, RequestInfo, Result, codes};
+use stoa_edge::{Arrival, Held};
+use stoa_http::{AsIs, Failure, RequestInfo, Result, codes};
 use stoa_kernel::random;
 
 use super::{

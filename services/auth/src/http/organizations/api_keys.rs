@@ -142,7 +142,7 @@ pub(super) struct AuthNewOrganizationApiKey {
 /// Make an API key that acts for an organization.
 ///
 /// For admins and owners. It acts for the organization alone, within its scopes and its role, and reaches nothing of yours. It ends with your
-/// membership, or when you are an admin no longer. `409 too_many_organization_keys`: the organization has a hundred.
+/// membership, or with your role of admin. `409 too_many_organization_keys`: the organization has a hundred.
 #[utoipa::path(
     post, path = "/api/v1/auth/organizations/{id}/api-keys", tags = ["auth"], operation_id = "auth_create_organization_api_key",
     params(("id" = Uuid, Path, description = "The organization")),

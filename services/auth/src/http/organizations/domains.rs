@@ -76,7 +76,7 @@ async fn list(
     }))
 }
 
-/// The domain whose people are to be let in.
+/// The domain whose people may join.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"domain": "example.org", "mailbox": "postmaster", "role": "member"}))]
@@ -112,11 +112,11 @@ fn is_modest(role: &OrganizationRole, (): &()) -> garde::Result {
     }
 }
 
-/// Let the people of a domain in.
+/// Claim a domain.
 ///
 /// For owners whose address is verified. The mailbox of the domain gets a mail; once its link is opened, everybody with a verified address there
-/// may join. The link works for seven days; ask again for another. `409 domain_verified`: it is verified. `422 public_domain`: anybody
-/// can have an address there.
+/// may join. The link works for seven days; ask again for another. `409 domain_verified`: it is verified. `409 too_many_domains`: remove one
+/// first. A domain at which anybody can have an address is refused (422, `errors[].code` is `public_domain`).
 #[utoipa::path(
     post, path = "/api/v1/auth/organizations/{id}/domains", tags = ["auth"], operation_id = "auth_claim_domain",
     params(("id" = Uuid, Path, description = "The organization")),
@@ -133,13 +133,13 @@ async fn create(
     Ok((StatusCode::CREATED, Json(claimed.into())))
 }
 
-/// Let the people of a domain in no longer.
+/// Remove a domain.
 ///
 /// For owners. Those who have joined stay.
 #[utoipa::path(
     delete, path = "/api/v1/auth/organizations/{id}/domains/{domain_id}", tags = ["auth"], operation_id = "auth_remove_domain",
     params(("id" = Uuid, Path, description = "The organization"), ("domain_id" = Uuid, Path, description = "The domain")),
-    responses((status = 204, description = "Nobody joins by the domain any more"))
+    responses((status = 204, description = "The domain is gone"))
 )]
 async fn remove(
     actor: Actor<Person>,

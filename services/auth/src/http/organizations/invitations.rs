@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
     endpoints!(list, create, revoke, list_own, joinable, read, accept, decline)
 }
 
-/// An invitation that waits.
+/// A pending invitation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct AuthInvitation {
     #[schema(value_type = String, format = Uuid)]
@@ -92,8 +92,9 @@ pub(super) struct AuthCreateInvitationRequest {
 
 /// Invite somebody by mail.
 ///
-/// For admins and owners whose address is verified. An invitation that the address has already is replaced. `409 already_member`: they are a
-/// member. `429`: you, or all together, have sent too many to this address, or you too many today.
+/// For admins and owners whose address is verified. An invitation that the address has already is replaced. `403 email_not_verified`: verify your address first. `409
+/// already_member`: the person is a member. `409 too_many_invitations`: revoke some first. `429`: this address has got too many invitations today, or you
+/// have sent too many.
 #[utoipa::path(
     post, path = "/api/v1/auth/organizations/{id}/invitations", tags = ["auth"], operation_id = "auth_create_invitation",
     params(("id" = Uuid, Path, description = "The organization")),
@@ -213,7 +214,7 @@ impl From<invitations::Offer> for AuthOffer {
 
 /// See what an invitation offers.
 ///
-/// Anybody who has the token of its mail may. `422 link_invalid`: it was answered, revoked, or has expired.
+/// Anybody who has the token of its mail may. `422 invitation_invalid`: it was answered, revoked, or has expired.
 #[utoipa::path(
     get, path = "/api/v1/auth/invitations/{token}", tags = ["auth"], operation_id = "auth_read_invitation",
     params(("token" = String, Path, description = "The token of the link in the mail")),
@@ -225,8 +226,9 @@ async fn read(_: Anyone, State(ctx): State<Ctx>, Path(token): Path<String>) -> R
 
 /// Accept an invitation.
 ///
-/// It must be to the address of your account. The token of its mail verifies the address; with a verified address its id will do. Your access
-/// token is stale afterwards. `403 invitation_for_another`: it is to another address.
+/// It must be to the address of your account. The token of its mail verifies the address. An account with a verified address can use the id
+/// of the invitation instead. Your access token is stale afterwards. `403 invitation_for_another`: it is for another address. `409 already_member`: you are a
+/// member already. `409 too_many_organizations`: leave one first. `422 invitation_invalid`: it was answered, revoked, or has expired.
 #[utoipa::path(
     post, path = "/api/v1/auth/invitations/{token}/accept", tags = ["auth"], operation_id = "auth_accept_invitation",
     params(("token" = String, Path, description = "The token of the link in the mail, or the id of the invitation")),
@@ -237,7 +239,9 @@ async fn accept(
     State(ctx): State<Ctx>,
     Path(token): Path<String>,
 ) -> Result<Json<AuthOrganization>> {
-    Ok(Json(invitations::accept(&ctx, &actor, &token).await?.into()))
+    Ok(Json(
+        invitations::accept(&ctx, &actor, &token, None).await?.into(),
+    ))
 }
 
 /// Decline an invitation.

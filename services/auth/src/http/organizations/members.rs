@@ -92,8 +92,8 @@ pub(super) struct AuthUpdateMemberRequest {
 
 /// Give a member another role.
 ///
-/// For admins and owners; only owners make and unmake owners. It holds everywhere within a second. Who is an admin no longer, has no
-/// invitations and no API keys of the organization left that they made. `409 last_owner`: nobody else is an owner.
+/// For admins and owners; only owners make and unmake owners. It holds everywhere within a second. A member who
+/// loses the role of admin also loses their invitations and API keys of the organization. `409 last_owner`: nobody else is an owner.
 #[utoipa::path(
     patch, path = "/api/v1/auth/organizations/{id}/members/{user_id}", tags = ["auth"], operation_id = "auth_update_member",
     params(("id" = Uuid, Path, description = "The organization"), ("user_id" = Uuid, Path, description = "The member")),
@@ -117,7 +117,7 @@ async fn update(
 #[utoipa::path(
     delete, path = "/api/v1/auth/organizations/{id}/members/{user_id}", tags = ["auth"], operation_id = "auth_remove_member",
     params(("id" = Uuid, Path, description = "The organization"), ("user_id" = Uuid, Path, description = "The member")),
-    responses((status = 204, description = "They are a member no longer"))
+    responses((status = 204, description = "The membership has ended"))
 )]
 async fn remove(
     actor: Actor<Person>,
@@ -171,8 +171,9 @@ async fn transfer(
 
 /// Join an organization by the domain of your address.
 ///
-/// Your address must be verified, and the organization have verified its domain: see `joinable`. Your access token is stale afterwards.
-/// `409 already_member`: you are one.
+/// Your address must be verified, and so must its domain for the organization: see `joinable`. Your access token is stale afterwards.
+/// `403
+/// invitation_needed`: you were a member before. `409 already_member`: you are a member already. `409 too_many_organizations`: leave one first.
 #[utoipa::path(
     post, path = "/api/v1/auth/organizations/{id}/join", tags = ["auth"], operation_id = "auth_join_organization",
     params(("id" = Uuid, Path, description = "The organization")),

@@ -11,7 +11,8 @@ use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use stoa_http::{
-    Actor, IfMatch, Json, Paged, Path, Person, Result, Unfiltered, endpoints, etag, is_line, owned,
+    Actor, IfMatch, Json, Paged, Path, Person, Result, Unfiltered, endpoints, etag, field_error, is_line,
+    owned,
 };
 use stoa_kernel::{OrganizationId, OrganizationRole, Page, Timestamp, text};
 use utoipa::ToSchema;
@@ -97,17 +98,21 @@ async fn list(
     Ok(Json(page.map(AuthOrganization::from)))
 }
 
-/// An organization that is to be.
+/// The name of an organization.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AuthCreateOrganizationRequest {
+pub(super) struct AuthOrganizationRequest {
     /// Space around it is dropped.
     #[garde(custom(is_name))]
     #[schema(min_length = 1, max_length = 100, example = "Analytical Engines")]
     name: String,
 }
 
+/// A name is sent in mails to people who do not know the sender, whose programs make links of addresses.
 fn is_name(name: &str, (): &()) -> garde::Result {
+    if name.contains("://") {
+        return Err(field_error("format", "A name cannot hold an internet address"));
+    }
     is_line(name, 100)
 }
 
@@ -117,13 +122,13 @@ fn is_name(name: &str, (): &()) -> garde::Result {
 /// member of as many as one person can be.
 #[utoipa::path(
     post, path = "/api/v1/auth/organizations", tags = ["auth"], operation_id = "auth_create_organization",
-    request_body = AuthCreateOrganizationRequest,
+    request_body = AuthOrganizationRequest,
     responses((status = 201, body = AuthOrganization, headers(("etag" = String, description = "The version, for If-Match"))))
 )]
 async fn create(
     actor: Actor<Person>,
     State(ctx): State<Ctx>,
-    Json(body): Json<AuthCreateOrganizationRequest>,
+    Json(body): Json<AuthOrganizationRequest>,
 ) -> Result<(StatusCode, Tagged)> {
     let name = text::line(&body.name).unwrap_or_default();
     let made = lifecycle::create(&ctx, &actor, &name).await?;
@@ -150,7 +155,7 @@ async fn read(
 #[utoipa::path(
     patch, path = "/api/v1/auth/organizations/{id}", tags = ["auth"], operation_id = "auth_update_organization",
     params(("id" = uuid::Uuid, Path, description = "The organization"), ("if-match" = Option<String>, Header, description = "The etag of the organization that you read")),
-    request_body = AuthCreateOrganizationRequest,
+    request_body = AuthOrganizationRequest,
     responses((status = 200, body = AuthOrganization, headers(("etag" = String, description = "The new version"))))
 )]
 async fn update(
@@ -158,7 +163,7 @@ async fn update(
     State(ctx): State<Ctx>,
     Path(id): Path<OrganizationId>,
     IfMatch(expected): IfMatch,
-    Json(body): Json<AuthCreateOrganizationRequest>,
+    Json(body): Json<AuthOrganizationRequest>,
 ) -> Result<Tagged> {
     let name = text::line(&body.name).unwrap_or_default();
     Ok(tagged(
@@ -166,7 +171,7 @@ async fn update(
     ))
 }
 
-/// A password, given once more: a stolen session must not do this.
+/// Proof that it is you who deletes it.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthDeleteOrganizationRequest {

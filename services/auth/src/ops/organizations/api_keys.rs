@@ -77,6 +77,10 @@ pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, key: Ap
     let entry = Entry::by(actor, "api_key.remove", "api_key", Some(key.uuid()));
     tx.audit(&entry.organization(id)).await?;
     let mut changes = Changes::default();
-    changes.keys(vec![Removed { id: key, hash }]);
+    changes.keys(vec![Removed {
+        id: key,
+        hash,
+        organization_id: Some(id),
+    }]);
     changes.commit(ctx, tx).await
 }

@@ -11,7 +11,9 @@ use crate::{
     error::{DOMAIN_VERIFIED, Error, LINK_INVALID, Result, TOO_MANY_DOMAINS},
     jobs::SendDomainMail,
     store::{
+        accounts,
         domains::{self as store, Domain, DomainId},
+        members,
         organizations::{self, Organization},
     },
     tokens::{LinkPurpose, link_id},
@@ -70,7 +72,8 @@ pub(crate) async fn asked(ctx: &Ctx, token: &str) -> Result<(Domain, Organizatio
     let waiting = store::find(&ctx.db, DomainId::from_uuid(id)).await?;
     let waiting = waiting.ok_or(LINK_INVALID)?;
     let waits_since = ctx.clock.now().saturating_sub(store::WAITS);
-    if waits_since.is_ok_and(|since| waiting.created_at < since) {
+    let waits = waiting.verified_at.is_none();
+    if waits && waits_since.is_ok_and(|since| waiting.created_at < since) {
         return Err(LINK_INVALID.into());
     }
     let organization = organizations::find(&ctx.db, waiting.organization_id).await?;
@@ -85,6 +88,13 @@ pub(crate) async fn verify(ctx: &Ctx, token: &str, request: &RequestFacts) -> Re
     let mut tx = ctx.db.begin().await?;
     let held = organizations::hold(&mut tx, waiting.organization_id).await?;
     if held.is_none_or(|organization| organization.purge_at.is_some()) {
+        return Err(LINK_INVALID.into());
+    }
+    let claimer = members::role_in(&mut tx, waiting.organization_id, waiting.claimed_by).await?;
+    let is_owner = claimer == Some(OrganizationRole::Owner);
+    if waiting.verified_at.is_none()
+        && !(is_owner && accounts::is_enabled(&mut tx, waiting.claimed_by).await?)
+    {
         return Err(LINK_INVALID.into());
     }
     let verified = store::verify(&mut tx, id).await?.ok_or(LINK_INVALID)?;

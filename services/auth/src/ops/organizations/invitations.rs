@@ -11,11 +11,11 @@ use crate::{
     ctx::Ctx,
     email::Email,
     error::{
-        ALREADY_MEMBER, EMAIL_NOT_VERIFIED, Error, INVITATION_FOR_ANOTHER, LINK_INVALID, Result,
-        TOO_MANY_INVITATIONS,
+        ALREADY_MEMBER, EMAIL_NOT_VERIFIED, Error, INVITATION_FOR_ANOTHER, INVITATION_INVALID,
+        INVITATION_NEEDED, Result, TOO_MANY_INVITATIONS,
     },
     jobs::SendInvitation,
-    ops::changes::Changes,
+    ops::{changes::Changes, prove_again::ProvenAgain},
     store::{
         accounts::{self, Account},
         domains,
@@ -34,9 +34,8 @@ pub(crate) async fn create(
     email: &Email,
     role: OrganizationRole,
 ) -> Result<Invitation> {
-    super::standing(ctx, actor, id)
-        .await?
-        .at_least(OrganizationRole::Admin.max(role))?;
+    let least = OrganizationRole::Admin.max(role);
+    super::standing(ctx, actor, id).await?.at_least(least)?;
     verified(ctx, actor.user_id).await?;
     if !ctx.mailer.takes(&email.address).await {
         let message =
@@ -44,20 +43,22 @@ pub(crate) async fn create(
         return Err(Error::Field("email", "format", message.to_owned()));
     }
     let invited = accounts::by_email_key(&ctx.db, &email.key).await?;
+    if let Some(account) = &invited
+        && members::role_of(&ctx.db, id, account.id).await?.is_some()
+    {
+        return Err(ALREADY_MEMBER.into());
+    }
+    // What is refused before uses nothing up.
     ctx.lockout.invitation(actor.user_id, &email.key).await?;
     let mut tx = ctx.db.begin().await?;
-    hold(
-        &mut tx,
-        actor.user_id,
-        id,
-        OrganizationRole::Admin.max(role),
-        false,
-    )
-    .await?;
+    let caller = hold(&mut tx, actor.user_id, id, least, false).await?;
     if let Some(account) = invited
         && members::role_in(&mut tx, id, account.id).await?.is_some()
     {
         return Err(ALREADY_MEMBER.into());
+    }
+    if let Some(former) = store::to_address(&mut tx, id, &email.key).await? {
+        caller.at_least(former.role)?;
     }
     let expires_at = ctx.clock.after(ctx.config.organizations.invitation_lifetime.0);
     let invitation = store::replace(&mut tx, id, email, role, actor.user_id, expires_at).await?;
@@ -81,10 +82,9 @@ pub(crate) async fn revoke(
     invitation: InvitationId,
 ) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
-    if !store::remove(&mut tx, id, invitation).await? {
-        return Err(codes::NOT_FOUND.into());
-    }
+    let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    let removed = store::remove(&mut tx, id, invitation).await?;
+    caller.at_least(removed.ok_or(codes::NOT_FOUND)?)?;
     let kind = "invitation";
     let entry = Entry::by(actor, "invitation.revoke", kind, Some(invitation.uuid()));
     tx.audit(&entry.organization(id)).await?;
@@ -99,18 +99,34 @@ pub(crate) struct Offer {
 
 /// What the link of an invitation's mail offers, for anybody who has the link.
 pub(crate) async fn offer(ctx: &Ctx, token: &str) -> Result<Offer> {
-    let id = link_id(ctx, LinkPurpose::Invitation, token)?.ok_or(LINK_INVALID)?;
+    let id = link_id(ctx, LinkPurpose::Invitation, token)?.ok_or(INVITATION_INVALID)?;
     open(ctx, InvitationId::from_uuid(id)).await
 }
 
 async fn open(ctx: &Ctx, id: InvitationId) -> Result<Offer> {
-    let invitation = store::find(&ctx.db, id).await?.ok_or(LINK_INVALID)?;
+    let invitation = store::find(&ctx.db, id).await?.ok_or(INVITATION_INVALID)?;
     let organization = organizations::find(&ctx.db, invitation.organization_id).await?;
-    let organization = organization.filter(|organization| organization.purge_at.is_none());
-    Ok(Offer {
+    let offer = Offer {
+        organization: organization.ok_or(INVITATION_INVALID)?,
         invitation,
-        organization: organization.ok_or(LINK_INVALID)?,
-    })
+    };
+    if offer.stands(ctx).await? {
+        Ok(offer)
+    } else {
+        Err(INVITATION_INVALID.into())
+    }
+}
+
+impl Offer {
+    /// Whether the organization is not deleted, and the person who sent the invitation could send it now.
+    async fn stands(&self, ctx: &Ctx) -> Result<bool> {
+        let (id, inviter) = (self.organization.id, self.invitation.invited_by);
+        let least = OrganizationRole::Admin.max(self.invitation.role);
+        let role = members::role_of(&ctx.db, id, inviter).await?;
+        let account = accounts::by_id(&ctx.db, inviter).await?;
+        let enabled = account.is_some_and(|account| account.disabled_at.is_none());
+        Ok(enabled && role.is_some_and(|role| role >= least))
+    }
 }
 
 /// The invitations to the caller's address, newest first; none while it is not verified.
@@ -126,11 +142,15 @@ pub(crate) async fn list_to(ctx: &Ctx, user: UserId, page: &PageRequest) -> Resu
     let mut items = Vec::with_capacity(found.items.len());
     for invitation in found.items {
         let organization = organizations::find(&ctx.db, invitation.organization_id).await?;
-        if let Some(organization) = organization.filter(|one| one.purge_at.is_none()) {
-            items.push(Offer {
-                invitation,
-                organization,
-            });
+        let Some(organization) = organization else {
+            continue;
+        };
+        let offer = Offer {
+            invitation,
+            organization,
+        };
+        if offer.stands(ctx).await? {
+            items.push(offer);
         }
     }
     Ok(Page {
@@ -147,37 +167,48 @@ async fn addressed(ctx: &Ctx, account: &Account, token: &str) -> Result<(Offer, 
     let id = by_link
         .map(InvitationId::from_uuid)
         .or(by_id)
-        .ok_or(LINK_INVALID)?;
+        .ok_or(INVITATION_INVALID)?;
     let offer = open(ctx, id).await?;
     if offer.invitation.email_key == account.email_key {
         Ok((offer, by_link.is_some()))
     } else if by_link.is_some() {
         Err(INVITATION_FOR_ANOTHER.into())
     } else {
-        Err(LINK_INVALID.into())
+        Err(INVITATION_INVALID.into())
     }
 }
 
-/// Accepts an invitation to the caller's address: they are a member from now on. Its link shows that the address is theirs.
-pub(crate) async fn accept(ctx: &Ctx, actor: &Actor, token: &str) -> Result<Standing> {
+/// Accepts an invitation to the caller's address: they are a member from now on. Its link shows that the address is theirs. `proven`: what
+/// they have proven in place of a session.
+pub(crate) async fn accept(
+    ctx: &Ctx,
+    actor: &Actor,
+    token: &str,
+    proven: Option<ProvenAgain>,
+) -> Result<Standing> {
     let account = account(ctx, actor.user_id).await?;
     let (offer, by_link) = addressed(ctx, &account, token).await?;
     let (id, role) = (offer.organization.id, offer.invitation.role);
     let mut tx = ctx.db.begin().await?;
-    let organization = organizations::hold(&mut tx, id).await?.ok_or(LINK_INVALID)?;
+    let organization = organizations::hold(&mut tx, id)
+        .await?
+        .ok_or(INVITATION_INVALID)?;
     if organization.purge_at.is_some() {
-        return Err(LINK_INVALID.into());
+        return Err(INVITATION_INVALID.into());
     }
     let inviter = offer.invitation.invited_by;
     if !may_still_invite(&mut tx, id, inviter, role).await? {
-        return Err(LINK_INVALID.into());
+        return Err(INVITATION_INVALID.into());
     }
-    if !accounts::hold(&mut tx, account.id).await? {
+    if !accounts::hold(&mut tx, account.id).await? || !accounts::is_enabled(&mut tx, account.id).await? {
         return Err(codes::UNAUTHENTICATED.into());
+    }
+    if let Some(proven) = proven {
+        proven.hold(&mut tx).await?;
     }
     let invitation = store::take(&mut tx, offer.invitation.id)
         .await?
-        .ok_or(LINK_INVALID)?;
+        .ok_or(INVITATION_INVALID)?;
     if by_link && accounts::set_verified(&mut tx, account.id).await? {
         let kind = "account";
         tx.audit(&Entry::by(actor, "email.verify", kind, Some(account.id.uuid())))
@@ -198,7 +229,7 @@ pub(crate) async fn decline(ctx: &Ctx, actor: &Actor, token: &str) -> Result<()>
     let mut tx = ctx.db.begin().await?;
     let invitation = store::take(&mut tx, offer.invitation.id)
         .await?
-        .ok_or(LINK_INVALID)?;
+        .ok_or(INVITATION_INVALID)?;
     note(&mut tx, actor, "invitation.decline", &invitation).await?;
     Ok(tx.commit().await?)
 }
@@ -209,7 +240,7 @@ pub(crate) async fn decline_by_link(ctx: &Ctx, token: &str, request: &RequestFac
     let mut tx = ctx.db.begin().await?;
     let invitation = store::take(&mut tx, offer.invitation.id)
         .await?
-        .ok_or(LINK_INVALID)?;
+        .ok_or(INVITATION_INVALID)?;
     let entry = Entry {
         request_id: Some(&request.request_id),
         address: Some(request.address.to_canonical().to_string().into()),
@@ -239,6 +270,10 @@ pub(crate) async fn join_by_domain(ctx: &Ctx, actor: &Actor, id: OrganizationId)
     if organization.purge_at.is_some() || !accounts::hold(&mut tx, account.id).await? {
         return Err(codes::NOT_FOUND.into());
     }
+    if members::has_left(&mut tx, id, account.id).await? {
+        return Err(INVITATION_NEEDED.into());
+    }
+    store::remove_to_address(&mut tx, id, &account.email_key).await?;
     let standing = add(ctx, &mut tx, actor, organization, role).await?;
     let entry = Entry::by(actor, "member.join", "account", Some(account.id.uuid())).organization(id);
     tx.audit(&entry.detail(serde_json::json!({ "role": role })))
@@ -255,7 +290,7 @@ pub(crate) async fn joinable(ctx: &Ctx, user: UserId, limit: u32) -> Result<Vec<
     if account.email_verified_at.is_none() {
         return Ok(Vec::new());
     }
-    Ok(domains::joinable(&ctx.db, domain_of(&account), limit).await?)
+    Ok(domains::joinable(&ctx.db, domain_of(&account), user, limit).await?)
 }
 
 /// Adds the caller, whose account is held, to an organization that is held.

@@ -9,7 +9,7 @@ use stoa_auth_api::events::{
 };
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_kernel::{Actor, Expected, OrganizationId, OrganizationRole, UserId, codes};
+use stoa_kernel::{Actor, Expected, OrganizationId, OrganizationRole, Timestamp, UserId, codes};
 use tokio::time::Instant;
 
 use super::{Proof, Standing, hold};
@@ -157,8 +157,8 @@ pub(crate) async fn restore(ctx: &Ctx, actor: &Actor, id: OrganizationId) -> Res
     }
     let organization = store::set_purge(&mut tx, id, None).await?;
     let mut changes = Changes::default();
-    changes.organization(ctx, &mut tx, &organization).await?;
     changes.account(ctx, &mut tx, actor.user_id).await?;
+    changes.organization(ctx, &mut tx, &organization).await?;
     tx.emit(&OrganizationRestored { organization_id: id }).await?;
     note(&mut tx, actor, "organization.restore", id).await?;
     changes.commit(ctx, tx).await?;
@@ -175,28 +175,30 @@ pub(crate) async fn purge(ctx: &Ctx) -> Result<bool, stoa_db::Error> {
             return Ok(true);
         }
         for id in due {
-            while !purge_some(ctx, id).await? {
+            loop {
+                let gone = purge_some(ctx, id, now).await?;
                 if Instant::now() >= until {
                     return Ok(false);
                 }
                 tokio::time::sleep(BREATH).await;
+                if gone {
+                    break;
+                }
             }
-        }
-        if Instant::now() >= until {
-            return Ok(false);
         }
     }
 }
 
-/// One transaction's share of an organization; true when it is gone.
-async fn purge_some(ctx: &Ctx, id: OrganizationId) -> Result<bool, stoa_db::Error> {
+/// One transaction's share of an organization that is due at `now`; true when it is gone, or was restored.
+async fn purge_some(ctx: &Ctx, id: OrganizationId, now: Timestamp) -> Result<bool, stoa_db::Error> {
     let mut tx = ctx.db.begin().await?;
     let held = store::hold(&mut tx, id).await?;
-    let still_due = |one: &Organization| one.purge_at.is_some_and(|at| at <= ctx.clock.now());
-    if !held.as_ref().is_some_and(still_due) {
+    let is_due = |one: &Organization| one.purge_at.is_some_and(|at| at <= now);
+    if !held.as_ref().is_some_and(is_due) {
         tx.rollback().await;
         return Ok(true);
     }
+    store::begin_purge(&mut tx, id).await?;
     let gone = store::purge(&mut tx, id, BATCH).await?;
     if gone {
         tx.emit(&OrganizationPurged { organization_id: id }).await?;

@@ -1,5 +1,7 @@
 //! Members: their roles, their end, and who owns an organization.
 
+use std::time::Duration;
+
 use stoa_audit::{Entry, TxExt as _};
 use stoa_auth_api::events::{MemberRemoved, MemberUpdated};
 use stoa_db::Tx;
@@ -11,7 +13,7 @@ use crate::{
     ctx::Ctx,
     error::{LAST_OWNER, Result},
     ops::changes::Changes,
-    store::{accounts, api_keys, invitations, members as store, organizations},
+    store::{accounts, api_keys, domains, invitations, members as store, organizations},
 };
 
 /// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners.
@@ -51,6 +53,8 @@ async fn change(
     store::set_role(tx, id, user, role).await?;
     if role < OrganizationRole::Admin {
         end_what_was_made(tx, actor, id, user, changes).await?;
+    } else if role < OrganizationRole::Owner {
+        domains::remove_waiting_of(tx, id, user).await?;
     }
     changes.account(ctx, tx, user).await?;
     tx.emit(&MemberUpdated {
@@ -117,6 +121,9 @@ pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: U
     accounts::hold(&mut tx, user).await?;
     let mut changes = Changes::default();
     store::remove(&mut tx, id, user).await?;
+    if let Some(email_key) = accounts::email_key_in(&mut tx, user).await? {
+        invitations::remove_to_address(&mut tx, id, &email_key).await?;
+    }
     end_what_was_made(&mut tx, actor, id, user, &mut changes).await?;
     changes.account(ctx, &mut tx, user).await?;
     tx.emit(&MemberRemoved {
@@ -130,7 +137,8 @@ pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: U
     changes.commit(ctx, tx).await
 }
 
-/// Ends what somebody has made who manages an organization no longer: their invitations to it, and its API keys that they know.
+/// Ends what somebody has made who manages an organization no longer: their invitations to it, domains that wait for an answer, and API
+/// keys that they know.
 async fn end_what_was_made(
     tx: &mut Tx,
     actor: &Actor,
@@ -139,6 +147,7 @@ async fn end_what_was_made(
     changes: &mut Changes,
 ) -> Result<()> {
     invitations::remove_sent_by(tx, id, user).await?;
+    domains::remove_waiting_of(tx, id, user).await?;
     let keys = api_keys::remove_made_by(tx, id, user).await?;
     for key in &keys {
         let entry = Entry::by(actor, "api_key.remove", "api_key", Some(key.id.uuid()));
@@ -157,30 +166,60 @@ async fn keep_an_owner(tx: &mut Tx, id: OrganizationId, user: UserId) -> Result<
     }
 }
 
-/// Ends all memberships of an account that is to be erased, before the account is held. Organizations that it is the only member of are
-/// deleted with it; of one with other members it must not be the last owner.
-pub(crate) async fn leave_all(ctx: &Ctx, tx: &mut Tx, user: UserId, changes: &mut Changes) -> Result<()> {
-    for id in store::all_of(tx, user).await? {
-        let Some(organization) = organizations::hold(tx, id).await? else {
+/// The organizations of an account that is to be erased, held before the account is.
+pub(crate) struct Leaving {
+    user: UserId,
+    all: Vec<OrganizationId>,
+    /// Those that it is the only member of.
+    alone: Vec<OrganizationId>,
+}
+
+/// Holds the organizations of an account that is to be erased. It must not be the last owner of one with other members.
+pub(crate) async fn prepare_to_leave(tx: &mut Tx, user: UserId) -> Result<Leaving> {
+    let (all, mut alone) = (store::all_of(tx, user).await?, Vec::new());
+    for &id in &all {
+        let held = organizations::hold(tx, id).await?;
+        let active = held.is_some_and(|organization| organization.purge_at.is_none());
+        let owns = store::role_in(tx, id, user).await? == Some(OrganizationRole::Owner);
+        if !active || !owns || store::another_owner(tx, id, user).await? {
             continue;
-        };
-        let Some(role) = store::role_in(tx, id, user).await? else {
-            continue;
-        };
-        let deleted = organization.purge_at.is_some();
-        let stranded = role == OrganizationRole::Owner && !store::another_owner(tx, id, user).await?;
-        if stranded && !deleted {
-            if store::another_member(tx, id, user).await? {
-                return Err(LAST_OWNER.into());
-            }
-            lifecycle::end(ctx, tx, id, std::time::Duration::ZERO, changes).await?;
         }
-        changes.keys(api_keys::remove_made_by(tx, id, user).await?);
-        tx.emit(&MemberRemoved {
-            organization_id: id,
-            user_id: user,
-        })
-        .await?;
+        if store::another_member(tx, id, user).await? {
+            return Err(LAST_OWNER.into());
+        }
+        alone.push(id);
     }
-    Ok(())
+    Ok(Leaving { user, all, alone })
+}
+
+impl Leaving {
+    /// Ends the memberships once the account is held, and deletes the organizations that it is the only member of.
+    ///
+    /// # Errors
+    /// `conflict` if it has joined another one meanwhile.
+    pub(crate) async fn leave(
+        self,
+        ctx: &Ctx,
+        tx: &mut Tx,
+        actor: &Actor,
+        changes: &mut Changes,
+    ) -> Result<()> {
+        if store::all_of(tx, self.user).await? != self.all {
+            return Err(codes::CONFLICT.into());
+        }
+        for id in self.all {
+            if self.alone.contains(&id) {
+                lifecycle::end(ctx, tx, id, Duration::ZERO, changes).await?;
+            }
+            end_what_was_made(tx, actor, id, self.user, changes).await?;
+            tx.emit(&MemberRemoved {
+                organization_id: id,
+                user_id: self.user,
+            })
+            .await?;
+            let entry = Entry::by(actor, "member.leave", "account", Some(self.user.uuid()));
+            tx.audit(&entry.organization(id)).await?;
+        }
+        Ok(())
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) async fn list(ctx: &Ctx, caller: &Principal, page: &PageRequest) -> R
     Ok(store::joined(&ctx.db, caller.user_id, page).await?)
 }
 
-/// The same within a transaction, with the organization held until its end. Only members hold it. `deleted`: it is to be deleted, and not
+/// [`standing`] within a transaction, with the organization held until its end. Only members hold it. `deleted`: it is to be deleted, and not
 /// purged yet; otherwise it must not be deleted.
 pub(crate) async fn hold(
     tx: &mut Tx,

@@ -6,8 +6,8 @@ use serde_json::json;
 use stoa_db::db_test;
 use stoa_testkit::{Answer, TestApp, assert_problem};
 
-use super::{App, ORGANIZATIONS, add, again, found, get, members, post, verified};
-use crate::{SignedIn, login, mailed_token, register, text};
+use super::{App, ORGANIZATIONS, add, again, found, get, members, post, remove, set_role, verified};
+use crate::{SignedIn, admin::sign_in, login, mailed_token, register, text};
 
 async fn claim(app: &TestApp, by: &SignedIn, id: &str, domain: &str) -> Answer {
     let body = json!({ "domain": domain, "mailbox": "postmaster", "role": "member" });
@@ -143,4 +143,44 @@ async fn a_mail_to_a_domain_is_answered_within_a_week_or_asked_again(app: App) {
     let form = "application/x-www-form-urlencoded";
     let done = call.body(form, format!("token={token}")).send().await.expect(200);
     assert!(done.text().contains("may join now"), "{}", done.text());
+}
+
+#[db_test]
+async fn a_domain_that_a_removed_owner_has_claimed_lets_nobody_in(app: App) {
+    let ada = verified(&app, "ada@elsewhere.example").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = verified(&app, "bob@example.org").await;
+    add(&app, &ada, &id, &bob, "bob@example.org", "owner").await;
+    for (domain, end) in [("one.example", "admin"), ("two.example", "")] {
+        let bob = sign_in(&app, "bob@example.org").await;
+        claim(&app, &bob, &id, domain).await.expect(201);
+        let token = mailed_token(&app, domain).await;
+        if end.is_empty() {
+            remove(&app, &ada, &id, bob.id).await.expect(204);
+        } else {
+            set_role(&app, &ada, &id, bob.id, end).await.expect(204);
+            set_role(&app, &ada, &id, bob.id, "owner").await.expect(204);
+        }
+        assert_problem(&verify(&app, &token).await, 422, "link_invalid", &[]);
+    }
+}
+
+#[db_test]
+async fn who_has_left_comes_back_by_an_invitation_alone(app: App) {
+    let ada = verified(&app, "ada@elsewhere.example").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    claim(&app, &ada, &id, "example.org").await.expect(201);
+    let token = mailed_token(&app, "example.org").await;
+    verify(&app, &token).await.expect(200);
+    let bob = verified(&app, "bob@example.org").await;
+    join(&app, &bob, &id).await.expect(200);
+    let path = format!("{ORGANIZATIONS}/{id}/members/{}", bob.id);
+    app.delete(&path).bearer(&ada.access).send().await.expect(204);
+    let bob = again(&app, &bob).await;
+    assert_eq!(joinable(&app, &bob).await, json!([]));
+    assert_problem(&join(&app, &bob, &id).await, 403, "invitation_needed", &[]);
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "guest").await;
+    app.delete(&path).bearer(&bob.access).send().await.expect(204);
+    let bob = again(&app, &bob).await;
+    assert_problem(&join(&app, &bob, &id).await, 403, "invitation_needed", &[]);
 }

@@ -62,7 +62,7 @@ async fn people_without_an_account_are_invited_register_and_accept(app: App) {
         "the link has shown it"
     );
     assert_eq!(members(&app, &bob, &id).await.len(), 2);
-    assert_problem(&accept(&app, &bob, &token).await, 422, "link_invalid", &[]);
+    assert_problem(&accept(&app, &bob, &token).await, 422, "invitation_invalid", &[]);
     app.settle().await;
     let added = app.heard::<MemberAdded>().await;
     assert_eq!(added.last().unwrap().user_id, bob.id);
@@ -90,14 +90,19 @@ async fn only_the_address_that_was_invited_accepts(app: App) {
     // By its id it is accepted by somebody whose address is verified, and by nobody else.
     let by_id = text(&made["id"]);
     for stranger in [&eve, &bob] {
-        assert_problem(&accept(&app, stranger, &by_id).await, 422, "link_invalid", &[]);
+        assert_problem(
+            &accept(&app, stranger, &by_id).await,
+            422,
+            "invitation_invalid",
+            &[],
+        );
     }
     assert_eq!(
         (own(&app, &bob).await, own(&app, &eve).await),
         (json!([]), json!([]))
     );
     for wrong in ["nonsense", &token[..token.len() - 1], &by_id] {
-        assert_problem(&offer(&app, wrong).await, 422, "link_invalid", &[]);
+        assert_problem(&offer(&app, wrong).await, 422, "invitation_invalid", &[]);
     }
     accept(&app, &bob, &token).await.expect(200);
 }
@@ -146,12 +151,12 @@ async fn an_invitation_ends_when_it_is_replaced_revoked_or_expired(app: App) {
         .await
         .expect(201)
         .value();
-    assert_problem(&accept(&app, &bob, &first).await, 422, "link_invalid", &[]);
+    assert_problem(&accept(&app, &bob, &first).await, 422, "invitation_invalid", &[]);
     let token = mailed_token(&app, "invited").await;
     let path = format!("{ORGANIZATIONS}/{id}/invitations/{}", text(&second["id"]));
     app.delete(&path).bearer(&ada.access).send().await.expect(204);
     app.delete(&path).bearer(&ada.access).send().await.expect(404);
-    assert_problem(&accept(&app, &bob, &token).await, 422, "link_invalid", &[]);
+    assert_problem(&accept(&app, &bob, &token).await, 422, "invitation_invalid", &[]);
 
     invite(&app, &ada, &id, "bob@example.org", "guest")
         .await
@@ -161,7 +166,7 @@ async fn an_invitation_ends_when_it_is_replaced_revoked_or_expired(app: App) {
     assert_problem(&fourth, 429, "rate_limited", &[]);
     app.advance(Duration::from_secs(8 * 86_400)).await;
     let bob = SignedIn::of(&login(&app, "bob@example.org", PASSWORD).await.expect(200));
-    assert_problem(&accept(&app, &bob, &token).await, 422, "link_invalid", &[]);
+    assert_problem(&accept(&app, &bob, &token).await, 422, "invitation_invalid", &[]);
     app.advance(Duration::from_secs(3700)).await;
     eventually("the invitation is purged", async || {
         let left: i64 = value(&app, "SELECT count(*) FROM invitations").await;
@@ -205,7 +210,7 @@ async fn an_invitation_is_worth_no_more_than_the_person_who_sent_it(app: App) {
             "demoted" => {
                 set_role(&app, &ada, &id, bob.id, "member").await.expect(204);
                 let gone = accept(&app, &eve, &token).await;
-                assert_problem(&gone, 422, "link_invalid", &[]);
+                assert_problem(&gone, 422, "invitation_invalid", &[]);
                 remove(&app, &ada, &id, bob.id).await.expect(204)
             }
             _ => {
@@ -214,7 +219,7 @@ async fn an_invitation_is_worth_no_more_than_the_person_who_sent_it(app: App) {
                 app.post(&path).bearer(&root.access).send().await.expect(204)
             }
         };
-        assert_problem(&accept(&app, &eve, &token).await, 422, "link_invalid", &[]);
+        assert_problem(&accept(&app, &eve, &token).await, 422, "invitation_invalid", &[]);
         app.clock().advance(Duration::from_secs(2));
     }
 }
@@ -257,7 +262,7 @@ async fn erasing_an_unverified_address_leaves_the_invitations_of_its_true_owner(
         .send()
         .await
         .expect(204);
-    assert_problem(&offer(&app, &token).await, 422, "link_invalid", &[]);
+    assert_problem(&offer(&app, &token).await, 422, "invitation_invalid", &[]);
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -309,7 +314,7 @@ async fn the_page_of_an_invitation_works_without_scripts_for_people_new_and_know
         .await
         .expect(422);
     assert!(
-        wrong.text().contains("Password of bob@example.org"),
+        wrong.text().contains("Your password") && wrong.text().contains("aria-invalid"),
         "{}",
         wrong.text()
     );
@@ -330,4 +335,100 @@ async fn the_page_of_an_invitation_works_without_scripts_for_people_new_and_know
         .await
         .expect(422);
     assert!(gone.text().contains("role=\"alert\""), "{}", gone.text());
+}
+
+#[db_test]
+async fn an_account_that_is_disabled_accepts_nothing_by_the_page_either(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = register(&app, "bob@example.org").await;
+    invite(&app, &ada, &id, "bob@example.org", "admin")
+        .await
+        .expect(201);
+    let token = mailed_token(&app, "invited").await;
+    let root = root(&app).await;
+    let path = format!("/api/v1/auth/users/{}/disable", bob.id);
+    app.post(&path).bearer(&root.access).send().await.expect(204);
+    let password = PASSWORD.replace(' ', "+");
+    let form = format!("token={token}&answer=accept&password={password}");
+    let call = app.post("/auth/invitation").body(FORM, form);
+    assert_eq!(call.send().await.status(), 401);
+    assert_eq!(members(&app, &ada, &id).await.len(), 1);
+}
+
+#[db_test]
+async fn an_invitation_ends_with_the_removal_of_whom_it_is_to(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "member").await;
+    // As if it had been sent while they joined in another way.
+    let sql = "INSERT INTO invitations (id, organization_id, email, email_key, role, invited_by, created_at, expires_at) \
+               VALUES ($1, $2, 'bob@example.org', 'bob@example.org', 'admin', $3, $4, $5)";
+    let (now, later) = (app.clock().now(), app.clock().after(Duration::from_secs(3600)));
+    let organization: stoa_kernel::OrganizationId = id.parse().unwrap();
+    app.db()
+        .execute(sql, &[&app.new_user(), &organization, &ada.id, &now, &later])
+        .await
+        .unwrap();
+    remove(&app, &ada, &id, bob.id).await.expect(204);
+    let left: i64 = value(&app, "SELECT count(*) FROM invitations").await;
+    assert_eq!(left, 0);
+}
+
+#[db_test]
+async fn an_admin_neither_replaces_nor_revokes_what_an_owner_has_offered(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = verified(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "admin").await;
+    let made = invite(&app, &ada, &id, "eve@example.org", "owner")
+        .await
+        .expect(201)
+        .value();
+    let answer = invite(&app, &bob, &id, "eve@example.org", "guest").await;
+    assert_problem(&answer, 403, "organization_role_required", &[]);
+    let path = format!("{ORGANIZATIONS}/{id}/invitations/{}", text(&made["id"]));
+    let answer = app.delete(&path).bearer(&bob.access).send().await;
+    assert_problem(&answer, 403, "organization_role_required", &[]);
+    app.delete(&path).bearer(&ada.access).send().await.expect(204);
+}
+
+#[db_test]
+async fn refused_invitations_use_nothing_up(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "member").await;
+    for _ in 0..3 {
+        let answer = invite(&app, &ada, &id, "bob@example.org", "member").await;
+        assert_problem(&answer, 409, "already_member", &[]);
+    }
+    remove(&app, &ada, &id, bob.id).await.expect(204);
+    for _ in 0..2 {
+        invite(&app, &ada, &id, "bob@example.org", "member")
+            .await
+            .expect(201);
+    }
+}
+
+#[db_test]
+async fn a_browser_that_is_signed_in_accepts_by_its_session(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let body = json!({ "email": "bob@example.org", "password": PASSWORD });
+    let call = app.post("/api/v1/auth/register?mode=cookie").json(&body);
+    let registered = call.send().await.expect(201);
+    let access = registered.set_cookie("stoa_access").unwrap();
+    invite(&app, &ada, &id, "bob@example.org", "guest")
+        .await
+        .expect(201);
+    let token = mailed_token(&app, "invited").await;
+    let call = app.get(&format!("/auth/invitation?token={token}"));
+    let page = call.cookie("stoa_access", access).send().await.expect(200);
+    assert!(page.text().contains("You are signed in as"), "{}", page.text());
+    let call = app.post("/auth/invitation").cookie("stoa_access", access);
+    let call = call.body(FORM, format!("token={token}&answer=accept"));
+    call.send().await.expect(200);
+    assert_eq!(members(&app, &ada, &id).await.len(), 2);
 }

@@ -217,3 +217,31 @@ async fn nobody_is_a_member_of_more_organizations_than_the_settings_say(app: Few
     let second = get(&app, &ada, &path).await.expect(200).value();
     assert_eq!(second["items"].as_array().unwrap().len(), 7);
 }
+
+#[db_test]
+async fn an_organization_whose_purge_has_begun_is_restored_by_nobody_whatever_their_clock_says(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    delete(&app, &ada, &id).await.expect(200);
+    let ada = again(&app, &ada).await;
+    // As the first transaction of the purge leaves it.
+    let sql = "UPDATE organizations SET purge_at = created_at";
+    app.db().execute(sql, &[]).await.unwrap();
+    let path = format!("{ORGANIZATIONS}/{id}/restore");
+    let answer = app.post(&path).bearer(&ada.access).send().await;
+    assert_problem(&answer, 404, "not_found", &[]);
+}
+
+#[db_test]
+async fn leaving_by_erasure_stands_in_the_audit_log_of_the_organization(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "guest").await;
+    let call = app.delete("/api/v1/auth/account").bearer(&bob.access);
+    call.json(&json!({ "password": PASSWORD }))
+        .send()
+        .await
+        .expect(204);
+    assert_eq!(done_in(&app, &ada, &id).await[0], "member.leave");
+}

@@ -115,7 +115,7 @@ async fn a_membership_that_ends_is_refused_everywhere_within_a_second(app: App) 
         "the other organization is not concerned"
     );
     let offer = app.get(&format!("/api/v1/auth/invitations/{token}")).send().await;
-    assert_problem(&offer, 422, "link_invalid", &[]);
+    assert_problem(&offer, 422, "invitation_invalid", &[]);
     assert_problem(&remove(&app, &ada, &one, bob.id).await, 404, "not_found", &[]);
     assert_eq!(done_in(&app, &ada, &one).await[0], "member.remove");
     app.settle().await;
