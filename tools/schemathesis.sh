@@ -45,10 +45,10 @@ fuzz() {
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance \
         "$@"
 }
-# What ends the session that the fuzzer works with comes last, each with a session of its own.
-ending='^(auth_end_session|auth_end_sessions|auth_erase_account|auth_logout)$'
+# What ends the session that the fuzzer works with, or makes its access token stale, comes last, each with a session of its own.
+ending='^(auth_create_organization|auth_end_session|auth_end_sessions|auth_erase_account|auth_logout)$'
 fuzz --exclude-operation-id-regex "$ending"
-for operation in auth_end_session auth_end_sessions auth_erase_account auth_logout; do
+for operation in auth_create_organization auth_end_session auth_end_sessions auth_erase_account auth_logout; do
     fuzz --include-operation-id "$operation"
 done
 kill -0 $server || fail "the server died while it was fuzzed"
