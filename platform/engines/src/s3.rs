@@ -6,6 +6,8 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -72,20 +74,28 @@ impl S3 {
     /// # Panics
     /// When the server refuses.
     pub fn make_bucket(&self, name: &str) {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()))
-            .unwrap_or_else(|e| panic!("the S3 server does not answer: {e}"));
+        // A server that has just begun to listen may still reset connections.
+        let outcome = (0..50).find_map(|_| match self.ask_for_bucket(name) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                thread::sleep(Duration::from_millis(100));
+                None
+            }
+            outcome => Some(outcome),
+        });
+        let made = matches!(&outcome, Some(Ok(answer)) if answer.starts_with("HTTP/1.1 200"));
+        assert!(made, "the bucket {name} could not be made: {outcome:?}");
+    }
+
+    fn ask_for_bucket(&self, name: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()))?;
         let request = format!(
             "PUT /{name} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             self.port()
         );
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
-        let outcome = stream
-            .write_all(request.as_bytes())
-            .and_then(|()| stream.read_to_string(&mut answer));
-        assert!(
-            outcome.is_ok() && answer.starts_with("HTTP/1.1 200"),
-            "the bucket {name} could not be made: {outcome:?} {answer}"
-        );
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 }
 
