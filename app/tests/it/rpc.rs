@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use stoa_auth_api::Access;
-use stoa_kernel::{Memberships, Permissions, Principal, PrincipalKind, Reason, Resource, UserId};
+use stoa_kernel::{Principal, PrincipalKind, Reason, Resource, UserId};
 use stoa_rpc::{Directory, RpcConfig, RpcTlsConfig};
 use stoa_tls::testing::Authority;
 
@@ -78,16 +78,7 @@ async fn a_grant_is_known_over_the_network_and_inside() {
         )
         .unwrap();
     let access = Access::new(&directory);
-    let principal = Principal {
-        kind: PrincipalKind::User,
-        user_id: id(&eve),
-        session_id: None,
-        roles: Vec::new(),
-        permissions: Permissions::default(),
-        scopes: None,
-        memberships: Memberships::default(),
-        organization_id: None,
-    };
+    let principal = Principal::new(PrincipalKind::User, id(&eve));
     for (owner, allowed, reason) in [
         (id(&ada), true, Reason::Grant),
         (id(&root), false, Reason::NoRule),

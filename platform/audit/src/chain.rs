@@ -114,6 +114,16 @@ mod tests {
         assert_ne!(hash(&BEGINNING, 1, &none), hash(&BEGINNING, 1, &empty));
     }
 
+    /// A process of an older version seals entries of a newer one while a deployment rolls on.
+    #[test]
+    fn a_column_that_older_programs_do_not_know_is_no_part_of_it() {
+        let named = Row {
+            organization_id: Some(Id::from_uuid(Uuid::from_u128(3))),
+            ..row()
+        };
+        assert_eq!(hash(&BEGINNING, 1, &named), hash(&BEGINNING, 1, &row()));
+    }
+
     /// Chains that are out there must verify with every later program.
     #[test]
     fn the_encoding_is_what_it_always_was() {

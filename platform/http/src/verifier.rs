@@ -240,14 +240,11 @@ impl Verifier {
 impl Verified {
     fn new(claims: Claims, epoch: u64) -> Self {
         let principal = Principal {
-            kind: PrincipalKind::User,
             memberships: claims.memberships(),
-            organization_id: None,
-            user_id: claims.sub,
             session_id: Some(claims.sid),
             roles: claims.roles,
             permissions: Permissions::new(claims.perms),
-            scopes: None,
+            ..Principal::new(PrincipalKind::User, claims.sub)
         };
         Self {
             principal: Arc::new(principal),

@@ -48,6 +48,21 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Somebody who has nothing yet beside who they are: no session, roles, scopes or memberships.
+    #[must_use]
+    pub fn new(kind: PrincipalKind, user_id: UserId) -> Self {
+        Self {
+            kind,
+            user_id,
+            session_id: None,
+            roles: Vec::new(),
+            permissions: Permissions::default(),
+            scopes: None,
+            memberships: Memberships::default(),
+            organization_id: None,
+        }
+    }
+
     /// Whether the credentials are meant for `action` at all, be the thing whose it may. A person's are for everything; a key
     /// without scopes is for nothing.
     #[must_use]
@@ -260,14 +275,8 @@ mod tests {
     fn principal(kind: PrincipalKind, permissions: &[&str]) -> Principal {
         let permissions = Permissions::new(permissions.iter().copied());
         Principal {
-            kind,
-            user_id: user(),
-            session_id: None,
-            roles: Vec::new(),
             permissions,
-            scopes: None,
-            memberships: Memberships::default(),
-            organization_id: None,
+            ..Principal::new(kind, user())
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 use stoa_http::{Claims, KeyAnswer, KeyAuthority, TokenSigner, Verifier, csrf_claim, names};
-use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind, SessionId, UserId, random};
+use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind, SessionId, UserId, random};
 
 /// Issuer of all tokens in tests.
 pub(crate) const ISSUER: &str = "stoa";
@@ -82,14 +82,9 @@ impl Keys {
     pub(crate) fn api_key(&self, user: UserId, scopes: &[&str]) -> String {
         let key = format!("{}{}", names::API_KEY_PREFIX, random::token::<32>());
         let principal = Principal {
-            kind: PrincipalKind::ApiKey,
-            user_id: user,
-            session_id: None,
-            roles: Vec::new(),
             permissions: Permissions::new(scopes.iter().copied()),
             scopes: Some(Permissions::new(scopes.iter().copied())),
-            memberships: Memberships::default(),
-            organization_id: None,
+            ..Principal::new(PrincipalKind::ApiKey, user)
         };
         self.api_keys.lock().insert(key.clone(), Arc::new(principal));
         key

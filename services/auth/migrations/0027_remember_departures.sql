@@ -1,4 +1,4 @@
--- Who was a member and is no longer: they come back by an invitation, not by the domain of their address.
+-- Former members: they come back by an invitation, not by the domain of their address.
 CREATE TABLE organization_departures (
     organization_id UUID NOT NULL REFERENCES organizations (id),
     user_id UUID NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,

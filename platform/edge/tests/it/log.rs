@@ -78,6 +78,15 @@ async fn a_line_says_who_asked_what_and_how_it_went_and_no_secrets() {
 }
 
 #[tokio::test]
+async fn a_token_in_the_path_is_not_written_down() {
+    let (story, read) = logged("");
+    story.get("/offers/secret").await;
+    let text = read();
+    assert!(!text.contains("secret"), "{text}");
+    assert_eq!(lines(&text)[0]["path"], "/offers/{token}");
+}
+
+#[tokio::test]
 async fn refusals_faults_and_callers_who_leave_have_their_lines_too() {
     let (story, read) = logged("rate_limit.per_address = \"4/h\"");
     for path in ["/nowhere", "/panic", "/broken"] {

@@ -123,7 +123,14 @@ pub(crate) fn story_with(settings: &str, change: impl FnOnce(&mut EdgeParts)) ->
 
 fn described() -> OpenApi {
     let mut openapi = OpenApi::default();
-    for path in ["/plain", "/things/{id}", "/echo", "/slow", "/me"] {
+    for path in [
+        "/plain",
+        "/things/{id}",
+        "/offers/{token}",
+        "/echo",
+        "/slow",
+        "/me",
+    ] {
         openapi.paths.paths.insert(
             path.into(),
             PathItem::new(utoipa::openapi::HttpMethod::Get, Operation::new()),
@@ -137,6 +144,7 @@ fn product() -> Router {
     Router::new()
         .route("/plain", get(async || "plain"))
         .route("/things/{id}", get(async || "thing"))
+        .route("/offers/{token}", get(async || "offer"))
         .route(
             "/echo",
             post(async |body: Bytes| body).put(async |body: Bytes| body),

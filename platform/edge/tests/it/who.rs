@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use stoa_http::KeyAuthority;
-use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind};
 
 use crate::story::{request, story, story_with};
 
@@ -53,14 +53,9 @@ impl KeyAuthority for OneKey {
 async fn a_key_is_asked_of_its_authority_whose_faults_are_not_the_callers() {
     let user = Id::new(&Clock::system());
     let principal = Principal {
-        kind: PrincipalKind::ApiKey,
-        user_id: user,
-        session_id: None,
-        roles: Vec::new(),
         permissions: Permissions::new(["profile.read"]),
         scopes: Some(Permissions::new(["profile.read"])),
-        memberships: Memberships::default(),
-        organization_id: None,
+        ..Principal::new(PrincipalKind::ApiKey, user)
     };
     let keys = Arc::new(OneKey(Arc::new(principal)));
     let story = story_with("timeout = \"100ms\"", |parts| parts.keys = Some(keys));

@@ -15,7 +15,7 @@ use stoa_http::{
     Actor, Anyone, Claims, KeyAnswer, KeyAuthority, Person, RequestFacts, RequestInfo, SignedIn, TokenSigner,
     Verifier, admit, csrf_claim, owned, permission, scope,
 };
-use stoa_kernel::{Clock, Id, Memberships, OrganizationId, Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Clock, Id, OrganizationId, Permissions, Principal, PrincipalKind};
 
 use crate::{Answer, request, send};
 
@@ -69,14 +69,9 @@ fn fixture() -> Fixture {
     verifier.set_keys(vec![signer.verifying_key()]);
     let key = |scopes: &[&str]| {
         Arc::new(Principal {
-            kind: PrincipalKind::ApiKey,
-            user_id: Id::new(&clock),
-            session_id: None,
-            roles: Vec::new(),
             permissions: Permissions::new(scopes.iter().copied()),
             scopes: Some(Permissions::new(scopes.iter().copied())),
-            memberships: Memberships::default(),
-            organization_id: None,
+            ..Principal::new(PrincipalKind::ApiKey, Id::new(&clock))
         })
     };
     let organization: OrganizationId = Id::new(&clock);

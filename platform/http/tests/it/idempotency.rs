@@ -23,7 +23,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use stoa_cache::Cache;
 use stoa_http::{Failure, Idempotency, RequestFacts, RequestInfo, codes, idempotent, with_request_id};
-use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Clock, Id, Principal, PrincipalKind};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
@@ -279,16 +279,7 @@ async fn keys_of_other_callers_and_paths_are_other_keys() {
     let clock = Clock::system();
     let signed_in = |user| {
         let mut request = keyed("/things", "k", "b");
-        let principal = Principal {
-            kind: PrincipalKind::User,
-            user_id: user,
-            session_id: None,
-            roles: Vec::new(),
-            permissions: Permissions::default(),
-            scopes: None,
-            memberships: Memberships::default(),
-            organization_id: None,
-        };
+        let principal = Principal::new(PrincipalKind::User, user);
         request.extensions_mut().insert(Arc::new(principal));
         request
     };

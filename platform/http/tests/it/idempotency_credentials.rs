@@ -18,7 +18,7 @@ use http::{Method, header};
 use serde_json::{Value, json};
 use stoa_cache::Cache;
 use stoa_http::{Actor, Idempotency, Json, Person, RequestFacts, RequestInfo, idempotent, permission, scope};
-use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind, SessionId, UserId};
+use stoa_kernel::{Clock, Id, Permissions, Principal, PrincipalKind, SessionId, UserId};
 
 use crate::{Answer, request, send};
 
@@ -122,14 +122,9 @@ fn user() -> UserId {
 
 fn session(user: UserId, permissions: &[&str]) -> Principal {
     Principal {
-        kind: PrincipalKind::User,
-        user_id: user,
         session_id: Some(SessionId::new(&Clock::system())),
-        roles: Vec::new(),
         permissions: Permissions::new(permissions.iter().copied()),
-        scopes: None,
-        memberships: Memberships::default(),
-        organization_id: None,
+        ..Principal::new(PrincipalKind::User, user)
     }
 }
 
@@ -138,8 +133,6 @@ fn key(user: UserId, scopes: &[&str]) -> Principal {
         kind: PrincipalKind::ApiKey,
         session_id: None,
         scopes: Some(Permissions::new(scopes.iter().copied())),
-        memberships: Memberships::default(),
-        organization_id: None,
         ..session(user, scopes)
     }
 }

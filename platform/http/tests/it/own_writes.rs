@@ -15,7 +15,7 @@ use stoa_cache::Cache;
 use stoa_db::{Db, DbOptions};
 use stoa_engines::Postgres;
 use stoa_http::{OwnWrites, read_own_writes};
-use stoa_kernel::{Clock, Id, Memberships, Permissions, Principal, PrincipalKind};
+use stoa_kernel::{Clock, Id, Principal, PrincipalKind};
 use tower::ServiceExt;
 
 struct World {
@@ -56,14 +56,8 @@ impl World {
 
     fn somebody(&self) -> Arc<Principal> {
         Arc::new(Principal {
-            kind: PrincipalKind::User,
-            user_id: Id::new(&self.clock),
             session_id: Some(Id::new(&self.clock)),
-            roles: Vec::new(),
-            permissions: Permissions::default(),
-            scopes: None,
-            memberships: Memberships::default(),
-            organization_id: None,
+            ..Principal::new(PrincipalKind::User, Id::new(&self.clock))
         })
     }
 }

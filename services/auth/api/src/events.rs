@@ -50,7 +50,7 @@ pub struct AccessChanged {
     pub until: Timestamp,
 }
 
-/// A role was changed or removed: access tokens that name it in a smaller version are stale from now on, whoever has it.
+/// A role was changed or removed: access tokens that name it in a smaller version are stale from now on.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
 #[event(name = "role.changed", key = "role:{role}")]
 pub struct RoleChanged {
@@ -144,7 +144,7 @@ pub struct MemberUpdated {
     pub role: OrganizationRole,
 }
 
-/// Somebody is a member of an organization no longer.
+/// A membership of an organization has ended.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
 #[event(name = "member.removed", key = "organization:{organization_id}")]
 pub struct MemberRemoved {

@@ -90,12 +90,13 @@ fn principal(key: KeyPrincipal) -> Result<Principal, Failure> {
             more: key.more_memberships,
         },
         organization_id: organization.transpose()?,
-        kind: PrincipalKind::ApiKey,
-        user_id: key.user_id.parse().map_err(Failure::internal)?,
-        session_id: None,
         roles: key.roles,
         permissions: Permissions::new(key.permissions),
         scopes: Some(Permissions::new(key.scopes)),
+        ..Principal::new(
+            PrincipalKind::ApiKey,
+            key.user_id.parse().map_err(Failure::internal)?,
+        )
     })
 }
 

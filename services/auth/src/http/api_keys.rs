@@ -99,7 +99,7 @@ pub(super) struct AuthCreateApiKeyRequest {
     totp: Option<String>,
 }
 
-fn is_key_name(name: &str, (): &()) -> garde::Result {
+pub(super) fn is_key_name(name: &str, (): &()) -> garde::Result {
     is_line(name, 100)
 }
 

@@ -183,7 +183,7 @@ async fn replace(
 
 /// Remove a role.
 ///
-/// Whoever had it loses it at once. `403 permission_not_held`: you must hold all that it gives. `409 role_built_in`: it is one of ours.
+/// All who have it lose it at once. `403 permission_not_held`: you must hold all that it gives. `409 role_built_in`: it is one of ours.
 #[utoipa::path(
     delete, path = "/api/v1/auth/roles/{name}", tags = ["auth"], operation_id = "auth_remove_role",
     params(("name" = String, Path, description = "The role"), ("if-match" = Option<String>, Header, description = "The etag of the role that you read")),

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use stoa_audit::TxExt as _;
 use stoa_auth_api::tell_key_changed;
-use stoa_db::Json;
+use stoa_db::{Json, Tx};
 use stoa_kernel::{
     API_KEY_PREFIX, Membership, Memberships, OrganizationId, Permissions, Timestamp, UserId, codes, random,
 };
@@ -36,6 +36,23 @@ pub(crate) struct NewKey {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
+impl NewKey {
+    /// The key as it is kept, and its text, which is not.
+    pub(crate) fn make(self, tx: &Tx) -> (ApiKey, String) {
+        let id: ApiKeyId = tx.new_id();
+        let key = ApiKey {
+            id,
+            name: self.name,
+            scopes: Json(Permissions::new(self.scopes).iter().map(str::to_owned).collect()),
+            created_at: tx.clock().now(),
+            expires_at: self.expires_at,
+            last_used_at: None,
+        };
+        let text = format!("{API_KEY_PREFIX}{}_{}", id.uuid().simple(), random::token::<32>());
+        (key, text)
+    }
+}
+
 /// Makes a key for somebody who proves again who they are, for it may outlive their session. Its text is returned, and never
 /// known again.
 pub(crate) async fn create(
@@ -46,7 +63,6 @@ pub(crate) async fn create(
     code: Option<&str>,
     origin: &Origin,
 ) -> Result<(ApiKey, String)> {
-    let now = ctx.clock.now();
     in_future(ctx, new.expires_at)?;
     let access = roles::access_of(&ctx.db, user).await?;
     // Other services' names may well concern what is somebody's own; ours concern everybody.
@@ -58,17 +74,7 @@ pub(crate) async fn create(
     let notices = Notices::to(ctx, &proven.account).await;
     let mut tx = ctx.db.begin().await?;
     proven.hold(&mut tx).await?;
-    let id: ApiKeyId = tx.new_id();
-    let text = new_text(id);
-    let scopes = Permissions::new(new.scopes);
-    let key = ApiKey {
-        id,
-        name: new.name,
-        scopes: Json(scopes.iter().map(str::to_owned).collect()),
-        created_at: now,
-        expires_at: new.expires_at,
-        last_used_at: None,
-    };
+    let (key, text) = new.make(&tx);
     let owner = KeyOwner {
         user,
         organization: None,
@@ -77,17 +83,12 @@ pub(crate) async fn create(
     if store::count(&mut tx, user).await? > MOST {
         return Err(TOO_MANY_KEYS.into());
     }
-    let entry = origin.entry(Some(user), "api_key.create", "api_key", Some(id.uuid()));
+    let entry = origin.entry(Some(user), "api_key.create", "api_key", Some(key.id.uuid()));
     tx.audit(&entry.detail(serde_json::json!({ "scopes": key.scopes.0 })))
         .await?;
     notices.tell(&mut tx, MailKind::ApiKeyCreated).await?;
     tx.commit().await?;
     Ok((key, text))
-}
-
-/// The text of a new key.
-pub(crate) fn new_text(id: ApiKeyId) -> String {
-    format!("{API_KEY_PREFIX}{}_{}", id.uuid().simple(), random::token::<32>())
 }
 
 /// Refuses a key that would have expired already.

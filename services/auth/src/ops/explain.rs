@@ -37,14 +37,11 @@ pub(crate) async fn explain(
     };
     let own = user == caller.user_id;
     let principal = Principal {
-        kind: if own { caller.kind } else { PrincipalKind::User },
-        user_id: user,
-        session_id: None,
         roles: access.roles,
         permissions: access.permissions,
         scopes: caller.scopes.clone().filter(|_| own),
         memberships: members::listed(&ctx.db, user).await?.memberships(),
-        organization_id: None,
+        ..Principal::new(if own { caller.kind } else { PrincipalKind::User }, user)
     };
     let rows = match resource.id {
         Some(id) => grants::on(&ctx.db, user, resource.kind, id).await?,

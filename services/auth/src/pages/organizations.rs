@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
 use stoa_http::RequestInfo;
-use stoa_kernel::{Actor, Memberships, Permissions, Principal, PrincipalKind, UserId};
+use stoa_kernel::{Actor, Principal, PrincipalKind, UserId};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{field, page, signed_in, told};
@@ -163,16 +163,7 @@ async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &Requ
             register(ctx, new, Mode::Bearer, &origin).await?.account.id
         }
     };
-    let principal = Principal {
-        kind: PrincipalKind::User,
-        user_id: user,
-        session_id: None,
-        roles: Vec::new(),
-        permissions: Permissions::default(),
-        scopes: None,
-        memberships: Memberships::default(),
-        organization_id: None,
-    };
+    let principal = Principal::new(PrincipalKind::User, user);
     let actor = Actor {
         principal: Arc::new(principal),
         request: Arc::clone(&info.0),

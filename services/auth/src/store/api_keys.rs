@@ -185,7 +185,7 @@ pub(crate) struct Removed {
     pub(crate) organization_id: Option<OrganizationId>,
 }
 
-/// Removes every key that `user` has made, organizations' too: whoever made it knows it.
+/// Removes every key that `user` has made, organizations' too: the maker of a key knows it.
 pub(crate) async fn remove_all(tx: &mut Tx, user: UserId) -> Result<Vec<Removed>, Error> {
     tx.fetch_all(
         "DELETE FROM api_keys WHERE user_id = $1 RETURNING id, hash, organization_id",

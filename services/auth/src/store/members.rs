@@ -74,7 +74,7 @@ pub(crate) async fn remove(tx: &mut Tx, organization: OrganizationId, user: User
     tx.execute(sql, &[&organization, &user]).await.map(drop)
 }
 
-/// Whether somebody was a member of an organization and is no longer.
+/// Whether somebody is a former member of an organization.
 pub(crate) async fn has_left(tx: &mut Tx, organization: OrganizationId, user: UserId) -> Result<bool, Error> {
     let sql =
         "SELECT EXISTS (SELECT 1 FROM organization_departures WHERE organization_id = $1 AND user_id = $2)";

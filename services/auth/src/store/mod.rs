@@ -7,11 +7,11 @@
 //! does not need:
 //!
 //! 1. `roles`: [`roles::hold`], or a change of the role itself. At most one role.
-//! 2. `organizations`, in the order of their ids: [`organizations::hold`]. Whoever changes their members, invitations, domains or keys
-//!    holds them.
+//! 2. `organizations`, in the order of their ids: [`organizations::hold`]. They are held before their members, invitations, domains
+//!    or keys are changed.
 //! 3. `accounts`, in the order of their ids: [`accounts::hold`], or a change of the account itself.
 //! 4. Rows of those accounts: `user_roles`, `sessions`, `refresh_tokens`, `mail_tokens`, `totp`, `recovery_codes`, `api_keys`,
-//!    `known_networks`, `grants`. Whoever changes rows of two of these tables holds the account, so that their order does not
+//!    `known_networks`, `grants`. The account is held before rows of two of these tables are changed, so that their order does not
 //!    matter; but a refresh holds its session alone, before the tokens of it.
 //! 5. What was revoked: `revoked_sessions`, `raised_versions`, `raised_organizations`, and the counter that numbers them.
 //!

@@ -4,7 +4,7 @@
 //! Other processes ask for it in pages, by number. Numbers are given after the commit, in batches ([`number`]): so nobody who
 //! signs out waits for a counter, and whoever sees a number has been able to see all smaller ones.
 
-use stoa_db::{Db, Error, FromRow, Tx};
+use stoa_db::{Db, Error, FromRow, ToValue, Tx};
 use stoa_kernel::{OrganizationId, SessionId, Timestamp, UserId, random};
 
 /// Rows of each table on one page. A page is some hundred kilobytes, far below the 4 MiB that gRPC takes.
@@ -79,12 +79,7 @@ pub(crate) async fn raise_version(
         )
         .await?;
     let Some(version) = version else { return Ok(None) };
-    tx.execute(
-        "INSERT INTO raised_versions (user_id, version, until, seq) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq",
-        &[&user, &version, &until, &UNNUMBERED],
-    )
-    .await?;
+    raise(tx, "raised_versions", "user_id", &user, version, until).await?;
     Ok(Some(RaisedVersion {
         user_id: user,
         version,
@@ -100,12 +95,7 @@ pub(crate) async fn raise_role(
     version: i64,
     until: Timestamp,
 ) -> Result<RaisedRole, Error> {
-    tx.execute(
-        "INSERT INTO raised_roles (role, version, until, seq) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (role) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq",
-        &[&role, &version, &until, &UNNUMBERED],
-    )
-    .await?;
+    raise(tx, "raised_roles", "role", &role, version, until).await?;
     Ok(RaisedRole {
         role: role.to_owned(),
         version,
@@ -121,18 +111,31 @@ pub(crate) async fn raise_organization(
     version: i64,
     until: Timestamp,
 ) -> Result<RaisedOrganization, Error> {
-    tx.execute(
-        "INSERT INTO raised_organizations (organization_id, version, until, seq) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (organization_id) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq",
-        &[&organization, &version, &until, &UNNUMBERED],
-    )
-    .await?;
+    let table = "raised_organizations";
+    raise(tx, table, "organization_id", &organization, version, until).await?;
     Ok(RaisedOrganization {
         organization_id: organization,
         version,
         until,
         seq: UNNUMBERED,
     })
+}
+
+async fn raise(
+    tx: &mut Tx,
+    table: &str,
+    key: &str,
+    whose: &(dyn ToValue + Sync),
+    version: i64,
+    until: Timestamp,
+) -> Result<(), Error> {
+    let sql = format!(
+        "INSERT INTO {table} ({key}, version, until, seq) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT ({key}) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq"
+    );
+    tx.execute(&sql, &[whose, &version, &until, &UNNUMBERED])
+        .await
+        .map(drop)
 }
 
 /// Gives numbers to what was committed without, to as many rows of each table as one page has; true if there may be more. The

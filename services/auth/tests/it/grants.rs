@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stoa_auth_api::Access;
 use stoa_db::db_test;
-use stoa_kernel::{Id, Memberships, Permissions, Principal, PrincipalKind, Reason, Resource, UserId};
+use stoa_kernel::{Id, Principal, PrincipalKind, Reason, Resource, UserId};
 use stoa_testkit::{Answer, TestApp, assert_problem};
 use uuid::Uuid;
 
@@ -40,16 +40,7 @@ async fn list(app: &TestApp, by: &SignedIn, query: &str) -> Vec<Value> {
 }
 
 fn person(user: UserId) -> Principal {
-    Principal {
-        kind: PrincipalKind::User,
-        user_id: user,
-        session_id: None,
-        roles: Vec::new(),
-        permissions: Permissions::default(),
-        scopes: None,
-        memberships: Memberships::default(),
-        organization_id: None,
-    }
+    Principal::new(PrincipalKind::User, user)
 }
 
 #[db_test]

@@ -1,6 +1,9 @@
 //! What other processes know of keys and revocations.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
@@ -200,11 +203,11 @@ async fn nobody_who_signs_in_or_out_waits_for_the_counter(app: App) {
     holding.rollback().await;
 }
 
-/// An auth that answers with more than anybody can read.
-struct TooMuch;
+/// An auth that answers as a test says.
+struct Scripted<F>(F);
 
 #[tonic::async_trait]
-impl Access for TooMuch {
+impl<F: Fn(TrustRequest) -> TrustResponse + Send + Sync + 'static> Access for Scripted<F> {
     async fn grants(&self, _: Request<GrantsRequest>) -> Result<Response<GrantsResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
@@ -230,30 +233,59 @@ impl Access for TooMuch {
         Err(Status::unimplemented("not here"))
     }
 
-    async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
-        let one = RevokedSession {
-            session_id: "0".repeat(1 << 20),
-            until: i64::MAX,
-        };
-        Ok(Response::new(TrustResponse {
-            revoked_sessions: vec![one; 5],
-            ..TrustResponse::default()
-        }))
+    async fn trust(&self, request: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {
+        Ok(Response::new((self.0)(request.into_inner())))
     }
 }
 
-#[tokio::test]
-async fn a_feed_that_cannot_be_read_says_so() {
+/// Another process that asks such an auth.
+fn follow(answer: impl Fn(TrustRequest) -> TrustResponse + Send + Sync + 'static) -> (Verifier, TrustFeed) {
     let directory = Directory::new();
     let server = Server {
-        routes: Routes::new(AccessServer::new(TooMuch)),
+        routes: Routes::new(AccessServer::new(Scripted(answer))),
         descriptors: DESCRIPTORS,
         names: Vec::new(),
     };
     directory.set_local("auth", server);
-    let feed = TrustFeed::start(Verifier::new(FORMER_ISSUER, Clock::system()), &directory);
+    let verifier = Verifier::new(FORMER_ISSUER, Clock::system());
+    let feed = TrustFeed::start(verifier.clone(), &directory);
+    (verifier, feed)
+}
+
+#[tokio::test]
+async fn a_feed_that_cannot_be_read_says_so() {
+    let one = RevokedSession {
+        session_id: "0".repeat(1 << 20),
+        until: i64::MAX,
+    };
+    // More than anybody can read.
+    let (_, feed) = follow(move |_| TrustResponse {
+        revoked_sessions: vec![one.clone(); 5],
+        ..TrustResponse::default()
+    });
     eventually("the feed fails", async || feed.failure().is_some()).await;
     let (why, _) = feed.failure().unwrap();
     assert!(why.contains("OutOfRange"), "{why}");
     assert!(!feed.has_heard());
+}
+
+#[tokio::test]
+async fn an_auth_that_has_learnt_of_organizations_is_asked_for_all_that_it_passed_over() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    // The first two answers are of a process of the version before.
+    let (_, _feed) = follow(move |request| {
+        let mut seen = seen.lock().unwrap();
+        seen.push(request.seq);
+        TrustResponse {
+            seq: 7,
+            tells_organizations: seen.len() > 2,
+            ..TrustResponse::default()
+        }
+    });
+    eventually("auth is asked five times", async || {
+        asked.lock().unwrap().len() >= 5
+    })
+    .await;
+    assert_eq!(asked.lock().unwrap()[..5], [0, 7, 7, 0, 7]);
 }

@@ -4,15 +4,14 @@ use axum::extract::State;
 use garde::Validate;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use stoa_http::{
-    Actor, Failure, Json, Paged, Path, Person, Result, Unfiltered, endpoints, field_error, is_line,
-};
+use stoa_http::{Actor, Failure, Json, Paged, Path, Person, Result, Unfiltered, endpoints, field_error};
 use stoa_kernel::{OrganizationId, OrganizationRole, Page, Timestamp, UserId, text};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     ctx::Ctx,
+    http::api_keys::is_key_name,
     ops::{
         api_keys::NewKey,
         organizations::{self as ops, Proof, api_keys},
@@ -113,10 +112,6 @@ pub(super) struct AuthCreateOrganizationApiKeyRequest {
     #[garde(inner(length(chars, max = 64)))]
     #[schema(max_length = 64)]
     totp: Option<String>,
-}
-
-fn is_key_name(name: &str, (): &()) -> garde::Result {
-    is_line(name, 100)
 }
 
 fn is_for_keys(role: &OrganizationRole, (): &()) -> garde::Result {

@@ -1,16 +1,15 @@
 //! API keys that act for an organization.
 
 use stoa_audit::{Entry, TxExt as _};
-use stoa_db::Json;
-use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Permissions, codes};
+use stoa_kernel::{Actor, OrganizationId, OrganizationRole, codes};
 
-use super::{Proof, Standing, hold};
+use super::{Proof, hold};
 use crate::{
     ctx::Ctx,
     error::{Result, TOO_MANY_ORGANIZATION_KEYS},
     mails::MailKind,
     ops::{
-        api_keys::{NewKey, in_future, new_text},
+        api_keys::{NewKey, in_future},
         changes::Changes,
         notices::Notices,
     },
@@ -37,29 +36,18 @@ pub(crate) async fn create(
     let proven = proof.check(ctx, actor).await?;
     let notices = Notices::to(ctx, &proven.account).await;
     let mut tx = ctx.db.begin().await?;
-    let Standing { organization, .. } =
-        hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
     proven.hold(&mut tx).await?;
-    let key_id: ApiKeyId = tx.new_id();
-    let text = new_text(key_id);
-    let scopes = Permissions::new(new.scopes);
-    let key = ApiKey {
-        id: key_id,
-        name: new.name,
-        scopes: Json(scopes.iter().map(str::to_owned).collect()),
-        created_at: ctx.clock.now(),
-        expires_at: new.expires_at,
-        last_used_at: None,
-    };
+    let (key, text) = new.make(&tx);
     let owner = KeyOwner {
         user: actor.user_id,
-        organization: Some((organization.id, role)),
+        organization: Some((id, role)),
     };
     store::insert(&mut tx, owner, &key, &hash_of(&text)).await?;
     if store::count_of_organization(&mut tx, id).await? > MOST {
         return Err(TOO_MANY_ORGANIZATION_KEYS.into());
     }
-    let entry = Entry::by(actor, "api_key.create", "api_key", Some(key_id.uuid())).organization(id);
+    let entry = Entry::by(actor, "api_key.create", "api_key", Some(key.id.uuid())).organization(id);
     let detail = serde_json::json!({ "scopes": key.scopes.0, "role": role });
     tx.audit(&entry.detail(detail)).await?;
     notices.tell(&mut tx, MailKind::ApiKeyCreated).await?;
@@ -70,7 +58,7 @@ pub(crate) async fn create(
 /// Removes a key of an organization.
 pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, key: ApiKeyId) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
     let hash = store::remove_of_organization(&mut tx, id, key)
         .await?
         .ok_or(codes::NOT_FOUND)?;

@@ -1,6 +1,7 @@
 //! E-mail domains whose people may join an organization.
 
 use stoa_audit::{Entry, TxExt as _};
+use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, RequestFacts, codes};
 
@@ -10,6 +11,7 @@ use crate::{
     email::Email,
     error::{DOMAIN_VERIFIED, Error, LINK_INVALID, Result, TOO_MANY_DOMAINS},
     jobs::SendDomainMail,
+    ops::origin::Origin,
     store::{
         accounts,
         domains::{self as store, Domain, DomainId},
@@ -48,7 +50,7 @@ pub(crate) async fn claim(
     }
     ctx.lockout.invitation(actor.user_id, &email.key).await?;
     let mut tx = ctx.db.begin().await?;
-    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, false).await?;
+    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
     let claimed = store::claim(&mut tx, id, domain, role, actor.user_id).await?;
     let claimed = claimed.ok_or(DOMAIN_VERIFIED)?;
     if store::count(&mut tx, id).await? > MOST {
@@ -90,30 +92,30 @@ pub(crate) async fn verify(ctx: &Ctx, token: &str, request: &RequestFacts) -> Re
     if held.is_none_or(|organization| organization.purge_at.is_some()) {
         return Err(LINK_INVALID.into());
     }
-    let claimer = members::role_in(&mut tx, waiting.organization_id, waiting.claimed_by).await?;
-    let is_owner = claimer == Some(OrganizationRole::Owner);
-    if waiting.verified_at.is_none()
-        && !(is_owner && accounts::is_enabled(&mut tx, waiting.claimed_by).await?)
-    {
+    let is_new = waiting.verified_at.is_none();
+    if is_new && !claimer_is_owner(&mut tx, &waiting).await? {
         return Err(LINK_INVALID.into());
     }
     let verified = store::verify(&mut tx, id).await?.ok_or(LINK_INVALID)?;
-    if waiting.verified_at.is_none() {
-        let entry = Entry {
-            request_id: Some(&request.request_id),
-            address: Some(request.address.to_canonical().to_string().into()),
-            ..Entry::new(None, "domain.verify", "domain", Some(id.uuid()))
-        };
+    if is_new {
+        let origin = Origin::of(request);
+        let entry = origin.entry(None, "domain.verify", "domain", Some(id.uuid()));
         tx.audit(&entry.organization(verified.organization_id)).await?;
     }
     tx.commit().await?;
     Ok(verified)
 }
 
+/// Whether the person who claimed a domain could claim it now.
+async fn claimer_is_owner(tx: &mut Tx, waiting: &Domain) -> Result<bool> {
+    let role = members::role_in(tx, waiting.organization_id, waiting.claimed_by).await?;
+    Ok(role == Some(OrganizationRole::Owner) && accounts::is_enabled(tx, waiting.claimed_by).await?)
+}
+
 /// Takes a domain from an organization. Those who have joined by it stay.
 pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, domain: DomainId) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, false).await?;
+    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
     if store::remove(&mut tx, id, domain).await?.is_none() {
         return Err(codes::NOT_FOUND.into());
     }

@@ -1,7 +1,6 @@
 //! Invitations: sent by mail, accepted, declined, revoked; and colleagues who join by the domain of their address.
 
 use stoa_audit::{Entry, TxExt as _};
-use stoa_auth_api::events::MemberAdded;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, RequestFacts, UserId, codes};
@@ -15,7 +14,7 @@ use crate::{
         INVITATION_NEEDED, Result, TOO_MANY_INVITATIONS,
     },
     jobs::SendInvitation,
-    ops::{changes::Changes, prove_again::ProvenAgain},
+    ops::{changes::Changes, origin::Origin, prove_again::ProvenAgain},
     store::{
         accounts::{self, Account},
         domains,
@@ -34,7 +33,7 @@ pub(crate) async fn create(
     email: &Email,
     role: OrganizationRole,
 ) -> Result<Invitation> {
-    let least = OrganizationRole::Admin.max(role);
+    let least = least_to_invite(role);
     super::standing(ctx, actor, id).await?.at_least(least)?;
     verified(ctx, actor.user_id).await?;
     if !ctx.mailer.takes(&email.address).await {
@@ -51,7 +50,7 @@ pub(crate) async fn create(
     // What is refused before uses nothing up.
     ctx.lockout.invitation(actor.user_id, &email.key).await?;
     let mut tx = ctx.db.begin().await?;
-    let caller = hold(&mut tx, actor.user_id, id, least, false).await?;
+    let caller = hold(&mut tx, actor.user_id, id, least).await?;
     if let Some(account) = invited
         && members::role_in(&mut tx, id, account.id).await?.is_some()
     {
@@ -82,7 +81,7 @@ pub(crate) async fn revoke(
     invitation: InvitationId,
 ) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
     let removed = store::remove(&mut tx, id, invitation).await?;
     caller.at_least(removed.ok_or(codes::NOT_FOUND)?)?;
     let kind = "invitation";
@@ -121,11 +120,10 @@ impl Offer {
     /// Whether the organization is not deleted, and the person who sent the invitation could send it now.
     async fn stands(&self, ctx: &Ctx) -> Result<bool> {
         let (id, inviter) = (self.organization.id, self.invitation.invited_by);
-        let least = OrganizationRole::Admin.max(self.invitation.role);
         let role = members::role_of(&ctx.db, id, inviter).await?;
         let account = accounts::by_id(&ctx.db, inviter).await?;
         let enabled = account.is_some_and(|account| account.disabled_at.is_none());
-        Ok(enabled && role.is_some_and(|role| role >= least))
+        Ok(enabled && role >= Some(least_to_invite(self.invitation.role)))
     }
 }
 
@@ -214,10 +212,9 @@ pub(crate) async fn accept(
         tx.audit(&Entry::by(actor, "email.verify", kind, Some(account.id.uuid())))
             .await?;
     }
-    let standing = add(ctx, &mut tx, actor, organization, role).await?;
+    let (standing, mut changes) = (Standing { organization, role }, Changes::default());
+    join(ctx, &mut tx, account.id, &standing, &mut changes).await?;
     note(&mut tx, actor, "invitation.accept", &invitation).await?;
-    let mut changes = Changes::default();
-    changes.account(ctx, &mut tx, account.id).await?;
     changes.commit(ctx, tx).await?;
     Ok(standing)
 }
@@ -226,32 +223,22 @@ pub(crate) async fn accept(
 pub(crate) async fn decline(ctx: &Ctx, actor: &Actor, token: &str) -> Result<()> {
     let account = account(ctx, actor.user_id).await?;
     let (offer, _) = addressed(ctx, &account, token).await?;
-    let mut tx = ctx.db.begin().await?;
-    let invitation = store::take(&mut tx, offer.invitation.id)
-        .await?
-        .ok_or(INVITATION_INVALID)?;
-    note(&mut tx, actor, "invitation.decline", &invitation).await?;
-    Ok(tx.commit().await?)
+    end_declined(ctx, offer, Some(account.id), &actor.request).await
 }
 
-/// Declines an invitation for whom its mail reached; no account is needed.
+/// Declines an invitation by the link of its mail; no account is needed.
 pub(crate) async fn decline_by_link(ctx: &Ctx, token: &str, request: &RequestFacts) -> Result<()> {
-    let offer = offer(ctx, token).await?;
+    end_declined(ctx, offer(ctx, token).await?, None, request).await
+}
+
+async fn end_declined(ctx: &Ctx, offer: Offer, by: Option<UserId>, request: &RequestFacts) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
     let invitation = store::take(&mut tx, offer.invitation.id)
         .await?
         .ok_or(INVITATION_INVALID)?;
-    let entry = Entry {
-        request_id: Some(&request.request_id),
-        address: Some(request.address.to_canonical().to_string().into()),
-        ..Entry::new(
-            None,
-            "invitation.decline",
-            "invitation",
-            Some(invitation.id.uuid()),
-        )
-    };
-    tx.audit(&entry.organization(invitation.organization_id)).await?;
+    let (origin, id) = (Origin::of(request), Some(invitation.id.uuid()));
+    let entry = origin.entry(by, "invitation.decline", "invitation", id);
+    tx.audit(&described(entry, &invitation)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -274,12 +261,11 @@ pub(crate) async fn join_by_domain(ctx: &Ctx, actor: &Actor, id: OrganizationId)
         return Err(INVITATION_NEEDED.into());
     }
     store::remove_to_address(&mut tx, id, &account.email_key).await?;
-    let standing = add(ctx, &mut tx, actor, organization, role).await?;
+    let (standing, mut changes) = (Standing { organization, role }, Changes::default());
+    join(ctx, &mut tx, account.id, &standing, &mut changes).await?;
     let entry = Entry::by(actor, "member.join", "account", Some(account.id.uuid())).organization(id);
     tx.audit(&entry.detail(serde_json::json!({ "role": role })))
         .await?;
-    let mut changes = Changes::default();
-    changes.account(ctx, &mut tx, account.id).await?;
     changes.commit(ctx, tx).await?;
     Ok(standing)
 }
@@ -293,26 +279,6 @@ pub(crate) async fn joinable(ctx: &Ctx, user: UserId, limit: u32) -> Result<Vec<
     Ok(domains::joinable(&ctx.db, domain_of(&account), user, limit).await?)
 }
 
-/// Adds the caller, whose account is held, to an organization that is held.
-async fn add(
-    ctx: &Ctx,
-    tx: &mut Tx,
-    actor: &Actor,
-    organization: Organization,
-    role: OrganizationRole,
-) -> Result<Standing> {
-    if !join(ctx, tx, organization.id, actor.user_id, role).await? {
-        return Err(ALREADY_MEMBER.into());
-    }
-    tx.emit(&MemberAdded {
-        organization_id: organization.id,
-        user_id: actor.user_id,
-        role,
-    })
-    .await?;
-    Ok(Standing { organization, role })
-}
-
 /// Whether the person who sent an invitation could send it now.
 async fn may_still_invite(
     tx: &mut Tx,
@@ -321,8 +287,12 @@ async fn may_still_invite(
     role: OrganizationRole,
 ) -> Result<bool> {
     let standing = members::role_in(tx, id, inviter).await?;
-    let manages = standing.is_some_and(|standing| standing >= OrganizationRole::Admin.max(role));
-    Ok(manages && accounts::is_enabled(tx, inviter).await?)
+    Ok(standing >= Some(least_to_invite(role)) && accounts::is_enabled(tx, inviter).await?)
+}
+
+/// The least role that may offer this one.
+fn least_to_invite(role: OrganizationRole) -> OrganizationRole {
+    OrganizationRole::Admin.max(role)
 }
 
 pub(crate) async fn account(ctx: &Ctx, user: UserId) -> Result<Account> {
@@ -349,8 +319,10 @@ fn domain_of(account: &Account) -> &str {
 
 async fn note(tx: &mut Tx, actor: &Actor, action: &str, invitation: &Invitation) -> Result<()> {
     let entry = Entry::by(actor, action, "invitation", Some(invitation.id.uuid()));
+    Ok(tx.audit(&described(entry, invitation)).await?)
+}
+
+fn described<'a>(entry: Entry<'a>, invitation: &Invitation) -> Entry<'a> {
     let entry = entry.organization(invitation.organization_id);
-    tx.audit(&entry.detail(serde_json::json!({ "role": invitation.role })))
-        .await?;
-    Ok(())
+    entry.detail(serde_json::json!({ "role": invitation.role }))
 }

@@ -12,10 +12,10 @@ use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, Expected, OrganizationId, OrganizationRole, Timestamp, UserId, codes};
 use tokio::time::Instant;
 
-use super::{Proof, Standing, hold};
+use super::{Proof, Standing, hold, hold_any};
 use crate::{
     ctx::Ctx,
-    error::{Result, TOO_MANY_ORGANIZATIONS},
+    error::{ALREADY_MEMBER, Result, TOO_MANY_ORGANIZATIONS},
     ops::changes::Changes,
     store::{
         accounts, members,
@@ -40,43 +40,46 @@ pub(crate) async fn create(ctx: &Ctx, actor: &Actor, name: &str) -> Result<Stand
         return Err(codes::UNAUTHENTICATED.into());
     }
     let organization = store::insert(&mut tx, name).await?;
-    join(ctx, &mut tx, organization.id, user, OrganizationRole::Owner).await?;
-    let mut changes = Changes::default();
-    changes.account(ctx, &mut tx, user).await?;
     tx.emit(&OrganizationCreated {
         organization_id: organization.id,
         name: organization.name.clone(),
     })
     .await?;
-    tx.emit(&MemberAdded {
-        organization_id: organization.id,
-        user_id: user,
-        role: OrganizationRole::Owner,
-    })
-    .await?;
-    note(&mut tx, actor, "organization.create", organization.id).await?;
-    changes.commit(ctx, tx).await?;
-    Ok(Standing {
+    let mut changes = Changes::default();
+    let standing = Standing {
         organization,
         role: OrganizationRole::Owner,
-    })
+    };
+    join(ctx, &mut tx, user, &standing, &mut changes).await?;
+    note(&mut tx, actor, "organization.create", standing.organization.id).await?;
+    changes.commit(ctx, tx).await?;
+    Ok(standing)
 }
 
-/// Makes an account that is held a member; false if it is one. Nobody is a member of more organizations than the settings say.
-pub(crate) async fn join(
+/// Makes an account that is held a member of an organization that is held, or new. Nobody is a member of more organizations than the
+/// settings say.
+pub(super) async fn join(
     ctx: &Ctx,
     tx: &mut Tx,
-    organization: OrganizationId,
     user: UserId,
-    role: OrganizationRole,
-) -> Result<bool> {
-    if !members::insert(tx, organization, user, role).await? {
-        return Ok(false);
+    standing: &Standing,
+    changes: &mut Changes,
+) -> Result<()> {
+    let (id, role) = (standing.organization.id, standing.role);
+    if !members::insert(tx, id, user, role).await? {
+        return Err(ALREADY_MEMBER.into());
     }
     if members::count_of(tx, user).await? > i64::from(ctx.config.organizations.joined_max) {
         return Err(TOO_MANY_ORGANIZATIONS.into());
     }
-    Ok(true)
+    changes.account(ctx, tx, user).await?;
+    tx.emit(&MemberAdded {
+        organization_id: id,
+        user_id: user,
+        role,
+    })
+    .await?;
+    Ok(())
 }
 
 /// Renames an organization, if it is still of the version that is expected.
@@ -88,8 +91,7 @@ pub(crate) async fn rename(
     expected: &Expected,
 ) -> Result<Standing> {
     let mut tx = ctx.db.begin().await?;
-    let Standing { organization, role } =
-        hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    let Standing { organization, role } = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
     if !expected.allows(organization.version) {
         return Err(codes::PRECONDITION_FAILED.into());
     }
@@ -119,7 +121,7 @@ pub(crate) async fn delete(
         .at_least(OrganizationRole::Owner)?;
     let proven = proof.check(ctx, actor).await?;
     let mut tx = ctx.db.begin().await?;
-    let Standing { role, .. } = hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, false).await?;
+    let Standing { role, .. } = hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
     proven.hold(&mut tx).await?;
     let mut changes = Changes::default();
     let organization = end(ctx, &mut tx, id, ctx.config.organizations.grace.0, &mut changes).await?;
@@ -150,9 +152,10 @@ pub(crate) async fn end(
 /// Restores a deleted organization for one of its owners. Members act for it again once they have a new access token.
 pub(crate) async fn restore(ctx: &Ctx, actor: &Actor, id: OrganizationId) -> Result<Standing> {
     let mut tx = ctx.db.begin().await?;
-    let Standing { organization, role } =
-        hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, true).await?;
-    if organization.purge_at.is_some_and(|at| at <= ctx.clock.now()) {
+    let standing = hold_any(&mut tx, actor.user_id, id).await?;
+    let purge_at = standing.organization.purge_at.ok_or(codes::NOT_FOUND)?;
+    let role = standing.at_least(OrganizationRole::Owner)?.role;
+    if purge_at <= ctx.clock.now() {
         return Err(codes::NOT_FOUND.into());
     }
     let organization = store::set_purge(&mut tx, id, None).await?;

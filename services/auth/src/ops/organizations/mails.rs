@@ -15,7 +15,7 @@ use crate::{
     tokens::{LinkPurpose, link_token},
 };
 
-/// The mail of an invitation; none if it waits no longer.
+/// The mail of an invitation; none if it is no longer pending.
 pub(crate) async fn invitation(ctx: &Ctx, id: InvitationId) -> Result<Option<Content>> {
     let Some(invitation) = invitations::find(&ctx.db, id).await? else {
         return Ok(None);
@@ -39,7 +39,7 @@ pub(crate) async fn invitation(ctx: &Ctx, id: InvitationId) -> Result<Option<Con
     }))
 }
 
-/// The mail to a mailbox of a domain that is to be verified; none if it waits no longer.
+/// The mail to a mailbox of a domain that is to be verified; none if it is no longer pending.
 pub(crate) async fn domain(ctx: &Ctx, id: DomainId, mailbox: &str) -> Result<Option<Content>> {
     let waiting = domains::find(&ctx.db, id).await?;
     let Some(waiting) = waiting.filter(|domain| domain.verified_at.is_none()) else {

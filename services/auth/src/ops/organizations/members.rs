@@ -25,7 +25,7 @@ pub(crate) async fn set_role(
     role: OrganizationRole,
 ) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin, false).await?;
+    let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
     let before = store::role_in(&mut tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
     caller.at_least(before)?.at_least(role)?;
     if before == role {
@@ -82,7 +82,7 @@ pub(crate) async fn transfer(
         .at_least(OrganizationRole::Owner)?;
     let proven = proof.check(ctx, actor).await?;
     let mut tx = ctx.db.begin().await?;
-    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner, false).await?;
+    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
     let is_member = store::role_in(&mut tx, id, to).await?.is_some();
     if !is_member || to == actor.user_id {
         return Err(codes::NOT_FOUND.into());
@@ -112,7 +112,7 @@ pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: U
         OrganizationRole::Admin
     };
     let mut tx = ctx.db.begin().await?;
-    let caller = hold(&mut tx, actor.user_id, id, least, false).await?;
+    let caller = hold(&mut tx, actor.user_id, id, least).await?;
     let role = store::role_in(&mut tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
     caller.at_least(role)?;
     if role == OrganizationRole::Owner {
@@ -137,8 +137,8 @@ pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: U
     changes.commit(ctx, tx).await
 }
 
-/// Ends what somebody has made who manages an organization no longer: their invitations to it, domains that wait for an answer, and API
-/// keys that they know.
+/// Ends what a former member or admin has made in an organization: their pending invitations and claims of domains, and API keys that they
+/// know.
 async fn end_what_was_made(
     tx: &mut Tx,
     actor: &Actor,

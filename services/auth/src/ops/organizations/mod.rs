@@ -74,23 +74,27 @@ pub(crate) async fn list(ctx: &Ctx, caller: &Principal, page: &PageRequest) -> R
     Ok(store::joined(&ctx.db, caller.user_id, page).await?)
 }
 
-/// [`standing`] within a transaction, with the organization held until its end. Only members hold it. `deleted`: it is to be deleted, and not
-/// purged yet; otherwise it must not be deleted.
+/// [`standing`] within a transaction, with the organization held until its end. Only members hold it.
 pub(crate) async fn hold(
     tx: &mut Tx,
     user: UserId,
     id: OrganizationId,
     least: OrganizationRole,
-    deleted: bool,
 ) -> Result<Standing> {
+    let standing = hold_any(tx, user, id).await?;
+    if standing.organization.purge_at.is_some() {
+        return Err(codes::NOT_FOUND.into());
+    }
+    standing.at_least(least)
+}
+
+/// The same in any role, also of an organization that is deleted.
+async fn hold_any(tx: &mut Tx, user: UserId, id: OrganizationId) -> Result<Standing> {
     if store::role_in(tx, id, user).await?.is_none() {
         return Err(codes::NOT_FOUND.into());
     }
     let organization = organizations::hold(tx, id).await?.ok_or(codes::NOT_FOUND)?;
-    if organization.purge_at.is_some() != deleted {
-        return Err(codes::NOT_FOUND.into());
-    }
     // Read again: it may have changed before the organization was held.
     let role = store::role_in(tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
-    Standing { organization, role }.at_least(least)
+    Ok(Standing { organization, role })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stoa_auth_api::events::{OrganizationCreated, OrganizationDeleted, OrganizationPurged};
-use stoa_db::db_test;
+use stoa_db::{Engine, db_test};
 use stoa_http::Refused;
 use stoa_testkit::{assert_problem, eventually};
 
@@ -244,4 +244,32 @@ async fn leaving_by_erasure_stands_in_the_audit_log_of_the_organization(app: App
         .await
         .expect(204);
     assert_eq!(done_in(&app, &ada, &id).await[0], "member.leave");
+}
+
+/// Only PostgreSQL locks rows; on SQLite writers take turns.
+#[db_test]
+async fn an_account_that_makes_an_organization_while_it_is_erased_leaves_none_without_an_owner(app: App) {
+    if app.db().engine() != Engine::Postgres {
+        return;
+    }
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "First").await;
+    let organization: stoa_kernel::OrganizationId = id.parse().unwrap();
+    let mut holding = app.db().begin().await.unwrap();
+    let hold = "UPDATE organizations SET version = version WHERE id = $1";
+    holding.execute(hold, &[&organization]).await.unwrap();
+    let call = app.delete("/api/v1/auth/account").bearer(&ada.access);
+    let erasing = tokio::spawn(call.json(&json!({ "password": PASSWORD })).send());
+    eventually("the erasure waits for the organization", async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        value::<i64>(&app, sql).await > 0
+    })
+    .await;
+    post(&app, &ada, "", &json!({ "name": "Second" }))
+        .await
+        .expect(201);
+    holding.rollback().await;
+    assert_problem(&erasing.await.unwrap(), 409, "conflict", &[]);
+    let members: i64 = value(&app, "SELECT count(*) FROM organization_members").await;
+    assert_eq!(members, 2);
 }

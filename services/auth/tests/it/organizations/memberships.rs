@@ -4,8 +4,7 @@ use serde_json::json;
 use stoa_auth_api::{Access, v1::MembershipRequest};
 use stoa_db::db_test;
 use stoa_kernel::{
-    Action, Memberships, OrganizationId, OrganizationRole, Permissions, Principal, PrincipalKind, Reason,
-    Resource,
+    Action, Memberships, OrganizationId, OrganizationRole, Principal, PrincipalKind, Reason, Resource,
 };
 use stoa_testkit::assert_problem;
 
@@ -26,17 +25,11 @@ async fn a_membership_that_is_not_in_the_token_is_asked_of_auth(app: App) {
     let access = Access::new(&app.env().rpc);
     for (more, reason) in [(true, Reason::Membership), (false, Reason::NoRule)] {
         let principal = Principal {
-            kind: PrincipalKind::User,
-            user_id: ada.id,
-            session_id: None,
-            roles: Vec::new(),
-            permissions: Permissions::default(),
-            scopes: None,
             memberships: Memberships {
                 listed: Vec::new(),
                 more,
             },
-            organization_id: None,
+            ..Principal::new(PrincipalKind::User, ada.id)
         };
         let decision = access.allow(&principal, WRITE, &file).await.unwrap();
         assert_eq!(decision.reason, reason);
