@@ -1,18 +1,19 @@
 //! RabbitMQ.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, process::Command, time::Duration};
 
 use tempfile::TempDir;
 
 use crate::{
     folder,
-    process::{Process, Spec, free_port, program},
+    process::{Process, Spec, free_port, program, run},
 };
 
 /// A RabbitMQ node with an Erlang port mapper of its own.
 #[derive(Debug)]
 pub struct Rabbit {
     process: Process,
+    environment: Vec<(String, OsString)>,
     /// Of ours, for one that the node starts outlives it.
     _epmd: Process,
     _folder: TempDir,
@@ -48,7 +49,7 @@ impl Rabbit {
             stop_signal: "TERM",
             not_root: false,
         });
-        let environment: [(&str, OsString); 11] = [
+        let environment: Vec<_> = [
             ("HOME", path.into()),
             ("RABBITMQ_NODENAME", text(format!("stoa{port}@localhost"))),
             ("RABBITMQ_DIST_PORT", text(free_port().to_string())),
@@ -71,13 +72,15 @@ impl Rabbit {
             ("RUNNING_UNDER_SYSTEMD", "true".into()),
             ("ERL_EPMD_PORT", text(epmd_port.to_string())),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
-        ];
+        ]
+        .map(|(name, value): (&str, OsString)| (name.to_owned(), value))
+        .into();
         let server = program(&["/usr/lib/rabbitmq/bin/rabbitmq-server"], "rabbitmq-server");
         let process = Process::start(Spec {
             name: "rabbitmq-server",
             package: "rabbitmq-server",
             command: vec![server.into()],
-            environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+            environment: environment.clone(),
             log: path.join("log"),
             port,
             stop_signal: "TERM",
@@ -85,6 +88,7 @@ impl Rabbit {
         });
         Self {
             process,
+            environment,
             _epmd: epmd,
             _folder: folder,
         }
@@ -94,6 +98,22 @@ impl Rabbit {
     #[must_use]
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.process.port())
+    }
+
+    /// Closes every client's connection in order, so many times, with a pause after each.
+    ///
+    /// # Panics
+    /// When the node does not do it.
+    pub fn close_connections(&self, times: u32, pause: Duration) {
+        let close = "rabbit_networking:close_connection(Connection, \"closed by an operator\")";
+        let all = format!("[{close} || Connection <- rabbit_networking:connections()]");
+        let pause = pause.as_millis();
+        let expression =
+            format!("[begin {all}, timer:sleep({pause}) end || _ <- lists:seq(1, {times})], ok.");
+        let control = program(&["/usr/lib/rabbitmq/bin/rabbitmqctl"], "rabbitmqctl");
+        run(Command::new(control)
+            .args(["--quiet", "--timeout", "60", "eval", &expression])
+            .envs(self.environment.iter().map(|(name, value)| (name, value))));
     }
 }
 

@@ -8,9 +8,9 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
     types::FieldTable,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
-use super::{broken, broker, close};
+use super::{RABBIT, broken, broker, close, within};
 use crate::bus::{BATCH, BusError, Delivery, Receipt};
 
 /// Messages on their way here that are not yet acknowledged.
@@ -20,6 +20,9 @@ pub(crate) struct Arrivals {
     channel: Channel,
     consumer: Option<Consumer>,
     queue: String,
+    /// Changes once the connection that this is on has been lost and made again. The consumer of a connection that ended in order
+    /// is not always told of it: it may wait for ever.
+    links: watch::Receiver<u64>,
 }
 
 impl Drop for Arrivals {
@@ -38,11 +41,12 @@ impl Drop for Arrivals {
 }
 
 impl Arrivals {
-    pub(super) fn new(channel: Channel, queue: String) -> Self {
+    pub(super) fn new(channel: Channel, queue: String, links: watch::Receiver<u64>) -> Self {
         Self {
             channel,
             consumer: None,
             queue,
+            links,
         }
     }
 
@@ -60,7 +64,10 @@ impl Arrivals {
     pub(in crate::bus) async fn next(&mut self) -> Result<Vec<Delivery>, BusError> {
         let gone = || broker(format!("the queue {} is gone", self.queue));
         let consumer = self.consumer.as_mut().ok_or_else(gone)?;
-        let first = consumer.next().await.ok_or_else(gone)?.map_err(broken)?;
+        let first = tokio::select! {
+            first = consumer.next() => first.ok_or_else(gone)?.map_err(broken)?,
+            _ = self.links.changed() => return Err(BusError::Away(RABBIT)),
+        };
         let mut batch = vec![delivery(&self.queue, first)];
         while batch.len() < BATCH {
             // An error ends the session: it comes again by the next call, or nothing does.
@@ -96,18 +103,19 @@ pub(in crate::bus) async fn settle(batch: &[Delivery], readable: &[bool]) -> Res
             last = Some(received);
         } else {
             let aside = BasicRejectOptions { requeue: false };
-            lively(received.reject(aside).await.map_err(broken)?)?;
+            lively(received.reject(aside)).await?;
         }
     }
     if let Some(received) = last {
         let all = BasicAckOptions { multiple: true };
-        lively(received.ack(all).await.map_err(broken)?)?;
+        lively(received.ack(all)).await?;
     }
     Ok(())
 }
 
-/// An answer on a channel that is no more reaches nobody.
-fn lively(sent: bool) -> Result<(), BusError> {
+/// An answer on a channel that has ended reaches nobody.
+async fn lively(answer: impl Future<Output = lapin::Result<bool>>) -> Result<(), BusError> {
+    let sent = within("to an acknowledgement", async { answer.await.map_err(broken) }).await?;
     if sent {
         Ok(())
     } else {

@@ -105,8 +105,10 @@ impl Rabbit {
         let service = inbox.db().service();
         self.0.topology.know(&[(service, &inbox.events())]);
         let topology = &self.0.topology;
+        let mut links = self.links();
+        links.mark_unchanged();
         let channel = self.channel().await?;
-        let mut arrivals = Arrivals::new(channel.clone(), topology.names().inbox(service));
+        let mut arrivals = Arrivals::new(channel.clone(), topology.names().inbox(service), links);
         within("to a declaration", topology.declare_service(&channel, service)).await?;
         within("to a consumer", arrivals.begin()).await?;
         Ok(arrivals)

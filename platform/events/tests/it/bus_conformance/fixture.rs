@@ -177,6 +177,14 @@ impl Fixture {
         self.with_broker(Nats::start_again, Rabbit::start_again);
     }
 
+    /// By RabbitMQ alone.
+    pub(crate) fn close_connections(&self, times: u32, pause: Duration) {
+        self.with_broker(
+            |_| panic!("NATS closes no connection"),
+            |rabbit| rabbit.close_connections(times, pause),
+        );
+    }
+
     /// On a thread that may block.
     fn with_broker(&self, nats: impl FnOnce(&mut Nats), rabbit: impl FnOnce(&mut Rabbit)) {
         tokio::task::block_in_place(|| match &self.broker {
