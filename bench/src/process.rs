@@ -32,8 +32,8 @@ pub(crate) async fn measure(stoa: &Path, report: &mut Report) -> Result<(), crat
         "memory, idle",
         format!("{memory:.0} MiB"),
         "resident".into(),
-        "at most 60 MiB",
-        memory <= 60.0,
+        "at most 45 MiB",
+        memory <= 45.0,
     );
     let size = fs::metadata(stoa)?.len() / (1024 * 1024);
     report.bounded(
