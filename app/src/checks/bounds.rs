@@ -26,7 +26,7 @@ const MAY_BE_ZERO: [&str; 13] = [
     "audit.heads_every",
 ];
 /// The least and the most of numbers that not just anything from 1 on will do for.
-const NUMBERS: [(&str, i64, i64); 9] = [
+const NUMBERS: [(&str, i64, i64); 12] = [
     ("database.connections", 1, 1000),
     ("events.concurrency", 1, 10_000),
     ("cache.max_mib", 1, 1024 * 1024),
@@ -36,6 +36,9 @@ const NUMBERS: [(&str, i64, i64); 9] = [
     ("users.avatar_max_pixels", 1, 16_384),
     ("users.avatar_size", 1, 2048),
     ("users.avatar_max_bytes", 1, 1024 * 1024 * 1024),
+    ("auth.organizations.picture_max_pixels", 1, 16_384),
+    ("auth.organizations.picture_size", 1, 2048),
+    ("auth.organizations.picture_max_bytes", 1, 1024 * 1024 * 1024),
 ];
 /// The least of lengths of time that not just any will do for.
 const PERIODS: [(&str, Duration); 9] = [

@@ -56,6 +56,10 @@ codes! {
     INVALID_INPUT = 422 "invalid_input" "The input is not valid";
     /// This `Idempotency-Key` came before with another request.
     IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key was used with another request";
+    /// More pixels than are accepted.
+    IMAGE_TOO_LARGE = 422 "image_too_large" "The image has too many pixels";
+    /// Not a whole image of an accepted format.
+    IMAGE_UNREADABLE = 422 "image_unreadable" "The image cannot be read";
     /// Slow down.
     RATE_LIMITED = 429 "rate_limited" "Too many requests";
     /// The request's head is larger than is taken.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Period, Rate};
+use stoa_pictures::PictureLimits;
 
 use crate::{password::Cost, secrets::Secrets};
 
@@ -106,6 +107,26 @@ pub struct OrganizationsConfig {
     pub invitations_max: u32,
     /// Organizations that one person is a member of.
     pub joined_max: u32,
+    /// Largest picture that is accepted, in bytes.
+    pub picture_max_bytes: usize,
+    /// Largest side of a picture that is accepted, in pixels.
+    pub picture_max_pixels: u32,
+    /// Side of the square that a picture is kept as, in pixels.
+    pub picture_size: u32,
+    /// Memory that pictures may take up while they are decoded, all together, in bytes.
+    pub picture_memory_bytes: usize,
+}
+
+impl OrganizationsConfig {
+    /// How large pictures may be.
+    pub(crate) fn picture(&self) -> PictureLimits {
+        PictureLimits {
+            max_bytes: self.picture_max_bytes,
+            max_pixels: self.picture_max_pixels,
+            size: self.picture_size,
+            memory_bytes: self.picture_memory_bytes,
+        }
+    }
 }
 
 /// How often one may try.
@@ -147,6 +168,7 @@ impl AuthConfig {
                     .to_owned(),
             );
         }
+        self.organizations.picture().check("auth.organizations.picture")?;
         if self.refresh_leeway.0 > LONGEST_LEEWAY {
             return Err("auth.refresh_leeway must be at most 1m".to_owned());
         }

@@ -5,13 +5,21 @@ use std::{ops::Deref, sync::Arc};
 use stoa_cache::Cache;
 use stoa_db::Db;
 use stoa_http::Verifier;
-use stoa_kernel::Clock;
+use stoa_kernel::{Clock, OrganizationId};
 use stoa_mail::Mailer;
+use stoa_pictures::{Kind, Pictures};
 use stoa_service::Env;
 
 use crate::{
     config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher,
     permissions::Known, secrets::Secrets,
+};
+
+/// The pictures of organizations.
+const PICTURES: Kind = Kind {
+    folder: "auth/organizations",
+    table: "pending_pictures",
+    owner: "organization_id",
 };
 
 /// What handlers, jobs and calls of other services share. Cheap to clone; the state of the router.
@@ -33,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) secrets: Secrets,
     pub(crate) passwords: Hasher,
     pub(crate) lockout: Lockout,
+    pub(crate) pictures: Pictures<OrganizationId>,
     /// Without a slash at its end.
     pub(crate) public_url: String,
     /// What API keys may be for.
@@ -49,6 +58,7 @@ impl Ctx {
             passwords: Hasher::start(&config.password)?,
             lockout: Lockout::new(&env.cache, &config.rate_limit),
             templates: Templates::new()?,
+            pictures: Pictures::new(PICTURES, config.organizations.picture(), env.objects),
             db: env.db,
             cache: env.cache,
             clock: env.clock,

@@ -235,6 +235,9 @@ pub(crate) enum Error {
     /// The database.
     #[error(transparent)]
     Db(#[from] stoa_db::Error),
+    /// A picture.
+    #[error(transparent)]
+    Picture(#[from] stoa_pictures::PictureError),
     /// A fault of ours.
     #[error("{0}")]
     Internal(String),
@@ -264,6 +267,7 @@ impl From<Error> for Failure {
                 Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
             }
             Error::Db(error) => Self::from(error),
+            Error::Picture(error) => error.into(),
             Error::Internal(cause) => Self::internal(cause),
         }
     }

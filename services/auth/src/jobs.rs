@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_events::{Done, EventId, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
-use stoa_kernel::UserId;
+use stoa_kernel::{OrganizationId, UserId};
 use stoa_mail::MailError;
 
 use crate::{
@@ -71,6 +71,26 @@ pub(crate) struct SendDomainMail {
 #[job(name = "auth.purge_organizations")]
 pub(crate) struct PurgeOrganizations {}
 
+/// Deletes the bytes of a picture that no organization names any more.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.remove_picture")]
+pub(crate) struct RemovePicture {
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) file: String,
+}
+
+/// Deletes the stored pictures of an organization that is purged.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.forget_pictures")]
+pub(crate) struct ForgetPictures {
+    pub(crate) organization_id: OrganizationId,
+}
+
+/// Deletes pictures that were stored for a change that never was committed.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.sweep_pictures")]
+pub(crate) struct SweepPictures {}
+
 /// Forgets what has expired.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
 #[job(name = "auth.purge")]
@@ -110,6 +130,9 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
         JobHandler::with(ctx, send_domain_mail).deadline(MAIL),
         JobHandler::with(ctx, purge),
         JobHandler::with(ctx, purge_organizations),
+        JobHandler::with(ctx, remove_picture),
+        JobHandler::with(ctx, forget_pictures).deadline(LONG),
+        JobHandler::with(ctx, sweep_pictures).deadline(LONG),
         JobHandler::with(ctx, clear_role).deadline(LONG),
         JobHandler::with(ctx, forget_mails),
         JobHandler::with(ctx, rotate),
@@ -125,6 +148,7 @@ pub(crate) fn schedules() -> Vec<Schedule> {
             "27 * * * *",
             PurgeOrganizations {},
         ),
+        Schedule::new("auth.sweep_pictures_hourly", "37 * * * *", SweepPictures {}),
         Schedule::new("auth.rotate_keys_hourly", "7 * * * *", RotateKeys {}),
     ]
 }
@@ -262,6 +286,25 @@ async fn purge_organizations(ctx: Ctx, work: Work<PurgeOrganizations>) -> Result
         tx.enqueue(&PurgeOrganizations {}).await?;
     }
     work.commit(tx).await
+}
+
+async fn remove_picture(ctx: Ctx, work: Work<RemovePicture>) -> Result<Done, JobError> {
+    let RemovePicture {
+        organization_id,
+        file,
+    } = work.payload();
+    ctx.pictures.remove(*organization_id, file).await?;
+    work.done().await
+}
+
+async fn forget_pictures(ctx: Ctx, work: Work<ForgetPictures>) -> Result<Done, JobError> {
+    ctx.pictures.remove_all(work.payload().organization_id).await?;
+    work.done().await
+}
+
+async fn sweep_pictures(ctx: Ctx, work: Work<SweepPictures>) -> Result<Done, JobError> {
+    ctx.pictures.sweep(&ctx.db).await?;
+    work.done().await
 }
 
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {

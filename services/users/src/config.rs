@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stoa_kernel::Period;
+use stoa_pictures::PictureLimits;
 
 /// What can be set; the defaults stand in `defaults.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,17 +25,21 @@ pub struct UsersConfig {
 }
 
 impl UsersConfig {
+    /// How large avatars may be.
+    pub(crate) fn avatar(&self) -> PictureLimits {
+        PictureLimits {
+            max_bytes: self.avatar_max_bytes,
+            max_pixels: self.avatar_max_pixels,
+            size: self.avatar_size,
+            memory_bytes: self.avatar_memory_bytes,
+        }
+    }
+
     /// Whether the settings make sense together.
     ///
     /// # Errors
     /// In words that name the setting.
     pub fn check(&self) -> Result<(), String> {
-        if self.avatar_size > self.avatar_max_pixels {
-            return Err(format!(
-                "users.avatar_size is {} and users.avatar_max_pixels {}: no picture would be large enough",
-                self.avatar_size, self.avatar_max_pixels
-            ));
-        }
-        Ok(())
+        self.avatar().check("users.avatar")
     }
 }

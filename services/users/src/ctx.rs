@@ -4,12 +4,18 @@ use std::{ops::Deref, sync::Arc};
 
 use stoa_auth_api::{Access, Registrations};
 use stoa_db::Db;
-use stoa_kernel::Clock;
-use stoa_objects::Objects;
+use stoa_kernel::{Clock, UserId};
+use stoa_pictures::{Kind, Pictures};
 use stoa_service::Env;
-use tokio::sync::Semaphore;
 
 use crate::UsersConfig;
+
+/// People's pictures.
+const AVATARS: Kind = Kind {
+    folder: "users/avatars",
+    table: "pending_avatars",
+    owner: "user_id",
+};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -17,30 +23,22 @@ pub(crate) struct Ctx(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) db: Db,
-    pub(crate) objects: Objects,
     pub(crate) clock: Clock,
     pub(crate) access: Access,
     pub(crate) registrations: Registrations,
     pub(crate) config: UsersConfig,
-    /// Pictures decoded at once.
-    pub(crate) decoders: Arc<Semaphore>,
-    /// The memory that they may take up together, in KiB.
-    pub(crate) decoder_memory: Arc<Semaphore>,
+    pub(crate) avatars: Pictures<UserId>,
 }
 
 impl Ctx {
     pub(crate) fn new(env: Env, config: UsersConfig) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let memory = (config.avatar_memory_bytes / 1024).clamp(1, Semaphore::MAX_PERMITS);
         Self(Arc::new(Parts {
-            decoder_memory: Arc::new(Semaphore::new(memory)),
+            avatars: Pictures::new(AVATARS, config.avatar(), env.objects),
             access: Access::new(&env.rpc),
             registrations: Registrations::new(&env.rpc),
             db: env.db,
-            objects: env.objects,
             clock: env.clock,
             config,
-            decoders: Arc::new(Semaphore::new((cores / 2).max(1))),
         }))
     }
 }

@@ -61,17 +61,17 @@ pub(crate) fn schedules() -> Vec<Schedule> {
 
 async fn remove_avatar(ctx: Ctx, work: Work<RemoveAvatar>) -> Result<Done, JobError> {
     let RemoveAvatar { user_id, file } = work.payload();
-    ops::avatar::remove_object(&ctx, *user_id, file).await?;
+    ctx.avatars.remove(*user_id, file).await?;
     work.done().await
 }
 
 async fn forget_objects(ctx: Ctx, work: Work<ForgetObjects>) -> Result<Done, JobError> {
-    ops::erasure::forget_objects(&ctx, work.payload().user_id).await?;
+    ctx.avatars.remove_all(work.payload().user_id).await?;
     work.done().await
 }
 
 async fn sweep_avatars(ctx: Ctx, work: Work<SweepAvatars>) -> Result<Done, JobError> {
-    ops::avatar::sweep(&ctx).await?;
+    ctx.avatars.sweep(&ctx.db).await?;
     work.done().await
 }
 

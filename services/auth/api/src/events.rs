@@ -92,6 +92,9 @@ pub struct OrganizationUpdated {
     pub organization_id: OrganizationId,
     /// Its name from now on.
     pub name: String,
+    /// Where its picture is from now on, below the public address.
+    #[serde(default)]
+    pub picture_url: Option<String>,
 }
 
 /// An organization was deleted, and can still be restored: what it owns is kept, and nobody acts for it.

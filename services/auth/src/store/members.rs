@@ -151,7 +151,7 @@ impl FromRow for Standing {
 
 /// The organizations of somebody, deleted ones too, the oldest first.
 pub(crate) async fn joined(db: &Db, user: UserId, page: &PageRequest) -> Result<Page<Standing>, Error> {
-    let columns = "o.id, o.name, o.version, o.access_version, o.created_at, o.updated_at, o.purge_at, m.role";
+    let columns = "o.id, o.name, o.picture, o.version, o.access_version, o.created_at, o.updated_at, o.purge_at, m.role";
     List::of(
         "organization_members m JOIN organizations o ON o.id = m.organization_id",
         columns,

@@ -8,6 +8,8 @@ use stoa_kernel::{OrganizationId, Timestamp};
 pub(crate) struct Organization {
     pub(crate) id: OrganizationId,
     pub(crate) name: String,
+    /// The name of its file.
+    pub(crate) picture: Option<String>,
     pub(crate) version: i64,
     pub(crate) access_version: i64,
     pub(crate) created_at: Timestamp,
@@ -16,7 +18,7 @@ pub(crate) struct Organization {
     pub(crate) purge_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, name, version, access_version, created_at, updated_at, purge_at";
+const COLUMNS: &str = "id, name, picture, version, access_version, created_at, updated_at, purge_at";
 
 /// A new organization.
 pub(crate) async fn insert(tx: &mut Tx, name: &str) -> Result<Organization, Error> {
@@ -47,6 +49,19 @@ pub(crate) async fn rename(tx: &mut Tx, id: OrganizationId, name: &str) -> Resul
         "UPDATE organizations SET name = $2, version = version + 1, updated_at = $3 WHERE id = $1 RETURNING {COLUMNS}"
     );
     tx.fetch_one(&sql, &[&id, &name, &now]).await
+}
+
+/// Names the picture of an organization that is held.
+pub(crate) async fn set_picture(
+    tx: &mut Tx,
+    id: OrganizationId,
+    file: Option<&str>,
+) -> Result<Organization, Error> {
+    let now = tx.clock().now();
+    let sql = format!(
+        "UPDATE organizations SET picture = $2, version = version + 1, updated_at = $3 WHERE id = $1 RETURNING {COLUMNS}"
+    );
+    tx.fetch_one(&sql, &[&id, &file, &now]).await
 }
 
 /// Deletes an organization that is held, until `purge_at`, or restores it.

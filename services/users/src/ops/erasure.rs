@@ -5,9 +5,7 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Timestamp, UserId};
 
-use super::avatar;
 use crate::{
-    ctx::Ctx,
     error::Error,
     events::ProfileErased,
     jobs::ForgetObjects,
@@ -33,13 +31,5 @@ pub(crate) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(
     tx.emit(&ProfileErased { user_id: user }).await?;
     tx.audit(&Entry::new(None, "profile.erase", "profile", Some(user.uuid())))
         .await?;
-    Ok(())
-}
-
-/// Deletes the person's stored bytes.
-pub(crate) async fn forget_objects(ctx: &Ctx, user: UserId) -> Result<(), Error> {
-    for object in ctx.objects.list(&avatar::folder(user)).await? {
-        ctx.objects.delete(&object.key).await?;
-    }
     Ok(())
 }

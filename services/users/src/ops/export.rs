@@ -6,8 +6,9 @@ use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_kernel::{Actor, UserId};
 use stoa_objects::ObjectError;
+use stoa_pictures::PictureError;
 
-use super::{avatar, profile};
+use super::profile;
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -72,10 +73,10 @@ async fn note(ctx: &Ctx, actor: &Actor) -> Result<(), Error> {
 
 async fn picture(ctx: &Ctx, user: UserId, file: Option<&str>) -> Result<Option<Bytes>, Error> {
     let Some(file) = file else { return Ok(None) };
-    match ctx.objects.get(&avatar::object_key(user, file)).await {
+    match ctx.avatars.read(user, file).await {
         Ok(bytes) => Ok(Some(bytes)),
         // Replaced in this very moment.
-        Err(ObjectError::NotFound) => Ok(None),
+        Err(PictureError::Object(ObjectError::NotFound)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -7,7 +7,6 @@ pub(crate) mod export;
 pub(crate) mod fold;
 pub(crate) mod names;
 pub(crate) mod people;
-pub(crate) mod picture;
 pub(crate) mod preferences;
 pub(crate) mod profile;
 pub(crate) mod registration;

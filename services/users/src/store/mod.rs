@@ -1,7 +1,6 @@
 //! The only place with SQL; one aggregate a file.
 
 pub(crate) mod activity;
-pub(crate) mod avatars;
 pub(crate) mod erased;
 pub(crate) mod preferences;
 pub(crate) mod profiles;

@@ -5,6 +5,7 @@ mod audit;
 mod domains;
 mod invitations;
 mod members;
+mod picture;
 
 use axum::extract::State;
 use garde::Validate;
@@ -33,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
         .merge(domains::routes())
         .merge(api_keys::routes())
         .merge(audit::routes())
+        .merge(picture::routes())
 }
 
 owned!(
@@ -47,6 +49,9 @@ pub(super) struct AuthOrganization {
     id: OrganizationId,
     #[schema(example = "Analytical Engines")]
     name: String,
+    /// Where its picture is, below the public address.
+    #[schema(example = "/api/v1/auth/organizations/01890000-0000-7000-8000-000000000000/picture/5f…9c.png")]
+    picture_url: Option<String>,
     /// Your role, or that of the API key.
     role: OrganizationRole,
     #[schema(value_type = String, format = DateTime)]
@@ -61,6 +66,7 @@ pub(super) struct AuthOrganization {
 impl From<Standing> for AuthOrganization {
     fn from(Standing { organization, role }: Standing) -> Self {
         Self {
+            picture_url: organization.picture_url(),
             id: organization.id,
             name: organization.name,
             role,
@@ -110,7 +116,11 @@ pub(super) struct AuthOrganizationRequest {
 
 /// A name is sent in mails to people who do not know the sender, whose programs make links of addresses.
 fn is_name(name: &str, (): &()) -> garde::Result {
-    if name.contains("://") {
+    let is_address = |word: &str| {
+        let word = word.to_lowercase();
+        word.contains("://") || word.contains("www.") || (word.contains('.') && word.contains('/'))
+    };
+    if name.split_whitespace().any(is_address) {
         return Err(field_error("format", "A name cannot hold an internet address"));
     }
     is_line(name, 100)

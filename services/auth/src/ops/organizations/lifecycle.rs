@@ -16,6 +16,7 @@ use super::{Proof, Standing, hold, hold_any};
 use crate::{
     ctx::Ctx,
     error::{ALREADY_MEMBER, Result, TOO_MANY_ORGANIZATIONS},
+    jobs::ForgetPictures,
     ops::changes::Changes,
     store::{
         accounts, members,
@@ -102,6 +103,7 @@ pub(crate) async fn rename(
     tx.emit(&OrganizationUpdated {
         organization_id: id,
         name: organization.name.clone(),
+        picture_url: organization.picture_url(),
     })
     .await?;
     note(&mut tx, actor, "organization.update", id).await?;
@@ -204,6 +206,7 @@ async fn purge_some(ctx: &Ctx, id: OrganizationId, now: Timestamp) -> Result<boo
     store::begin_purge(&mut tx, id).await?;
     let gone = store::purge(&mut tx, id, BATCH).await?;
     if gone {
+        tx.enqueue(&ForgetPictures { organization_id: id }).await?;
         tx.emit(&OrganizationPurged { organization_id: id }).await?;
         let entry = Entry::new(None, "organization.purge", ORGANIZATION, Some(id.uuid()));
         tx.audit(&entry.organization(id)).await?;

@@ -6,6 +6,7 @@ pub(crate) mod invitations;
 pub(crate) mod lifecycle;
 pub(crate) mod mails;
 pub(crate) mod members;
+pub(crate) mod picture;
 
 use stoa_db::Tx;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, Principal, UserId, codes};

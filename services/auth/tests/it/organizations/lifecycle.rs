@@ -55,6 +55,13 @@ async fn a_person_who_makes_an_organization_owns_it_and_nobody_else_finds_it(app
         let answer = post(&app, &ada, "", &json!({ "name": name })).await;
         assert_eq!(answer.status(), 422, "{name:?}");
     }
+    // The name stands in mails to people who do not know the sender.
+    for name in ["https://example.org", "Go to WWW.example.org", "example.org/win"] {
+        let answer = post(&app, &ada, "", &json!({ "name": name })).await;
+        assert_problem(&answer, 422, "invalid_input", &["name"]);
+    }
+    let name = json!({ "name": "Example.org R&D / Sales" });
+    post(&app, &ada, "", &name).await.expect(201);
 }
 
 #[db_test]

@@ -6,6 +6,7 @@ mod keys;
 mod lifecycle;
 mod members;
 mod memberships;
+mod pictures;
 mod plans;
 
 use std::sync::Arc;

@@ -3,10 +3,6 @@
 //! Work and memory are bounded by what the header says, before any pixel is decoded, and by the size of the square: the picture is cut
 //! first, in place, and scaled then.
 
-mod colour;
-mod jpeg;
-mod square;
-
 use std::io::Cursor;
 
 use image::{
@@ -16,7 +12,9 @@ use image::{
     metadata::Orientation,
 };
 
-use crate::error::Error;
+use bytes::Bytes;
+
+use crate::{PictureError, PictureLimits, budget, colour, jpeg, square};
 
 /// Bytes of a pixel at most, in any format that we read.
 const PIXEL_BYTES: u64 = 8;
@@ -25,8 +23,25 @@ const METADATA_BYTES: u64 = 4 << 20;
 /// What is needed beside the pixels of the picture: the square, as it is scaled, and the file.
 const BESIDE: u64 = 24 << 20;
 
+/// The picture as it is kept. As many at once as there is room for, on a thread of their own.
+pub(crate) async fn small(limits: &PictureLimits, bytes: Bytes) -> Result<Bytes, PictureError> {
+    let PictureLimits { max_pixels, size, .. } = *limits;
+    let unknown = || PictureError::Unreadable("its first bytes are of no accepted format".to_owned());
+    let format = format_of(&bytes).ok_or_else(unknown)?;
+    let turn = budget::turn(cost(&bytes, format, max_pixels)?).await?;
+    let decoded = tokio::task::spawn_blocking(move || {
+        // Held until it is done, also when the caller has gone.
+        let _turn = turn;
+        square(&bytes, format, max_pixels, size)
+    });
+    let png = decoded
+        .await
+        .map_err(|error| PictureError::Internal(format!("decoding a picture ended early: {error}")))??;
+    Ok(png.into())
+}
+
 /// The format of a file, told by its first bytes; none if such pictures are not accepted.
-pub(crate) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     let format = image::guess_format(bytes).ok()?;
     let accepted = [
         ImageFormat::Png,
@@ -41,7 +56,7 @@ pub(crate) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
 ///
 /// # Errors
 /// As [`square`].
-pub(crate) fn cost(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<u64, Error> {
+fn cost(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<u64, PictureError> {
     let decoder = open(bytes, format, max_side)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
@@ -61,11 +76,11 @@ pub(crate) fn cost(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<u
 /// Whatever else was in the file (where a photograph was taken, by which camera) is gone. Slow: not for async threads.
 ///
 /// # Errors
-/// [`Error::ImageTooLarge`] by what the header says, before any pixel is decoded, if a side is longer than `max_side`;
-/// [`Error::ImageUnreadable`] if the bytes are not of this format, or not all of them are there.
-pub(crate) fn square(bytes: &[u8], format: ImageFormat, max_side: u32, size: u32) -> Result<Vec<u8>, Error> {
+/// [`PictureError::TooLarge`] by what the header says, before any pixel is decoded, if a side is longer than `max_side`;
+/// [`PictureError::Unreadable`] if the bytes are not of this format, or not all of them are there.
+fn square(bytes: &[u8], format: ImageFormat, max_side: u32, size: u32) -> Result<Vec<u8>, PictureError> {
     if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
-        return Err(Error::ImageUnreadable("it ends early".to_owned()));
+        return Err(PictureError::Unreadable("it ends early".to_owned()));
     }
     let failed = |error| refused(error, format, max_side);
     let mut decoder = open(bytes, format, max_side)?;
@@ -83,11 +98,11 @@ pub(crate) fn square(bytes: &[u8], format: ImageFormat, max_side: u32, size: u32
     // The middle square turns within itself, so the small one is turned and not the large picture.
     square.apply_orientation(orientation);
     encode(square.into_rgba8(), has_alpha)
-        .map_err(|error| Error::Internal(format!("an avatar cannot be encoded: {error}")))
+        .map_err(|error| PictureError::Internal(format!("a picture cannot be encoded: {error}")))
 }
 
 /// Reads the header.
-fn open(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<impl ImageDecoder + '_, Error> {
+fn open(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<impl ImageDecoder + '_, PictureError> {
     let failed = |error| refused(error, format, max_side);
     let most = u64::from(max_side).pow(2) * PIXEL_BYTES;
     let mut limits = Limits::default();
@@ -104,23 +119,23 @@ fn open(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<impl ImageDe
     let decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
-        return Err(Error::ImageUnreadable("no pixels".to_owned()));
+        return Err(PictureError::Unreadable("no pixels".to_owned()));
     }
     if width > max_side || height > max_side || decoder.total_bytes() > most {
-        return Err(Error::ImageTooLarge(max_side));
+        return Err(PictureError::TooLarge(max_side));
     }
     Ok(decoder)
 }
 
-fn refused(error: ImageError, format: ImageFormat, max_side: u32) -> Error {
+fn refused(error: ImageError, format: ImageFormat, max_side: u32) -> PictureError {
     match error {
         ImageError::Limits(limit)
             if format == ImageFormat::Png && limit.kind() == LimitErrorKind::InsufficientMemory =>
         {
-            Error::ImageUnreadable("what stands in it beside the pixels is too large".to_owned())
+            PictureError::Unreadable("what stands in it beside the pixels is too large".to_owned())
         }
-        ImageError::Limits(_) => Error::ImageTooLarge(max_side),
-        other => Error::ImageUnreadable(other.to_string()),
+        ImageError::Limits(_) => PictureError::TooLarge(max_side),
+        other => PictureError::Unreadable(other.to_string()),
     }
 }
 

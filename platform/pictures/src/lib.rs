@@ -1,0 +1,17 @@
+//! Pictures that people upload, of themselves or of what they own: made small squares, stored, offered to everybody who knows their
+//! address, and deleted when nothing names them any more.
+
+mod budget;
+mod colour;
+mod decode;
+mod error;
+mod http;
+mod jpeg;
+mod limits;
+mod pictures;
+mod square;
+
+pub use error::PictureError;
+pub use http::{Picture, PictureForm, offered, received};
+pub use limits::PictureLimits;
+pub use pictures::{Kind, Pictures, is_file};
