@@ -24,6 +24,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    keep_to_small_pages();
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -33,4 +34,11 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => cli::failed(&*error),
     }
+}
+
+/// Where the allocator asks for huge pages the kernel fills in two megabytes at once, most of which stay empty: an idle process took up
+/// 14 MiB more by it, and was not faster under load. Where it cannot be refused it stays as it is.
+fn keep_to_small_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
