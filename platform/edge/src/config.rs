@@ -355,7 +355,7 @@ mod tests {
         }
         let file: File = toml::from_str(include_str!("../../../stoa.default.toml")).unwrap();
         assert_eq!(file.gateway.max_body, 2 * 1024 * 1024);
-        assert_eq!(file.gateway.rate_limit.per_route.len(), 2);
+        assert_eq!(file.gateway.rate_limit.per_route.len(), 3);
         assert!(
             toml::from_str::<CorsConfig>("origins = []\ncredentials = false\nmax_age = \"1h\"\nother = 1")
                 .is_err()

@@ -158,9 +158,25 @@ impl Postgres {
     }
 
     /// Starts it on the same port with the same data, after a stop or a kill.
+    ///
+    /// # Panics
+    /// When it does not start.
     pub fn start_again(&mut self) {
+        self.wait_for_orphans();
         self.process.start_again();
         self.wait();
+    }
+
+    /// After a kill its own processes notice within a moment and end. Until then a new server refuses to start on the same data.
+    fn wait_for_orphans(&self) {
+        let data = self.folder.path().join("data");
+        for _ in 0..1000 {
+            if !is_worked_in(&data) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("processes of a killed PostgreSQL go on in {}", data.display());
     }
 
     /// It listens before it has recovered.
@@ -177,6 +193,14 @@ impl Postgres {
         }
         panic!("PostgreSQL does not come up on port {}", self.port());
     }
+}
+
+/// Whether a process has the folder as its working directory, as all of a PostgreSQL server have that of its data.
+fn is_worked_in(folder: &Path) -> bool {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| fs::read_link(process.path().join("cwd")).ok())
+        .any(|there| there == folder)
 }
 
 fn as_nobody(program: &Path) -> Command {
