@@ -11,6 +11,7 @@ mod error;
 mod facts;
 mod list;
 mod migration;
+mod parameters;
 mod postgres;
 pub mod provision;
 pub mod reads;

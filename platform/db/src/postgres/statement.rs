@@ -12,7 +12,7 @@ use super::{
     lent::Lent,
     open::Session,
 };
-use crate::{Error, ToValue};
+use crate::{Error, ToValue, parameters::highest_parameter};
 
 /// Prepared statements kept by each connection; then it forgets them all and starts anew.
 pub(super) const STATEMENTS: usize = 512;
@@ -174,49 +174,8 @@ fn counted(wanted: usize, given: usize) -> Result<(), Error> {
     )))
 }
 
-/// The highest `$n` outside of quotes and comments.
-pub(crate) fn highest_parameter(sql: &str) -> usize {
-    let (mut highest, mut rest) = (0, sql.bytes().peekable());
-    while let Some(byte) = rest.next() {
-        match byte {
-            // A doubled quote ends one text and begins the next.
-            b'\'' | b'"' => while rest.next().is_some_and(|inner| inner != byte) {},
-            b'-' if rest.peek() == Some(&b'-') => while rest.next().is_some_and(|inner| inner != b'\n') {},
-            b'$' => {
-                let mut number = 0_usize;
-                while let Some(digit) = rest.next_if(u8::is_ascii_digit) {
-                    number = number
-                        .saturating_mul(10)
-                        .saturating_add(usize::from(digit - b'0'));
-                }
-                highest = highest.max(number);
-            }
-            _ => {}
-        }
-    }
-    highest
-}
-
 fn failed(client: &Object, sql: &str, error: &tokio_postgres::Error) -> Error {
     // It may have failed because its table has changed since it was prepared.
     client.statement_cache.remove(sql, &[]);
     engine_error(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::highest_parameter;
-
-    #[test]
-    fn parameters_are_counted_outside_of_quotes_and_comments() {
-        for (sql, highest) in [
-            ("SELECT 1", 0),
-            ("SELECT $2, $1", 2),
-            ("SELECT '$3', 'it''s $4', \"$5\", $1 -- $6", 1),
-            ("SELECT $1 -- '\n, $2", 2),
-            ("SELECT a-$10", 10),
-        ] {
-            assert_eq!(highest_parameter(sql), highest, "{sql}");
-        }
-    }
 }

@@ -6,7 +6,7 @@ use rusqlite::{
     types::{ToSqlOutput, Value, ValueRef as SqliteRef},
 };
 
-use crate::{Error, ToValue, ValueRef, value::micros};
+use crate::{Error, ToValue, ValueRef, parameters::count_in_order, value::micros};
 
 /// A value, bound without being copied first.
 struct Bound<'a>(ValueRef<'a>);
@@ -26,13 +26,21 @@ impl ToSql for Bound<'_> {
     }
 }
 
+/// With more parameters than this it is quicker to read the text of a statement than to ask SQLite for the name of each: it goes through
+/// its list of names for every answer.
+const FEW: usize = 16;
+
 /// Binds `$1`, `$2` … which to SQLite are names, each at its first appearance.
-pub(super) fn bind(statement: &mut Statement<'_>, params: &[&dyn ToValue]) -> Result<(), Error> {
+pub(super) fn bind(statement: &mut Statement<'_>, sql: &str, params: &[&dyn ToValue]) -> Result<(), Error> {
+    let count = statement.parameter_count();
+    let in_order = count > FEW && count_in_order(sql) == Some(count);
     let mut highest = 0;
-    for index in 1..=statement.parameter_count() {
-        let number = statement
-            .parameter_name(index)
-            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+    for index in 1..=count {
+        let number = if in_order {
+            Some(index)
+        } else {
+            number_of(statement, index)
+        };
         let number = number.ok_or_else(|| Error::Engine("parameters are written $1, $2 …".to_owned()))?;
         highest = highest.max(number);
         let param = number.checked_sub(1).and_then(|at| params.get(at));
@@ -53,6 +61,10 @@ pub(super) fn bind(statement: &mut Statement<'_>, params: &[&dyn ToValue]) -> Re
         )));
     }
     Ok(())
+}
+
+fn number_of(statement: &Statement<'_>, index: usize) -> Option<usize> {
+    statement.parameter_name(index)?.strip_prefix('$')?.parse().ok()
 }
 
 /// A column's value.

@@ -82,7 +82,7 @@ async fn be_fair() {
 
 fn query<T: FromRow>(connection: &Connection, sql: &str, params: &[&dyn ToValue]) -> Result<Vec<T>, Error> {
     let mut statement = connection.prepare_cached(sql).map_err(engine_error)?;
-    convert::bind(&mut statement, params)?;
+    convert::bind(&mut statement, sql, params)?;
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(engine_error)? {
@@ -98,7 +98,7 @@ fn query_one<T: FromRow>(
 ) -> Result<Option<T>, Error> {
     let mut statement = connection.prepare_cached(sql).map_err(engine_error)?;
     let writes = !statement.readonly();
-    convert::bind(&mut statement, params)?;
+    convert::bind(&mut statement, sql, params)?;
     let mut rows = statement.raw_query();
     let found = match rows.next().map_err(engine_error)? {
         Some(row) => Some(T::from_row(&Row::Sqlite(row))?),
@@ -111,7 +111,7 @@ fn query_one<T: FromRow>(
 
 fn execute(connection: &Connection, sql: &str, params: &[&dyn ToValue]) -> Result<u64, Error> {
     let mut statement = connection.prepare_cached(sql).map_err(engine_error)?;
-    convert::bind(&mut statement, params)?;
+    convert::bind(&mut statement, sql, params)?;
     let before = connection.total_changes();
     let mut rows = statement.raw_query();
     while rows.next().map_err(engine_error)?.is_some() {}

@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
-use crate::{
-    Db, Engine, ToValue,
-    postgres::statement::{highest_parameter, is_planned_anew},
-};
+use crate::{Db, Engine, ToValue, parameters::highest_parameter, postgres::statement::is_planned_anew};
 
 /// The statements that a database was asked since [`Statements::of`].
 #[derive(Clone, Default)]

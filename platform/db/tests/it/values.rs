@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use stoa_db::{Db, Engine, Error, FromRow, Json, db_test, testing::TestDatabase};
+use stoa_db::{Db, Engine, Error, FromRow, Json, ToValue, db_test, testing::TestDatabase};
 use stoa_kernel::{Clock, Id, UserId, UserTag};
 use uuid::Uuid;
 
@@ -136,6 +136,25 @@ async fn parameters_count_by_number_and_not_by_place(db: Db) {
         .await
         .unwrap();
     assert_eq!(row, ("second".into(), "first".into(), "second".into()));
+}
+
+#[db_test]
+async fn many_parameters_count_by_number_as_well(db: Db) {
+    let texts: Vec<String> = (1..=40).map(|number| format!("number {number}")).collect();
+    let params: Vec<&dyn ToValue> = texts.iter().map(|text| text as &dyn ToValue).collect();
+    let forwards: Vec<_> = (1..=40).collect();
+    let backwards: Vec<_> = forwards.iter().rev().copied().collect();
+    for order in [forwards, backwards] {
+        let named: Vec<_> = order
+            .iter()
+            .map(|number| format!("CAST(${number} AS TEXT)"))
+            .collect();
+        // The first is no parameter.
+        let sql = format!("SELECT '$1' || {}", named.join(" || '|' || "));
+        let found: String = db.fetch_one(&sql, &params).await.unwrap();
+        let wanted: Vec<_> = order.iter().map(|number| format!("number {number}")).collect();
+        assert_eq!(found, format!("$1{}", wanted.join("|")));
+    }
 }
 
 #[db_test]
