@@ -31,7 +31,8 @@ pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Mess
         .envelope(envelope)
         .from(from.clone())
         .to(to)
-        .subject(&mail.subject)
+        // An encoded word (RFC 2047) in what somebody has written would be decoded by the reader's program, to any character.
+        .subject(mail.subject.replace("=?", "= ?"))
         .date(SystemTime::from(time))
         .message_id(Some(format!("<{}@{}>", mail.id, from.email.domain())))
         // So that no out-of-office note comes back.
@@ -97,6 +98,14 @@ mod tests {
     fn built(mail: &Mail) -> Result<String, MailError> {
         let from = mailbox("Stoa <stoa@localhost>").unwrap();
         build(mail, &from, Timestamp::UNIX_EPOCH).map(|m| String::from_utf8(m.formatted()).unwrap())
+    }
+
+    #[test]
+    fn a_subject_holds_no_encoded_words_that_somebody_wrote() {
+        for word in ["=?utf-8?q?=0D=0ABcc=3A_x?=", "=?utf-8?b?4oCuZ3BqLmV4ZQ==?="] {
+            let text = built(&mail("a@b.example", &format!("Welcome to {word}"))).unwrap();
+            assert!(!text.contains(word), "{text}");
+        }
     }
 
     #[test]

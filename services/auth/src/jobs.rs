@@ -235,6 +235,10 @@ async fn deliver(ctx: &Ctx, kind: MailKind, id: EventId, content: &Content) -> R
     match ctx.mailer.send(&mail).await {
         Ok(()) => Ok(()),
         Err(MailError::Refused(why)) => Err(JobError::Refused(why)),
+        // A server that refuses what a stranger has written into a mail is no fault of ours.
+        Err(MailError::Permanent(why)) if matches!(kind, MailKind::Invitation | MailKind::Domain) => {
+            Err(JobError::Refused(why))
+        }
         Err(MailError::Permanent(why)) => Err(JobError::Fatal(why)),
         Err(other) => Err(JobError::Retry(other.to_string())),
     }

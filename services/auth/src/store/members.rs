@@ -144,7 +144,7 @@ impl FromRow for Standing {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
             organization: Organization::from_row(row)?,
-            role: row.get(7, "role")?,
+            role: row.get(8, "role")?,
         })
     }
 }

@@ -257,6 +257,9 @@ pub(crate) async fn join_by_domain(ctx: &Ctx, actor: &Actor, id: OrganizationId)
     if organization.purge_at.is_some() || !accounts::hold(&mut tx, account.id).await? {
         return Err(codes::NOT_FOUND.into());
     }
+    if !accounts::is_enabled(&mut tx, account.id).await? {
+        return Err(codes::UNAUTHENTICATED.into());
+    }
     if members::has_left(&mut tx, id, account.id).await? {
         return Err(INVITATION_NEEDED.into());
     }

@@ -206,6 +206,7 @@ async fn purge_some(ctx: &Ctx, id: OrganizationId, now: Timestamp) -> Result<boo
     store::begin_purge(&mut tx, id).await?;
     let gone = store::purge(&mut tx, id, BATCH).await?;
     if gone {
+        tx.shred();
         tx.enqueue(&ForgetPictures { organization_id: id }).await?;
         tx.emit(&OrganizationPurged { organization_id: id }).await?;
         let entry = Entry::new(None, "organization.purge", ORGANIZATION, Some(id.uuid()));
