@@ -90,12 +90,7 @@ impl Drop for Exchange<'_> {
             log.write(access::line(&access::Line {
                 time: self.edge.clock.now(),
                 method: &self.method,
-                // A secret in the path is not written down.
-                path: if self.route.hides_path() {
-                    self.route.name()
-                } else {
-                    self.uri.path()
-                },
+                path: &self.route.without_secrets(self.uri.path()),
                 route: self.route.name(),
                 info: &self.info,
                 user: self.user,

@@ -1,6 +1,6 @@
 //! Every route's name, limits and measurements, made once and found by path.
 
-use std::{net::IpAddr, sync::OnceLock};
+use std::{borrow::Cow, net::IpAddr, sync::OnceLock};
 
 use http::{Method, StatusCode};
 use metrics::Histogram;
@@ -10,6 +10,10 @@ use utoipa::openapi::{OpenApi, PathItem, RefOr, path::Operation};
 use super::remote::Remote;
 use crate::{EdgeConfig, config::RouteRate};
 
+/// What all paths count as that are none of ours.
+const NO_ROUTE: &str = "(none)";
+/// No token is shorter.
+const TOKEN: usize = 32;
 const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
 ];
@@ -39,7 +43,7 @@ impl Routes {
     pub(super) fn new(openapi: &OpenApi, unlisted: &[String], limits: &[RouteRate], cache: &Cache) -> Self {
         let mut routes = Self {
             paths: matchit::Router::new(),
-            routes: vec![Route::new("(none)")],
+            routes: vec![Route::new(NO_ROUTE)],
         };
         for path in unlisted {
             routes.insert(path);
@@ -139,9 +143,20 @@ impl Route {
         }
     }
 
-    /// Whether its path holds a secret: the parameter `{token}`.
-    pub(super) fn hides_path(&self) -> bool {
-        self.hides_path
+    /// The path of a request, as it may be written down: one that holds a secret, the parameter `{token}`, is not. A path that is none of
+    /// ours may be one that was mistyped, so what is as long as a token is left out of it.
+    pub(super) fn without_secrets<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
+        if self.hides_path {
+            return Cow::Borrowed(&self.name);
+        }
+        let is_long = |segment: &str| segment.len() >= TOKEN;
+        if self.name != NO_ROUTE || !path.split('/').any(is_long) {
+            return Cow::Borrowed(path);
+        }
+        let shown = path
+            .split('/')
+            .map(|segment| if is_long(segment) { "…" } else { segment });
+        Cow::Owned(shown.collect::<Vec<_>>().join("/"))
     }
 
     /// As the API description writes it.
