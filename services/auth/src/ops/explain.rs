@@ -1,7 +1,8 @@
 //! Why somebody may do something, or may not.
 
 use stoa_kernel::{
-    Action, Decision, Grant, Permissions, Principal, PrincipalKind, Reason, Resource, UserId, allow, codes,
+    Action, Decision, Grant, Membership, Memberships, Owner, Permissions, Principal, PrincipalKind, Reason,
+    Resource, UserId, allow, codes,
 };
 use uuid::Uuid;
 
@@ -40,7 +41,7 @@ pub(crate) async fn explain(
         roles: access.roles,
         permissions: access.permissions,
         scopes: caller.scopes.clone().filter(|_| own),
-        memberships: members::listed(&ctx.db, user).await?.memberships(),
+        memberships: memberships(ctx, user, resource.owner).await?,
         ..Principal::new(if own { caller.kind } else { PrincipalKind::User }, user)
     };
     let rows = match resource.id {
@@ -68,6 +69,19 @@ pub(crate) async fn explain(
         }
     };
     Ok((decision, via))
+}
+
+/// What the person is in the organization that owns the thing: the only membership that matters. Credentials do not list all.
+async fn memberships(ctx: &Ctx, user: UserId, owner: Option<Owner>) -> Result<Memberships> {
+    let Some(Owner::Organization(organization_id)) = owner else {
+        return Ok(Memberships::default());
+    };
+    let role = members::role_of(&ctx.db, organization_id, user).await?;
+    let listed = role.map(|role| Membership {
+        organization_id,
+        role,
+    });
+    Ok(Memberships::all(listed.into_iter().collect()))
 }
 
 /// What the kernel decides by.

@@ -223,6 +223,12 @@ async fn nobody_is_a_member_of_more_organizations_than_the_settings_say(app: Few
     let path = format!("?limit=15&cursor={cursor}");
     let second = get(&app, &ada, &path).await.expect(200).value();
     assert_eq!(second["items"].as_array().unwrap().len(), 7);
+    // One that no token lists.
+    let last = &second["items"][6]["id"];
+    let asked = json!({ "action": "members.read", "resource_kind": "member", "owner_organization_id": last });
+    let call = app.post("/api/v1/auth/explain").bearer(&ada.access);
+    let explained = call.json(&asked).send().await.expect(200).value();
+    assert_eq!(explained["reason"], "membership");
 }
 
 #[db_test]
