@@ -14,4 +14,4 @@ mod square;
 pub use error::PictureError;
 pub use http::{Picture, PictureForm, offered, received};
 pub use limits::PictureLimits;
-pub use pictures::{Kind, Pictures, is_file};
+pub use pictures::{Kind, Pictures};

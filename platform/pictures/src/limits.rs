@@ -3,8 +3,6 @@
 /// What a service accepts, and what it makes of it.
 #[derive(Clone, Copy, Debug)]
 pub struct PictureLimits {
-    /// Largest picture that is accepted, in bytes.
-    pub max_bytes: usize,
     /// Largest side that is accepted, in pixels.
     pub max_pixels: u32,
     /// Side of the square that a picture is kept as, in pixels.

@@ -40,8 +40,7 @@ pub struct Pictures<I> {
 }
 
 /// Whether a text is the name of a picture's file.
-#[must_use]
-pub fn is_file(name: &str) -> bool {
+fn is_file(name: &str) -> bool {
     name.strip_suffix(".png").is_some_and(|hash| {
         hash.len() == 64
             && hash
@@ -61,12 +60,6 @@ impl<I: Copy + Display + ToValue + FromValue> Pictures<I> {
             objects,
             owners: PhantomData,
         }
-    }
-
-    /// What is accepted.
-    #[must_use]
-    pub fn limits(&self) -> PictureLimits {
-        self.limits
     }
 
     /// Makes a square of the picture and stores it, for a change that is to name it. The name of its file.

@@ -121,7 +121,6 @@ impl OrganizationsConfig {
     /// How large pictures may be.
     pub(crate) fn picture(&self) -> PictureLimits {
         PictureLimits {
-            max_bytes: self.picture_max_bytes,
             max_pixels: self.picture_max_pixels,
             size: self.picture_size,
             memory_bytes: self.picture_memory_bytes,

@@ -28,7 +28,6 @@ impl UsersConfig {
     /// How large avatars may be.
     pub(crate) fn avatar(&self) -> PictureLimits {
         PictureLimits {
-            max_bytes: self.avatar_max_bytes,
             max_pixels: self.avatar_max_pixels,
             size: self.avatar_size,
             memory_bytes: self.avatar_memory_bytes,

@@ -100,13 +100,7 @@ pub(crate) async fn rename(
         return Ok(Standing { organization, role });
     }
     let organization = store::rename(&mut tx, id, name).await?;
-    tx.emit(&OrganizationUpdated {
-        organization_id: id,
-        name: organization.name.clone(),
-        picture_url: organization.picture_url(),
-    })
-    .await?;
-    note(&mut tx, actor, "organization.update", id).await?;
+    updated(&mut tx, actor, "organization.update", &organization).await?;
     tx.commit().await?;
     Ok(Standing { organization, role })
 }
@@ -214,6 +208,22 @@ async fn purge_some(ctx: &Ctx, id: OrganizationId, now: Timestamp) -> Result<boo
     }
     tx.commit().await?;
     Ok(gone)
+}
+
+/// What follows when a member has changed what is shown of an organization.
+pub(super) async fn updated(
+    tx: &mut Tx,
+    actor: &Actor,
+    action: &str,
+    organization: &Organization,
+) -> Result<()> {
+    tx.emit(&OrganizationUpdated {
+        organization_id: organization.id,
+        name: organization.name.clone(),
+        picture_url: organization.picture_url(),
+    })
+    .await?;
+    note(tx, actor, action, organization.id).await
 }
 
 /// An audit entry of what a member did to the organization.

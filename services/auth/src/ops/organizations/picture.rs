@@ -1,12 +1,11 @@
 //! Pictures of organizations.
 
 use bytes::Bytes;
-use stoa_auth_api::events::OrganizationUpdated;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole};
 
-use super::{Standing, hold, lifecycle::note, standing};
+use super::{Standing, hold, lifecycle::updated, standing};
 use crate::{
     ctx::Ctx,
     error::Result,
@@ -14,7 +13,7 @@ use crate::{
     store::organizations::{self as store, Organization},
 };
 
-/// Whose picture it may change.
+/// The least role that changes the picture.
 const LEAST: OrganizationRole = OrganizationRole::Admin;
 
 impl Organization {
@@ -65,18 +64,12 @@ async fn change(tx: &mut Tx, actor: &Actor, before: Standing, file: Option<&str>
         })
         .await?;
     }
-    tx.emit(&OrganizationUpdated {
-        organization_id: id,
-        name: organization.name.clone(),
-        picture_url: organization.picture_url(),
-    })
-    .await?;
     let action = if file.is_some() {
         "picture.set"
     } else {
         "picture.delete"
     };
-    note(tx, actor, action, id).await?;
+    updated(tx, actor, action, &organization).await?;
     Ok(Standing {
         organization,
         role: before.role,
