@@ -1,4 +1,4 @@
-//! Bringing a database up to the binary, one migration a transaction.
+//! Bringing a database up to the binary.
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -76,7 +76,8 @@ const APPLIED: &str =
     "SELECT version, name, checksum FROM _migrations WHERE migration_set = $1 ORDER BY version";
 
 impl Db {
-    /// Applies what is missing of `set`, in order, each migration in one transaction with the note of it.
+    /// Applies what is missing of `set`, in order, each migration in one transaction with the note of it; all of them in one where there is
+    /// nothing yet.
     ///
     /// # Errors
     /// [`Error::Migration`] when the database is newer than this binary, or was brought up by other migrations than ours.
@@ -86,25 +87,19 @@ impl Db {
             return Ok(report);
         }
         self.prepare_table().await?;
-        for migration in migrations {
+        let is_new = self.applied(set).await?.is_empty();
+        let in_one = if is_new { migrations.len() } else { 1 };
+        for some in migrations.chunks(in_one) {
             let mut tx = self.begin_alone().await?;
             let applied: Vec<Applied> = tx.fetch_all(APPLIED, &[&set]).await?;
             check(set, migrations, &applied)?;
-            if applied.iter().any(|one| one.version == migration.version) {
-                tx.rollback().await;
-                continue;
+            let is_missing = |one: &&Migration| !applied.iter().any(|there| there.version == one.version);
+            let missing: Vec<_> = some.iter().filter(is_missing).collect();
+            for migration in &missing {
+                apply(&mut tx, set, migration).await?;
             }
-            let failed =
-                |e: Error| Error::Migration(format!("migration {set}/{} failed: {e}", migration.name));
-            tx.execute_script(migration.sql).await.map_err(failed)?;
-            let now: Timestamp = tx.clock().now();
-            tx.execute(
-                "INSERT INTO _migrations (migration_set, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)",
-                &[&set, &migration.version, &migration.name, &migration.checksum(), &now],
-            )
-            .await?;
             tx.commit().await?;
-            report.applied.push(migration.name);
+            report.applied.extend(missing.iter().map(|one| one.name));
         }
         Ok(report)
     }
@@ -159,6 +154,25 @@ impl Db {
         }
         Ok(tx)
     }
+}
+
+async fn apply(tx: &mut Tx, set: &str, migration: &Migration) -> Result<(), Error> {
+    let failed = |e: Error| Error::Migration(format!("migration {set}/{} failed: {e}", migration.name));
+    tx.execute_script(migration.sql).await.map_err(failed)?;
+    let now: Timestamp = tx.clock().now();
+    let sql = "INSERT INTO _migrations (migration_set, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)";
+    tx.execute(
+        sql,
+        &[
+            &set,
+            &migration.version,
+            &migration.name,
+            &migration.checksum(),
+            &now,
+        ],
+    )
+    .await
+    .map(drop)
 }
 
 /// Ours must be 1, 2, 3 … in order.

@@ -65,30 +65,35 @@ async fn a_migration_that_was_changed_afterwards_is_refused(db: Db) {
     ));
 }
 
+const HALF: Migration = Migration::new(
+    "0002_half",
+    "INSERT INTO notes (id) VALUES (5); INSERT INTO nowhere (id) VALUES (5);",
+);
+
 #[db_test]
 async fn a_failing_migration_leaves_nothing_of_itself(db: Db) {
-    let half = [
-        ALL[0],
-        Migration::new(
-            "0002_half",
-            "INSERT INTO notes (id) VALUES (5); INSERT INTO nowhere (id) VALUES (5);",
-        ),
-    ];
-    let failed = db.migrate("set", &half).await.unwrap_err();
+    db.migrate("set", &ALL[..1]).await.unwrap();
+    let failed = db.migrate("set", &[ALL[0], HALF]).await.unwrap_err();
     assert!(
         matches!(&failed, Error::Migration(said) if said.contains("set/0002_half")),
         "{failed}"
     );
-    assert_eq!(
-        db.fetch_one::<i64>("SELECT COUNT(*) FROM notes", &[])
-            .await
-            .unwrap(),
-        0
+    let count = db.fetch_one::<i64>("SELECT COUNT(*) FROM notes", &[]).await;
+    assert_eq!(count.unwrap(), 0);
+    let applied = db.migrate("set", &ALL).await.unwrap().applied;
+    assert_eq!(applied, ["0002_add_body", "0003_fill"]);
+}
+
+#[db_test]
+async fn a_failing_migration_leaves_a_new_database_empty(db: Db) {
+    let failed = db.migrate("set", &[ALL[0], HALF]).await.unwrap_err();
+    assert!(
+        matches!(&failed, Error::Migration(said) if said.contains("set/0002_half")),
+        "{failed}"
     );
-    assert_eq!(
-        db.migrate("set", &ALL).await.unwrap().applied,
-        ["0002_add_body", "0003_fill"]
-    );
+    let count = db.fetch_one::<i64>("SELECT COUNT(*) FROM notes", &[]).await;
+    assert!(count.is_err(), "there is no such table");
+    assert_eq!(db.migrate("set", &ALL).await.unwrap().applied.len(), 3);
 }
 
 #[db_test]
