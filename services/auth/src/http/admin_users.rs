@@ -31,7 +31,6 @@ pub(super) struct AuthAccount {
     #[serde(flatten)]
     user: AuthUser,
     /// Since when nobody signs in to it.
-    #[schema(value_type = Option<String>, format = DateTime)]
     disabled_at: Option<Timestamp>,
 }
 

@@ -33,12 +33,9 @@ pub(super) struct AuthApiKey {
     name: String,
     #[schema(example = json!(["profile.read"]))]
     scopes: Vec<String>,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// To the minute.
-    #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
 }
 
@@ -87,7 +84,6 @@ pub(super) struct AuthCreateApiKeyRequest {
     /// When it expires; never, if absent.
     #[garde(skip)]
     #[serde(default, deserialize_with = "stoa_http::time::optional")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// Yours, once more: a stolen session must not make a key.
     #[garde(dive)]

@@ -47,7 +47,6 @@ pub(super) struct AuthAuditEntry {
     id: Uuid,
     /// Its number in the chain, once it is sealed.
     seq: Option<i64>,
-    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// Null when it is not known, as with a failed sign-in, or Stoa itself.
     #[schema(value_type = Option<String>, format = Uuid)]

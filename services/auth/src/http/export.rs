@@ -32,7 +32,6 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes what is written piece by piece")]
 pub(super) struct AuthExport {
-    #[schema(value_type = String, format = DateTime)]
     exported_at: Timestamp,
     account: AuthUser,
     /// As given at registration; kept here for a month.
@@ -43,7 +42,6 @@ pub(super) struct AuthExport {
     /// What they were granted on single things.
     grants: Vec<AuthGrant>,
     /// Since when a second factor is asked for.
-    #[schema(value_type = Option<String>, format = DateTime)]
     totp_since: Option<Timestamp>,
     #[schema(minimum = 0)]
     recovery_codes_left: i64,
@@ -64,9 +62,7 @@ pub(super) struct AuthExport {
 pub(super) struct AuthExportedSession {
     #[schema(value_type = String, format = Uuid)]
     id: SessionId,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
     address: String,
     user_agent: Option<String>,
@@ -89,7 +85,6 @@ impl From<Session> for AuthExportedSession {
 pub(super) struct AuthExportedLink {
     #[schema(example = "verify")]
     purpose: String,
-    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 

@@ -42,7 +42,6 @@ pub(super) struct AuthGrant {
     /// Who gave it.
     #[schema(value_type = String, format = Uuid)]
     granted_by: UserId,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 

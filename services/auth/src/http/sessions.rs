@@ -31,10 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 pub(super) struct AuthSessionInfo {
     #[schema(value_type = String, format = Uuid)]
     id: SessionId,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When it last got new tokens.
-    #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
     /// From where it last got new tokens.
     #[schema(example = "192.0.2.7")]

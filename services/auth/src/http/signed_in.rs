@@ -38,7 +38,6 @@ pub(super) struct AuthUser {
     pub(super) email_verified: bool,
     #[schema(example = json!(["user"]))]
     pub(super) roles: Vec<String>,
-    #[schema(value_type = String, format = DateTime)]
     pub(super) created_at: Timestamp,
 }
 

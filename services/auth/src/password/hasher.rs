@@ -45,7 +45,7 @@ impl Hasher {
         Ok(Self {
             lanes: Lanes::start(config.lanes, config.queue)?,
             cost,
-            nobodys: phc::nobodys(cost).into(),
+            nobodys: phc::nobodys(cost)?.into(),
             asked: Arc::default(),
         })
     }

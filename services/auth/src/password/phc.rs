@@ -1,11 +1,14 @@
 //! Hashes as they are kept: Argon2id in the PHC format, and bcrypt's own.
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use argon2::{
+    ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
+};
 use subtle::ConstantTimeEq;
 
 use crate::config::PasswordConfig;
 
+const VERSION: Version = Version::V0x13;
 /// Bytes of a salt and of a hash.
 const SALT: usize = 16;
 const OUTPUT: usize = 32;
@@ -38,24 +41,23 @@ impl Cost {
                 self.memory_kib
             ));
         }
-        params(self, Self::PARALLELISM, OUTPUT)
+        params(self)
             .map(drop)
             .map_err(|e| format!("auth.password.memory_kib and auth.password.iterations: {e}"))
     }
 }
 
-fn params(cost: Cost, parallelism: u32, output: usize) -> Result<Params, String> {
-    Params::new(cost.memory_kib, cost.iterations, parallelism, Some(output))
+fn params(cost: Cost) -> Result<Params, String> {
+    Params::new(cost.memory_kib, cost.iterations, Cost::PARALLELISM, Some(OUTPUT))
         .map_err(|e| format!("this cost of Argon2id is not possible: {e}"))
 }
 
 /// A kept hash, taken apart.
 enum Kept {
     Argon2id {
-        cost: Cost,
-        parallelism: u32,
-        salt: Vec<u8>,
-        output: Vec<u8>,
+        params: Box<Params>,
+        salt: Salt,
+        output: Output,
     },
     Bcrypt,
 }
@@ -68,56 +70,41 @@ impl Kept {
         {
             return Some(Self::Bcrypt);
         }
-        let mut parts = text.strip_prefix("$argon2id$v=19$")?.split('$');
-        let (mut cost, mut parallelism) = (
-            Cost {
-                memory_kib: 0,
-                iterations: 0,
-            },
-            0,
-        );
-        for setting in parts.next()?.split(',') {
-            let (name, value) = setting.split_once('=')?;
-            let value = value.parse().ok()?;
-            match name {
-                "m" => cost.memory_kib = value,
-                "t" => cost.iterations = value,
-                "p" => parallelism = value,
-                _ => return None,
-            }
+        let hash = PasswordHash::new(text).ok()?;
+        let params = Params::try_from(&hash).ok()?;
+        let is_ours = hash.algorithm == ARGON2ID_IDENT && hash.version == Some(VERSION.into());
+        if !is_ours || params.m_cost() > MOST_MEMORY_KIB {
+            return None;
         }
-        let salt = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
-        let output = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
-        let sound = parts.next().is_none() && cost.memory_kib <= MOST_MEMORY_KIB;
-        sound.then_some(Self::Argon2id {
-            cost,
-            parallelism,
-            salt,
-            output,
+        Some(Self::Argon2id {
+            params: Box::new(params),
+            salt: hash.salt?,
+            output: hash.hash?,
         })
     }
 }
 
-fn write(cost: Cost, salt: &[u8], output: &[u8]) -> String {
-    format!(
-        "$argon2id$v=19$m={},t={},p={}${}${}",
-        cost.memory_kib,
-        cost.iterations,
-        Cost::PARALLELISM,
-        STANDARD_NO_PAD.encode(salt),
-        STANDARD_NO_PAD.encode(output)
-    )
+fn write(params: &Params, salt: &[u8], output: &[u8]) -> Result<String, String> {
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(VERSION.into()),
+        params: ParamsString::try_from(params).map_err(|e| e.to_string())?,
+        salt: Some(Salt::new(salt).map_err(|e| e.to_string())?),
+        hash: Some(Output::new(output).map_err(|e| e.to_string())?),
+    };
+    Ok(hash.to_string())
 }
 
 /// Whether a kept hash was made otherwise than new ones are.
 pub(super) fn is_outdated(kept: &str, cost: Cost) -> bool {
-    !matches!(Kept::parse(kept), Some(Kept::Argon2id { cost: its, parallelism: Cost::PARALLELISM, .. }) if its == cost)
+    !matches!(Kept::parse(kept), Some(Kept::Argon2id { params, .. })
+        if params.m_cost() == cost.memory_kib && params.t_cost() == cost.iterations && params.p_cost() == Cost::PARALLELISM)
 }
 
 /// A hash that no password has, and that takes as long to verify as any other.
-pub(super) fn nobodys(cost: Cost) -> String {
+pub(super) fn nobodys(cost: Cost) -> Result<String, String> {
     write(
-        cost,
+        &params(cost)?,
         &stoa_kernel::random::bytes::<SALT>(),
         &stoa_kernel::random::bytes::<OUTPUT>(),
     )
@@ -130,13 +117,13 @@ pub(super) struct Memory(Vec<Block>);
 impl Memory {
     fn argon2id(
         &mut self,
-        params: Params,
+        params: &Params,
         password: &[u8],
         salt: &[u8],
         output: &mut [u8],
     ) -> Result<(), String> {
         self.0.resize(params.block_count(), Block::new());
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        Argon2::new(Algorithm::Argon2id, VERSION, params.clone())
             .hash_password_into_with_memory(password, salt, output, &mut self.0)
             .map_err(|e| format!("Argon2id failed: {e}"))
     }
@@ -144,34 +131,19 @@ impl Memory {
     /// Hashes a new password.
     pub(super) fn hash(&mut self, password: &str, cost: Cost) -> Result<String, String> {
         let salt = stoa_kernel::random::bytes::<SALT>();
-        let mut output = [0; OUTPUT];
-        self.argon2id(
-            params(cost, Cost::PARALLELISM, OUTPUT)?,
-            password.as_bytes(),
-            &salt,
-            &mut output,
-        )?;
-        Ok(write(cost, &salt, &output))
+        let (params, mut output) = (params(cost)?, [0; OUTPUT]);
+        self.argon2id(&params, password.as_bytes(), &salt, &mut output)?;
+        write(&params, &salt, &output)
     }
 
     /// Whether `kept` is the hash of `password`.
     pub(super) fn verify(&mut self, password: &str, kept: &str) -> Result<bool, String> {
         match Kept::parse(kept).ok_or("a kept password hash cannot be read")? {
             Kept::Bcrypt => bcrypt::verify(password, kept).map_err(|e| format!("bcrypt failed: {e}")),
-            Kept::Argon2id {
-                cost,
-                parallelism,
-                salt,
-                output,
-            } => {
+            Kept::Argon2id { params, salt, output } => {
                 let mut found = vec![0; output.len()];
-                self.argon2id(
-                    params(cost, parallelism, output.len())?,
-                    password.as_bytes(),
-                    &salt,
-                    &mut found,
-                )?;
-                Ok(found.ct_eq(&output).into())
+                self.argon2id(&params, password.as_bytes(), &salt, &mut found)?;
+                Ok(found.ct_eq(output.as_ref()).into())
             }
         }
     }
@@ -192,7 +164,7 @@ mod tests {
         let kept = memory.hash("correct horse", SMALL).unwrap();
         assert!(memory.verify("correct horse", &kept).unwrap());
         assert!(!memory.verify("Correct horse", &kept).unwrap());
-        assert!(!memory.verify("", &nobodys(SMALL)).unwrap());
+        assert!(!memory.verify("", &nobodys(SMALL).unwrap()).unwrap());
         assert_ne!(
             kept,
             memory.hash("correct horse", SMALL).unwrap(),

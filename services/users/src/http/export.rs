@@ -27,7 +27,6 @@ use crate::{
 /// Everything that users holds on a person.
 #[derive(Serialize, ToSchema)]
 pub(super) struct UsersExport {
-    #[schema(value_type = String, format = DateTime)]
     exported_at: Timestamp,
     profile: UsersProfile,
     preferences: Vec<UsersPreference>,

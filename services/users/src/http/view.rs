@@ -37,9 +37,7 @@ pub(crate) struct UsersProfile {
     /// A text about oneself; may have several lines.
     #[schema(required)]
     bio: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
 
@@ -70,7 +68,6 @@ pub(crate) struct UsersPreference {
     #[serde(rename = "type")]
     #[schema(value_type = UsersValueType)]
     kind: String,
-    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
 
@@ -116,7 +113,6 @@ pub(crate) struct UsersActivity {
     /// Which fields, or which key.
     #[schema(value_type = Object)]
     detail: Value,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 

@@ -35,12 +35,10 @@ pub(crate) struct Filter {
     /// Only profiles made after this time.
     #[garde(skip)]
     #[serde(default, deserialize_with = "stoa_http::time::optional")]
-    #[param(value_type = Option<String>, format = DateTime)]
     created_after: Option<Timestamp>,
     /// Only profiles made before this time.
     #[garde(skip)]
     #[serde(default, deserialize_with = "stoa_http::time::optional")]
-    #[param(value_type = Option<String>, format = DateTime)]
     created_before: Option<Timestamp>,
     /// Only profiles with, or without, a picture.
     #[garde(skip)]

@@ -30,7 +30,6 @@ pub(super) struct __Name__Item {
     #[schema(value_type = String, format = Uuid)]
     id: ItemId,
     name: String,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
