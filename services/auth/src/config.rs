@@ -142,6 +142,8 @@ pub struct RateLimitConfig {
     pub login_per_account: Rate,
     /// Invitations that one person sends.
     pub invitations_per_account: Rate,
+    /// Invitations that are sent from one address.
+    pub invitations_per_address: Rate,
     /// Wrong passwords of people who are signed in, and wrong codes of the second factor, of one account.
     pub guesses_per_account: Rate,
 }

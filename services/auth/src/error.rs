@@ -135,6 +135,12 @@ pub(crate) const LAST_OWNER: Code = Code {
     status: 409,
     title: "An organization needs an owner: make another member one, or delete the organization",
 };
+/// An owner is not removed as they are.
+pub(crate) const MEMBER_IS_OWNER: Code = Code {
+    code: "member_is_owner",
+    status: 409,
+    title: "An owner cannot leave or be removed: give them another role first",
+};
 /// They are a member.
 pub(crate) const ALREADY_MEMBER: Code = Code {
     code: "already_member",

@@ -22,6 +22,7 @@ use crate::{
         invitations::InvitationId,
         known_networks,
         mail_tokens::{self, Purpose},
+        members,
     },
     tokens::Opaque,
 };
@@ -64,6 +65,25 @@ pub(crate) struct SendDomainMail {
     pub(crate) domain_id: DomainId,
     /// What stands before the `@`.
     pub(crate) mailbox: String,
+}
+
+/// Has the owners of an organization told what was done to it.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.tell_owners", priority = 10)]
+pub(crate) struct TellOwners {
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) kind: MailKind,
+    /// To whom it was done.
+    pub(crate) about: UserId,
+    pub(crate) by: UserId,
+}
+
+/// Sends a mail about an organization to one person.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "auth.send_organization_mail", priority = 10)]
+pub(crate) struct SendOrganizationMail {
+    pub(crate) user_id: UserId,
+    pub(crate) notice: TellOwners,
 }
 
 /// Deletes organizations whose time to be restored is over.
@@ -128,6 +148,8 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
         JobHandler::with(ctx, send_mail).deadline(MAIL),
         JobHandler::with(ctx, send_invitation).deadline(MAIL),
         JobHandler::with(ctx, send_domain_mail).deadline(MAIL),
+        JobHandler::with(ctx, tell_owners),
+        JobHandler::with(ctx, send_organization_mail).deadline(MAIL),
         JobHandler::with(ctx, purge),
         JobHandler::with(ctx, purge_organizations),
         JobHandler::with(ctx, remove_picture),
@@ -236,9 +258,7 @@ async fn deliver(ctx: &Ctx, kind: MailKind, id: EventId, content: &Content) -> R
         Ok(()) => Ok(()),
         Err(MailError::Refused(why)) => Err(JobError::Refused(why)),
         // A server that refuses what a stranger has written into a mail is no fault of ours.
-        Err(MailError::Permanent(why)) if matches!(kind, MailKind::Invitation | MailKind::Domain) => {
-            Err(JobError::Refused(why))
-        }
+        Err(MailError::Permanent(why)) if kind.is_about_organization() => Err(JobError::Refused(why)),
         Err(MailError::Permanent(why)) => Err(JobError::Fatal(why)),
         Err(other) => Err(JobError::Retry(other.to_string())),
     }
@@ -275,6 +295,33 @@ async fn send_domain_mail(ctx: Ctx, work: Work<SendDomainMail>) -> Result<Done, 
     let content = organizations::mails::domain(&ctx, *domain_id, mailbox).await;
     if let Some(content) = content.map_err(retry)? {
         deliver(&ctx, MailKind::Domain, work.id(), &content).await?;
+    }
+    work.done().await
+}
+
+/// Owners who are told: those who have been members for longest, and whom it was done to.
+const TOLD: u32 = 50;
+
+async fn tell_owners(ctx: Ctx, work: Work<TellOwners>) -> Result<Done, JobError> {
+    let notice = work.payload().clone();
+    let mut told = members::owners(&ctx.db, notice.organization_id, TOLD).await?;
+    if !told.contains(&notice.about) {
+        told.push(notice.about);
+    }
+    let mut tx = work.begin().await?;
+    for user_id in told {
+        let notice = notice.clone();
+        tx.enqueue(&SendOrganizationMail { user_id, notice }).await?;
+    }
+    work.commit(tx).await
+}
+
+async fn send_organization_mail(ctx: Ctx, work: Work<SendOrganizationMail>) -> Result<Done, JobError> {
+    let SendOrganizationMail { user_id, notice } = work.payload();
+    let content = organizations::mails::notice(&ctx, *user_id, notice).await;
+    if let Some(content) = content.map_err(retry)? {
+        deliver(&ctx, notice.kind, work.id(), &content).await?;
+        forget_if_erased(&ctx, *user_id, &content.email).await?;
     }
     work.done().await
 }

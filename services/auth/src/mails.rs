@@ -30,6 +30,12 @@ pub(crate) enum MailKind {
     Invitation,
     /// A link that lets people of their domain join an organization.
     Domain,
+    /// An organization of theirs has one more owner.
+    OwnerAdded,
+    /// An organization of theirs has one owner less.
+    OwnerRemoved,
+    /// An organization of theirs was deleted.
+    OrganizationDeleted,
 }
 
 impl MailKind {
@@ -41,8 +47,21 @@ impl MailKind {
             Self::GuessesLimited => "guesses_limited",
             Self::Invitation => "invitation",
             Self::Domain => "domain",
+            Self::OwnerAdded | Self::OwnerRemoved | Self::OrganizationDeleted => "organization_notice",
             _ => "notice",
         }
+    }
+
+    /// Whether it holds the name of an organization, which may be a stranger's.
+    pub(crate) fn is_about_organization(self) -> bool {
+        matches!(
+            self,
+            Self::Invitation
+                | Self::Domain
+                | Self::OwnerAdded
+                | Self::OwnerRemoved
+                | Self::OrganizationDeleted
+        )
     }
 
     fn subject(self, content: &Content) -> String {
@@ -64,6 +83,9 @@ impl MailKind {
             Self::RecoveryCodesRenewed => format!("New recovery codes were made for {product}"),
             Self::Invitation => format!("You are invited to {organization} at {product}"),
             Self::Domain => format!("May people of {domain} join {organization} at {product}?"),
+            Self::OwnerAdded => format!("{organization} at {product} has a new owner"),
+            Self::OwnerRemoved => format!("{organization} at {product} has one owner less"),
+            Self::OrganizationDeleted => format!("{organization} at {product} was deleted"),
         }
     }
 
@@ -75,6 +97,9 @@ impl MailKind {
             | Self::GuessesLimited
             | Self::Invitation
             | Self::Domain => "",
+            Self::OwnerAdded => "is an owner now",
+            Self::OwnerRemoved => "is no longer an owner",
+            Self::OrganizationDeleted => "has deleted it",
             Self::PasswordChanged => "The password was changed",
             Self::ApiKeyCreated => "An API key was made",
             Self::ApiKeysEnded => "All API keys were removed",
@@ -86,7 +111,7 @@ impl MailKind {
 }
 
 /// Templates by their names.
-const SOURCES: [(&str, &str); 14] = [
+const SOURCES: [(&str, &str); 16] = [
     ("layout.html", include_str!("../templates/layout.html")),
     ("page.html", include_str!("../templates/page.html")),
     ("verify_email.txt", include_str!("../templates/verify_email.txt")),
@@ -114,6 +139,14 @@ const SOURCES: [(&str, &str); 14] = [
     ("invitation.html", include_str!("../templates/invitation.html")),
     ("domain.txt", include_str!("../templates/domain.txt")),
     ("domain.html", include_str!("../templates/domain.html")),
+    (
+        "organization_notice.txt",
+        include_str!("../templates/organization_notice.txt"),
+    ),
+    (
+        "organization_notice.html",
+        include_str!("../templates/organization_notice.html"),
+    ),
     ("notice.txt", include_str!("../templates/notice.txt")),
     ("notice.html", include_str!("../templates/notice.html")),
 ];
@@ -131,12 +164,16 @@ pub(crate) struct Content {
     pub(crate) works_for: String,
     /// The organization that it is about; empty if it is about none, as what follows.
     pub(crate) organization: String,
-    /// The address of the person who invites.
-    pub(crate) inviter: String,
+    /// The address of the person who invites, or who did what it tells of.
+    pub(crate) by: String,
+    /// The address of the person to whom that was done.
+    pub(crate) about: String,
     /// The role that is offered.
     pub(crate) role: &'static str,
     /// The domain whose people may join.
     pub(crate) domain: String,
+    /// Until when a deleted organization can be restored; empty for all others.
+    pub(crate) purge_at: String,
 }
 
 /// The templates, read once.
@@ -171,11 +208,13 @@ impl Templates {
                 link,
                 works_for,
                 organization,
-                inviter,
+                by,
+                about,
                 role,
                 domain,
+                purge_at,
             } = content;
-            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for, event => kind.event(), organization => &**organization, inviter => &**inviter, role => *role, domain => &**domain })
+            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for, event => kind.event(), organization => &**organization, by => &**by, about => &**about, role => *role, domain => &**domain, purge_at => &**purge_at })
         };
         let failed = |e: minijinja::Error| format!("a mail cannot be written: {e}");
         let (text, html) = (render("txt").map_err(failed)?, render("html").map_err(failed)?);
@@ -217,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [MailKind; 11] = [
+    const ALL: [MailKind; 14] = [
         MailKind::VerifyEmail,
         MailKind::ResetPassword,
         MailKind::PasswordChanged,
@@ -229,6 +268,9 @@ mod tests {
         MailKind::RecoveryCodesRenewed,
         MailKind::Invitation,
         MailKind::Domain,
+        MailKind::OwnerAdded,
+        MailKind::OwnerRemoved,
+        MailKind::OrganizationDeleted,
     ];
 
     fn mail(kind: MailKind, email: &str) -> Mail {
@@ -238,9 +280,14 @@ mod tests {
             link: "https://stoa.example/auth/verify?token=abc&x=1".to_owned(),
             works_for: "2 days".to_owned(),
             organization: "Analytical <Engines>".to_owned(),
-            inviter: "charles@example.org".to_owned(),
+            by: "charles@example.org".to_owned(),
+            about: "mary@example.org".to_owned(),
             role: "admin",
             domain: "example.org".to_owned(),
+            purge_at: match kind {
+                MailKind::OrganizationDeleted => "1 May 2026, 12:00 UTC".to_owned(),
+                _ => String::new(),
+            },
         };
         Templates::new()
             .unwrap()

@@ -30,26 +30,61 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .merge(organizations::routes())
 }
 
-async fn ask_verify(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
+const VERIFY: &str = "Confirm your e-mail address";
+
+async fn ask_verify(
+    State(ctx): State<Ctx>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let token = field(query.unwrap_or_default().as_bytes(), "token");
-    page(
-        &ctx,
-        StatusCode::OK,
-        context! { title => "Confirm your e-mail address", form => "verify", token },
-    )
+    let signed_in = signed_in(&ctx, &headers, info.secure);
+    match verify_form(&ctx, &token, signed_in).await {
+        Ok(form) => page(&ctx, StatusCode::OK, form),
+        Err(error) => told(&ctx, Err(error), VERIFY, "", Value::UNDEFINED),
+    }
+}
+
+/// Asks for the password where the browser keeps no session of the account.
+async fn verify_form(ctx: &Ctx, token: &str, signed_in: Option<UserId>) -> Result<Value> {
+    let account = verify_email::account_of(ctx, token).await?;
+    let proof = if signed_in == Some(account.id) {
+        "session"
+    } else {
+        "password"
+    };
+    Ok(context! { title => VERIFY, form => "verify", token, proof, email => account.email })
 }
 
 async fn verify(State(ctx): State<Ctx>, info: RequestInfo, headers: HeaderMap, body: Bytes) -> Response {
-    let title = "Confirm your e-mail address";
+    let token = field(&body, "token");
     let signed_in = signed_in(&ctx, &headers, info.secure);
-    let done = verify_email::verify(&ctx, &field(&body, "token"), signed_in, &Origin::of(&info)).await;
-    told(
-        &ctx,
-        done,
-        title,
-        "Thank you. Your address is confirmed; you may close this page.",
-        Value::UNDEFINED,
-    )
+    let password = Some(field(&body, "password")).filter(|password| !password.is_empty());
+    let password = password.map(Password::new);
+    let done = match password.as_ref().map_or(Ok(()), bounded) {
+        Ok(()) => {
+            let password = password.as_ref();
+            let proof = verify_email::Proof { signed_in, password };
+            verify_email::verify(&ctx, &token, proof, &Origin::of(&info)).await
+        }
+        Err(error) => Err(error),
+    };
+    let again = match &done {
+        // Another password may help.
+        Err(Error::Field(..)) => verify_form(&ctx, &token, signed_in).await.unwrap_or_default(),
+        _ => Value::UNDEFINED,
+    };
+    let good = "Thank you. Your address is confirmed; you may close this page.";
+    told(&ctx, done, VERIFY, good, again)
+}
+
+fn bounded(password: &Password) -> Result<()> {
+    if password.is_bounded() {
+        return Ok(());
+    }
+    let message = "This password is too long".to_owned();
+    Err(Error::Field("password", "too_long", message))
 }
 
 /// Whose session the browser keeps. No CSRF token is needed: whoever sends the form knows the link.

@@ -13,7 +13,8 @@ use super::password::AuthAddressRequest;
 use crate::{
     ctx::Ctx,
     mails::MailKind,
-    ops::{origin::Origin, password, verify_email as ops},
+    ops::{origin::Origin, password as links, verify_email as ops},
+    password::Password,
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
@@ -28,12 +29,18 @@ pub(super) struct AuthVerifyEmailRequest {
     #[garde(length(bytes, max = 256))]
     #[schema(max_length = 256)]
     token: String,
+    /// The password of the account. Needed only without a session of it.
+    #[garde(dive)]
+    #[schema(value_type = Option<String>, format = Password, max_length = 1024)]
+    password: Option<Password>,
 }
 
 /// Verify an address by the link of a mail.
 ///
-/// The link works once. Send your session along if you have one. Without it an API key, a second factor or a grant that was
-/// set up before ends, for it may be of somebody who registered an address that is not theirs; sessions go on.
+/// The link works once. It shows that you read the mailbox; a session of the account, or its password, shows that the account is yours
+/// and not that of somebody who registered your address. If you did not make the account, reset its password: that verifies the
+/// address too, and ends what others set up. `422` with `required` on `password`: send one of the two. `422` with `wrong_password`: it counts
+/// as a failed sign-in.
 #[utoipa::path(
     post, path = "/api/v1/auth/email/verify", tags = ["auth"], operation_id = "auth_verify_email",
     request_body = AuthVerifyEmailRequest,
@@ -44,7 +51,11 @@ async fn verify(
     State(ctx): State<Ctx>,
     Json(body): Json<AuthVerifyEmailRequest>,
 ) -> Result<StatusCode> {
-    ops::verify(&ctx, &body.token, person(&caller), &Origin::of(&caller.request)).await?;
+    let proof = ops::Proof {
+        signed_in: person(&caller),
+        password: body.password.as_ref(),
+    };
+    ops::verify(&ctx, &body.token, proof, &Origin::of(&caller.request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -67,7 +78,7 @@ async fn resend(
     State(ctx): State<Ctx>,
     Json(body): Json<AuthAddressRequest>,
 ) -> Result<StatusCode> {
-    password::send_link(
+    links::send_link(
         &ctx,
         &body.email,
         MailKind::VerifyEmail,

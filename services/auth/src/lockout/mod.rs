@@ -43,6 +43,11 @@ const INVITATIONS: Rate = Rate::Limit {
     count: NonZeroU32::MIN.saturating_add(2),
     period: Duration::from_secs(86_400),
 };
+/// Such mails that one address gets from one network: so that many accounts of one place do not use up what follows.
+const INVITATIONS_FROM_NETWORK: Rate = Rate::Limit {
+    count: NonZeroU32::MIN.saturating_add(9),
+    period: Duration::from_secs(86_400),
+};
 /// Such mails that one address gets from everybody: more than one person can have sent to it, so that nobody alone keeps others from
 /// inviting it.
 const INVITATIONS_TO_ADDRESS: Rate = Rate::Limit {
@@ -91,6 +96,8 @@ pub(crate) struct Lockout {
     notices: Limiter,
     invitations_by: Limiter,
     invitations: Limiter,
+    invitations_from: Limiter,
+    invitations_between: Limiter,
     invitations_to: Limiter,
 }
 
@@ -139,6 +146,8 @@ impl Lockout {
             notices: cache.limiter("auth.notices", NOTICES),
             invitations_by: cache.limiter("auth.invitations.by", rates.invitations_per_account),
             invitations: cache.limiter("auth.invitations", INVITATIONS),
+            invitations_from: cache.limiter("auth.invitations.from", rates.invitations_per_address),
+            invitations_between: cache.limiter("auth.invitations.between", INVITATIONS_FROM_NETWORK),
             invitations_to: cache.limiter("auth.invitations.to", INVITATIONS_TO_ADDRESS),
         }
     }
@@ -193,16 +202,28 @@ impl Lockout {
 
     /// Whether the owner of this account may be told of one more thing that happened to it.
     pub(crate) async fn notice(&self, account: &str) -> bool {
-        let verdict = self.notices.check(self.key(account, "", &[])).await;
+        self.may_tell(account, "").await
+    }
+
+    /// Whether somebody may be told of one more thing that happened to an organization of theirs. Counted apart: another owner must
+    /// not use up what tells of the account.
+    pub(crate) async fn organization_notice(&self, account: &str) -> bool {
+        self.may_tell(account, "organization").await
+    }
+
+    async fn may_tell(&self, account: &str, what: &str) -> bool {
+        let verdict = self.notices.check(self.key(account, what, &[])).await;
         verdict.is_none_or(|verdict| verdict.allowed)
     }
 
-    /// Counts a mail that `by` has sent to an address which need not have an account. `to`: the key of the address.
-    pub(crate) async fn invitation(&self, by: UserId, to: &str) -> Result<()> {
-        let by = by.to_string();
+    /// Counts a mail that `by` has sent from `address` to an address which need not have an account. `to`: the key of that one.
+    pub(crate) async fn invitation(&self, by: UserId, address: IpAddr, to: &str) -> Result<()> {
+        let (by, network) = (by.to_string(), network_of(address).to_string());
         let counts = [
             (&self.invitations_by, self.key(&by, "", &[])),
             (&self.invitations, self.key(&by, "", &[to])),
+            (&self.invitations_from, LimitKey::address(address)),
+            (&self.invitations_between, self.key(to, "", &[&network])),
             (&self.invitations_to, self.key(to, "", &[])),
         ];
         let groups = counts.map(|count| Group::new([count])).into();

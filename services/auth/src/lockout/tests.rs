@@ -10,6 +10,7 @@ fn lockout(address: &str, account: &str, day: &str) -> (Lockout, stoa_kernel::Cl
         login_per_address: address.parse().unwrap(),
         login_per_account: account.parse().unwrap(),
         invitations_per_account: Rate::Off,
+        invitations_per_address: Rate::Off,
         guesses_per_account: day.parse().unwrap(),
     };
     let cache = Cache::local_with_clock(1 << 20, clock.clone());

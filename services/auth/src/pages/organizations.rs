@@ -14,7 +14,7 @@ use stoa_http::RequestInfo;
 use stoa_kernel::{Actor, Principal, PrincipalKind, UserId};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{field, page, signed_in, told};
+use super::{bounded, field, page, signed_in, told};
 use crate::{
     config::Registration,
     ctx::Ctx,
@@ -41,7 +41,7 @@ const DOMAIN: &str = "Let people of your domain join";
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .route("/auth/invitation", get(ask_invitation).post(answer_invitation))
-        .route("/auth/domain", get(ask_domain).post(allow_domain))
+        .route("/auth/domain", get(ask_domain).post(answer_domain))
 }
 
 /// An invitation, and who opens its page.
@@ -171,21 +171,9 @@ async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &Requ
     invitations::accept(ctx, &actor, token, proven).await.map(drop)
 }
 
-fn bounded(password: &Password) -> Result<()> {
-    if password.is_bounded() {
-        return Ok(());
-    }
-    let message = "This password is too long".to_owned();
-    Err(Error::Field("password", "too_long", message))
-}
-
 async fn ask_domain(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
     let token = field(query.unwrap_or_default().as_bytes(), "token");
     match domains::asked(&ctx, &token).await {
-        Ok((domain, _)) if domain.verified_at.is_some() => {
-            let good = "This is allowed already. You may close this page.";
-            page(&ctx, StatusCode::OK, context! { title => DOMAIN, good })
-        }
         Ok((domain, organization)) => {
             let content = context! {
                 title => DOMAIN,
@@ -194,6 +182,7 @@ async fn ask_domain(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Respon
                 organization => organization.name,
                 domain => domain.domain,
                 role => domain.role.name(),
+                is_allowed => domain.verified_at.is_some(),
             };
             page(&ctx, StatusCode::OK, content)
         }
@@ -201,10 +190,14 @@ async fn ask_domain(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Respon
     }
 }
 
-async fn allow_domain(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
-    let done = domains::verify(&ctx, &field(&body, "token"), &info)
-        .await
-        .map(drop);
+async fn answer_domain(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
+    let token = field(&body, "token");
+    if field(&body, "answer") == "refuse" {
+        let done = domains::refuse(&ctx, &token, &info).await;
+        let good = "Nobody joins by an address at your domain. You may close this page.";
+        return told(&ctx, done, DOMAIN, good, Value::UNDEFINED);
+    }
+    let done = domains::verify(&ctx, &token, &info).await.map(drop);
     let good = "People with a confirmed address at your domain may join now. You may close this page.";
     told(&ctx, done, DOMAIN, good, Value::UNDEFINED)
 }

@@ -200,7 +200,7 @@ async fn of_many_at_once_one_uses_the_link(app: App) {
 async fn nobody_uses_up_the_mails_of_somebody_else(app: App) {
     register(&app, "ada@example.org").await; // from 127.0.0.1
     let token = mailed_token(&app, "Confirm").await;
-    let verify = json!({ "token": token });
+    let verify = json!({ "token": token, "password": PASSWORD });
     app.post("/api/v1/auth/email/verify")
         .json(&verify)
         .send()

@@ -39,12 +39,9 @@ pub(super) struct AuthOrganizationApiKey {
     /// Who made it. It ends with their membership.
     #[schema(value_type = String, format = Uuid)]
     created_by: UserId,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// To the minute.
-    #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
 }
 
@@ -102,7 +99,6 @@ pub(super) struct AuthCreateOrganizationApiKeyRequest {
     /// When it expires; never, if absent.
     #[garde(skip)]
     #[serde(default, deserialize_with = "stoa_http::time::optional")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// Yours, once more: a stolen session must not make a key.
     #[garde(dive)]
@@ -168,7 +164,7 @@ async fn create(
         expires_at: body.expires_at,
     };
     let proof = Proof {
-        password: &body.password,
+        password: Some(&body.password),
         code: body.totp.as_deref(),
     };
     let (made, key) = api_keys::create(&ctx, &actor, id, new, body.role, proof).await?;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
-    endpoints!(list, create, remove, verify)
+    endpoints!(list, create, remove, verify, refuse)
 }
 
 /// A domain whose people may join an organization, once it is verified.
@@ -28,10 +28,8 @@ pub(super) struct AuthDomain {
     domain: String,
     /// What people who join become.
     role: OrganizationRole,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// Null while the mail to the domain is not answered.
-    #[schema(value_type = Option<String>, format = DateTime)]
     verified_at: Option<Timestamp>,
 }
 
@@ -153,7 +151,7 @@ async fn remove(
 /// A link's token.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AuthVerifyDomainRequest {
+pub(super) struct AuthDomainLinkRequest {
     /// From the link.
     #[garde(length(bytes, max = 256))]
     #[schema(max_length = 256)]
@@ -165,15 +163,32 @@ pub(super) struct AuthVerifyDomainRequest {
 /// No account is needed: the mail shows that you administer the domain.
 #[utoipa::path(
     post, path = "/api/v1/auth/domains/verify", tags = ["auth"], operation_id = "auth_verify_domain",
-    request_body = AuthVerifyDomainRequest,
+    request_body = AuthDomainLinkRequest,
     responses((status = 200, body = AuthDomain))
 )]
 async fn verify(
     caller: Anyone,
     State(ctx): State<Ctx>,
-    Json(body): Json<AuthVerifyDomainRequest>,
+    Json(body): Json<AuthDomainLinkRequest>,
 ) -> Result<Json<AuthDomain>> {
     Ok(Json(
         domains::verify(&ctx, &body.token, &caller.request).await?.into(),
     ))
+}
+
+/// Refuse a domain by the link of a mail.
+///
+/// Also after it was verified: from then on nobody joins by it. Those who have joined stay. No account is needed.
+#[utoipa::path(
+    post, path = "/api/v1/auth/domains/refuse", tags = ["auth"], operation_id = "auth_refuse_domain",
+    request_body = AuthDomainLinkRequest,
+    responses((status = 204, description = "The domain is gone"))
+)]
+async fn refuse(
+    caller: Anyone,
+    State(ctx): State<Ctx>,
+    Json(body): Json<AuthDomainLinkRequest>,
+) -> Result<StatusCode> {
+    domains::refuse(&ctx, &body.token, &caller.request).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -13,7 +13,8 @@ use super::AuthOrganization;
 use crate::{
     ctx::Ctx,
     email::{Email, is_email},
-    ops::organizations::{self as ops, invitations},
+    ops::organizations::{self as ops, Proof, invitations},
+    password::Password,
     store::invitations::{self as store, Invitation, InvitationId},
 };
 
@@ -35,9 +36,7 @@ pub(in crate::http) struct AuthInvitation {
     role: OrganizationRole,
     #[schema(value_type = String, format = Uuid)]
     invited_by: UserId,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 
@@ -77,7 +76,7 @@ async fn list(
 }
 
 /// Who is invited, and as what.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.org", "role": "member"}))]
 pub(super) struct AuthCreateInvitationRequest {
@@ -88,13 +87,21 @@ pub(super) struct AuthCreateInvitationRequest {
     /// No greater than yours.
     #[garde(skip)]
     role: OrganizationRole,
+    /// Yours, once more. Needed only to invite an owner.
+    #[garde(dive)]
+    #[schema(value_type = Option<String>, format = Password, max_length = 1024)]
+    password: Option<Password>,
+    /// The code of the authenticator app, or a recovery code, if the account asks for one.
+    #[garde(inner(length(chars, max = 64)))]
+    #[schema(max_length = 64)]
+    totp: Option<String>,
 }
 
 /// Invite somebody by mail.
 ///
-/// For admins and owners whose address is verified. An invitation that the address has already is replaced. `403 email_not_verified`: verify your address first. `409
-/// already_member`: the person is a member. `409 too_many_invitations`: revoke some first. `429`: this address has got too many invitations today, or you
-/// have sent too many.
+/// For admins and owners whose address is verified; an owner is invited by owners, who send their password along. An invitation that the address has already is replaced. `403 email_not_verified`: verify your address first. `409
+/// already_member`: the person is a member. `409 too_many_invitations`: revoke some first. `429`: this address has got too many invitations today, or you,
+/// or others at your internet address, have sent too many.
 #[utoipa::path(
     post, path = "/api/v1/auth/organizations/{id}/invitations", tags = ["auth"], operation_id = "auth_create_invitation",
     params(("id" = Uuid, Path, description = "The organization")),
@@ -109,7 +116,11 @@ async fn create(
 ) -> Result<(StatusCode, Json<AuthInvitation>)> {
     let email = Email::parse(&body.email);
     let email = email.ok_or_else(|| Failure::invalid("email", "format", "Not an e-mail address"))?;
-    let invitation = invitations::create(&ctx, &actor, id, &email, body.role).await?;
+    let proof = Proof {
+        password: body.password.as_ref(),
+        code: body.totp.as_deref(),
+    };
+    let invitation = invitations::create(&ctx, &actor, id, &email, body.role, proof).await?;
     Ok((StatusCode::CREATED, Json(invitation.into())))
 }
 
@@ -195,7 +206,6 @@ pub(super) struct AuthOffer {
     /// Whom it was sent to.
     email: String,
     role: OrganizationRole,
-    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 

@@ -35,7 +35,6 @@ pub(super) struct AuthMember {
     email: String,
     role: OrganizationRole,
     /// When they became a member.
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
@@ -83,16 +82,24 @@ async fn list(
 }
 
 /// Another role.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthUpdateMemberRequest {
     #[garde(skip)]
     role: OrganizationRole,
+    /// Yours, once more. Needed only where an owner is made or unmade.
+    #[garde(dive)]
+    #[schema(value_type = Option<String>, format = Password, max_length = 1024)]
+    password: Option<Password>,
+    /// The code of the authenticator app, or a recovery code, if the account asks for one.
+    #[garde(inner(length(chars, max = 64)))]
+    #[schema(max_length = 64)]
+    totp: Option<String>,
 }
 
 /// Give a member another role.
 ///
-/// For admins and owners; only owners make and unmake owners. It holds everywhere within a second. A member who
+/// For admins and owners; only owners make and unmake owners, which takes their password, and all owners are told of it by mail. It holds everywhere within a second. A member who
 /// loses the role of admin also loses their invitations and API keys of the organization. `409 last_owner`: nobody else is an owner.
 #[utoipa::path(
     patch, path = "/api/v1/auth/organizations/{id}/members/{user_id}", tags = ["auth"], operation_id = "auth_update_member",
@@ -106,14 +113,19 @@ async fn update(
     Path((id, user)): Path<(OrganizationId, UserId)>,
     Json(body): Json<AuthUpdateMemberRequest>,
 ) -> Result<StatusCode> {
-    members::set_role(&ctx, &actor, id, user, body.role).await?;
+    let proof = Proof {
+        password: body.password.as_ref(),
+        code: body.totp.as_deref(),
+    };
+    members::set_role(&ctx, &actor, id, user, body.role, proof).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Remove a member, or leave.
 ///
 /// Everybody may leave; admins and owners remove those whose role is no greater than theirs. It holds everywhere within a second. Invitations
-/// and API keys of the organization that the member made end with it. `409 last_owner`: nobody else is an owner.
+/// and API keys of the organization that the member made end with it. `409 member_is_owner`: give an owner another role first, also yourself. `409 last_owner`: nobody
+/// else is an owner.
 #[utoipa::path(
     delete, path = "/api/v1/auth/organizations/{id}/members/{user_id}", tags = ["auth"], operation_id = "auth_remove_member",
     params(("id" = Uuid, Path, description = "The organization"), ("user_id" = Uuid, Path, description = "The member")),
@@ -162,7 +174,7 @@ async fn transfer(
     Json(body): Json<AuthTransferOrganizationRequest>,
 ) -> Result<StatusCode> {
     let proof = Proof {
-        password: &body.password,
+        password: Some(&body.password),
         code: body.totp.as_deref(),
     };
     members::transfer(&ctx, &actor, id, body.user_id, proof).await?;

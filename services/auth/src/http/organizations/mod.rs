@@ -54,12 +54,9 @@ pub(super) struct AuthOrganization {
     picture_url: Option<String>,
     /// Your role, or that of the API key.
     role: OrganizationRole,
-    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// Set when it is deleted: until then an owner can restore it.
-    #[schema(value_type = Option<String>, format = DateTime)]
     purge_at: Option<Timestamp>,
 }
 
@@ -212,7 +209,7 @@ async fn delete(
     Json(body): Json<AuthDeleteOrganizationRequest>,
 ) -> Result<Json<AuthOrganization>> {
     let proof = Proof {
-        password: &body.password,
+        password: Some(&body.password),
         code: body.totp.as_deref(),
     };
     let deleted = lifecycle::delete(&ctx, &actor, id, proof).await?;

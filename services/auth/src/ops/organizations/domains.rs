@@ -48,7 +48,9 @@ pub(crate) async fn claim(
         let message = "Anybody can have an address at this domain, so it belongs to no organization";
         return Err(Error::Field("domain", "public_domain", message.to_owned()));
     }
-    ctx.lockout.invitation(actor.user_id, &email.key).await?;
+    ctx.lockout
+        .invitation(actor.user_id, actor.request.address, &email.key)
+        .await?;
     let mut tx = ctx.db.begin().await?;
     hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
     let claimed = store::claim(&mut tx, id, domain, role, actor.user_id).await?;
@@ -104,6 +106,21 @@ pub(crate) async fn verify(ctx: &Ctx, token: &str, request: &RequestFacts) -> Re
     }
     tx.commit().await?;
     Ok(verified)
+}
+
+/// Refuses a domain by the link of the mail to its administrators, or takes back that they have allowed it. Those who have joined stay.
+pub(crate) async fn refuse(ctx: &Ctx, token: &str, request: &RequestFacts) -> Result<()> {
+    let id = link_id(ctx, LinkPurpose::Domain, token)?.ok_or(LINK_INVALID)?;
+    let domain = store::find(&ctx.db, DomainId::from_uuid(id)).await?;
+    let domain = domain.ok_or(LINK_INVALID)?;
+    let mut tx = ctx.db.begin().await?;
+    organizations::hold(&mut tx, domain.organization_id).await?;
+    let removed = store::remove(&mut tx, domain.organization_id, domain.id).await?;
+    removed.ok_or(LINK_INVALID)?;
+    let (origin, id) = (Origin::of(request), Some(domain.id.uuid()));
+    let entry = origin.entry(None, "domain.refuse", "domain", id);
+    tx.audit(&entry.organization(domain.organization_id)).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Whether the person who claimed a domain could claim it now.

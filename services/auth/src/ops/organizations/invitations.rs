@@ -5,7 +5,7 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, RequestFacts, UserId, codes};
 
-use super::{Standing, hold, lifecycle::join};
+use super::{Proof, Standing, hold, lifecycle::join};
 use crate::{
     ctx::Ctx,
     email::Email,
@@ -25,13 +25,14 @@ use crate::{
     tokens::{LinkPurpose, link_id},
 };
 
-/// Invites an address, whether it has an account or not. An invitation that it has already is replaced, and its link no longer works.
+/// Invites an address, whether it has an account or not. To invite an owner takes a proof. An invitation that it has already is replaced, and its link no longer works.
 pub(crate) async fn create(
     ctx: &Ctx,
     actor: &Actor,
     id: OrganizationId,
     email: &Email,
     role: OrganizationRole,
+    proof: Proof<'_>,
 ) -> Result<Invitation> {
     let least = least_to_invite(role);
     super::standing(ctx, actor, id).await?.at_least(least)?;
@@ -47,10 +48,19 @@ pub(crate) async fn create(
     {
         return Err(ALREADY_MEMBER.into());
     }
+    let proven = match role {
+        OrganizationRole::Owner => Some(proof.check(ctx, actor).await?),
+        _ => None,
+    };
     // What is refused before uses nothing up.
-    ctx.lockout.invitation(actor.user_id, &email.key).await?;
+    ctx.lockout
+        .invitation(actor.user_id, actor.request.address, &email.key)
+        .await?;
     let mut tx = ctx.db.begin().await?;
     let caller = hold(&mut tx, actor.user_id, id, least).await?;
+    if let Some(proven) = proven {
+        proven.hold(&mut tx).await?;
+    }
     if let Some(account) = invited
         && members::role_in(&mut tx, id, account.id).await?.is_some()
     {

@@ -12,11 +12,12 @@ use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, Expected, OrganizationId, OrganizationRole, Timestamp, UserId, codes};
 use tokio::time::Instant;
 
-use super::{Proof, Standing, hold, hold_any};
+use super::{Proof, Standing, hold, hold_any, tell_owners};
 use crate::{
     ctx::Ctx,
     error::{ALREADY_MEMBER, Result, TOO_MANY_ORGANIZATIONS},
     jobs::ForgetPictures,
+    mails::MailKind,
     ops::changes::Changes,
     store::{
         accounts, members,
@@ -122,6 +123,7 @@ pub(crate) async fn delete(
     let mut changes = Changes::default();
     let organization = end(ctx, &mut tx, id, ctx.config.organizations.grace.0, &mut changes).await?;
     note(&mut tx, actor, "organization.delete", id).await?;
+    tell_owners(&mut tx, actor, id, MailKind::OrganizationDeleted, actor.user_id).await?;
     changes.commit(ctx, tx).await?;
     Ok(Standing { organization, role })
 }

@@ -5,7 +5,8 @@ use stoa_kernel::UserId;
 use crate::{
     ctx::Ctx,
     error::Result,
-    mails::{Content, in_words},
+    jobs::TellOwners,
+    mails::{Content, MailKind, in_words},
     store::{
         accounts,
         domains::{self, DomainId},
@@ -23,7 +24,7 @@ pub(crate) async fn invitation(ctx: &Ctx, id: InvitationId) -> Result<Option<Con
     let Some(organization) = active(ctx, invitation.organization_id).await? else {
         return Ok(None);
     };
-    let Some(inviter) = address(ctx, invitation.invited_by).await? else {
+    let Some(by) = address(ctx, invitation.invited_by).await? else {
         return Ok(None);
     };
     let token = link_token(ctx, LinkPurpose::Invitation, id.uuid())?;
@@ -33,9 +34,9 @@ pub(crate) async fn invitation(ctx: &Ctx, id: InvitationId) -> Result<Option<Con
         link: format!("{}/auth/invitation?token={token}", ctx.public_url),
         works_for: in_words(ctx.config.organizations.invitation_lifetime.0),
         organization: organization.name,
-        inviter,
+        by,
         role: invitation.role.name(),
-        domain: String::new(),
+        ..Content::default()
     }))
 }
 
@@ -48,7 +49,7 @@ pub(crate) async fn domain(ctx: &Ctx, id: DomainId, mailbox: &str) -> Result<Opt
     let Some(organization) = active(ctx, waiting.organization_id).await? else {
         return Ok(None);
     };
-    let Some(inviter) = address(ctx, waiting.claimed_by).await? else {
+    let Some(by) = address(ctx, waiting.claimed_by).await? else {
         return Ok(None);
     };
     let token = link_token(ctx, LinkPurpose::Domain, id.uuid())?;
@@ -58,9 +59,42 @@ pub(crate) async fn domain(ctx: &Ctx, id: DomainId, mailbox: &str) -> Result<Opt
         link: format!("{}/auth/domain?token={token}", ctx.public_url),
         works_for: in_words(domains::WAITS.unsigned_abs()),
         organization: organization.name,
-        inviter,
+        by,
         role: waiting.role.name(),
         domain: waiting.domain,
+        ..Content::default()
+    }))
+}
+
+/// The mail that tells `user` what was done to an organization; none if they or it are gone, or were told too often. Somebody who is
+/// erased by now is named "somebody".
+pub(crate) async fn notice(ctx: &Ctx, user: UserId, notice: &TellOwners) -> Result<Option<Content>> {
+    let Some(account) = accounts::by_id(&ctx.db, user).await? else {
+        return Ok(None);
+    };
+    let Some(organization) = organizations::find(&ctx.db, notice.organization_id).await? else {
+        return Ok(None);
+    };
+    if !ctx.lockout.organization_notice(&account.email_key).await {
+        return Ok(None);
+    }
+    let name_of = async |user| -> Result<String> {
+        let account = accounts::by_id(&ctx.db, user).await?;
+        Ok(account.map_or_else(|| "somebody".to_owned(), |account| account.email))
+    };
+    let purge_at = organization
+        .purge_at
+        .filter(|_| notice.kind == MailKind::OrganizationDeleted);
+    Ok(Some(Content {
+        product: ctx.config.totp_issuer.clone(),
+        email: account.email,
+        organization: organization.name,
+        by: name_of(notice.by).await?,
+        about: name_of(notice.about).await?,
+        purge_at: purge_at
+            .map(|at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
+            .unwrap_or_default(),
+        ..Content::default()
     }))
 }
 

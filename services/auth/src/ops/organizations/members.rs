@@ -8,22 +8,34 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, UserId, codes};
 
-use super::{Proof, hold, lifecycle};
+use super::{Proof, hold, hold_accounts, lifecycle, tell_owners};
 use crate::{
     ctx::Ctx,
-    error::{LAST_OWNER, Result},
+    error::{LAST_OWNER, MEMBER_IS_OWNER, Result},
+    mails::MailKind,
     ops::changes::Changes,
     store::{accounts, api_keys, domains, invitations, members as store, organizations},
 };
 
-/// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners.
+/// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners, and prove again who they are.
 pub(crate) async fn set_role(
     ctx: &Ctx,
     actor: &Actor,
     id: OrganizationId,
     user: UserId,
     role: OrganizationRole,
+    proof: Proof<'_>,
 ) -> Result<()> {
+    let caller = super::standing(ctx, actor, id)
+        .await?
+        .at_least(OrganizationRole::Admin)?;
+    let seen = store::role_of(&ctx.db, id, user).await?.ok_or(codes::NOT_FOUND)?;
+    caller.at_least(seen)?.at_least(role)?;
+    let of_owner = |before: OrganizationRole| before != role && before.max(role) == OrganizationRole::Owner;
+    let proven = match of_owner(seen) {
+        true => Some(proof.check(ctx, actor).await?),
+        false => None,
+    };
     let mut tx = ctx.db.begin().await?;
     let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
     let before = store::role_in(&mut tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
@@ -35,7 +47,19 @@ pub(crate) async fn set_role(
     if before == OrganizationRole::Owner {
         keep_an_owner(&mut tx, id, user).await?;
     }
+    match proven {
+        Some(proven) => {
+            hold_accounts(&mut tx, actor.user_id, user).await?;
+            proven.hold(&mut tx).await?;
+        }
+        // They have become an owner meanwhile.
+        None if of_owner(before) => return Err(codes::CONFLICT.into()),
+        None => {}
+    }
     let mut changes = Changes::default();
+    if of_owner(before) {
+        tell_of_owner(&mut tx, actor, id, user, role).await?;
+    }
     change(ctx, &mut tx, actor, id, (user, role), &mut changes).await?;
     changes.commit(ctx, tx).await
 }
@@ -69,6 +93,21 @@ async fn change(
     Ok(())
 }
 
+/// Tells all owners of one who was made or unmade.
+async fn tell_of_owner(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: OrganizationId,
+    user: UserId,
+    role: OrganizationRole,
+) -> Result<()> {
+    let kind = match role {
+        OrganizationRole::Owner => MailKind::OwnerAdded,
+        _ => MailKind::OwnerRemoved,
+    };
+    tell_owners(tx, actor, id, kind, user).await
+}
+
 /// Hands an organization over: a member becomes its owner, and the caller, who proves again who they are, an admin.
 pub(crate) async fn transfer(
     ctx: &Ctx,
@@ -87,10 +126,7 @@ pub(crate) async fn transfer(
     if !is_member || to == actor.user_id {
         return Err(codes::NOT_FOUND.into());
     }
-    // In the order of their ids, as all who hold several accounts do.
-    for user in [to.min(actor.user_id), to.max(actor.user_id)] {
-        accounts::hold(&mut tx, user).await?;
-    }
+    hold_accounts(&mut tx, actor.user_id, to).await?;
     proven.hold(&mut tx).await?;
     let mut changes = Changes::default();
     for (user, role) in [
@@ -98,12 +134,13 @@ pub(crate) async fn transfer(
         (actor.user_id, OrganizationRole::Admin),
     ] {
         change(ctx, &mut tx, actor, id, (user, role), &mut changes).await?;
+        tell_of_owner(&mut tx, actor, id, user, role).await?;
     }
     keep_an_owner(&mut tx, id, actor.user_id).await?;
     changes.commit(ctx, tx).await
 }
 
-/// Ends a membership: one's own, or that of somebody whose role is no greater.
+/// Ends a membership: one's own, or that of somebody whose role is no greater. An owner is first given another role, which takes a proof.
 pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: UserId) -> Result<()> {
     let own = user == actor.user_id;
     let least = if own {
@@ -117,6 +154,7 @@ pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: U
     caller.at_least(role)?;
     if role == OrganizationRole::Owner {
         keep_an_owner(&mut tx, id, user).await?;
+        return Err(MEMBER_IS_OWNER.into());
     }
     accounts::hold(&mut tx, user).await?;
     let mut changes = Changes::default();

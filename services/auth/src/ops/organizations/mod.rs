@@ -9,17 +9,20 @@ pub(crate) mod members;
 pub(crate) mod picture;
 
 use stoa_db::Tx;
+use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, Principal, UserId, codes};
 
 use crate::{
     ctx::Ctx,
-    error::Result,
+    error::{Error, Result},
+    jobs::TellOwners,
+    mails::MailKind,
     ops::{
         origin::Origin,
         prove_again::{ProvenAgain, prove_again},
     },
     password::Password,
-    store::{members as store, organizations},
+    store::{accounts, members as store, organizations},
 };
 
 pub(crate) use store::Standing;
@@ -39,14 +42,18 @@ impl Standing {
 /// A password, and a code where the account asks for one: given once more, for a stolen session must not do everything.
 #[derive(Clone, Copy)]
 pub(crate) struct Proof<'a> {
-    pub(crate) password: &'a Password,
+    /// None where most requests need no proof; those that do are refused without one.
+    pub(crate) password: Option<&'a Password>,
     pub(crate) code: Option<&'a str>,
 }
 
 impl Proof<'_> {
     async fn check(self, ctx: &Ctx, actor: &Actor) -> Result<ProvenAgain> {
-        let Self { password, code } = self;
-        let origin = Origin::of(&actor.request);
+        let password = self.password.ok_or_else(|| {
+            let message = "Send your password along: this needs it once more".to_owned();
+            Error::Field("password", "required", message)
+        })?;
+        let (code, origin) = (self.code, Origin::of(&actor.request));
         prove_again(ctx, actor.user_id, password, code, "totp", &origin).await
     }
 }
@@ -98,4 +105,30 @@ async fn hold_any(tx: &mut Tx, user: UserId, id: OrganizationId) -> Result<Stand
     // Read again: it may have changed before the organization was held.
     let role = store::role_in(tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
     Ok(Standing { organization, role })
+}
+
+/// Holds two accounts in the order of their ids, as all who hold several do.
+async fn hold_accounts(tx: &mut Tx, one: UserId, other: UserId) -> Result<()> {
+    accounts::hold(tx, one.min(other)).await?;
+    accounts::hold(tx, one.max(other)).await?;
+    Ok(())
+}
+
+/// Leaves mails to the owners of an organization to be sent after the commit: what was done to it, to whom, and by whom.
+async fn tell_owners(
+    tx: &mut Tx,
+    actor: &Actor,
+    organization_id: OrganizationId,
+    kind: MailKind,
+    about: UserId,
+) -> Result<()> {
+    let by = actor.user_id;
+    let job = TellOwners {
+        organization_id,
+        kind,
+        about,
+        by,
+    };
+    tx.enqueue(&job).await?;
+    Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use stoa_db::db_test;
 use stoa_testkit::{Answer, TestApp, assert_problem};
 
-use super::{App, ORGANIZATIONS, add, again, found, get, members, post, remove, set_role, verified};
+use super::{App, ORGANIZATIONS, add, again, done_in, found, get, members, post, remove, set_role, verified};
 use crate::{SignedIn, admin::sign_in, login, mailed_token, register, text};
 
 async fn claim(app: &TestApp, by: &SignedIn, id: &str, domain: &str) -> Answer {
@@ -156,6 +156,7 @@ async fn a_domain_that_a_removed_owner_has_claimed_lets_nobody_in(app: App) {
         claim(&app, &bob, &id, domain).await.expect(201);
         let token = mailed_token(&app, domain).await;
         if end.is_empty() {
+            set_role(&app, &ada, &id, bob.id, "member").await.expect(204);
             remove(&app, &ada, &id, bob.id).await.expect(204);
         } else {
             set_role(&app, &ada, &id, bob.id, end).await.expect(204);
@@ -183,4 +184,48 @@ async fn who_has_left_comes_back_by_an_invitation_alone(app: App) {
     app.delete(&path).bearer(&bob.access).send().await.expect(204);
     let bob = again(&app, &bob).await;
     assert_problem(&join(&app, &bob, &id).await, 403, "invitation_needed", &[]);
+}
+
+#[db_test]
+async fn the_administrators_of_a_domain_refuse_it_and_take_back_what_they_allowed(app: App) {
+    let ada = verified(&app, "ada@elsewhere.example").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let form = "application/x-www-form-urlencoded";
+    for is_allowed in [false, true] {
+        claim(&app, &ada, &id, "example.org").await.expect(201);
+        let token = mailed_token(&app, "example.org").await;
+        if is_allowed {
+            verify(&app, &token).await.expect(200);
+            app.advance(Duration::from_secs(30 * 86_400)).await;
+        }
+        let page = app
+            .get(&format!("/auth/domain?token={token}"))
+            .send()
+            .await
+            .expect(200);
+        assert_eq!(
+            page.text().contains("Take it back"),
+            is_allowed,
+            "{}",
+            page.text()
+        );
+        let call = app.post("/auth/domain");
+        let answer = call
+            .body(form, format!("token={token}&answer=refuse"))
+            .send()
+            .await;
+        assert!(answer.expect(200).text().contains("Nobody joins"));
+        assert_problem(&verify(&app, &token).await, 422, "link_invalid", &[]);
+        let body = json!({ "token": token });
+        let call = app.post("/api/v1/auth/domains/refuse").json(&body);
+        assert_problem(&call.send().await, 422, "link_invalid", &[]);
+    }
+    let bob = verified(&app, "bob@example.org").await;
+    assert_problem(&join(&app, &bob, &id).await, 404, "not_found", &[]);
+    let ada = SignedIn::of(
+        &login(&app, "ada@elsewhere.example", crate::PASSWORD)
+            .await
+            .expect(200),
+    );
+    assert_eq!(done_in(&app, &ada, &id).await[0], "domain.refuse");
 }

@@ -432,3 +432,24 @@ async fn a_browser_that_is_signed_in_accepts_by_its_session(app: App) {
     call.send().await.expect(200);
     assert_eq!(members(&app, &ada, &id).await.len(), 2);
 }
+
+/// Many accounts of one place neither flood an address nor keep others from inviting it.
+#[db_test]
+async fn the_accounts_of_one_network_do_not_use_up_what_an_address_gets(app: App) {
+    let send = async |by: &SignedIn, id: &str, from: &str| {
+        let body = json!({ "email": "bob@example.org", "role": "guest" });
+        let path = format!("{ORGANIZATIONS}/{id}/invitations");
+        let call = app.post(&path).bearer(&by.access).from_address(from);
+        call.json(&body).send().await.status()
+    };
+    let mut statuses = Vec::new();
+    for n in 0..12 {
+        let stranger = verified(&app, &format!("stranger{n}@example.org")).await;
+        let (id, stranger) = found(&app, &stranger, "Crowd").await;
+        statuses.push(send(&stranger, &id, &format!("192.0.2.{n}")).await);
+    }
+    assert_eq!(statuses, [vec![201; 10], vec![429; 2]].concat());
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    assert_eq!(send(&ada, &id, "198.51.100.1").await, 201);
+}

@@ -7,7 +7,7 @@ use stoa_http::Refused;
 use stoa_testkit::assert_problem;
 
 use super::{
-    App, ORGANIZATIONS, add, again, done_in, found, get, invite, members, post, remove, set_role, verified,
+    App, add, again, delete, done_in, found, get, invite, members, post, remove, set_role, update, verified,
 };
 use crate::{
     PASSWORD, claims, mailed_token, register,
@@ -123,17 +123,16 @@ async fn a_membership_that_ends_is_refused_everywhere_within_a_second(app: App) 
 }
 
 #[db_test]
-async fn two_owners_who_leave_at_once_leave_one_behind(app: App) {
+async fn two_owners_who_step_down_at_once_leave_one_behind(app: App) {
     let ada = verified(&app, "ada@example.org").await;
     let (id, ada) = found(&app, &ada, "Engines").await;
     let bob = register(&app, "bob@example.org").await;
     let bob = add(&app, &ada, &id, &bob, "bob@example.org", "owner").await;
-    let leave = |person: &crate::SignedIn| {
-        let path = format!("{ORGANIZATIONS}/{id}/members/{}", person.id);
-        let call = app.delete(&path).bearer(&person.access);
-        async move { call.send().await.status() }
+    let step_down = async |person: &crate::SignedIn| {
+        let answer = set_role(&app, person, &id, person.id, "admin").await;
+        answer.status()
     };
-    let (one, two) = tokio::join!(leave(&ada), leave(&bob));
+    let (one, two) = tokio::join!(step_down(&ada), step_down(&bob));
     let mut statuses = [one, two];
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 409]);
@@ -172,4 +171,83 @@ async fn the_audit_log_of_an_organization_is_for_its_admins_and_without_addresse
         .expect(200)
         .value();
     assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+}
+
+/// A stolen session makes no owner and unmakes none.
+#[db_test]
+async fn owners_are_made_and_unmade_with_a_password(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "admin").await;
+    let refused = async |by: &crate::SignedIn, user, role: &str| {
+        for (password, code) in [(None, "required"), (Some("a wrong one"), "wrong_password")] {
+            let body = json!({ "role": role, "password": password });
+            let answer = update(&app, by, &id, user, &body).await;
+            assert_problem(&answer, 422, "invalid_input", &["password"]);
+            assert_eq!(answer.value()["errors"][0]["code"], code);
+        }
+    };
+    refused(&ada, bob.id, "owner").await;
+    // Nobody but owners is asked for a password.
+    let body = json!({ "role": "owner" });
+    let answer = update(&app, &bob, &id, bob.id, &body).await;
+    assert_problem(&answer, 403, "organization_role_required", &[]);
+    set_role(&app, &ada, &id, bob.id, "owner").await.expect(204);
+    let bob = again(&app, &bob).await;
+    refused(&bob, ada.id, "member").await;
+    refused(&bob, bob.id, "member").await;
+    for user in [ada.id, bob.id] {
+        let answer = remove(&app, &bob, &id, user).await;
+        assert_problem(&answer, 409, "member_is_owner", &[]);
+    }
+    let invite = json!({ "email": "eve@example.org", "role": "owner" });
+    let answer = post(&app, &bob, &format!("/{id}/invitations"), &invite).await;
+    assert_problem(&answer, 422, "invalid_input", &["password"]);
+    // Other roles need none.
+    let eve = register(&app, "eve@example.org").await;
+    let eve = add(&app, &ada, &id, &eve, "eve@example.org", "member").await;
+    let body = json!({ "role": "admin" });
+    update(&app, &bob, &id, eve.id, &body).await.expect(204);
+    assert_eq!(members(&app, &bob, &id).await[0].1, "owner");
+}
+
+#[db_test]
+async fn all_owners_are_told_who_is_one_and_who_is_no_longer(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "admin").await;
+    let told = async |subject: &str| {
+        app.settle().await;
+        let mails = app.mails().await;
+        let about = mails.into_iter().filter(|mail| mail.subject.contains(subject));
+        let mut to: Vec<_> = about.map(|mail| (mail.to, mail.text)).collect();
+        to.sort();
+        to
+    };
+    set_role(&app, &ada, &id, bob.id, "owner").await.expect(204);
+    let added = told("Engines at Stoa has a new owner").await;
+    assert_eq!(added.len(), 2);
+    assert_eq!(
+        (&*added[0].0, &*added[1].0),
+        ("ada@example.org", "bob@example.org")
+    );
+    let text = &added[0].1;
+    assert!(
+        text.contains("bob@example.org is an owner now. ada@example.org did this."),
+        "{text}"
+    );
+    let bob = again(&app, &bob).await;
+    set_role(&app, &bob, &id, ada.id, "member").await.expect(204);
+    let removed = told("one owner less").await;
+    assert_eq!(removed.len(), 2, "also the one who was");
+    delete(&app, &bob, &id).await.expect(200);
+    let deleted = told("was deleted").await;
+    assert_eq!(deleted.len(), 1);
+    let text = &deleted[0].1;
+    assert!(
+        text.contains("bob@example.org has deleted it.") && text.contains("an owner can restore it"),
+        "{text}"
+    );
 }

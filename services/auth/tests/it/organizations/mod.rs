@@ -57,7 +57,7 @@ async fn post(app: &TestApp, by: &SignedIn, path: &str, body: &Value) -> Answer 
 }
 
 async fn invite(app: &TestApp, by: &SignedIn, id: &str, email: &str, role: &str) -> Answer {
-    let body = json!({ "email": email, "role": role });
+    let body = json!({ "email": email, "role": role, "password": PASSWORD });
     post(app, by, &format!("/{id}/invitations"), &body).await
 }
 
@@ -82,9 +82,13 @@ async fn add(
 }
 
 async fn set_role(app: &TestApp, by: &SignedIn, id: &str, user: UserId, role: &str) -> Answer {
+    let body = json!({ "role": role, "password": PASSWORD });
+    update(app, by, id, user, &body).await
+}
+
+async fn update(app: &TestApp, by: &SignedIn, id: &str, user: UserId, body: &Value) -> Answer {
     let path = format!("{ORGANIZATIONS}/{id}/members/{user}");
-    let call = app.patch(&path).bearer(&by.access);
-    call.json(&json!({ "role": role })).send().await
+    app.patch(&path).bearer(&by.access).json(body).send().await
 }
 
 async fn remove(app: &TestApp, by: &SignedIn, id: &str, user: UserId) -> Answer {
