@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A stable code, its status and its title. A service declares its own as consts in its `error.rs`.
+/// A stable code, its status and its title. A service declares its own by [`codes!`](crate::codes!) in its `error.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Code {
     /// Never changes once published.
@@ -13,15 +13,32 @@ pub struct Code {
     pub title: &'static str,
 }
 
+/// Makes the constants of a crate's codes and the list of them together, so that the list lacks none.
+///
+/// ```
+/// stoa_kernel::codes! {
+///     /// The codes that only this service answers with.
+///     pub(crate) const CODES;
+///
+///     /// No room for a further item.
+///     ITEMS_FULL = 409 "items_full" "There is no room for a further item";
+/// }
+/// assert_eq!((CODES, ITEMS_FULL.status), (&[ITEMS_FULL][..], 409));
+/// ```
+#[macro_export]
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $title:literal;)*) => {
-        $($(#[$doc])* pub const $name: Code = Code { code: $code, status: $status, title: $title };)*
-        /// All of them, in the order of their statuses.
-        pub const CODES: &[Code] = &[$($name),*];
+    ($(#[$list_doc:meta])* $vis:vis const $list:ident;
+     $($(#[$doc:meta])* $name:ident = $status:literal $code:literal $title:literal;)*) => {
+        $($(#[$doc])* $vis const $name: $crate::Code = $crate::Code { code: $code, status: $status, title: $title };)*
+        $(#[$list_doc])*
+        $vis const $list: &[$crate::Code] = &[$($name),*];
     };
 }
 
 codes! {
+    /// All of them, in the order of their statuses.
+    pub const CODES;
+
     /// The request is not HTTP, JSON or UTF-8 as it should be.
     MALFORMED = 400 "malformed_request" "The request cannot be read";
     /// No credentials, or none that mean anything.

@@ -119,7 +119,7 @@ struct Inner {
     /// The database of a service that is not there, but emits, and records all events.
     outside: Db,
     envs: HashMap<&'static str, Env>,
-    first: Option<&'static str>,
+    descriptors: Vec<&'static Descriptor>,
     openapi: OpenApi,
     stand_ins: StandIns,
     recorded: RecordedEvents,
@@ -145,15 +145,14 @@ impl TestApp {
     ) -> Self {
         let outside = platform.open(&place, "outside").await;
         let recorded = RecordedEvents::default();
-        let emitters = mounted.iter().map(|(descriptor, ..)| *descriptor);
+        let descriptors: Vec<_> = mounted.iter().map(|(descriptor, ..)| *descriptor).collect();
         let recording = Work {
-            subscriptions: recorded.subscriptions(emitters),
+            subscriptions: recorded.subscriptions(&descriptors),
             ..Work::default()
         };
         let mut workers = vec![start_worker(&outside, &platform.bus, recording).await];
         let (mut sealers, mut envs, mut openapi) = (Vec::new(), HashMap::new(), OpenApi::default());
         let (mut router, mut starts) = (axum::Router::new(), Vec::new());
-        let first = mounted.first().map(|(_, service, _)| service.name);
         for (_, service, env) in mounted {
             let Service {
                 name,
@@ -191,16 +190,18 @@ impl TestApp {
         };
         let service = edge::around(router, edge, platform.cache.clone())
             .into_make_service_with_connect_info::<SocketAddr>();
+        let own = descriptors.iter().flat_map(|descriptor| descriptor.codes);
+        let codes = stoa_http::codes::CODES.iter().chain(own).copied();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self(Arc::new(Inner {
-            client: Client::new(format!("http://{}", platform.address)),
+            client: Client::of(format!("http://{}", platform.address), codes),
             workers: RwLock::new(workers),
             sealers: Mutex::new(sealers),
             place: Mutex::new(Some(place)),
             platform,
             outside,
             envs,
-            first,
+            descriptors,
             openapi,
             stand_ins,
             recorded,
@@ -235,7 +236,7 @@ impl TestApp {
     /// What the first service was handed.
     #[must_use]
     pub fn env(&self) -> &Env {
-        self.env_of(self.0.first.expect("the app has a service"))
+        self.env_of(self.0.descriptors.first().expect("the app has a service").name)
     }
 
     /// What service `name` was handed.
@@ -367,6 +368,7 @@ impl TestApp {
     pub async fn settle(&self) {
         let settled = tokio::time::timeout(PATIENCE, self.idle()).await;
         settled.unwrap_or_else(|_| panic!("events and jobs did not come to rest within {PATIENCE:?}"));
+        self.0.platform.emitted.check(&self.0.descriptors);
     }
 
     async fn idle(&self) {
@@ -397,6 +399,7 @@ impl TestApp {
         if let Some(place) = place {
             place.remove().await;
         }
+        inner.platform.emitted.check(&inner.descriptors);
     }
 }
 

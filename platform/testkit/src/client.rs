@@ -1,10 +1,12 @@
 //! A small HTTP client for tests: what it answers is read whole, and what is not as expected is shown.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use stoa_http::{Problem, names};
+use stoa_http::{Code, Problem, names};
 
 use crate::{CookieSession, edge};
 
@@ -13,6 +15,7 @@ use crate::{CookieSession, edge};
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    codes: Option<Arc<[Code]>>,
 }
 
 impl Client {
@@ -27,12 +30,24 @@ impl Client {
         Self {
             http,
             base: base.into(),
+            codes: None,
+        }
+    }
+
+    /// Of an app that may answer with these codes only.
+    pub(crate) fn of(base: impl Into<String>, codes: impl IntoIterator<Item = Code>) -> Self {
+        Self {
+            codes: Some(codes.into_iter().collect()),
+            ..Self::new(base)
         }
     }
 
     /// A call to `path`, which begins with a slash and may have a query.
     pub fn call(&self, method: Method, path: &str) -> Call {
-        Call(self.http.request(method, format!("{}{path}", self.base)))
+        Call {
+            request: self.http.request(method, format!("{}{path}", self.base)),
+            codes: self.codes.clone(),
+        }
     }
 
     /// GET.
@@ -63,12 +78,15 @@ impl Client {
 
 /// A call that is not sent yet.
 #[must_use = "a call does nothing until it is sent"]
-pub struct Call(reqwest::RequestBuilder);
+pub struct Call {
+    request: reqwest::RequestBuilder,
+    codes: Option<Arc<[Code]>>,
+}
 
 impl Call {
     /// With an access token.
     pub fn bearer(self, token: &str) -> Self {
-        Self(self.0.bearer_auth(token))
+        self.with(|request| request.bearer_auth(token))
     }
 
     /// With an API key.
@@ -90,7 +108,7 @@ impl Call {
 
     /// With a header.
     pub fn header(self, name: &str, value: &str) -> Self {
-        Self(self.0.header(name, value))
+        self.with(|request| request.header(name, value))
     }
 
     /// With an `Idempotency-Key`.
@@ -110,22 +128,30 @@ impl Call {
 
     /// With a JSON body.
     pub fn json<T: Serialize + ?Sized>(self, body: &T) -> Self {
-        Self(self.0.json(body))
+        self.with(|request| request.json(body))
     }
 
     /// With a body of some other kind.
     pub fn body(self, media_type: &str, body: impl Into<Bytes>) -> Self {
-        Self(self.0.header(header::CONTENT_TYPE, media_type).body(body.into()))
+        self.with(|request| request.header(header::CONTENT_TYPE, media_type).body(body.into()))
+    }
+
+    fn with(self, change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
+        Self {
+            request: change(self.request),
+            codes: self.codes,
+        }
     }
 
     /// Sends it and reads the whole answer.
     pub async fn send(self) -> Answer {
-        let response = self.0.send().await.unwrap();
+        let response = self.request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer {
             status,
             headers,
             bytes: response.bytes().await.unwrap(),
+            codes: self.codes,
         }
     }
 }
@@ -136,6 +162,8 @@ pub struct Answer {
     status: u16,
     headers: HeaderMap,
     bytes: Bytes,
+    /// The codes that it may be refused with; none when they are not known.
+    codes: Option<Arc<[Code]>>,
 }
 
 impl Answer {
@@ -203,7 +231,7 @@ impl Answer {
         self.json()
     }
 
-    /// The body as a problem, which it must be.
+    /// The body as a problem, which it must be. Fails the test when no descriptor of the app lists its code.
     #[must_use]
     #[track_caller]
     pub fn problem(&self) -> Problem {
@@ -219,6 +247,14 @@ impl Answer {
             problem.status, self.status,
             "the problem's status is not the answer's"
         );
+        if let Some(codes) = &self.codes {
+            let listed = codes.iter().any(|code| code.code == problem.code);
+            assert!(
+                listed,
+                "no service's `codes` list '{}': declare it by `codes!`",
+                problem.code
+            );
+        }
         problem
     }
 }

@@ -12,7 +12,10 @@ use stoa_objects::Objects;
 use stoa_rpc::Directory;
 use stoa_service::Env;
 
-use crate::keys::{ISSUER, Keys};
+use crate::{
+    keys::{ISSUER, Keys},
+    recorded::EmittedNames,
+};
 
 /// What all services of a test share.
 pub(crate) struct Platform {
@@ -25,6 +28,7 @@ pub(crate) struct Platform {
     pub(crate) keys: Arc<Keys>,
     pub(crate) rpc: Directory,
     pub(crate) bus: Bus,
+    pub(crate) emitted: EmittedNames,
 }
 
 impl Platform {
@@ -37,6 +41,7 @@ impl Platform {
             from: "Stoa <stoa@localhost>".to_owned(),
             timeout: stoa_kernel::Period(Duration::from_secs(30)),
         };
+        let emitted = EmittedNames::default();
         Self {
             cache: Cache::local(8 * 1024 * 1024),
             objects: Objects::folder(&place.folder().join("objects")).unwrap(),
@@ -45,7 +50,8 @@ impl Platform {
             keys: Arc::new(Keys::new(clock.clone(), &verifier)),
             verifier,
             rpc: Directory::new(),
-            bus: Bus::local(),
+            bus: emitted.bus(),
+            emitted,
             address,
             clock,
         }

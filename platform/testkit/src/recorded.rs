@@ -1,11 +1,11 @@
 //! What services have left on record: the events that they emitted, and their audit entries.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use stoa_audit::{Filter, Record};
-use stoa_events::{Event, Subscription, Work};
+use stoa_events::{Bus, Event, Subscription, Work};
 use stoa_service::Descriptor;
 
 use crate::{TestApp, eventually};
@@ -16,11 +16,8 @@ pub(crate) struct RecordedEvents(Arc<Mutex<Vec<(&'static str, Value)>>>);
 
 impl RecordedEvents {
     /// Subscriptions to the events that these services say they emit.
-    pub(crate) fn subscriptions(
-        &self,
-        services: impl Iterator<Item = &'static Descriptor>,
-    ) -> Vec<Subscription> {
-        let events = services.flat_map(|service| service.emits);
+    pub(crate) fn subscriptions(&self, services: &[&'static Descriptor]) -> Vec<Subscription> {
+        let events = services.iter().flat_map(|service| service.emits);
         events.map(|event| self.subscription(event.name)).collect()
     }
 
@@ -37,6 +34,32 @@ impl RecordedEvents {
         let data = recorded.iter().filter(|(name, _)| *name == E::NAME);
         data.map(|(_, data)| serde_json::from_value(data.clone()).unwrap())
             .collect()
+    }
+}
+
+/// The names of all events, with the services that emitted them.
+#[derive(Clone, Default)]
+pub(crate) struct EmittedNames(Arc<Mutex<BTreeSet<(String, String)>>>);
+
+impl EmittedNames {
+    /// A bus whose events are noted here.
+    pub(crate) fn bus(&self) -> Bus {
+        let names = self.clone();
+        Bus::observed(move |service, event| {
+            names.0.lock().insert((service.to_owned(), event.to_owned()));
+        })
+    }
+
+    /// Fails the test when a service has emitted what its descriptor does not list: documents and brokers go by that.
+    pub(crate) fn check(&self, services: &[&Descriptor]) {
+        for (service, event) in &*self.0.lock() {
+            let descriptor = services.iter().find(|descriptor| descriptor.name == service);
+            let listed = descriptor.is_none_or(|found| found.emits.iter().any(|info| info.name == event));
+            assert!(
+                listed,
+                "service {service} emits '{event}', which its descriptor's `emits` lacks"
+            );
+        }
     }
 }
 

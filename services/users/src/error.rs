@@ -2,23 +2,18 @@
 
 use stoa_auth_api::AccessError;
 use stoa_events::JobError;
-use stoa_http::{Code, Failure, codes};
+use stoa_http::{Failure, codes};
 use stoa_pictures::PictureError;
 
-/// The person's data was erased.
-pub(crate) const PROFILE_ERASED: Code = Code {
-    code: "profile_erased",
-    status: 404,
-    title: "This person's data was erased",
-};
-/// No room for a further preference.
-pub(crate) const PREFERENCES_FULL: Code = Code {
-    code: "preferences_full",
-    status: 409,
-    title: "There is no room for a further preference",
-};
-/// The codes that only this service answers with.
-pub(crate) const CODES: &[Code] = &[PROFILE_ERASED, PREFERENCES_FULL];
+stoa_kernel::codes! {
+    /// The codes that only this service answers with.
+    pub(crate) const CODES;
+
+    /// The person's data was erased.
+    PROFILE_ERASED = 404 "profile_erased" "This person's data was erased";
+    /// No room for a further preference.
+    PREFERENCES_FULL = 409 "preferences_full" "There is no room for a further preference";
+}
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]

@@ -69,6 +69,14 @@ impl Bus {
         Self(Engine::Local(LocalBus::default()))
     }
 
+    /// As [`Bus::local`]; `observer` is called with the service and the name of each event, also of those that nobody has
+    /// subscribed to. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn observed(observer: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
+        Self(Engine::Local(LocalBus::observed(Box::new(observer))))
+    }
+
     /// The bus of these settings, reached and let in.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod service;
+mod unlisted;
 
 use std::time::Duration;
 

@@ -1,17 +1,15 @@
 //! What can go wrong here, and what callers are told of it.
 
 use stoa_events::JobError;
-use stoa_http::{Code, Failure, codes};
+use stoa_http::{Failure, codes};
 
-/// No room for a further item.
-pub(crate) const FULL: Code = Code {
-    code: "__name___full",
-    status: 409,
-    title: "There is no room for a further item",
-};
+stoa_kernel::codes! {
+    /// The codes that only this service answers with.
+    pub(crate) const CODES;
 
-/// The codes that only this service answers with.
-pub(crate) const CODES: &[Code] = &[FULL];
+    /// No room for a further item.
+    FULL = 409 "__name___full" "There is no room for a further item";
+}
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
