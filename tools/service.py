@@ -56,7 +56,7 @@ def main():
 def register(name):
     change("Cargo.toml", r"(stoa-users = [^\n]*\n)", rf'\1stoa-{name} = {{ path = "services/{name}" }}\n')
     change("app/Cargo.toml", r"(stoa-users\.workspace = true\n)", rf"\1stoa-{name}.workspace = true\n")
-    change("app/src/roles.rs", r"(    &stoa_users::SERVICE,\n)", rf"\1    &stoa_{name}::SERVICE,\n")
+    change("app/src/services.rs", r"(    &stoa_users::SERVICE,\n)", rf"\1    &stoa_{name}::SERVICE,\n")
     change("deploy/helm/stoa/values.yaml", r"(  users:\n(?:    [^\n]*\n|      [^\n]*\n)+)", rf"\1  {name}: {{}}\n")
     for path in CHANGED:
         print(f"changed  {path}")

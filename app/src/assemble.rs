@@ -19,27 +19,27 @@ use crate::{
     health,
     lifecycle::Outside,
     mount::{Error, Mounted, Platform},
-    roles::{Role, Roles},
+    services::{KnownService, Services},
 };
 
 /// The edge around everything that this process serves, and around what it passes on.
 pub(crate) fn edge(
     settings: &Settings,
-    roles: &Roles,
+    services: &Services,
     platform: &Platform,
     mounted: &mut [Mounted],
     telemetry: &Telemetry,
     outside: &Outside,
 ) -> Result<Edge, Error> {
     let metrics = telemetry.metrics();
-    let is_gateway = roles.has(Role::GATEWAY);
+    let is_gateway = services.has(KnownService::GATEWAY);
     let upstreams = is_gateway
         .then(|| settings.section::<GatewayConfig>("gateway"))
         .transpose()?
         .map(|config| Upstreams::new(&config, outside.peers.as_ref()))
         .transpose()?;
     let mut checks = health::checks(platform, mounted);
-    if !roles.has(Role::AUTH) {
+    if !services.has(KnownService::AUTH) {
         checks.extend(health::trust(&outside.trust));
     }
     checks.extend(health::audit(&outside.suspensions));
@@ -50,9 +50,9 @@ pub(crate) fn edge(
         draining: outside.draining.clone(),
         ..pages(settings, platform)?
     };
-    let others: Vec<_> = roles.others().filter(|_| is_gateway).collect();
+    let others: Vec<_> = services.others().filter(|_| is_gateway).collect();
     let (mut router, openapi) = routes(parts, mounted, &others);
-    let pages = Role::all().flat_map(|role| role.pages);
+    let pages = KnownService::all().flat_map(|service| service.pages);
     let mut unlisted: Vec<_> = pages.map(|path| (*path).to_owned()).collect();
     if let Some(mailbox) = &outside.mailbox {
         router = router.merge(mailbox.router.clone());
@@ -85,11 +85,11 @@ pub(crate) fn edge(
 }
 
 /// The routes of a service of another process.
-fn elsewhere(role: Role) -> RemoteRoutes {
-    let pages = role.pages.iter().map(|path| (*path).to_owned());
+fn elsewhere(service: KnownService) -> RemoteRoutes {
+    let pages = service.pages.iter().map(|path| (*path).to_owned());
     RemoteRoutes {
-        service: role.name(),
-        paths: (role.openapi)().paths.paths.into_keys().chain(pages).collect(),
+        service: service.name(),
+        paths: (service.openapi)().paths.paths.into_keys().chain(pages).collect(),
     }
 }
 
@@ -101,7 +101,10 @@ pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesPar
         public_url: platform.public_url.clone(),
         mailbox: platform.has_mailbox(),
         checks: Vec::new(),
-        codes: Role::all().flat_map(|role| role.codes).copied().collect(),
+        codes: KnownService::all()
+            .flat_map(|service| service.codes)
+            .copied()
+            .collect(),
         metrics: Arc::new(String::new),
         metrics_from: edge.metrics_from,
         draining: Draining::default(),
@@ -109,14 +112,18 @@ pub(crate) fn pages(settings: &Settings, platform: &Platform) -> Result<PagesPar
 }
 
 /// All endpoints, taken from the services and merged, and the description of them and of those of the `others`.
-pub(crate) fn routes(parts: PagesParts, mounted: &mut [Mounted], others: &[Role]) -> (Router, OpenApi) {
+pub(crate) fn routes(
+    parts: PagesParts,
+    mounted: &mut [Mounted],
+    others: &[KnownService],
+) -> (Router, OpenApi) {
     let mut all = stoa_edge::pages(parts);
     for one in mounted {
         all = all.merge(std::mem::take(&mut one.service.router));
     }
     let (router, mut openapi) = OpenApiRouter::split_for_parts(all);
-    for role in others {
-        openapi.merge((role.openapi)());
+    for service in others {
+        openapi.merge((service.openapi)());
     }
     openapi.info = InfoBuilder::new()
         .title("Stoa")

@@ -12,10 +12,16 @@ use stoa_mail::DevMailbox;
 use crate::{
     cli::say,
     mount::{self, Error},
-    roles::{Role, Roles},
+    services::{KnownService, Services},
 };
 
-pub(crate) fn print(mailbox: Option<&DevMailbox>, roles: &Roles, url: &str, data_dir: &Path, admin: &str) {
+pub(crate) fn print(
+    mailbox: Option<&DevMailbox>,
+    services: &Services,
+    url: &str,
+    data_dir: &Path,
+    admin: &str,
+) {
     let data = data_dir.display();
     let mail = mailbox.map_or_else(String::new, |mailbox| {
         format!(
@@ -27,7 +33,7 @@ pub(crate) fn print(mailbox: Option<&DevMailbox>, roles: &Roles, url: &str, data
         "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{mail}  Data    {data}\n\n\
          {admin}  To stop:                  Ctrl-C\n",
         version = env!("CARGO_PKG_VERSION"),
-        services = roles.names().join(", "),
+        services = services.names().join(", "),
     ));
 }
 
@@ -35,14 +41,14 @@ pub(crate) fn print(mailbox: Option<&DevMailbox>, roles: &Roles, url: &str, data
 /// without the same environment would make another database there.
 pub(crate) fn admin(
     settings: &Settings,
-    roles: &Roles,
+    services: &Services,
     files: &[PathBuf],
     data_dir: &Path,
 ) -> Result<String, Error> {
-    let elsewhere = !mount::database_config(settings, Role::AUTH.name())?
+    let elsewhere = !mount::database_config(settings, KnownService::AUTH.name())?
         .url
         .is_empty();
-    if elsewhere || !roles.has(Role::AUTH) {
+    if elsewhere || !services.has(KnownService::AUTH) {
         return Ok(String::new());
     }
     let mut command = "stoa".to_owned();

@@ -22,8 +22,8 @@ use crate::{
     data_dir::DataDir,
     mount::{self, Error, Mounted, Platform},
     reload::{Changeable, Hangup},
-    roles::{Role, Roles},
     rpc::Rpc,
+    services::{KnownService, Services},
     settings::{EventsConfig, ServerConfig},
     tls::{self, Tls},
 };
@@ -31,7 +31,7 @@ use crate::{
 /// Serves until SIGTERM or SIGINT. `load` reads the settings again on SIGHUP; `files` are those that they were read from.
 pub(crate) async fn run<F>(
     settings: &Settings,
-    roles: &Roles,
+    services: &Services,
     files: &[PathBuf],
     load: F,
 ) -> Result<(), Error>
@@ -39,7 +39,7 @@ where
     F: Fn() -> Result<Settings, ConfigError> + Send + Sync + 'static,
 {
     let hangup = Hangup::take()?;
-    checks::check(settings, roles)?;
+    checks::check(settings, services)?;
     let telemetry = stoa_telemetry::init(&settings.section::<TelemetryConfig>("telemetry")?, "stoa")?;
     describe_metrics();
     let server: ServerConfig = settings.section("server")?;
@@ -56,8 +56,8 @@ where
     let listening = listener.local_addr()?.to_string();
 
     let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
-    rpc.connect(&platform.rpc, roles)?;
-    let mut mounted = mount::services(&platform, settings, roles, data_dir.path()).await?;
+    rpc.connect(&platform.rpc, services)?;
+    let mut mounted = mount::services(&platform, settings, services, data_dir.path()).await?;
     mount::migrate(&mounted).await?;
     let sealing = audit::sealing(settings, &platform, data_dir.path()).await?;
     let background = Background::start(settings, &platform, &mut mounted, sealing).await?;
@@ -65,7 +65,7 @@ where
     let mailbox = platform.mailer.dev_mailbox()?;
     let outside = Outside {
         suspensions: background.suspensions(),
-        mailbox: mailbox.filter(|_| roles.has(Role::GATEWAY) && platform.has_mailbox()),
+        mailbox: mailbox.filter(|_| services.has(KnownService::GATEWAY) && platform.has_mailbox()),
         trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
         peers: rpc.peers().cloned(),
         draining: Draining::default(),
@@ -77,20 +77,20 @@ where
         certificates: tls.certificates(),
         peers: rpc.peers().cloned(),
     });
-    let edge = assemble::edge(settings, roles, &platform, &mut mounted, &telemetry, &outside)?;
+    let edge = assemble::edge(settings, services, &platform, &mut mounted, &telemetry, &outside)?;
     let stop = stop_signal(outside.draining.clone(), server.drain.0)?;
     let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
-    let admin = banner::admin(settings, roles, files, data_dir.path())?;
+    let admin = banner::admin(settings, services, files, data_dir.path())?;
     banner::print(
         outside.mailbox.as_ref(),
-        roles,
+        services,
         &tls::url(&server, &listening),
         data_dir.path(),
         &admin,
     );
     let config: EdgeConfig = settings.section("gateway")?;
     let options = ServerOptions {
-        limits: ServerLimits::new(&config, max_open_files(), roles.passes_on()),
+        limits: ServerLimits::new(&config, max_open_files(), services.passes_on()),
         tls: tls.start(&platform.public_url, &stop),
         // A gateway by itself runs nothing that holds a thread up.
         threads: if mounted.is_empty() { processors() } else { 0 },
@@ -121,7 +121,10 @@ fn describe_metrics() {
         stoa_events::METRICS,
         stoa_tls::METRICS,
     ];
-    for metrics in platform.into_iter().chain(Role::all().map(|role| role.metrics)) {
+    for metrics in platform
+        .into_iter()
+        .chain(KnownService::all().map(|service| service.metrics))
+    {
         stoa_telemetry::describe(metrics);
     }
 }
@@ -167,8 +170,8 @@ impl Background {
             // All workers of the process share it.
             isolation: Isolation::default(),
         };
-        let wants: Vec<_> = Role::with_database()
-            .map(|role| (role.name(), role.wants))
+        let wants: Vec<_> = KnownService::with_database()
+            .map(|service| (service.name(), service.wants))
             .collect();
         let (mut workers, mut sealers) = (Vec::new(), Vec::new());
         for one in mounted {

@@ -11,8 +11,8 @@ mod lifecycle;
 mod mount;
 mod openapi;
 mod reload;
-mod roles;
 mod rpc;
+mod services;
 mod settings;
 mod tls;
 

@@ -15,7 +15,7 @@ use stoa_rpc::{Directory, RpcConfig};
 use stoa_service::{Env, Service};
 
 use crate::{
-    roles::{self, Role, Roles},
+    services::{self, KnownService, Services},
     settings::ServerConfig,
     tls,
 };
@@ -25,7 +25,7 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A service with the database it was handed.
 pub(crate) struct Mounted {
-    pub(crate) role: Role,
+    pub(crate) known: KnownService,
     pub(crate) service: Service,
     pub(crate) db: Db,
 }
@@ -123,23 +123,23 @@ fn is_shared(settings: &Settings, engine: &str, service: &str) -> bool {
 }
 
 /// Refuses where a service that is needed runs neither here nor anywhere that the settings say.
-pub(crate) fn neighbours(settings: &Settings, roles: &Roles) -> Result<(), Error> {
+pub(crate) fn neighbours(settings: &Settings, services: &Services) -> Result<(), Error> {
     let (rpc, gateway): (RpcConfig, GatewayConfig) = (settings.section("rpc")?, settings.section("gateway")?);
-    for role in roles.others() {
-        let name = role.name();
-        if roles.has(Role::GATEWAY) && gateway.upstreams.get(name).is_none_or(Vec::is_empty) {
-            return Err(nowhere(role, "gateway.upstreams", "http://10.0.0.7:3000"));
+    for service in services.others() {
+        let name = service.name();
+        if services.has(KnownService::GATEWAY) && gateway.upstreams.get(name).is_none_or(Vec::is_empty) {
+            return Err(nowhere(service, "gateway.upstreams", "http://10.0.0.7:3000"));
         }
         // Every process checks tokens with it.
-        if role == Role::AUTH && rpc.upstreams.get(name).is_none_or(Vec::is_empty) {
-            return Err(nowhere(role, "rpc.upstreams", "http://10.0.0.7:3100"));
+        if service == KnownService::AUTH && rpc.upstreams.get(name).is_none_or(Vec::is_empty) {
+            return Err(nowhere(service, "rpc.upstreams", "http://10.0.0.7:3100"));
         }
     }
     Ok(())
 }
 
-fn nowhere(role: Role, section: &str, example: &str) -> Error {
-    let name = role.name();
+fn nowhere(service: KnownService, section: &str, example: &str) -> Error {
+    let name = service.name();
     format!(
         "{name} does not run in this process and {section}.{name} does not say where: set it, such as [\"{example}\"], or \
          name {name} among --only"
@@ -151,14 +151,14 @@ fn nowhere(role: Role, section: &str, example: &str) -> Error {
 pub(crate) async fn services(
     platform: &Platform,
     settings: &Settings,
-    roles: &Roles,
+    services: &Services,
     data_dir: &Path,
 ) -> Result<Vec<Mounted>, Error> {
     let mut mounted = Vec::new();
-    let permissions = roles::permissions();
-    for role in Role::all().filter(|role| roles.has(*role)) {
-        let Some(make) = role.make else { continue };
-        let name = role.name();
+    let permissions = services::permissions();
+    for known in KnownService::all().filter(|known| services.has(*known)) {
+        let Some(make) = known.make else { continue };
+        let name = known.name();
         let db = database(settings, name, data_dir, &platform.clock).await?;
         let cache = platform.cache(settings, name).await?;
         let objects = platform.objects(settings, name, data_dir).await?;
@@ -179,13 +179,13 @@ pub(crate) async fn services(
             service
                 .subscriptions
                 .iter()
-                .all(|one| role.wants.contains(&one.event())),
+                .all(|one| known.wants.contains(&one.event())),
             "{name} subscribes to more than its list for the broker names"
         );
         if let Some(server) = service.rpc.take() {
             platform.rpc.set_local(service.name, server);
         }
-        mounted.push(Mounted { role, service, db });
+        mounted.push(Mounted { known, service, db });
     }
     Ok(mounted)
 }
@@ -263,7 +263,7 @@ pub(crate) async fn migrate(mounted: &[Mounted]) -> Result<(), Error> {
             )
             .into());
         }
-        for (set, migrations) in one.role.migrations() {
+        for (set, migrations) in one.known.migrations() {
             let report = one.db.migrate(set, migrations).await?;
             for name in report.applied {
                 tracing::info!(service = one.service.name, set, migration = name, "migrated");

@@ -8,7 +8,7 @@ use crate::{
     assemble,
     cli::say,
     mount::{self, Error, Platform},
-    roles::Roles,
+    services::Services,
     settings::{self, ServerConfig},
 };
 
@@ -19,7 +19,7 @@ pub(crate) async fn print() -> Result<ExitCode, Error> {
     let server: ServerConfig = settings.section("server")?;
     let listening = server.listen.to_string();
     let platform = Platform::aside(&settings, &server, folder.path(), &listening)?;
-    let mut mounted = mount::services(&platform, &settings, &Roles::of(&[]), folder.path()).await?;
+    let mut mounted = mount::services(&platform, &settings, &Services::of(&[]), folder.path()).await?;
     let (_, openapi) = assemble::routes(assemble::pages(&settings, &platform)?, &mut mounted, &[]);
     say(openapi.to_pretty_json()?);
     Ok(ExitCode::SUCCESS)

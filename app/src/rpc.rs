@@ -8,7 +8,7 @@ use stoa_tls::Mutual;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{mount::Error, roles::Roles};
+use crate::{mount::Error, services::Services};
 
 /// Section `[rpc]`, with its certificates read.
 pub(crate) struct Rpc {
@@ -29,9 +29,9 @@ impl Rpc {
     }
 
     /// Says where the services are that this process does not run.
-    pub(crate) fn connect(&self, directory: &Directory, roles: &Roles) -> Result<(), Error> {
-        for role in roles.others() {
-            let name = role.name();
+    pub(crate) fn connect(&self, directory: &Directory, services: &Services) -> Result<(), Error> {
+        for service in services.others() {
+            let name = service.name();
             if let Some(urls) = self.config.upstreams.get(name).filter(|urls| !urls.is_empty()) {
                 directory
                     .set_remote(name, urls, &self.options)

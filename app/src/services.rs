@@ -1,4 +1,4 @@
-//! Which services a process runs.
+//! Which services there are, and which of them a process runs.
 
 use std::{ops::Deref, str::FromStr, sync::Arc};
 
@@ -14,11 +14,11 @@ const SERVICES: &[&Descriptor] = &[
     &stoa_users::SERVICE,
 ];
 
-/// One service.
+/// A service of this program, whether this process runs it or not.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Role(&'static Descriptor);
+pub(crate) struct KnownService(&'static Descriptor);
 
-impl Role {
+impl KnownService {
     pub(crate) const GATEWAY: Self = Self(&stoa_gateway::SERVICE);
     pub(crate) const AUTH: Self = Self(&stoa_auth::SERVICE);
 
@@ -28,7 +28,7 @@ impl Role {
 
     /// The services that keep something: all but the edge around them.
     pub(crate) fn with_database() -> impl Iterator<Item = Self> {
-        Self::all().filter(|role| role.has_database())
+        Self::all().filter(|service| service.has_database())
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -50,7 +50,7 @@ impl Role {
     }
 }
 
-impl Deref for Role {
+impl Deref for KnownService {
     type Target = Descriptor;
 
     fn deref(&self) -> &Descriptor {
@@ -58,7 +58,7 @@ impl Deref for Role {
     }
 }
 
-impl PartialEq for Role {
+impl PartialEq for KnownService {
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name()
     }
@@ -66,14 +66,14 @@ impl PartialEq for Role {
 
 /// The permissions and scopes that endpoints of any service ask for.
 pub(crate) fn permissions() -> Arc<[Permission]> {
-    Role::all().flat_map(Role::permissions).collect()
+    KnownService::all().flat_map(KnownService::permissions).collect()
 }
 
-impl FromStr for Role {
+impl FromStr for KnownService {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::all().find(|role| role.name() == text).ok_or_else(|| {
+        Self::all().find(|service| service.name() == text).ok_or_else(|| {
             let names: Vec<_> = Self::all().map(Self::name).collect();
             format!(
                 "there is no service '{text}'; the services are {}",
@@ -83,34 +83,34 @@ impl FromStr for Role {
     }
 }
 
-/// The services that this process runs: all of them unless told otherwise.
+/// The services that this process runs: all of them, unless `--only` names some.
 #[derive(Clone, Debug)]
-pub(crate) struct Roles(Vec<Role>);
+pub(crate) struct Services(Vec<KnownService>);
 
-impl Roles {
-    pub(crate) fn of(only: &[Role]) -> Self {
+impl Services {
+    pub(crate) fn of(only: &[KnownService]) -> Self {
         Self(
-            Role::all()
-                .filter(|role| only.is_empty() || only.contains(role))
+            KnownService::all()
+                .filter(|service| only.is_empty() || only.contains(service))
                 .collect(),
         )
     }
 
     /// The services that run in other processes.
-    pub(crate) fn others(&self) -> impl Iterator<Item = Role> {
-        Role::with_database().filter(|role| !self.has(*role))
+    pub(crate) fn others(&self) -> impl Iterator<Item = KnownService> {
+        KnownService::with_database().filter(|service| !self.has(*service))
     }
 
-    pub(crate) fn has(&self, role: Role) -> bool {
-        self.0.contains(&role)
+    pub(crate) fn has(&self, service: KnownService) -> bool {
+        self.0.contains(&service)
     }
 
     /// Whether requests are passed on to other processes.
     pub(crate) fn passes_on(&self) -> bool {
-        self.has(Role::GATEWAY) && self.others().next().is_some()
+        self.has(KnownService::GATEWAY) && self.others().next().is_some()
     }
 
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.0.iter().map(|role| role.name()).collect()
+        self.0.iter().map(|service| service.name()).collect()
     }
 }

@@ -6,18 +6,18 @@ use serde::Deserialize;
 use stoa_config::{ConfigError, Schema, Settings};
 use stoa_kernel::Period;
 
-use crate::roles::Role;
+use crate::services::KnownService;
 
 /// Every key with its default, as TOML with explanations: what all services share, then what each has. It is the schema of all
 /// settings, and `stoa.default.toml`.
 pub(crate) fn defaults() -> String {
     let mut upstreams = String::new();
-    for role in Role::with_database() {
-        upstreams.push_str(&format!("{} = []\n", role.name()));
+    for service in KnownService::with_database() {
+        upstreams.push_str(&format!("{} = []\n", service.name()));
     }
     let mut all = include_str!("../defaults.toml").to_owned();
-    for section in Role::all()
-        .map(|role| role.defaults)
+    for section in KnownService::all()
+        .map(|service| service.defaults)
         .filter(|section| !section.is_empty())
     {
         all.push('\n');
@@ -28,7 +28,7 @@ pub(crate) fn defaults() -> String {
 
 /// All settings, and which of them each service may set for itself: `[auth.database]`.
 pub(crate) fn schema() -> Result<Schema, ConfigError> {
-    let services = || Role::with_database().map(Role::name);
+    let services = || KnownService::with_database().map(KnownService::name);
     Ok(Schema::new(&defaults())?
         .per_service("database", services())
         .per_service("bus", services())

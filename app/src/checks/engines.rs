@@ -13,12 +13,12 @@ use stoa_telemetry::TelemetryConfig;
 use super::Problems;
 use crate::{
     mount,
-    roles::Role,
+    services::KnownService,
     settings::{EventsConfig, ServerConfig},
 };
 
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
-    for service in Role::with_database().map(Role::name) {
+    for service in KnownService::with_database().map(KnownService::name) {
         if let Some(config) = problems.take(mount::database_config(settings, service)) {
             problems.take(mount::check_database(settings, service, &config));
         }
@@ -89,7 +89,7 @@ fn bus_age(settings: &Settings, service: &str, bus: &BusConfig, problems: &mut P
 /// Two services in one file would take each other's tables for theirs.
 fn shared_files(settings: &Settings, problems: &mut Problems) {
     let mut seen: HashMap<String, &str> = HashMap::new();
-    for service in Role::with_database().map(Role::name) {
+    for service in KnownService::with_database().map(KnownService::name) {
         let Ok(config) = mount::database_config(settings, service) else {
             continue;
         };

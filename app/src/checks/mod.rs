@@ -8,16 +8,16 @@ mod services;
 
 use stoa_config::{ConfigError, Settings};
 
-use crate::roles::Roles;
+use crate::services::Services;
 
 /// Refuses settings that a process with these services cannot be served by, or that can never have an effect. Says everything
 /// that is wrong, each with the setting's name and what to do.
-pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), ConfigError> {
+pub(crate) fn check(settings: &Settings, services: &Services) -> Result<(), ConfigError> {
     let mut problems = Problems::default();
     bounds::check(settings, &mut problems);
-    server::check(settings, roles, &mut problems);
+    server::check(settings, services, &mut problems);
     engines::check(settings, &mut problems);
-    services::check(settings, roles, &mut problems);
+    services::check(settings, services, &mut problems);
     ConfigError::of(problems.texts)
 }
 

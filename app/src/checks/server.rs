@@ -8,11 +8,11 @@ use url::Url;
 
 use super::{Problems, engines::folder};
 use crate::{
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::ServerConfig,
 };
 
-pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems) {
+pub(super) fn check(settings: &Settings, services: &Services, problems: &mut Problems) {
     let Some(server) = problems.take(settings.section::<ServerConfig>("server")) else {
         return;
     };
@@ -24,7 +24,7 @@ pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems)
     let peers = peers.and_then(|config| config.tls_files().ok().flatten());
     problems.take(server.tls.check(peers.is_some()));
     problems.take(public_url(&server));
-    problems.take(links(&server, roles));
+    problems.take(links(&server, services));
     same_port(&server, problems);
 }
 
@@ -61,8 +61,8 @@ fn public_url(server: &ServerConfig) -> Result<(), String> {
 }
 
 /// Links in mails lead to the public address; "all addresses of this machine" is none.
-fn links(server: &ServerConfig, roles: &Roles) -> Result<(), String> {
-    let sends_links = roles.has(Role::AUTH) || roles.has(Role::GATEWAY);
+fn links(server: &ServerConfig, services: &Services) -> Result<(), String> {
+    let sends_links = services.has(KnownService::AUTH) || services.has(KnownService::GATEWAY);
     if sends_links && server.public_url.is_empty() && server.listen.ip().is_unspecified() {
         return Err(format!(
             "server.public_url is empty and server.listen is {}, so links in mails would lead to {}: set server.public_url \

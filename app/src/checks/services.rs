@@ -11,12 +11,12 @@ use utoipa::openapi::PathItem;
 use super::Problems;
 use crate::{
     mount,
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::{AuditConfig, EventsConfig, ServerConfig},
     tls,
 };
 
-pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems) {
+pub(super) fn check(settings: &Settings, services: &Services, problems: &mut Problems) {
     problems.take(settings.section::<EventsConfig>("events"));
     if let Some(edge) = problems.take(settings.section::<EdgeConfig>("gateway")) {
         problems.take(edge.check());
@@ -26,14 +26,14 @@ pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems)
         let rpc = settings.section::<RpcConfig>("rpc").ok();
         let peers = rpc.and_then(|config| config.tls_files().ok().flatten());
         problems.take(gateway.check(peers.is_some()));
-        problems.take(mount::neighbours(settings, roles));
+        problems.take(mount::neighbours(settings, services));
     }
-    for role in Role::with_database() {
-        problems.take((role.check)(settings));
+    for service in KnownService::with_database() {
+        problems.take((service.check)(settings));
     }
     if let Ok(auth) = settings.section::<AuthConfig>("auth") {
         problems.take(cookies(settings, &auth));
-        problems.take(one_issuer(settings, roles, &auth));
+        problems.take(one_issuer(settings, services, &auth));
     }
     if let Some(audit) = problems.take(settings.section::<AuditConfig>("audit")) {
         problems.take(audit.check());
@@ -43,7 +43,7 @@ pub(super) fn check(settings: &Settings, roles: &Roles, problems: &mut Problems)
 /// A limit on a route that no service has never counts anything.
 fn limited_routes(edge: &EdgeConfig, problems: &mut Problems) {
     let mut known = matchit::Router::new();
-    for (path, item) in Role::all().flat_map(|role| (role.openapi)().paths.paths) {
+    for (path, item) in KnownService::all().flat_map(|service| (service.openapi)().paths.paths) {
         // Two services with one path would have been found by their tests.
         let _ = known.insert(path, item);
     }
@@ -75,8 +75,8 @@ fn has(item: &PathItem, method: &Method) -> bool {
 }
 
 /// Each process of auth would issue tokens in the name of the address that it listens on, and refuse those of the others.
-fn one_issuer(settings: &Settings, roles: &Roles, auth: &AuthConfig) -> Result<(), String> {
-    let apart = roles.has(Role::AUTH) && !roles.has(Role::GATEWAY);
+fn one_issuer(settings: &Settings, services: &Services, auth: &AuthConfig) -> Result<(), String> {
+    let apart = services.has(KnownService::AUTH) && !services.has(KnownService::GATEWAY);
     let Ok(server) = settings.section::<ServerConfig>("server") else {
         return Ok(());
     };

@@ -12,7 +12,7 @@ use stoa_kernel::random;
 use super::say;
 use crate::{
     mount::{self, Error, Platform},
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::{ServerConfig, SettingsArgs},
 };
 
@@ -41,7 +41,7 @@ impl AdminCommand {
         let data_dir = server.data_dir.clone();
         let listening = server.listen.to_string();
         let platform = Platform::aside(&settings, &server, &data_dir, &listening)?;
-        let auth = Roles::of(&[Role::AUTH]);
+        let auth = Services::of(&[KnownService::AUTH]);
         let mounted = mount::services(&platform, &settings, &auth, &data_dir).await?;
         mount::migrate(&mounted).await?;
         let (password, made) = password()?;

@@ -12,7 +12,7 @@ use super::say;
 use crate::{
     audit,
     mount::{self, Error},
-    roles::Role,
+    services::KnownService,
     settings::{AuditConfig, ServerConfig, SettingsArgs},
 };
 
@@ -54,7 +54,7 @@ async fn verify(settings: &Settings, data_dir: &Path, places: &[String]) -> Resu
         sets.push(audit::records(settings, data_dir, place).await?);
     }
     let mut intact = true;
-    for service in Role::with_database().map(Role::name) {
+    for service in KnownService::with_database().map(KnownService::name) {
         let db = open(settings, data_dir, service).await?;
         for (records, place) in sets.iter().zip([None].into_iter().chain(places.iter().map(Some))) {
             let against = Against {
@@ -137,7 +137,7 @@ async fn anchor(settings: &Settings, data_dir: &Path) -> Result<ExitCode, Error>
     let key = audit::key(settings, data_dir, false)?
         .ok_or("the key is not here: set audit.secret, or name the data folder with --data-dir")?;
     let config: AuditConfig = settings.section("audit")?;
-    for service in Role::with_database().map(Role::name) {
+    for service in KnownService::with_database().map(KnownService::name) {
         let db = open(settings, data_dir, service).await?;
         let record: HeadRecord = stoa_audit::anchor(&db, &key).await?;
         db.close().await;

@@ -8,7 +8,7 @@ use super::say;
 use crate::{
     checks,
     mount::Error,
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::{self, SettingsArgs},
 };
 
@@ -24,7 +24,7 @@ pub(crate) enum ConfigCommand {
     Check {
         /// Services that the process would run [default: all]
         #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
-        only: Vec<Role>,
+        only: Vec<KnownService>,
     },
 }
 
@@ -34,7 +34,7 @@ impl ConfigCommand {
             Self::Print { defaults: true } => say(settings::defaults().trim_end()),
             Self::Print { defaults: false } => say(args.load(Vec::new())?.print(true).trim_end()),
             Self::Check { only } => {
-                checks::check(&args.load(Vec::new())?, &Roles::of(&only))?;
+                checks::check(&args.load(Vec::new())?, &Services::of(&only))?;
                 say("The settings are fine.");
             }
         }

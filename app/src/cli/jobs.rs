@@ -12,7 +12,7 @@ use stoa_events::{DeadLetter, DeadPosition, EventId};
 use super::say;
 use crate::{
     mount::{self, Error},
-    roles::Role,
+    services::KnownService,
     settings::{ServerConfig, SettingsArgs},
 };
 
@@ -259,12 +259,12 @@ impl Which {
     /// The databases to look at, opened.
     async fn databases(&self, settings: &Settings) -> Result<Vec<(&'static str, Db)>, Error> {
         let server: ServerConfig = settings.section("server")?;
-        let names: Vec<_> = Role::with_database()
-            .map(Role::name)
+        let names: Vec<_> = KnownService::with_database()
+            .map(KnownService::name)
             .filter(|name| self.service.as_ref().is_none_or(|service| service == name))
             .collect();
         if names.is_empty() {
-            let all: Vec<_> = Role::with_database().map(Role::name).collect();
+            let all: Vec<_> = KnownService::with_database().map(KnownService::name).collect();
             let service = self.service.as_deref().unwrap_or_default();
             return Err(format!("no service is named {service}; name one of {}", all.join(", ")).into());
         }

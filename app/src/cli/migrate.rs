@@ -6,7 +6,7 @@ use super::say;
 use crate::{
     data_dir::DataDir,
     mount::{self, Error, Platform},
-    roles::Roles,
+    services::Services,
     settings::{ServerConfig, SettingsArgs},
 };
 
@@ -25,10 +25,10 @@ impl Migrate {
         let data_dir = DataDir::open(&server.data_dir)?;
         let listening = server.listen.to_string();
         let platform = Platform::aside(&settings, &server, data_dir.path(), &listening)?;
-        let mounted = mount::services(&platform, &settings, &Roles::of(&[]), data_dir.path()).await?;
+        let mounted = mount::services(&platform, &settings, &Services::of(&[]), data_dir.path()).await?;
         let mut count = 0;
         for one in &mounted {
-            for (set, migrations) in one.role.migrations() {
+            for (set, migrations) in one.known.migrations() {
                 let names = if self.dry_run {
                     one.db.pending(set, migrations).await?
                 } else {

@@ -16,7 +16,7 @@ use stoa_db::{
 };
 
 use super::say;
-use crate::{mount::Error, roles::Role, settings::SettingsArgs};
+use crate::{mount::Error, services::KnownService, settings::SettingsArgs};
 
 /// Make a role, a schema and a settings file for each service on a PostgreSQL server
 ///
@@ -50,7 +50,9 @@ pub(crate) struct Provision {
 
 impl Provision {
     pub(crate) async fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
-        let services: Vec<_> = Role::with_database().map(|role| role.name().to_owned()).collect();
+        let services: Vec<_> = KnownService::with_database()
+            .map(|service| service.name().to_owned())
+            .collect();
         let mut known = in_settings(args, &services, &self.role_prefix)?;
         known.extend(in_file(&self.out, &services)?);
         let plan = Plan::make(&ProvisionOptions {

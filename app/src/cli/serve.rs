@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use crate::{
     lifecycle,
     mount::Error,
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::SettingsArgs,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Serve {
     /// Services to run, such as auth,users [default: all]
     #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
-    only: Vec<Role>,
+    only: Vec<KnownService>,
     /// Address and port to listen on [default: 127.0.0.1:3000]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -24,14 +24,14 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self, settings: &SettingsArgs) -> Result<ExitCode, Error> {
-        let roles = Roles::of(&self.only);
+        let services = Services::of(&self.only);
         let (listen, args, files) = (self.listen, settings.clone(), settings.files());
         let load = move || {
             let flags = listen.map(|address| ("server.listen".to_owned(), address.to_string().into()));
             args.load(flags.into_iter().collect())
         };
         let settings = load()?;
-        lifecycle::run(&settings, &roles, &files, load).await?;
+        lifecycle::run(&settings, &services, &files, load).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

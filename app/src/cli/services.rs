@@ -10,7 +10,7 @@ use stoa_http::{
 };
 
 use super::say;
-use crate::{mount::Error, roles::Role};
+use crate::{mount::Error, services::KnownService};
 
 /// List the services, with their ports, events, routes, metrics and error codes
 ///
@@ -48,21 +48,21 @@ struct Route {
 }
 
 impl Known {
-    fn of(role: Role) -> Self {
-        let routes = stoa_http::openapi::routes(&(role.openapi)());
+    fn of(service: KnownService) -> Self {
+        let routes = stoa_http::openapi::routes(&(service.openapi)());
         Self {
-            name: role.name,
-            about: role.about,
-            port: role.port,
-            rpc_port: role.rpc_port,
-            database: role.has_database(),
-            emits: role.emits,
-            wants: role.wants,
-            pages: role.pages,
-            permissions: role.permissions(),
+            name: service.name,
+            about: service.about,
+            port: service.port,
+            rpc_port: service.rpc_port,
+            database: service.has_database(),
+            emits: service.emits,
+            wants: service.wants,
+            pages: service.pages,
+            permissions: service.permissions(),
             routes: routes.into_iter().map(Route::of).collect(),
-            metrics: role.metrics.iter().map(|(name, _)| *name).collect(),
-            codes: role.codes,
+            metrics: service.metrics.iter().map(|(name, _)| *name).collect(),
+            codes: service.codes,
         }
     }
 }
@@ -78,7 +78,7 @@ impl Route {
 
 impl Services {
     pub(crate) fn run(&self) -> Result<ExitCode, Error> {
-        let all: Vec<_> = Role::all().map(Known::of).collect();
+        let all: Vec<_> = KnownService::all().map(Known::of).collect();
         if self.json {
             say(serde_json::to_string_pretty(&all)?);
         } else {

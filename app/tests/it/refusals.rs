@@ -45,8 +45,8 @@ impl Refusal {
         self
     }
 
-    fn only(mut self, roles: &'static str) -> Self {
-        self.only = roles;
+    fn only(mut self, services: &'static str) -> Self {
+        self.only = services;
         self
     }
 

@@ -44,7 +44,7 @@ pub struct Env {
 
 /// A service, as plain data for the composition root to mount.
 pub struct Service {
-    /// Its name: of its role, its database, its settings.
+    /// Its name: of its database and its settings.
     pub name: &'static str,
     /// Its endpoints and their description.
     pub router: OpenApiRouter,

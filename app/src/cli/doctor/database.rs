@@ -9,18 +9,22 @@ use stoa_kernel::Clock;
 use crate::{
     audit,
     mount::{self, Error},
-    roles::Role,
+    services::KnownService,
 };
 
 /// Looks at the database of one service.
-pub(super) async fn look(settings: &Settings, data_dir: &Path, role: Role) -> Result<String, Error> {
-    let name = role.name();
+pub(super) async fn look(
+    settings: &Settings,
+    data_dir: &Path,
+    service: KnownService,
+) -> Result<String, Error> {
+    let name = service.name();
     let config = mount::database_config(settings, name)?;
     if config.is_embedded() && !data_dir.join(format!("{name}.db")).is_file() {
         return Ok("none yet; `stoa serve` makes it".to_owned());
     }
     let db = mount::database(settings, name, data_dir, &Clock::system()).await?;
-    let mut found = ask(&db, role).await;
+    let mut found = ask(&db, service).await;
     let pending = db.pending("audit", stoa_audit::MIGRATIONS).await?;
     if pending.is_empty()
         && found.is_ok()
@@ -36,7 +40,7 @@ pub(super) async fn look(settings: &Settings, data_dir: &Path, role: Role) -> Re
 }
 
 /// Whether it answers, has the tables of this program, and gets its work done.
-async fn ask(db: &Db, role: Role) -> Result<String, Error> {
+async fn ask(db: &Db, service: KnownService) -> Result<String, Error> {
     db.ping().await?;
     if let Some(source) = transfer::unfinished(db).await? {
         return Err(format!(
@@ -45,7 +49,7 @@ async fn ask(db: &Db, role: Role) -> Result<String, Error> {
         .into());
     }
     let mut pending = 0;
-    for (set, migrations) in role.migrations() {
+    for (set, migrations) in service.migrations() {
         pending += db.pending(set, migrations).await?.len();
     }
     let server = match db.facts().await? {
@@ -72,7 +76,7 @@ async fn ask(db: &Db, role: Role) -> Result<String, Error> {
             found,
             ", {} dead letters: see `stoa jobs dead --service {}`",
             queue.dead,
-            role.name()
+            service.name()
         );
     }
     Ok(found)

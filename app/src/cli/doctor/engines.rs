@@ -12,12 +12,12 @@ use stoa_objects::{Objects, ObjectsConfig};
 use super::Report;
 use crate::{
     mount::{self, Error},
-    roles::Role,
+    services::KnownService,
 };
 
 pub(super) async fn look(report: &mut Report, settings: &Settings, data_dir: &Path) -> Result<(), Error> {
-    let wants: Vec<_> = Role::with_database()
-        .map(|role| (role.name(), role.wants))
+    let wants: Vec<_> = KnownService::with_database()
+        .map(|service| (service.name(), service.wants))
         .collect();
     for (service, section) in users_of(settings, "bus") {
         let config: BusConfig = settings.engine_section("bus", service)?;
@@ -44,11 +44,11 @@ pub(super) async fn look(report: &mut Report, settings: &Settings, data_dir: &Pa
 /// Each section that holds for some service, with one for which it does: `bus`, `auth.bus`.
 fn users_of(settings: &Settings, engine: &str) -> Vec<(&'static str, String)> {
     let mut found: Vec<(&'static str, String)> = Vec::new();
-    for role in Role::with_database() {
-        let key = settings.engine_key(engine, role.name(), "url");
+    for service in KnownService::with_database() {
+        let key = settings.engine_key(engine, service.name(), "url");
         let section = key.trim_end_matches(".url").to_owned();
         if !found.iter().any(|(_, known)| *known == section) {
-            found.push((role.name(), section));
+            found.push((service.name(), section));
         }
     }
     found
@@ -89,8 +89,8 @@ async fn objects(config: &ObjectsConfig, data_dir: &Path) -> Result<String, Erro
 
 /// With replicas, who has written lately is kept in the cache.
 fn replicas(settings: &Settings) -> Result<(), Error> {
-    for role in Role::with_database() {
-        let name = role.name();
+    for service in KnownService::with_database() {
+        let name = service.name();
         let has_replica = !mount::database_config(settings, name)?.replica_url.is_empty();
         let cache: CacheConfig = settings.engine_section("cache", name)?;
         if has_replica && cache.url.is_empty() {

@@ -11,7 +11,7 @@ use super::say;
 use crate::{
     checks,
     mount::Error,
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::{ServerConfig, SettingsArgs},
 };
 
@@ -20,30 +20,30 @@ use crate::{
 pub(crate) struct Doctor {
     /// Services that the process would run [default: all]
     #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
-    only: Vec<Role>,
+    only: Vec<KnownService>,
 }
 
 impl Doctor {
     pub(crate) async fn run(self, args: &SettingsArgs) -> Result<ExitCode, Error> {
-        run(args, &Roles::of(&self.only)).await
+        run(args, &Services::of(&self.only)).await
     }
 }
 
 /// Looks at everything and fixes nothing; exit code 2 if something is wrong.
-async fn run(args: &SettingsArgs, roles: &Roles) -> Result<ExitCode, Error> {
+async fn run(args: &SettingsArgs, services: &Services) -> Result<ExitCode, Error> {
     let loaded = args.load(Vec::new())?;
     let server: ServerConfig = loaded.section("server")?;
     let mut report = Report::default();
-    let checked = checks::check(&loaded, roles);
+    let checked = checks::check(&loaded, services);
     let readable = checked.is_ok();
     report.add("settings", checked.map(|()| "fine".to_owned()));
     report.add("data folder", folder(&server.data_dir));
     report.add("listening address", address(&server).await);
     if readable {
         certificates::look(&mut report, &loaded, &server);
-        for role in Role::with_database() {
-            let found = database::look(&loaded, &server.data_dir, role).await;
-            report.add(&format!("{} database", role.name()), found);
+        for service in KnownService::with_database() {
+            let found = database::look(&loaded, &server.data_dir, service).await;
+            report.add(&format!("{} database", service.name()), found);
         }
         engines::look(&mut report, &loaded, &server.data_dir).await?;
         neighbours::look(&mut report, &loaded).await?;

@@ -8,7 +8,7 @@ use stoa_gateway::GatewayConfig;
 use stoa_rpc::RpcConfig;
 
 use super::{super::health, Report};
-use crate::{mount::Error, roles::Role};
+use crate::{mount::Error, services::KnownService};
 
 pub(super) async fn look(report: &mut Report, settings: &Settings) -> Result<(), Error> {
     let gateway: GatewayConfig = settings.section("gateway")?;
@@ -27,7 +27,7 @@ pub(super) async fn look(report: &mut Report, settings: &Settings) -> Result<(),
         }
     }
     let options = rpc.options();
-    for service in Role::with_database().map(Role::name) {
+    for service in KnownService::with_database().map(KnownService::name) {
         for url in rpc.upstreams.get(service).into_iter().flatten() {
             let found = match &options {
                 Ok(options) => stoa_rpc::look(service, url, options)

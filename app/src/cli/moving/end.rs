@@ -9,7 +9,7 @@ use stoa_kernel::Clock;
 use crate::{
     checks,
     mount::{self, Error},
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::{self, ServerConfig},
 };
 
@@ -35,7 +35,7 @@ impl End {
     }
 
     pub(super) fn of(settings: Settings) -> Result<Self, Error> {
-        checks::check(&settings, &Roles::of(&[]))?;
+        checks::check(&settings, &Services::of(&[]))?;
         let server: ServerConfig = settings.section("server")?;
         // In full, so that a move that is started again from another folder knows its source.
         let data_dir = std::fs::canonicalize(&server.data_dir).unwrap_or(server.data_dir);
@@ -43,8 +43,8 @@ impl End {
     }
 
     pub(super) fn is_embedded(&self) -> Result<bool, Error> {
-        for role in Role::with_database() {
-            if mount::database_config(&self.settings, role.name())?.is_embedded() {
+        for service in KnownService::with_database() {
+            if mount::database_config(&self.settings, service.name())?.is_embedded() {
                 return Ok(true);
             }
         }

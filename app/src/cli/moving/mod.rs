@@ -17,7 +17,7 @@ use super::say;
 use crate::{
     data_dir::DataDir,
     mount::{self, Error, Platform},
-    roles::{Role, Roles},
+    services::{KnownService, Services},
     settings::{ServerConfig, SettingsArgs},
 };
 
@@ -82,8 +82,8 @@ fn hold(from: &End, to: &End) -> Result<(DataDir, Option<DataDir>), Error> {
     if from.is_embedded()? && !from.data_dir.is_dir() {
         return Err(format!("there is no data folder {} to move from", from.data_dir.display()).into());
     }
-    for role in Role::with_database() {
-        let name = role.name();
+    for service in KnownService::with_database() {
+        let name = service.name();
         let both = (from.name(name)?, to.name(name)?);
         if both.0 == both.1 {
             return Err(format!("{name} is to be moved to where it is: {}", both.0).into());
@@ -103,10 +103,10 @@ async fn migrations(from: &End, data_dir: &Path) -> Result<Vec<(&'static str, Se
     let server: ServerConfig = from.settings.section("server")?;
     let listening = server.listen.to_string();
     let platform = Platform::aside(&from.settings, &server, data_dir, &listening)?;
-    let mounted = mount::services(&platform, &from.settings, &Roles::of(&[]), data_dir).await?;
+    let mounted = mount::services(&platform, &from.settings, &Services::of(&[]), data_dir).await?;
     let mut all = Vec::new();
     for one in &mounted {
-        all.push((one.service.name, one.role.migrations().to_vec()));
+        all.push((one.service.name, one.known.migrations().to_vec()));
         one.db.close().await;
     }
     Ok(all)

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use stoa_objects::{Objects, ObjectsConfig};
 
 use super::End;
-use crate::{cli::say, mount::Error, roles::Role};
+use crate::{cli::say, mount::Error, services::KnownService};
 
 /// All that one side keeps.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,8 +67,8 @@ pub(super) async fn copy(from: &End, to: &End) -> Result<bool, Error> {
 
 /// The settings of one side, and where that is.
 fn place(end: &End) -> Result<(ObjectsConfig, String), Error> {
-    for role in Role::with_database() {
-        let key = end.settings.engine_key("objects", role.name(), "url");
+    for service in KnownService::with_database() {
+        let key = end.settings.engine_key("objects", service.name(), "url");
         if key != "objects.url" {
             return Err(format!(
                 "{key} is set: objects of one service alone are not moved; leave it out, and copy them with the store's own tools"
