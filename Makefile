@@ -49,7 +49,7 @@ timings: ## Measure what each crate costs a build from nothing; writes docs/buil
 	tools/timings.py
 
 .PHONY: service
-service: ## Write a new service that runs and passes its tests (NAME=vendors)
+service: ## Write a new service that runs and passes its tests (NAME=vendors, ARGS='--about "offers, prices and stock"')
 	tools/service.py "$(NAME)" $(ARGS)
 	$(CARGO) update --quiet --offline --workspace
 	$(CARGO) fmt --package "stoa-$(NAME)"

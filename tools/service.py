@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Writes a new service from tools/service/template and registers it: `make service NAME=vendors`.
 
-    service.py NAME [--about "what it is for"] [--port 3010]
+    service.py NAME [--about "offers, prices and stock"] [--port 3010]
 
-It has one table, two endpoints, one event, one job and one story, and passes its tests. What it has written and changed is listed;
-the rest follows by `make generate`.
+It has one table, two endpoints, one event, one job and one story, and passes its tests. What it keeps are items, until you name them:
+`item` is their name in paths, schemas, permissions, codes, the event and the audit log. What was written and changed is listed; the
+rest follows by `make generate`.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ABOUT = "items of people and organizations, kept for a time"
 TEMPLATE = ROOT / "tools" / "service" / "template"
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
 # Files that were changed, in order.
@@ -21,8 +23,8 @@ CHANGED = {}
 
 def main():
     wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    wanted.add_argument("name", help="of a-z and 0-9, a plural, such as vendors")
-    wanted.add_argument("--about", default="", help="what it is for, in a line")
+    wanted.add_argument("name", help="of a-z and 0-9, such as vendors")
+    wanted.add_argument("--about", default=ABOUT, help="what it is for, in a line, as the other rows of the table in README.md [default: %(default)s]")
     wanted.add_argument("--port", type=int, help="the port of its requests when it runs apart [default: the next]")
     given = wanted.parse_args()
     folder = ROOT / "services" / given.name
@@ -30,16 +32,20 @@ def main():
         sys.exit(f"'{given.name}' is no name of a service: write it of a-z and 0-9, beginning with a letter, such as vendors")
     if folder.exists():
         sys.exit(f"services/{given.name} is there already")
+    # Names of events, permissions and codes are unique among services.
+    for path in ROOT.glob("services/*/src/events.rs"):
+        if '"item.created"' in path.read_text():
+            sys.exit(f"services/{path.parent.parent.name} has items still: give them a name of their own first")
     ports = {int(port) for path in ROOT.glob("services/*/src/lib.rs") for port in re.findall(r"\bport: (\d+)", path.read_text())}
     port = given.port or max(ports) + 1
     if port in ports:
         sys.exit(f"port {port} is taken by another service")
-    item = given.name.removesuffix("s")
+    about = given.about.strip().rstrip(".")
     names = {
         "__name__": given.name,
         "__Name__": given.name.capitalize(),
-        "__item__": item,
-        "__about__": given.about or f"{given.name.capitalize()}.",
+        "__about__": about,
+        "__About__": about[:1].upper() + about[1:],
         "__port__": str(port),
     }
     for path in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):

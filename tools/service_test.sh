@@ -18,7 +18,7 @@ tar --create --exclude=./target --exclude=./.git --exclude=node_modules . | tar 
 cd "$tree"
 git init --quiet
 git add --all
-make --no-print-directory service NAME=$name ARGS='--about "Small things."' | tee "$log"
+make --no-print-directory service NAME=$name ARGS='--about "small things"' | tee "$log"
 # What was compiled from the tree itself goes by the settings there.
 grep --recursive --files-with-matches --include='*.rs' 'include_str!.*stoa\.default\.toml' app platform services | xargs touch
 cargo fmt --all --check

@@ -11,7 +11,7 @@ use crate::{ctx::Ctx, error::Error, ops};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "profile.created", key = "user:{user_id}")]
 pub struct ProfileCreated {
-    /// Whose.
+    /// The person.
     pub user_id: UserId,
 }
 
@@ -19,7 +19,7 @@ pub struct ProfileCreated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "profile.updated", key = "user:{user_id}")]
 pub struct ProfileUpdated {
-    /// Whose.
+    /// The person.
     pub user_id: UserId,
     /// Its version now.
     pub version: i64,
@@ -31,9 +31,9 @@ pub struct ProfileUpdated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "preference.changed", key = "user:{user_id}")]
 pub struct PreferenceChanged {
-    /// Whose.
+    /// The person.
     pub user_id: UserId,
-    /// Which.
+    /// The preference's key.
     pub key: String,
     /// Whether it is gone now.
     pub deleted: bool,
@@ -43,7 +43,7 @@ pub struct PreferenceChanged {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "avatar.changed", key = "user:{user_id}")]
 pub struct AvatarChanged {
-    /// Whose.
+    /// The person.
     pub user_id: UserId,
     /// Where it is now; none when it is gone.
     pub avatar_url: Option<String>,
@@ -53,7 +53,7 @@ pub struct AvatarChanged {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "profile.erased", key = "user:{user_id}")]
 pub struct ProfileErased {
-    /// Whose.
+    /// The person.
     pub user_id: UserId,
 }
 

@@ -175,7 +175,7 @@ fn answer(status: HealthStatus, body: impl Serialize) -> Response {
     }
 }
 
-/// Is the process alive?
+/// Whether the process is alive.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses(
     (status = 200, description = "It is.", body = ProcessState),
 ))]
@@ -188,7 +188,7 @@ pub(super) async fn live(_: Anyone) -> Response {
     )
 }
 
-/// Can the process do its work?
+/// Whether the process can do its work.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
     (status = 200, description = "It can.", body = ProcessState),
     (status = 503, description = "Something that it needs does not work, or it is about to stop.", body = ProcessState),
@@ -205,7 +205,7 @@ pub(super) async fn ready(_: Anyone, State(shared): State<Arc<Shared>>) -> Respo
     answer(status, ProcessState { status })
 }
 
-/// How is everything that this process depends on?
+/// The state of everything that this process depends on.
 #[utoipa::path(get, path = "/health", tag = "health", responses(
     (status = 200, description = "It works, if perhaps not all of it.", body = Health),
     (status = 503, description = "Something that it needs does not work.", body = Health),

@@ -11,7 +11,7 @@ use stoa_http::{Actor, Anyone, Failure, Result, SignedIn, codes};
 
 use super::Shared;
 
-/// Metrics in Prometheus' text format
+/// Metrics in Prometheus' text format.
 ///
 /// Open to callers in `gateway.metrics_from`, to others with the permission `metrics.read`. What a proxy passes on needs the
 /// permission.

@@ -8,7 +8,7 @@ stoa_kernel::codes! {
     pub(crate) const CODES;
 
     /// No room for a further item.
-    FULL = 409 "__name___full" "There is no room for a further item";
+    ITEMS_FULL = 409 "items_full" "There is no room for a further item";
 }
 
 /// Why a use case failed.
@@ -25,7 +25,7 @@ pub(crate) enum Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Full(max) => Self::new(FULL).detail(format!("At most {max} items are kept; delete one first.")),
+            Error::Full(max) => Self::new(ITEMS_FULL).detail(format!("At most {max} items are kept; delete one first.")),
             // Their access token is refused as well within a second.
             Error::Erased => Self::new(codes::TOKEN_REVOKED),
             Error::Db(error) => error.into(),

@@ -19,6 +19,6 @@ pub(crate) fn schedules() -> Vec<Schedule> {
 }
 
 async fn purge_items(ctx: Ctx, work: Work<PurgeItems>) -> Result<Done, JobError> {
-    ops::items::purge(&ctx).await?;
+    ops::purge::purge(&ctx).await?;
     work.done().await
 }

@@ -1,4 +1,4 @@
-//! __about__
+//! __About__.
 
 mod config;
 mod ctx;

@@ -1,4 +1,4 @@
-//! Items.
+//! Items: listing and making them.
 
 use axum::extract::State;
 use garde::Validate;
@@ -17,14 +17,14 @@ use crate::{
 
 owned!(
     /// Reading items.
-    pub(super) ItemsRead = "__name___items.read", [Guest, Member, Admin, Owner]
+    pub(super) ItemsRead = "items.read", [Guest, Member, Admin, Owner]
 );
 owned!(
     /// Making items.
-    pub(super) ItemsWrite = "__name___items.write", [Member, Admin, Owner]
+    pub(super) ItemsWrite = "items.write", [Member, Admin, Owner]
 );
 
-/// An item.
+/// An item, as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct __Name__Item {
     #[schema(value_type = String, format = Uuid)]
@@ -43,7 +43,7 @@ impl From<ItemRow> for __Name__Item {
     }
 }
 
-/// Whose items.
+/// Which items are listed.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -54,7 +54,7 @@ pub(super) struct ItemFilter {
     organization_id: Option<OrganizationId>,
 }
 
-/// List items
+/// List items.
 ///
 /// Your own, or those of an organization. Newest first.
 #[utoipa::path(
@@ -89,7 +89,9 @@ fn is_name(name: &str, (): &()) -> garde::Result {
     is_line(name, 100)
 }
 
-/// Make an item
+/// Make an item.
+///
+/// For yourself, or for an organization. `409 items_full`: there is no room for a further one.
 #[utoipa::path(
     post, path = "/api/v1/__name__/items", tags = ["__name__"], operation_id = "__name___create_item",
     request_body = __Name__CreateItem,

@@ -1,4 +1,4 @@
-//! Making items, and deleting old ones.
+//! Making an item, while its owner has room for it.
 
 use stoa_audit::{Entry, TxExt as _};
 use stoa_events::TxExt as _;
@@ -13,9 +13,6 @@ use crate::{
         owners,
     },
 };
-
-/// Rows that one transaction deletes at most.
-const BATCH: u32 = 500;
 
 pub(crate) async fn create(ctx: &Ctx, actor: &Actor, owner: Owner, name: String) -> Result<ItemRow, Error> {
     let row = ItemRow {
@@ -32,7 +29,7 @@ pub(crate) async fn create(ctx: &Ctx, actor: &Actor, owner: Owner, name: String)
         return Err(Error::Full(max));
     }
     items::insert(&mut tx, owner, &row).await?;
-    let entry = Entry::by(actor, "__item__.create", "__item__", Some(row.id.uuid()));
+    let entry = Entry::by(actor, "item.create", "item", Some(row.id.uuid()));
     tx.audit(&entry.owner(owner)).await?;
     tx.emit(&ItemCreated {
         owner,
@@ -41,19 +38,4 @@ pub(crate) async fn create(ctx: &Ctx, actor: &Actor, owner: Owner, name: String)
     .await?;
     tx.commit().await?;
     Ok(row)
-}
-
-/// Deletes what is older than it is kept, a batch in a transaction.
-pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
-    let Ok(before) = ctx.clock.now().checked_sub(ctx.config.keep.0) else {
-        return Ok(());
-    };
-    loop {
-        let mut tx = ctx.db.begin().await?;
-        let deleted = items::delete_before(&mut tx, before, BATCH).await?;
-        tx.commit().await?;
-        if deleted < u64::from(BATCH) {
-            return Ok(());
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Items.
+//! Items: who has them, in which order, and how they are deleted in batches.
 
 use stoa_db::{Db, Error, FromRow, List, ToValue, Tx};
 use stoa_kernel::{Owner, Page, PageRequest, Timestamp};

@@ -1,4 +1,4 @@
-//! Items.
+//! Whose items are seen by whom, how many there can be, and how they are deleted.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn an_item_is_ones_own_and_goes_with_the_person_and_with_time(app: App) {
     }
     assert_eq!(names(&app, &ada_token).await, ["two", "one"]);
     let told = app.heard_one(|event: &ItemCreated| event.owner == Owner::User(bob)).await;
-    let entries = app.audited("__item__.create").await;
+    let entries = app.audited("item.create").await;
     assert_eq!(
         (entries.len(), entries[0].actor, entries[0].resource_id),
         (3, Some(bob), Some(told.item_id.uuid()))
@@ -82,7 +82,7 @@ async fn members_see_and_make_items_of_their_organization_as_their_role_permits(
         assert_eq!(page["items"][0]["name"], "shared");
         assert!(names(&app, token).await.is_empty(), "they are not one's own");
     }
-    assert_eq!(app.audited("__item__.create").await[0].organization_id, Some(ours));
+    assert_eq!(app.audited("item.create").await[0].organization_id, Some(ours));
     app.emit(&OrganizationPurged { organization_id: ours }).await;
     app.settle().await;
     assert_eq!(list(&guest, ours).await.expect(200).value()["items"], json!([]));
@@ -96,7 +96,7 @@ async fn there_is_room_for_so_many_also_when_all_come_at_once(app: App) {
     let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status() == 201);
     assert_eq!(made.len(), 3);
     for answer in refused {
-        assert_problem(answer, 409, "__name___full", &[]);
+        assert_problem(answer, 409, "items_full", &[]);
     }
     assert_eq!(names(&app, &token).await.len(), 3);
 }
@@ -141,7 +141,7 @@ async fn what_is_no_item_is_refused_and_so_are_strangers(app: App) {
         assert_problem(&answer, 422, "invalid_input", &[field]);
     }
     assert_problem(&app.get(ITEMS).send().await, 401, "unauthenticated", &[]);
-    let key = app.api_key(user, &["__name___items.read"]);
+    let key = app.api_key(user, &["items.read"]);
     assert!(app.get(ITEMS).api_key(&key).send().await.expect(200).value()["items"].is_array());
     let answer = app.post(ITEMS).api_key(&key).json(&json!({"name": "x"})).send().await;
     assert_problem(&answer, 403, "forbidden", &[]);
