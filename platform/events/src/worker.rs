@@ -62,6 +62,8 @@ impl Default for WorkerOptions {
 pub struct Worker {
     db: Db,
     id: Uuid,
+    /// The queues that it has handlers for.
+    known: HashSet<&'static str>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -102,7 +104,7 @@ impl Registered {
             within_process: alone && bus.is_local(),
             bus: bus.clone(),
         };
-        let known = handlers.keys().copied().collect();
+        let known: HashSet<_> = handlers.keys().copied().collect();
         let dispatcher = Dispatcher {
             db: db.clone(),
             worker: id,
@@ -125,12 +127,18 @@ impl Registered {
             tokio::spawn(dispatcher.run()),
             tokio::spawn(schedule::run(db.clone(), schedules, options.poll, stop.clone())),
             tokio::spawn(purge::run(db.clone(), retention, stop.clone())),
-            tokio::spawn(measured::run(db.clone(), known, stop.clone())),
+            tokio::spawn(measured::run(db.clone(), known.clone(), stop.clone())),
         ];
         if let Some(inbox) = inbox {
             tasks.push(tokio::spawn(take_in_while_held(bus, inbox, alone, stop.clone())));
         }
-        Worker { db, id, stop, tasks }
+        Worker {
+            db,
+            id,
+            known,
+            stop,
+            tasks,
+        }
     }
 }
 
@@ -210,6 +218,38 @@ impl Worker {
         while !store::idle(&self.db).await.unwrap_or(false) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// What keeps it from being [idle](Worker::idle), a line for each queue. For tests.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn unfinished(&self) -> Result<Vec<String>, Error> {
+        let service = self.db.service();
+        let queues = store::unfinished(&self.db).await?;
+        let mut lines: Vec<_> = queues
+            .into_iter()
+            .map(|one| {
+                let handler = if self.known.contains(&*one.queue) {
+                    "has a handler"
+                } else {
+                    "has no handler"
+                };
+                let error = one
+                    .last_error
+                    .map(|error| format!("; last error: {error}"))
+                    .unwrap_or_default();
+                format!(
+                    "{service}: queue {} {handler}; jobs: {}{error}",
+                    one.queue, one.jobs
+                )
+            })
+            .collect();
+        let outbox = crate::stats(&self.db).await?.outbox;
+        if outbox > 0 {
+            lines.push(format!("{service}: events in the outbox: {outbox}"));
+        }
+        Ok(lines)
     }
 }
 

@@ -366,9 +366,20 @@ impl TestApp {
     /// Waits until every event is delivered and every job due is done. Fails the test if that takes too long, as when
     /// a handler fails again and again.
     pub async fn settle(&self) {
-        let settled = tokio::time::timeout(PATIENCE, self.idle()).await;
-        settled.unwrap_or_else(|_| panic!("events and jobs did not come to rest within {PATIENCE:?}"));
+        if tokio::time::timeout(PATIENCE, self.idle()).await.is_err() {
+            let left = self.unfinished().await.join("\n");
+            panic!("events and jobs did not come to rest within {PATIENCE:?}:\n{left}");
+        }
         self.0.platform.emitted.check(&self.0.descriptors);
+    }
+
+    /// What has not come to rest, a line for each queue.
+    pub async fn unfinished(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for worker in &*self.0.workers.read().await {
+            lines.extend(worker.unfinished().await.unwrap());
+        }
+        lines
     }
 
     async fn idle(&self) {

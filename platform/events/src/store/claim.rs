@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use stoa_db::{Db, Engine, Error, ToValue, Tx};
+use stoa_db::{Db, Engine, Error, FromRow, ToValue, Tx};
 use stoa_kernel::Timestamp;
 use uuid::Uuid;
 
@@ -203,6 +203,21 @@ pub(crate) async fn claim_suspect(
     let claimed = tx.fetch_optional(&sql, &[&worker, &until, &queue]).await?;
     tx.commit().await?;
     Ok(claimed)
+}
+
+/// Work of one queue that is not done. For tests.
+#[derive(Debug, FromRow)]
+pub(crate) struct Unfinished {
+    pub(crate) queue: String,
+    pub(crate) jobs: i64,
+    pub(crate) last_error: Option<String>,
+}
+
+/// The queues that keep a service from being [`idle`], with one of their errors. For tests.
+pub(crate) async fn unfinished(db: &Db) -> Result<Vec<Unfinished>, Error> {
+    let sql = "SELECT queue, COUNT(*) AS jobs, MAX(last_error) AS last_error FROM jobs \
+        WHERE state IN ('ready', 'suspect', 'running') OR (state = 'waiting' AND run_at <= $1) GROUP BY queue ORDER BY queue";
+    db.fetch_all(sql, &[&db.clock().now()]).await
 }
 
 /// Whether nothing is to be handed on, runs, or is due: by one statement, for work moves between the three. For tests.

@@ -17,6 +17,7 @@ use crate::EventId;
 pub use claim::{Share, claim};
 pub(crate) use claim::{
     claim_suspect, due_queues, idle, next_run_at, plan_by_index, promote, recall_far_retries, suspects,
+    unfinished,
 };
 pub(crate) use finish::{Outcome, fail, finish};
 pub use held::release_all;

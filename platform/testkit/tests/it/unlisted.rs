@@ -1,8 +1,9 @@
-//! What a service does and its descriptor does not list.
+//! What a service does and its descriptor does not list, and what it leaves undone.
 
 use axum::extract::State;
+use serde::{Deserialize, Serialize};
 use stoa_db::{Db, Engine};
-use stoa_events::TxExt as _;
+use stoa_events::{Job, TxExt as _};
 use stoa_http::{Anyone, Code, Failure, Result, endpoints};
 use stoa_kernel::Id;
 use stoa_service::{Descriptor, Env, Service};
@@ -11,6 +12,10 @@ use stoa_testkit::{TestApp, assert_problem};
 use crate::service::NoteTaken;
 
 const CARELESS: Descriptor = Descriptor::named("careless");
+
+#[derive(Serialize, Deserialize, Job)]
+#[job(name = "careless.nobody_does_it")]
+struct NobodyDoesIt {}
 
 const UNLISTED: Code = Code {
     code: "unlisted",
@@ -65,4 +70,17 @@ async fn an_event_that_the_descriptor_lacks_fails_the_test() {
     let app = app().await;
     app.get("/event").send().await.expect(200);
     app.settle().await;
+}
+
+#[tokio::test]
+async fn what_does_not_come_to_rest_is_named() {
+    let app = app().await;
+    let mut tx = app.db().begin().await.unwrap();
+    tx.enqueue(&NobodyDoesIt {}).await.unwrap();
+    tx.commit().await.unwrap();
+    let left = app.unfinished().await;
+    assert_eq!(
+        left,
+        ["careless: queue careless.nobody_does_it has no handler; jobs: 1"]
+    );
 }
