@@ -3,36 +3,47 @@
 //! Work and memory are bounded by what the header says, before any pixel is decoded, and by the size of the square: the picture is cut
 //! first, in place, and scaled then.
 
-use std::io::Cursor;
+use std::{io::Cursor, sync::Arc};
 
+use bytes::Bytes;
 use image::{
     DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage,
     codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder},
     error::LimitErrorKind,
     metadata::Orientation,
 };
+use stoa_kernel::Actor;
 
-use bytes::Bytes;
-
-use crate::{PictureError, PictureLimits, budget, colour, jpeg, square};
+use crate::{
+    PictureError, PictureLimits, budget::Budget, colour, jpeg, limits::Largest, square, upload::Upload,
+};
 
 /// Bytes of a pixel at most, in any format that we read.
 const PIXEL_BYTES: u64 = 8;
+/// Bytes of a pixel of a decoded GIF.
+const GIF_PIXEL_BYTES: u64 = 4;
 /// What stands in a PNG beside its pixels, such as a colour profile, may be so large when it is unpacked.
 const METADATA_BYTES: u64 = 4 << 20;
 /// What is needed beside the pixels of the picture: the square, as it is scaled, and the file.
 const BESIDE: u64 = 24 << 20;
 
-/// The picture as it is kept. As many at once as there is room for, on a thread of their own.
-pub(crate) async fn small(limits: &PictureLimits, bytes: Bytes) -> Result<Bytes, PictureError> {
-    let PictureLimits { max_pixels, size, .. } = *limits;
+/// The picture that `by` sent, as it is kept. As many at once as there is room for, on a thread of their own; of one person one.
+pub(crate) async fn small(
+    budget: &Arc<Budget>,
+    limits: &PictureLimits,
+    by: &Actor,
+    bytes: Bytes,
+) -> Result<Bytes, PictureError> {
+    let upload = Upload::begin(by.user_id)?;
     let unknown = || PictureError::Unreadable("its first bytes are of no accepted format".to_owned());
     let format = format_of(&bytes).ok_or_else(unknown)?;
-    let turn = budget::turn(cost(&bytes, format, max_pixels)?).await?;
+    let (largest, size) = (Largest::of(limits, format), limits.size);
+    let memory = memory(&bytes, format, largest)?;
+    let turn = budget.turn(memory, by.request.address).await?;
     let decoded = tokio::task::spawn_blocking(move || {
         // Held until it is done, also when the caller has gone.
-        let _turn = turn;
-        square(&bytes, format, max_pixels, size)
+        let _held = (upload, turn);
+        square(&bytes, format, largest, size)
     });
     let png = decoded
         .await
@@ -56,8 +67,8 @@ fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
 ///
 /// # Errors
 /// As [`square`].
-fn cost(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<u64, PictureError> {
-    let decoder = open(bytes, format, max_side)?;
+fn memory(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<u64, PictureError> {
+    let decoder = open(bytes, format, largest)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     let decoded = match format {
@@ -76,14 +87,14 @@ fn cost(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<u64, Picture
 /// Whatever else was in the file (where a photograph was taken, by which camera) is gone. Slow: not for async threads.
 ///
 /// # Errors
-/// [`PictureError::TooLarge`] by what the header says, before any pixel is decoded, if a side is longer than `max_side`;
+/// [`PictureError::TooLarge`] by what the header says, before any pixel is decoded, if it is larger than `largest`;
 /// [`PictureError::Unreadable`] if the bytes are not of this format, or not all of them are there.
-fn square(bytes: &[u8], format: ImageFormat, max_side: u32, size: u32) -> Result<Vec<u8>, PictureError> {
+fn square(bytes: &[u8], format: ImageFormat, largest: Largest, size: u32) -> Result<Vec<u8>, PictureError> {
     if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
         return Err(PictureError::Unreadable("it ends early".to_owned()));
     }
-    let failed = |error| refused(error, format, max_side);
-    let mut decoder = open(bytes, format, max_side)?;
+    let failed = |error| refused(error, format, largest);
+    let mut decoder = open(bytes, format, largest)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or(None);
     let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
@@ -102,17 +113,17 @@ fn square(bytes: &[u8], format: ImageFormat, max_side: u32, size: u32) -> Result
 }
 
 /// Reads the header.
-fn open(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<impl ImageDecoder + '_, PictureError> {
-    let failed = |error| refused(error, format, max_side);
-    let most = u64::from(max_side).pow(2) * PIXEL_BYTES;
+fn open(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<impl ImageDecoder + '_, PictureError> {
+    let failed = |error| refused(error, format, largest);
     let mut limits = Limits::default();
-    limits.max_image_width = Some(max_side);
-    limits.max_image_height = Some(max_side);
-    // For a PNG: what is unpacked beside the pixels, for which there is room already.
-    limits.max_alloc = Some(if format == ImageFormat::Png {
-        METADATA_BYTES
-    } else {
-        most
+    limits.max_image_width = Some(largest.side);
+    limits.max_image_height = Some(largest.side);
+    limits.max_alloc = Some(match format {
+        // What is unpacked beside the pixels, for which there is room already.
+        ImageFormat::Png => METADATA_BYTES,
+        // A frame, which may be larger than the picture says that it is.
+        ImageFormat::Gif => largest.area * GIF_PIXEL_BYTES,
+        _ => largest.area * PIXEL_BYTES,
     });
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
@@ -121,20 +132,24 @@ fn open(bytes: &[u8], format: ImageFormat, max_side: u32) -> Result<impl ImageDe
     if width == 0 || height == 0 {
         return Err(PictureError::Unreadable("no pixels".to_owned()));
     }
-    if width > max_side || height > max_side || decoder.total_bytes() > most {
-        return Err(PictureError::TooLarge(max_side));
+    if !largest.holds(width, height) {
+        return Err(too_large(largest));
     }
     Ok(decoder)
 }
 
-fn refused(error: ImageError, format: ImageFormat, max_side: u32) -> PictureError {
+fn too_large(Largest { side, area }: Largest) -> PictureError {
+    PictureError::TooLarge { side, area }
+}
+
+fn refused(error: ImageError, format: ImageFormat, largest: Largest) -> PictureError {
     match error {
         ImageError::Limits(limit)
             if format == ImageFormat::Png && limit.kind() == LimitErrorKind::InsufficientMemory =>
         {
             PictureError::Unreadable("what stands in it beside the pixels is too large".to_owned())
         }
-        ImageError::Limits(_) => PictureError::TooLarge(max_side),
+        ImageError::Limits(_) => too_large(largest),
         other => PictureError::Unreadable(other.to_string()),
     }
 }

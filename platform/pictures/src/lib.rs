@@ -10,6 +10,7 @@ mod jpeg;
 mod limits;
 mod pictures;
 mod square;
+mod upload;
 
 pub use error::PictureError;
 pub use http::{Picture, PictureForm, offered, received};

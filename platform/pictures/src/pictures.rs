@@ -4,16 +4,20 @@
 //! table, committed before the bytes are stored and taken back with the change, lets [`Pictures::sweep`] find those whose change
 //! never came. A file's name is never used twice, so nothing deletes what somebody has just stored.
 
-use std::{fmt::Display, marker::PhantomData};
+use std::{fmt::Display, marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 use stoa_db::{Db, Error, FromValue, ToValue, Tx};
-use stoa_kernel::{Timestamp, random};
+use stoa_kernel::{Actor, Timestamp, random};
 use stoa_objects::Objects;
 
-use crate::{PictureError, PictureLimits, budget, decode};
+use crate::{
+    PictureError, PictureLimits,
+    budget::{self, Budget},
+    decode,
+};
 
 /// A stored file that is not named after this time never will be.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(1);
@@ -35,6 +39,7 @@ pub struct Kind {
 pub struct Pictures<I> {
     kind: Kind,
     limits: PictureLimits,
+    budget: Arc<Budget>,
     objects: Objects,
     owners: PhantomData<fn(I)>,
 }
@@ -53,21 +58,21 @@ impl<I: Copy + Display + ToValue + FromValue> Pictures<I> {
     /// Pictures of this kind, kept in `objects`.
     #[must_use]
     pub fn new(kind: Kind, limits: PictureLimits, objects: Objects) -> Self {
-        budget::provide(limits.memory_bytes);
         Self {
             kind,
             limits,
+            budget: budget::with_memory(limits.memory_bytes),
             objects,
             owners: PhantomData,
         }
     }
 
-    /// Makes a square of the picture and stores it, for a change that is to name it. The name of its file.
+    /// Makes a square of the picture that `by` sent and stores it, for a change that is to name it. The name of its file.
     ///
     /// # Errors
-    /// When it is none that is accepted, or database or object store say no.
-    pub async fn store(&self, db: &Db, owner: I, bytes: Bytes) -> Result<String, PictureError> {
-        let png = decode::small(&self.limits, bytes).await?;
+    /// When it is none that is accepted, another one of theirs is being decoded, or database or object store say no.
+    pub async fn store(&self, db: &Db, by: &Actor, owner: I, bytes: Bytes) -> Result<String, PictureError> {
+        let png = decode::small(&self.budget, &self.limits, by, bytes).await?;
         let file = name_of(&png);
         let Kind {
             table, owner: column, ..

@@ -6,15 +6,10 @@
 
 mod attempt;
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    num::NonZeroU32,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroU32, sync::OnceLock, time::Duration};
 
 use stoa_cache::{Cache, LimitKey, Limiter};
-use stoa_kernel::{Rate, UserId};
+use stoa_kernel::{Rate, UserId, network_of, subscriber_of};
 
 use crate::{
     config::RateLimitConfig,
@@ -291,24 +286,9 @@ async fn count(limiter: &Limiter, address: IpAddr) -> Result<()> {
     }
 }
 
-/// The network that an address is of: a /24, or a /64 of IPv6.
-pub(crate) fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & 0xffff_ff00)),
-        v6 @ IpAddr::V6(_) => one_subscriber(v6),
-    }
-}
-
-/// The address of one subscriber: an IPv4 address, or a /64 of IPv6.
+/// The address of one subscriber, as text.
 pub(crate) fn address_of(address: IpAddr) -> String {
-    one_subscriber(address.to_canonical()).to_string()
-}
-
-fn one_subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
+    subscriber_of(address).to_string()
 }
 
 #[cfg(test)]

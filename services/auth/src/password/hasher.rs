@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use stoa_kernel::network_of;
+
 use super::{
     lanes::{Lanes, NotDone, Task},
     phc::{self, Cost},
@@ -16,7 +18,6 @@ use super::{
 use crate::{
     config::PasswordConfig,
     error::{BUSY, Error, Result},
-    lockout::network_of,
 };
 
 /// Hashes and verifies passwords on threads of their own.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::time::{ClockId, clock_gettime};
+use stoa_kernel::Full;
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{
     phc::{Cost, Memory},
-    queue::{Awaited, Full, Queue},
+    queue::{Awaited, Queue},
     secret::Password,
 };
 

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 use stoa_db::{Db, Error, Tx};
-use stoa_kernel::{Timestamp, UserId};
+use stoa_kernel::{Timestamp, UserId, network_of};
 
-use crate::lockout::{Familiarity, address_of, network_of};
+use crate::lockout::{Familiarity, address_of};
 
 /// Networks and addresses of one account that count as known.
 const MOST: i64 = 100;

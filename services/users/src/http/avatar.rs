@@ -19,7 +19,8 @@ use crate::{ctx::Ctx, error::Error, ops::avatar};
 ///
 /// PNG, JPEG, WebP or GIF, as the body itself or as the field `file` of a form. What it is, its bytes say; the media type may be
 /// another image's, `application/octet-stream`, or none. It is kept as a small square without anything that was written into the file
-/// beside the picture.
+/// beside the picture. A WebP or GIF may have fewer pixels than a PNG or JPEG. Send one picture at a time: 429 while another one
+/// of yours is being decoded.
 #[utoipa::path(
     put, path = "/api/v1/users/me/avatar", tags = ["users"], operation_id = "users_set_avatar",
     request_body(content(

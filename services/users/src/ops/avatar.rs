@@ -25,7 +25,7 @@ pub(crate) fn url(user: UserId, file: &str) -> String {
 pub(crate) async fn set(ctx: &Ctx, actor: &Actor, bytes: Bytes) -> Result<ProfileRow, Error> {
     let user = actor.user_id;
     let seen = profile::own(ctx, user).await?;
-    let file = ctx.avatars.store(&ctx.db, user, bytes).await?;
+    let file = ctx.avatars.store(&ctx.db, actor, user, bytes).await?;
     let mut tx = ctx.avatars.arrived(ctx.db.begin().await?, user, &file).await?;
     let row = change(&mut tx, actor, seen, Some(file)).await?;
     tx.commit().await?;

@@ -7,7 +7,7 @@ use stoa_pictures::{Picture, PictureForm, offered, received};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{AuthOrganization, Tagged, tagged};
-use crate::{ctx::Ctx, error::Error, ops::organizations::picture};
+use crate::{ctx::Ctx, ops::organizations::picture};
 
 pub(super) fn routes() -> OpenApiRouter<Ctx> {
     endpoints!(set, delete).merge(endpoints!(read))
@@ -17,7 +17,8 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 ///
 /// For owners and admins. PNG, JPEG, WebP or GIF, as the body itself or as the field `file` of a form. What it is, its bytes say; the
 /// media type may be another image's, `application/octet-stream`, or none. It is kept as a small square without anything that was written
-/// into the file beside the picture.
+/// into the file beside the picture. A WebP or GIF may have fewer pixels than a PNG or JPEG. Send one picture at a time: 429 while another one
+/// of yours is being decoded.
 #[utoipa::path(
     put, path = "/api/v1/auth/organizations/{id}/picture", tags = ["auth"], operation_id = "auth_set_organization_picture",
     params(("id" = uuid::Uuid, Path, description = "The organization")),
@@ -56,7 +57,7 @@ async fn delete(
 /// The picture of an organization.
 ///
 /// Anybody who knows the address may see it, so that pages can show it; the address is in the organization, cannot be guessed, and is a new
-/// one for each picture.
+/// one for each picture. While the organization is deleted the picture is not found.
 #[utoipa::path(
     get, path = "/api/v1/auth/organizations/{id}/picture/{hash}", tags = ["auth"], operation_id = "auth_read_organization_picture",
     params(
@@ -70,6 +71,5 @@ async fn read(
     State(ctx): State<Ctx>,
     Path((id, file)): Path<(OrganizationId, String)>,
 ) -> Result<Picture> {
-    let bytes = ctx.pictures.read(id, &file).await.map_err(Error::from)?;
-    Ok(offered(bytes))
+    Ok(offered(picture::read(&ctx, id, &file).await?))
 }

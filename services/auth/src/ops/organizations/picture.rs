@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_kernel::{Actor, OrganizationId, OrganizationRole};
+use stoa_kernel::{Actor, OrganizationId, OrganizationRole, codes};
 
 use super::{Standing, hold, lifecycle::updated, standing};
 use crate::{
@@ -29,9 +29,18 @@ pub(crate) async fn may_change(ctx: &Ctx, actor: &Actor, id: OrganizationId) -> 
     standing(ctx, actor, id).await?.at_least(LEAST).map(drop)
 }
 
+/// A picture of an organization that is not deleted. One that is keeps its pictures for the case that it is restored.
+pub(crate) async fn read(ctx: &Ctx, id: OrganizationId, file: &str) -> Result<Bytes> {
+    let organization = store::find(&ctx.db, id).await?;
+    if organization.is_none_or(|organization| organization.purge_at.is_some()) {
+        return Err(codes::NOT_FOUND.into());
+    }
+    Ok(ctx.pictures.read(id, file).await?)
+}
+
 /// Makes the picture that of the organization.
 pub(crate) async fn set(ctx: &Ctx, actor: &Actor, id: OrganizationId, bytes: Bytes) -> Result<Standing> {
-    let file = ctx.pictures.store(&ctx.db, id, bytes).await?;
+    let file = ctx.pictures.store(&ctx.db, actor, id, bytes).await?;
     let mut tx = ctx.pictures.arrived(ctx.db.begin().await?, id, &file).await?;
     let before = hold(&mut tx, actor.user_id, id, LEAST).await?;
     let after = change(&mut tx, actor, before, Some(&file)).await?;

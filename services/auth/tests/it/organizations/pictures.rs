@@ -17,11 +17,28 @@ fn png() -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// A picture that takes a while to decode.
+fn large_png() -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let image = DynamicImage::new_rgba16(2000, 2000);
+    image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
 async fn put(app: &TestApp, by: &SignedIn, id: &str) -> Answer {
+    put_bytes(app, by, id, png()).await
+}
+
+fn put_bytes(
+    app: &TestApp,
+    by: &SignedIn,
+    id: &str,
+    bytes: Vec<u8>,
+) -> impl Future<Output = Answer> + Send + use<> {
     let call = app
         .put(&format!("{ORGANIZATIONS}/{id}/picture"))
         .bearer(&by.access);
-    call.body("image/png", png()).send().await
+    call.body("image/png", bytes).send()
 }
 
 /// Sets one; where it is.
@@ -118,13 +135,55 @@ async fn what_is_no_picture_is_refused(app: App) {
 }
 
 #[db_test]
+async fn one_person_sends_one_picture_at_a_time_for_all_organizations(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let bob = register(&app, "bob@example.org").await;
+    let (first, ada) = found(&app, &ada, "Engines").await;
+    let (second, ada) = found(&app, &ada, "Looms").await;
+    let (third, bob) = found(&app, &bob, "Others").await;
+    let large = large_png();
+    // What is large may be done before the next one comes.
+    for _ in 0..20 {
+        let slow = tokio::spawn(put_bytes(&app, &ada, &first, large.clone()));
+        while !slow.is_finished() {
+            let meanwhile = put(&app, &ada, &second).await;
+            if meanwhile.status() == 429 {
+                assert_problem(&meanwhile, 429, "rate_limited", &[]);
+                assert_eq!(meanwhile.header("retry-after"), Some("1"));
+                put(&app, &bob, &third).await.expect(200);
+                slow.await.unwrap().expect(200);
+                put(&app, &ada, &second).await.expect(200);
+                return;
+            }
+        }
+        slow.await.unwrap();
+    }
+    panic!("a second picture was never refused");
+}
+
+#[db_test]
+async fn the_picture_of_a_deleted_organization_is_not_found_until_it_is_restored(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let url = set(&app, &ada, &id).await;
+    delete(&app, &ada, &id).await.expect(200);
+    assert_problem(&app.get(&url).send().await, 404, "not_found", &[]);
+    let ada = again(&app, &ada).await;
+    let restore = format!("{ORGANIZATIONS}/{id}/restore");
+    app.post(&restore).bearer(&ada.access).send().await.expect(200);
+    app.get(&url).send().await.expect(200);
+    let nowhere = url.replace(&id, &app.new_user().to_string());
+    assert_problem(&app.get(&nowhere).send().await, 404, "not_found", &[]);
+}
+
+#[db_test]
 async fn a_purged_organization_leaves_no_picture(app: App) {
     let ada = register(&app, "ada@example.org").await;
     let (id, ada) = found(&app, &ada, "Engines").await;
     let url = set(&app, &ada, &id).await;
     delete(&app, &ada, &id).await.expect(200);
     app.settle().await;
-    app.get(&url).send().await.expect(200);
+    assert_eq!(files(&app).await, 1);
     app.advance(Duration::from_secs(31 * 24 * 3600)).await;
     eventually("the picture is gone", async || files(&app).await == 0).await;
     assert_problem(&app.get(&url).send().await, 404, "not_found", &[]);
