@@ -21,10 +21,13 @@ pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthChec
                     .map_err(|e| e.to_string())
             }
         }));
-        let db = one.db.clone();
+        let (db, bus) = (one.db.clone(), platform.bus.clone());
         checks.push(HealthCheck::helpful(format!("{name}.events"), move || {
-            let db = db.clone();
+            let (db, trouble) = (db.clone(), bus.trouble(name));
             async move {
+                if let Some(trouble) = trouble {
+                    return Err(trouble);
+                }
                 let queue = stoa_events::stats(&db).await.map_err(|e| e.to_string())?;
                 let detail = Detail::default()
                     .with("outbox", queue.outbox.to_string())

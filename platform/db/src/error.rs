@@ -63,7 +63,21 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// What was to be written can never be kept as it is: too long for an index, out of range, against a constraint.
+    #[error("the database does not take the data: {0}")]
+    Data(String),
     /// Anything else the engine says.
     #[error("the database failed: {0}")]
     Engine(String),
+}
+
+impl Error {
+    /// Whether it is what was to be written that is at fault, so that it fails again however often it is tried.
+    #[must_use]
+    pub fn is_of_data(&self) -> bool {
+        matches!(
+            self,
+            Self::Unique | Self::ForeignKey | Self::Value { .. } | Self::Data(_)
+        )
+    }
 }

@@ -33,7 +33,7 @@ impl Rabbit {
             path,
             "rabbitmq.conf",
             &format!(
-                "listeners.tcp.1 = 127.0.0.1:{port}\ndisk_free_limit.absolute = 50MB\nlog.console = true\nlog.console.level = warning\n"
+                "listeners.tcp.1 = 127.0.0.1:{port}\ndisk_free_limit.absolute = 50MB\nmax_message_size = 2097152\nlog.console = true\nlog.console.level = warning\n"
             ),
         );
         let text = |value: String| OsString::from(value);

@@ -6,7 +6,9 @@ use stoa_db::{Db, Error};
 use stoa_kernel::Timestamp;
 
 use crate::{
-    EventId, Subscription,
+    EventId, Subscription, aside,
+    bus::envelope,
+    halves::Halves,
     store::{NewJob, OutboxRow, insert_jobs},
 };
 
@@ -88,11 +90,29 @@ impl Inbox {
         jobs
     }
 
-    /// Takes what a relay of the same process hands on.
+    /// Takes what a relay of the same process hands on. What the database will never take is put aside, and the others are kept.
     pub(crate) async fn take(&self, source: &str, events: &[OutboxRow]) -> Result<(), Error> {
+        let events: Vec<_> = events.iter().filter(|event| self.wants(&event.name)).collect();
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut halves = Halves::of(events.len());
+        while let Some(part) = halves.next() {
+            match self.keep(source, &events[part.clone()]).await {
+                Err(error) if error.is_of_data() => {
+                    if let Some(at) = halves.refused(part) {
+                        self.put_aside(source, events[at], &error).await?;
+                    }
+                }
+                kept => kept?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, source: &str, events: &[&OutboxRow]) -> Result<(), Error> {
         let arrivals: Vec<_> = events
             .iter()
-            .filter(|event| self.wants(&event.name))
             .map(|event| Arrival {
                 id: event.id,
                 name: Cow::from(&event.name),
@@ -103,12 +123,21 @@ impl Inbox {
                 traceparent: event.traceparent.as_deref().map(Cow::from),
             })
             .collect();
-        if arrivals.is_empty() {
-            return Ok(());
-        }
         let mut tx = self.db.begin().await?;
         insert_jobs(&mut tx, &self.jobs(arrivals.iter())).await?;
         tx.signal();
+        tx.commit().await
+    }
+
+    async fn put_aside(&self, source: &str, event: &OutboxRow, error: &Error) -> Result<(), Error> {
+        let reason = format!(
+            "{} of {source}, {}: it cannot be kept: {error}",
+            event.name, event.id
+        );
+        tracing::error!(service = self.db.service(), reason, "an event was put aside");
+        let body = envelope::write(source, event).unwrap_or_default();
+        let mut tx = self.db.begin().await?;
+        aside::bury(&mut tx, &body, &reason).await?;
         tx.commit().await
     }
 }

@@ -1,6 +1,6 @@
 //! From a broker into the subscriber's `jobs`: a batch at a time, in order, acknowledged once it is committed.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use stoa_db::{Db, Error};
 use tokio_util::sync::CancellationToken;
@@ -8,10 +8,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Bus, Subscription, aside,
     bus::{Arrivals, BusError, Delivery, Position, envelope},
+    halves::Halves,
     inbox::{Arrival, Inbox},
     lease::Fence,
     pause,
     store::insert_jobs,
+    troubles::Trouble,
 };
 
 /// Messages that concern nobody here, after which their position is written down all the same.
@@ -35,14 +37,16 @@ impl<E: Into<BusError>> From<E> for Over {
 /// next one begins behind what was committed.
 pub(crate) async fn run(bus: Bus, inbox: Arc<Inbox>, fence: Fence, stop: CancellationToken) {
     let mut links = bus.links();
+    let trouble = bus.watch(inbox.db().service(), "taking events in");
     let mut failures = 0;
     while !stop.is_cancelled() {
         links.mark_unchanged();
-        let error = match session(&bus, &inbox, &fence, &stop, &mut failures).await {
+        let error = match session(&bus, &inbox, &fence, &stop, &trouble, &mut failures).await {
             Over::Stopped | Over::Lost => return,
             Over::Failed(error) => error,
         };
         tracing::warn!(service = inbox.db().service(), %error, "events could not be taken in; trying again");
+        trouble.failed(&error);
         failures += 1;
         tokio::select! {
             () = stop.cancelled() => {}
@@ -57,19 +61,22 @@ async fn session(
     inbox: &Inbox,
     fence: &Fence,
     stop: &CancellationToken,
+    trouble: &Trouble,
     failures: &mut u32,
 ) -> Over {
     let mut arrivals = match bus.arrivals(inbox).await {
         Ok(arrivals) => arrivals,
         Err(error) => return error.into(),
     };
+    trouble.passed();
     let mut skipped = 0;
     loop {
         let batch = tokio::select! {
             () = stop.cancelled() => break,
             batch = arrivals.next() => batch,
         };
-        if let Err(over) = one(&mut arrivals, batch, inbox, fence, stop, &mut skipped).await {
+        let taken = one(&mut arrivals, batch, inbox, fence, (stop, trouble), &mut skipped).await;
+        if let Err(over) = taken {
             return over;
         }
         *failures = 0;
@@ -84,26 +91,21 @@ async fn one(
     batch: Result<Vec<Delivery>, BusError>,
     inbox: &Inbox,
     fence: &Fence,
-    stop: &CancellationToken,
+    until: (&CancellationToken, &Trouble),
     skipped: &mut usize,
 ) -> Result<(), Over> {
     let batch = batch?;
-    let read: Vec<_> = batch.iter().map(|one| envelope::read(&one.body)).collect();
+    let mut rows = Rows::of(arrivals, &batch);
     let wanted = |one: &Result<Arrival<'_>, String>| one.as_ref().map_or(true, |one| inbox.wants(&one.name));
-    if read.iter().any(wanted) || *skipped >= SKIPPED {
-        let rows = Rows {
-            batch: &batch,
-            read: &read,
-            position: arrivals.position(&batch),
-        };
-        rows.keep(inbox, fence, stop).await?;
+    if rows.read.iter().any(wanted) || *skipped >= SKIPPED {
+        rows.keep(inbox, fence, until).await?;
         *skipped = 0;
     } else {
         *skipped += batch.len();
     }
-    count(inbox.db().service(), &read);
-    let readable: Vec<_> = read.iter().map(Result::is_ok).collect();
-    drop(read);
+    count(inbox.db().service(), &rows.read);
+    let readable: Vec<_> = rows.read.iter().map(Result::is_ok).collect();
+    drop(rows);
     arrivals.settle(&batch, &readable).await?;
     Ok(())
 }
@@ -111,46 +113,77 @@ async fn one(
 /// One batch, on its way into the database.
 struct Rows<'a> {
     batch: &'a [Delivery],
-    read: &'a [Result<Arrival<'a>, String>],
+    /// Each as an event, or why it cannot be kept as one.
+    read: Vec<Result<Arrival<'a>, String>>,
     position: Option<Position>,
 }
 
-impl Rows<'_> {
-    /// Commits them, however long the database takes to come back: nothing further is fetched meanwhile.
-    async fn keep(&self, inbox: &Inbox, fence: &Fence, stop: &CancellationToken) -> Result<(), Over> {
-        let mut failures = 0;
-        loop {
-            let error = match self.commit(inbox, fence).await {
-                Ok(true) => return Ok(()),
+impl<'a> Rows<'a> {
+    fn of(arrivals: &Arrivals, batch: &'a [Delivery]) -> Self {
+        Self {
+            batch,
+            read: batch.iter().map(|one| envelope::read(&one.body)).collect(),
+            position: arrivals.position(batch),
+        }
+    }
+
+    /// Commits them, however long the database takes to come back: nothing further is fetched meanwhile. What the database will never
+    /// take is put aside, and the others are kept.
+    async fn keep(
+        &mut self,
+        inbox: &Inbox,
+        fence: &Fence,
+        (stop, trouble): (&CancellationToken, &Trouble),
+    ) -> Result<(), Over> {
+        let (mut halves, mut failures) = (Halves::of(self.batch.len()), 0);
+        while let Some(part) = halves.next() {
+            let error = match self.commit(part.clone(), inbox, fence).await {
+                Ok(true) => {
+                    trouble.passed();
+                    failures = 0;
+                    continue;
+                }
                 Ok(false) => return Err(Over::Lost),
                 Err(error) => error,
             };
+            if error.is_of_data() && self.read[part.clone()].iter().any(Result::is_ok) {
+                if let Some(at) = halves.refused(part) {
+                    self.read[at] = Err(format!("it cannot be kept: {error}"));
+                    halves.again(at..at + 1);
+                }
+                continue;
+            }
             tracing::warn!(service = inbox.db().service(), %error, "events that arrived could not be kept; trying again");
+            trouble.failed(&error);
             failures += 1;
+            halves.again(part);
             tokio::select! {
                 () = stop.cancelled() => return Err(Over::Stopped),
                 () = tokio::time::sleep(pause::after(failures)) => {}
             }
         }
+        Ok(())
     }
 
-    /// False if another process takes in now; then nothing was kept.
-    async fn commit(&self, inbox: &Inbox, fence: &Fence) -> Result<bool, Error> {
+    /// False if another process takes in now; then nothing was kept. The position is that of the whole batch, so it is written with
+    /// the last of it.
+    async fn commit(&self, part: Range<usize>, inbox: &Inbox, fence: &Fence) -> Result<bool, Error> {
+        let (batch, read) = (&self.batch[part.clone()], &self.read[part.clone()]);
         let mut tx = inbox.db().begin().await?;
         fence.open(&mut tx).await?;
-        insert_jobs(&mut tx, &inbox.jobs(self.read.iter().flatten())).await?;
-        for (message, read) in self.batch.iter().zip(self.read) {
+        insert_jobs(&mut tx, &inbox.jobs(read.iter().flatten())).await?;
+        for (message, read) in batch.iter().zip(read) {
             if let Err(reason) = read {
                 let reason = format!("{}: {reason}", message.origin);
                 tracing::error!(
                     service = inbox.db().service(),
                     reason,
-                    "a message is no event and was put aside"
+                    "a message cannot be taken in and was put aside"
                 );
                 aside::bury(&mut tx, &message.body, &reason).await?;
             }
         }
-        if let Some(position) = &self.position {
+        if let Some(position) = self.position.as_ref().filter(|_| part.end == self.batch.len()) {
             position.write(&mut tx).await?;
         }
         if !fence.holds(&mut tx).await? {
@@ -186,14 +219,9 @@ pub async fn take_in(
     let inbox = Inbox::new(db, subscriptions);
     let mut arrivals = bus.arrivals(&inbox).await?;
     let batch = arrivals.next().await?;
-    let read: Vec<_> = batch.iter().map(|one| envelope::read(&one.body)).collect();
     if keeps {
-        let rows = Rows {
-            batch: &batch,
-            read: &read,
-            position: arrivals.position(&batch),
-        };
-        rows.commit(&inbox, &Fence::none()).await?;
+        let rows = Rows::of(&arrivals, &batch);
+        rows.commit(0..batch.len(), &inbox, &Fence::none()).await?;
     }
     Ok(batch.len())
 }

@@ -5,6 +5,7 @@ use stoa_kernel::Timestamp;
 
 use crate::{
     Event, EventId, Job,
+    limits::Parts,
     store::{NewEvent, NewJob, insert_jobs, insert_outbox},
 };
 
@@ -15,7 +16,8 @@ tokio::task_local! {
 
 /// Events and jobs, written in the transaction that they follow from.
 pub trait TxExt {
-    /// Tells the other services, once this transaction has committed.
+    /// Tells the other services, once this transaction has committed. Refused, with nothing written, where its key has more than
+    /// 512 bytes; so is a job.
     fn emit<E: Event>(&mut self, event: &E) -> impl Future<Output = Result<EventId, Error>> + Send;
     /// Has this service do `job`, once this transaction has committed.
     fn enqueue<J: Job>(&mut self, job: &J) -> impl Future<Output = Result<EventId, Error>> + Send;
@@ -31,6 +33,13 @@ impl TxExt for Tx {
     async fn emit<E: Event>(&mut self, event: &E) -> Result<EventId, Error> {
         let (id, data) = (self.new_id(), json(event)?);
         let (key, time, traceparent) = (event.key(), self.clock().now(), traceparent());
+        Parts {
+            name: E::NAME,
+            key: Some(&key),
+            source: self.service(),
+            traceparent: traceparent.as_deref(),
+        }
+        .check_new()?;
         let row = NewEvent {
             id,
             name: E::NAME,
@@ -57,6 +66,13 @@ impl TxExt for Tx {
 async fn enqueue<J: Job>(tx: &mut Tx, job: &J, at: Option<Timestamp>) -> Result<EventId, Error> {
     let (id, payload, key) = (tx.new_id(), json(job)?, job.key());
     let (source, now, traceparent) = (tx.service().to_owned(), tx.clock().now(), traceparent());
+    Parts {
+        name: J::NAME,
+        key: key.as_deref(),
+        source: &source,
+        traceparent: traceparent.as_deref(),
+    }
+    .check_new()?;
     let row = NewJob {
         queue: J::NAME,
         id,

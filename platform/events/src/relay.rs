@@ -20,6 +20,7 @@ const BATCH: u32 = 512;
 pub(crate) async fn run(db: Db, bus: Bus, poll: Duration, stop: CancellationToken) {
     let (mut signals, mut links) = (db.signals(), bus.links());
     let mut publisher = bus.publisher();
+    let trouble = bus.watch(db.service(), "handing events on");
     let mut failures = 0_u32;
     loop {
         signals.mark_unchanged();
@@ -27,12 +28,14 @@ pub(crate) async fn run(db: Db, bus: Bus, poll: Duration, stop: CancellationToke
         let pause = match relay(&db, &mut publisher).await {
             Ok(more) => {
                 failures = 0;
+                trouble.passed();
                 bus.set_behind(db.service(), false);
                 if more { Duration::ZERO } else { poll }
             }
             Err(error) => {
                 tracing::warn!(service = db.service(), %error, "the outbox could not be handed on; trying again");
                 failures += 1;
+                trouble.failed(&error);
                 bus.set_behind(db.service(), true);
                 pause::after(failures)
             }

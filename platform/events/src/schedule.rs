@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     EventId, Job,
+    limits::Parts,
     store::{NewJob, insert_jobs},
 };
 
@@ -60,6 +61,13 @@ impl Schedule {
         if let Err(wrong) = &self.cron {
             return Err(Error::Engine(wrong.clone()));
         }
+        Parts {
+            name: self.queue,
+            key: self.key.as_deref(),
+            source: db.service(),
+            traceparent: None,
+        }
+        .check_new()?;
         let Some(next) = self.after(db.clock().now()) else {
             return Ok(());
         };

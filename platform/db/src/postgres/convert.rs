@@ -186,6 +186,9 @@ pub(super) fn engine_error(error: &tokio_postgres::Error) -> Error {
         SqlState::QUERY_CANCELED => Error::TimedOut,
         SqlState::TOO_MANY_CONNECTIONS | SqlState::LOCK_NOT_AVAILABLE => Error::Busy,
         SqlState::IN_FAILED_SQL_TRANSACTION => Error::TxFailed,
+        SqlState::PROGRAM_LIMIT_EXCEEDED => Error::Data(said),
+        // Data exceptions, and constraints other than those above.
+        ref code if code.code().starts_with("22") || code.code().starts_with("23") => Error::Data(said),
         _ => Error::Engine(said),
     }
 }

@@ -92,9 +92,10 @@ pub(super) fn engine_error(error: rusqlite::Error) -> Error {
             | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
             | ffi::SQLITE_CONSTRAINT_ROWID => Error::Unique,
             ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Error::ForeignKey,
-            _ => Error::Engine(said),
+            _ => Error::Data(said),
         },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Busy,
+        ErrorCode::TooBig => Error::Data(said),
         ErrorCode::DiskFull => Error::Full,
         ErrorCode::ReadOnly => Error::ReadOnly(said),
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => Error::Open(said),

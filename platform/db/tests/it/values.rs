@@ -171,6 +171,37 @@ async fn too_many_and_too_few_parameters_are_errors(db: Db) {
 }
 
 #[db_test]
+async fn what_can_never_be_kept_is_told_from_what_fails_for_now(db: Db) {
+    let sql = "CREATE TABLE short (name TEXT NOT NULL UNIQUE CHECK (length(name) < 20000))";
+    db.execute(sql, &[]).await.unwrap();
+    let insert = async |name: Option<String>| {
+        let sql = "INSERT INTO short (name) VALUES ($1)";
+        db.execute(sql, &[&name]).await
+    };
+    insert(Some("a".to_owned())).await.unwrap();
+    for name in [
+        None,
+        Some("x".repeat(20_000)),
+        Some("a".to_owned()),
+        Some("\0".to_owned()),
+    ] {
+        let refused = insert(name).await.unwrap_err();
+        assert!(refused.is_of_data(), "{refused:?}");
+    }
+    // Longer than an index takes; SQLite's takes all.
+    let noise: String = (0..5000)
+        .map(|_| format!("{:x}", stoa_kernel::random::bytes::<1>()[0]))
+        .collect();
+    if let Err(refused) = insert(Some(noise)).await {
+        assert!(matches!(refused, Error::Data(_)), "{refused:?}");
+    }
+    let none = db
+        .execute("INSERT INTO nowhere (name) VALUES ($1)", &[&"a"])
+        .await;
+    assert!(!none.unwrap_err().is_of_data());
+}
+
+#[db_test]
 async fn text_with_a_nul_is_refused_alike(db: Db) {
     let refused = db
         .fetch_one::<String>("SELECT CAST($1 AS TEXT)", &[&"a\0b"])

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use stoa_kernel::Timestamp;
 
-use crate::{EventId, inbox::Arrival, store::OutboxRow};
+use crate::{EventId, inbox::Arrival, limits::Parts, store::OutboxRow};
 
 /// The media type of an event.
 pub(super) const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -34,7 +34,7 @@ struct CloudEvent<'a> {
 }
 
 /// The event as it goes to a broker.
-pub(super) fn write(source: &str, event: &OutboxRow) -> Result<Vec<u8>, String> {
+pub(crate) fn write(source: &str, event: &OutboxRow) -> Result<Vec<u8>, String> {
     let data: &RawValue =
         serde_json::from_str(&event.data).map_err(|e| format!("its data is no JSON: {e}"))?;
     let envelope = CloudEvent {
@@ -68,6 +68,13 @@ pub(crate) fn read(body: &[u8]) -> Result<Arrival<'_>, String> {
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
         return Err("a NUL stands in an attribute".to_owned());
     }
+    Parts {
+        name: &event.name,
+        key: event.subject.as_deref(),
+        source: &event.source,
+        traceparent: event.traceparent.as_deref(),
+    }
+    .check()?;
     if event.time < Timestamp::UNIX_EPOCH {
         return Err(format!("its time, {}, is before 1970", event.time));
     }
@@ -123,6 +130,28 @@ mod tests {
             ("a.b", "a\\u0000b", "NUL"),
             ("2026-01-01T", "1066-01-01T", "before 1970"),
             ("{\"spec", "[\"spec", "CloudEvent"),
+        ] {
+            let refusal = read(whole.replace(from, to).as_bytes()).err().unwrap();
+            assert!(refusal.contains(word), "{refusal}");
+        }
+        let long = "x".repeat(513);
+        for (from, to, word) in [
+            ("a.b", &long[..129], "name has 129 bytes, and 128"),
+            (
+                r#""source":"x""#,
+                &format!(r#""source":"{long}""#),
+                "source has 513",
+            ),
+            (
+                r#""data""#,
+                &format!(r#""subject":"{long}","data""#),
+                "key has 513 bytes, and 512",
+            ),
+            (
+                r#""data""#,
+                &format!(r#""traceparent":"{long}","data""#),
+                "traceparent has",
+            ),
         ] {
             let refusal = read(whole.replace(from, to).as_bytes()).err().unwrap();
             assert!(refusal.contains(word), "{refusal}");

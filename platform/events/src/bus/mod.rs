@@ -16,7 +16,13 @@ use bytes::Bytes;
 use stoa_db::Db;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{EventId, Subscription, inbox::Inbox, store::OutboxRow};
+use crate::{
+    EventId, Subscription,
+    inbox::Inbox,
+    limits::Parts,
+    store::OutboxRow,
+    troubles::{Trouble, Troubles},
+};
 use local::LocalBus;
 use nats::Nats;
 use rabbit::Rabbit;
@@ -32,7 +38,10 @@ const BATCH: usize = 512;
 
 /// Brings events from the services that tell them to those that have subscribed. Cheap to clone; clones are one bus.
 #[derive(Clone)]
-pub struct Bus(Engine);
+pub struct Bus {
+    engine: Engine,
+    troubles: Troubles,
+}
 
 #[derive(Clone)]
 enum Engine {
@@ -66,7 +75,14 @@ impl Bus {
     /// The bus inside this process.
     #[must_use]
     pub fn local() -> Self {
-        Self(Engine::Local(LocalBus::default()))
+        Self::on(Engine::Local(LocalBus::default()))
+    }
+
+    fn on(engine: Engine) -> Self {
+        Self {
+            engine,
+            troubles: Troubles::default(),
+        }
     }
 
     /// As [`Bus::local`]; `observer` is called with the service and the name of each event, also of those that nobody has
@@ -83,7 +99,7 @@ impl Bus {
     /// [`BusError::Url`], [`BusError::Config`] or [`BusError::Unreachable`], in words for whoever runs the program.
     pub async fn open(config: &BusConfig) -> Result<Self, BusError> {
         let bus = Self::reach(config).await?;
-        if let Engine::Nats(nats) = &bus.0 {
+        if let Engine::Nats(nats) = &bus.engine {
             nats.begin().await?;
         }
         Ok(bus)
@@ -94,8 +110,8 @@ impl Bus {
         config.check()?;
         match config.address()? {
             None => Ok(Self::local()),
-            Some(url) if config.is_nats() => Nats::open(config, &url).await.map(Engine::Nats).map(Self),
-            Some(url) => Rabbit::open(config, &url).await.map(Engine::Rabbit).map(Self),
+            Some(url) if config.is_nats() => Nats::open(config, &url).await.map(Engine::Nats).map(Self::on),
+            Some(url) => Rabbit::open(config, &url).await.map(Engine::Rabbit).map(Self::on),
         }
     }
 
@@ -104,7 +120,7 @@ impl Bus {
     /// # Errors
     /// As [`Bus::open`].
     pub async fn look(config: &BusConfig, services: &[(&str, &[&str])]) -> Result<String, BusError> {
-        match Self::reach(config).await?.0 {
+        match Self::reach(config).await?.engine {
             Engine::Local(_) => Ok("inside the process".to_owned()),
             Engine::Nats(nats) => nats.look().await,
             Engine::Rabbit(rabbit) => rabbit.look(services).await,
@@ -114,7 +130,7 @@ impl Bus {
     /// Which it is.
     #[must_use]
     pub fn kind(&self) -> BusKind {
-        match &self.0 {
+        match &self.engine {
             Engine::Local(_) => BusKind::Local,
             Engine::Nats(_) => BusKind::Nats,
             Engine::Rabbit(_) => BusKind::RabbitMq,
@@ -127,7 +143,7 @@ impl Bus {
     /// # Errors
     /// What the broker says, for example that a queue of that name is there and of another kind.
     pub async fn declare(&self, services: &[(&str, &[&str])]) -> Result<(), BusError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Local(_) => Ok(()),
             Engine::Nats(nats) => nats.declare().await,
             Engine::Rabbit(rabbit) => rabbit.declare(services).await,
@@ -139,33 +155,44 @@ impl Bus {
     /// # Errors
     /// When it gives none. Meanwhile events wait in the outboxes.
     pub async fn ping(&self) -> Result<String, BusError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Local(_) => Ok("inside the process".to_owned()),
             Engine::Nats(nats) => nats.ping().await,
             Engine::Rabbit(rabbit) => rabbit.ping().await,
         }
     }
 
+    /// In words, what of its events this service has failed to take in or to hand on for more than a few seconds, in this process.
+    #[must_use]
+    pub fn trouble(&self, service: &str) -> Option<String> {
+        self.troubles.of(service)
+    }
+
+    /// Keeps, for [`Bus::trouble`], whether this works.
+    pub(crate) fn watch(&self, service: &str, what: &'static str) -> Trouble {
+        self.troubles.watch(service, what)
+    }
+
     /// Whether it ends with this process, so that it needs nobody to take in from it.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self.0, Engine::Local(_))
+        matches!(self.engine, Engine::Local(_))
     }
 
     /// Says whether this service's outbox may hold events that some subscribers have already.
     pub(crate) fn set_behind(&self, service: &str, behind: bool) {
-        if let Engine::Local(local) = &self.0 {
+        if let Engine::Local(local) = &self.engine {
             local.set_behind(service, behind);
         }
     }
 
     /// Whether events may come again to subscribers that have them; known of the bus inside this process alone.
     pub(crate) fn is_behind(&self) -> bool {
-        matches!(&self.0, Engine::Local(local) if local.is_behind())
+        matches!(&self.engine, Engine::Local(local) if local.is_behind())
     }
 
     /// From now on what these subscriptions want is kept for `db`.
     pub(crate) async fn subscribe(&self, db: &Db, subscriptions: &[Subscription]) {
-        if let Engine::Local(local) = &self.0 {
+        if let Engine::Local(local) = &self.engine {
             return local.subscribe(db, subscriptions);
         }
         let events: Vec<_> = subscriptions.iter().map(Subscription::event).collect();
@@ -176,7 +203,7 @@ impl Bus {
 
     /// Changes whenever a lost broker was reached again.
     pub(crate) fn links(&self) -> watch::Receiver<u64> {
-        match &self.0 {
+        match &self.engine {
             // Its sender is gone, so it never changes.
             Engine::Local(_) => watch::channel(0).1,
             Engine::Nats(nats) => nats.links(),
@@ -188,7 +215,7 @@ impl Bus {
     pub(crate) fn publisher(&self) -> Publisher {
         Publisher {
             kind: self.kind(),
-            backend: match &self.0 {
+            backend: match &self.engine {
                 Engine::Local(local) => Backend::Local(local.clone()),
                 Engine::Nats(nats) => Backend::Nats(nats.clone()),
                 Engine::Rabbit(rabbit) => Backend::Rabbit(rabbit::Publisher::new(rabbit.clone())),
@@ -198,7 +225,7 @@ impl Bus {
 
     /// A session that brings a service its events, from behind those it has committed.
     pub(crate) async fn arrivals(&self, inbox: &Inbox) -> Result<Arrivals, BusError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Local(_) => Err(BusError::Away("the bus inside the process")),
             Engine::Nats(nats) => nats.arrivals(inbox).await.map(Arrivals::Nats),
             Engine::Rabbit(rabbit) => rabbit.arrivals(inbox).await.map(Arrivals::Rabbit),
@@ -230,11 +257,24 @@ impl Publisher {
         events: &[OutboxRow],
     ) -> Result<Vec<Refused>, BusError> {
         let begun = Instant::now();
-        let refused = match &mut self.backend {
-            Backend::Local(local) => local.publish(source, events).await.map(|()| Vec::new())?,
-            Backend::Nats(nats) => nats.publish(source, events).await?,
-            Backend::Rabbit(rabbit) => rabbit.publish(source, events).await?,
+        let mut refused = too_long(source, events);
+        let others: Vec<OutboxRow>;
+        let fitting = if refused.is_empty() {
+            events
+        } else {
+            let is_refused = |event: &&OutboxRow| refused.iter().any(|(id, _)| *id == event.id);
+            others = events
+                .iter()
+                .filter(|event| !is_refused(event))
+                .cloned()
+                .collect();
+            &others
         };
+        refused.extend(match &mut self.backend {
+            Backend::Local(local) => local.publish(source, fitting).await.map(|()| Vec::new())?,
+            Backend::Nats(nats) => nats.publish(source, fitting).await?,
+            Backend::Rabbit(rabbit) => rabbit.publish(source, fitting).await?,
+        });
         let bus = match self.kind {
             BusKind::Local => "local",
             BusKind::Nats => "nats",
@@ -245,6 +285,20 @@ impl Publisher {
             .increment((events.len() - refused.len()) as u64);
         Ok(refused)
     }
+}
+
+/// Those that no subscriber could keep: an older version has written them.
+fn too_long(source: &str, events: &[OutboxRow]) -> Vec<Refused> {
+    let refused = events.iter().filter_map(|event| {
+        let parts = Parts {
+            name: &event.name,
+            key: Some(&event.key),
+            source,
+            traceparent: event.traceparent.as_deref(),
+        };
+        parts.check().err().map(|reason| (event.id, reason))
+    });
+    refused.collect()
 }
 
 /// A message as it came.

@@ -10,6 +10,7 @@ mod crashes;
 mod dead_processes;
 mod delivery;
 mod failures;
+mod limits;
 mod one_at_a_time;
 mod order;
 mod pair;

@@ -26,6 +26,10 @@ pub(in crate::bus) struct Publisher {
     channel: Option<Channel>,
     /// Exchanges known to be there; publishing into another would end the channel.
     exchanges: HashSet<String>,
+    /// The largest message that the broker takes, once it has refused one. Started again, it may take larger ones.
+    largest: Option<usize>,
+    /// The connection that this was said on.
+    link: u64,
 }
 
 impl Publisher {
@@ -34,6 +38,8 @@ impl Publisher {
             rabbit,
             channel: None,
             exchanges: HashSet::new(),
+            largest: None,
+            link: 0,
         }
     }
 
@@ -42,38 +48,70 @@ impl Publisher {
         source: &str,
         events: &[OutboxRow],
     ) -> Result<Vec<Refused>, BusError> {
-        let sent = self.send(source, events).await;
-        if sent.is_err() {
+        loop {
+            let sent = self.send(source, events).await;
+            let Err(error) = &sent else {
+                return sent;
+            };
             self.channel = None;
             self.exchanges.clear();
+            // It closes the channel on a message that is too large, and with it goes what was sent beside.
+            match largest_by(error) {
+                Some(largest) if self.largest.is_none_or(|known| largest < known) => {
+                    self.largest = Some(largest);
+                }
+                _ => return sent,
+            }
         }
-        sent
     }
 
     async fn send(&mut self, source: &str, events: &[OutboxRow]) -> Result<Vec<Refused>, BusError> {
         let channel = self.channel().await?;
         let mut refused = Vec::new();
         for wave in waves(events) {
-            let mut confirmations = Vec::with_capacity(wave.len());
+            let (mut confirmations, mut broken) = (Vec::with_capacity(wave.len()), None);
             for event in wave {
                 self.make_exchange(&channel, &event.name).await?;
-                match envelope::write(source, event) {
-                    Ok(body) => {
-                        let sending = self.send_one(&channel, source, event, &body);
-                        confirmations.push((event, within("to a message", sending).await?));
+                let body = match self.fitting(source, event) {
+                    Ok(body) => body,
+                    Err(reason) => {
+                        refused.push((event.id, reason));
+                        continue;
                     }
-                    Err(reason) => refused.push((event.id, reason)),
+                };
+                let sending = self.send_one(&channel, source, event, &body);
+                match within("to a message", sending).await {
+                    Ok(confirmation) => confirmations.push((event, confirmation)),
+                    Err(error) => {
+                        broken = Some(error);
+                        break;
+                    }
                 }
             }
             for (event, confirmation) in confirmations {
                 let confirmed = within("to what was published", async {
-                    confirmation.await.map_err(broken)
+                    confirmation.await.map_err(super::broken)
                 })
                 .await?;
                 self.check(&channel, &event.name, &confirmed).await?;
             }
+            // After what was sent before it, which says why the channel was closed.
+            if let Some(error) = broken {
+                return Err(error);
+            }
         }
         Ok(refused)
+    }
+
+    /// The event as it is sent, or why the broker will never take it.
+    fn fitting(&self, source: &str, event: &OutboxRow) -> Result<Vec<u8>, String> {
+        let body = envelope::write(source, event)?;
+        match self.largest {
+            Some(most) if body.len() > most => Err(format!(
+                "it is larger than the {most} bytes that RabbitMQ takes (max_message_size)"
+            )),
+            _ => Ok(body),
+        }
     }
 
     async fn channel(&mut self) -> Result<Channel, BusError> {
@@ -81,6 +119,10 @@ impl Publisher {
             return Ok(channel.clone());
         }
         self.exchanges.clear();
+        let link = *self.rabbit.links().borrow();
+        if self.link != link {
+            (self.link, self.largest) = (link, None);
+        }
         let channel = self.rabbit.channel().await?;
         within("to a new channel", async {
             let options = ConfirmSelectOptions::default();
@@ -151,4 +193,12 @@ impl Publisher {
             }
         }
     }
+}
+
+/// The largest message that a broker takes, from what it says as it refuses one.
+fn largest_by(error: &BusError) -> Option<usize> {
+    let text = error.to_string();
+    let (_, rest) = text.split_once("configured max size ")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
