@@ -90,7 +90,7 @@ impl Bus {
     #[doc(hidden)]
     #[must_use]
     pub fn observed(observer: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
-        Self(Engine::Local(LocalBus::observed(Box::new(observer))))
+        Self::on(Engine::Local(LocalBus::observed(Box::new(observer))))
     }
 
     /// The bus of these settings, reached and let in.
