@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,25 +46,47 @@ def tests():
     built = subprocess.run(build, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if built.returncode:
         return False
-    failed = []
+    libraries = subprocess.run(["rustc", "--print", "target-libdir"], stdout=subprocess.PIPE, text=True, check=True)
+    binaries = []
     for message in map(json.loads, built.stdout.splitlines()):
         if message.get("reason") != "compiler-artifact" or not message["profile"]["test"] or not message["executable"]:
             continue
         crate = Path(message["manifest_path"]).parent
         is_unit = "test" not in message["target"]["kind"]
-        if not is_unit and ENGINES in (crate / "Cargo.toml").read_text():
-            continue
-        print(f"\n{crate.relative_to(ROOT)}: {message['target']['name']}", flush=True)
-        if not run([message["executable"], "--quiet", "--skip", "::postgres"], crate):
-            failed.append(str(crate.relative_to(ROOT)))
+        if is_unit or ENGINES not in (crate / "Cargo.toml").read_text():
+            binaries.append((is_unit, crate, message["executable"]))
+    # Two at a time: many tests wait for a time rather than for a processor. Those of whole crates first, for they take longest.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        done = list(pool.map(lambda one: test(*one, libraries.stdout.strip()), sorted(binaries)))
+    failed = [name for name, ok in done if not ok]
     if failed:
         print(f"failed: {', '.join(failed)}")
     return not failed
 
 
-def run(command, folder=ROOT):
-    environment = {name: value for name, value in os.environ.items() if name != "STOA_TEST_POSTGRES_URL"}
-    return subprocess.run(command, cwd=folder, env=environment).returncode == 0
+def test(is_unit, crate, executable, libraries):
+    """Runs one test binary as cargo does, and prints what it said in one piece."""
+    name = f"{crate.relative_to(ROOT)} ({'unit' if is_unit else 'integration'})"
+    started = time.monotonic()
+    command = [executable, "--quiet", "--skip", "::postgres"]
+    done = subprocess.run(
+        command,
+        cwd=crate,
+        env=environment(LD_LIBRARY_PATH=libraries),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    print(f"\n{name}, {time.monotonic() - started:.0f} s\n{done.stdout.strip()}", flush=True)
+    return name, done.returncode == 0
+
+
+def run(command):
+    return subprocess.run(command, cwd=ROOT, env=environment()).returncode == 0
+
+
+def environment(**more):
+    return {name: value for name, value in os.environ.items() if name != "STOA_TEST_POSTGRES_URL"} | more
 
 
 if __name__ == "__main__":
