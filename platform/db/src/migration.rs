@@ -148,6 +148,9 @@ impl Db {
     async fn begin_alone(&self) -> Result<Tx, Error> {
         let mut tx = self.begin().await?;
         if tx.engine() == Engine::Postgres {
+            // A migration takes as long as it takes, and others wait for it.
+            tx.fetch_one::<String>("SELECT set_config('statement_timeout', '0', true)", &[])
+                .await?;
             // The first key is an arbitrary constant.
             let lock = "SELECT CAST(pg_advisory_xact_lock(7366941, hashtext(current_schema())) AS TEXT)";
             tx.fetch_one::<()>(lock, &[]).await?;
