@@ -31,12 +31,13 @@ pub enum Presented<'a> {
     Key(&'a str),
 }
 
-/// In a request's extensions: why the session cookie that came with it does not count.
+/// In a request's extensions: why the credentials that came with it do not count.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal(pub(crate) Arc<Failure>);
 
 /// Reads and checks a request's credentials, as far as no other service has to be asked. For a token that was seen
 /// before it allocates nothing. `secure`: whether the request came by https. `Authorization` counts before `x-api-key`, and that before the cookie.
+/// Another scheme than `Bearer` is not for us: a proxy in front may ask for a password of its own.
 ///
 /// # Errors
 /// 401 for a bad or expired token, 403 for a cookie without its CSRF token on an unsafe method.
@@ -46,12 +47,8 @@ pub fn present<'a>(
     secure: bool,
     verifier: &Verifier,
 ) -> Result<Presented<'a>> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let credentials = value
-            .to_str()
-            .ok()
-            .and_then(bearer)
-            .ok_or_else(|| invalid(codes::UNAUTHENTICATED))?;
+    let authorization = headers.get(header::AUTHORIZATION);
+    if let Some(credentials) = authorization.and_then(|value| value.to_str().ok().and_then(bearer)) {
         if credentials.starts_with(names::API_KEY_PREFIX) {
             return Ok(Presented::Key(credentials));
         }
@@ -102,12 +99,9 @@ pub async fn authenticate(
 /// [`authenticate`]s a request and puts `Arc<Principal>` into its extensions, where [`Caller`](crate::Caller) and its
 /// like look for it. Whether it came by https says its [`RequestInfo`].
 ///
-/// A browser sends its cookie along whether it is wanted or not; so a bad cookie fails the request only where somebody
-/// signed in is asked for, and one can still sign in again. Other bad credentials fail at once.
-///
-/// # Errors
-/// As [`authenticate`], for tokens and keys.
-pub async fn admit(parts: &mut Parts, verifier: &Verifier, keys: Option<&dyn KeyAuthority>) -> Result<()> {
+/// Bad credentials fail the request only where somebody signed in is asked for: a client sends its access token along whether it is
+/// wanted or not, and must be able to refresh one that is out of date, and to sign in again.
+pub async fn admit(parts: &mut Parts, verifier: &Verifier, keys: Option<&dyn KeyAuthority>) {
     let info = parts.extensions.get::<RequestInfo>();
     let secure = info.is_some_and(|info| info.secure);
     match authenticate(&parts.headers, &parts.method, secure, verifier, keys).await {
@@ -115,24 +109,17 @@ pub async fn admit(parts: &mut Parts, verifier: &Verifier, keys: Option<&dyn Key
         Ok(Some(principal)) => {
             parts.extensions.insert(principal);
         }
-        Err(failure) if by_cookie_only(&parts.headers) => {
+        Err(failure) => {
             parts.extensions.insert(Refusal(Arc::new(failure)));
         }
-        Err(failure) => return Err(failure),
     }
-    Ok(())
-}
-
-fn by_cookie_only(headers: &HeaderMap) -> bool {
-    !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(names::API_KEY_HEADER)
 }
 
 /// The text of the API key that a request came with, whichever header it stands in.
 pub(crate) fn presented_key(headers: &HeaderMap) -> Option<&str> {
-    match headers.get(header::AUTHORIZATION) {
-        Some(value) => value.to_str().ok().and_then(bearer),
-        None => headers.get(names::API_KEY_HEADER)?.to_str().ok(),
-    }
+    let authorization = headers.get(header::AUTHORIZATION);
+    let credentials = authorization.and_then(|value| value.to_str().ok().and_then(bearer));
+    credentials.or_else(|| headers.get(names::API_KEY_HEADER)?.to_str().ok())
 }
 
 fn bearer(value: &str) -> Option<&str> {

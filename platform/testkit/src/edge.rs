@@ -9,7 +9,7 @@ use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, Request, State},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::{HeaderValue, header};
 use stoa_cache::Cache;
@@ -68,10 +68,8 @@ async fn enter(State(edge): State<Edge>, request: Request, next: Next) -> Respon
         secure: parts.headers.contains_key(SECURE),
     };
     parts.extensions.insert(RequestInfo(Arc::new(facts)));
-    let response = match admit(&mut parts, &edge.verifier, Some(&*edge.keys)).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(failure) => failure.into_response(),
-    };
+    admit(&mut parts, &edge.verifier, Some(&*edge.keys)).await;
+    let response = next.run(Request::from_parts(parts, body)).await;
     if let Some(cause) = response
         .extensions()
         .get::<FailureInfo>()

@@ -310,7 +310,7 @@ impl Inner {
         let body = self.receive(&mut parts, body, exchange)?;
         parts.extensions.insert(exchange.info.clone());
         parts.extensions.insert(ConnectInfo(exchange.peer));
-        admit(&mut parts, &self.verifier, self.keys.as_deref()).await?;
+        admit(&mut parts, &self.verifier, self.keys.as_deref()).await;
         if let Some(principal) = parts.extensions.get::<Arc<Principal>>() {
             exchange.user = Some(principal.user_id);
             if !exchange.relayed {

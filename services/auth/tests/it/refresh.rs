@@ -145,3 +145,20 @@ async fn what_has_expired_is_forgotten(app: App) {
     })
     .await;
 }
+
+/// A client may send its access token along, out of date or not.
+#[db_test]
+async fn an_access_token_that_is_out_of_date_does_not_keep_anybody_from_refreshing_it(app: App) {
+    let ada = register(&app, "ada@example.org").await;
+    let body = serde_json::json!({ "name": "Engines" });
+    let call = app.post("/api/v1/auth/organizations").bearer(&ada.access);
+    call.json(&body).send().await.expect(201);
+    assert_problem(&me(&app, &ada.access).await, 401, "token_stale", &[]);
+    let body = serde_json::json!({ "refresh_token": ada.refresh });
+    let call = app.post("/api/v1/auth/refresh").bearer(&ada.access);
+    let fresh = SignedIn::of(&call.json(&body).send().await.expect(200));
+    me(&app, &fresh.access).await.expect(200);
+    let body = serde_json::json!({ "email": "ada@example.org", "password": PASSWORD });
+    let call = app.post("/api/v1/auth/login").bearer("nonsense");
+    call.json(&body).send().await.expect(200);
+}
