@@ -11,7 +11,7 @@ use crate::{
     email::Email,
     error::Error,
     mails::MailKind,
-    ops::{credentials::Case, notices::Notices, origin::Origin},
+    ops::{changes::STALE_FOR, credentials::Case, notices::Notices, origin::Origin},
     password::{self, Hasher, Password},
     store::{accounts, revocations, roles},
 };
@@ -83,7 +83,7 @@ pub async fn create_admin(
         .hash(&password, None)
         .await?;
     match account {
-        Some(account) => take_over(db, config, account.id, &hash).await,
+        Some(account) => take_over(db, account.id, &hash).await,
         None => create(db, email, &hash).await,
     }
 }
@@ -119,7 +119,7 @@ async fn create(db: &Db, email: Email, hash: &str) -> Result<Admin, AdminError> 
 }
 
 /// Leaves nothing to whoever has used the account until now but what they wrote.
-async fn take_over(db: &Db, config: &AuthConfig, user: UserId, hash: &str) -> Result<Admin, AdminError> {
+async fn take_over(db: &Db, user: UserId, hash: &str) -> Result<Admin, AdminError> {
     let case = Case {
         user,
         actor: None,
@@ -127,7 +127,7 @@ async fn take_over(db: &Db, config: &AuthConfig, user: UserId, hash: &str) -> Re
         notices: Notices::always(user),
     };
     let mut tx = db.begin().await?;
-    let until = db.clock().after(config.access_token_lifetime.0);
+    let until = db.clock().after(STALE_FOR);
     if revocations::raise_version(&mut tx, user, until).await?.is_none() {
         return Err(AdminError::Other(
             "the account was erased at the same moment".to_owned(),

@@ -10,6 +10,11 @@ use stoa_pictures::PictureLimits;
 
 use crate::{password::Cost, secrets::Secrets};
 
+/// The longest lifetime of an access token. Whatever the setting says now, a token that was issued before may live so long.
+pub(crate) const ACCESS_TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How far apart the clocks of two machines may be.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(300);
+
 /// Longest time for which a used refresh token may be answered again.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(60);
 
@@ -46,7 +51,7 @@ pub struct AuthConfig {
     /// `SameSite` of the session cookies.
     pub cookie_same_site: SameSite,
     /// Name shown in authenticator apps.
-    pub totp_issuer: String,
+    pub product_name: String,
     /// Rules and cost of passwords.
     pub password: PasswordConfig,
     /// Organizations.
@@ -156,9 +161,9 @@ impl AuthConfig {
     pub fn check(&self) -> Result<(), String> {
         Secrets::new(PathBuf::new(), &self.secret)?;
         self.password.check()?;
-        if self.totp_issuer.trim().is_empty() {
+        if self.product_name.trim().is_empty() {
             return Err(
-                "auth.totp_issuer is empty: authenticator apps and mails need a name to show".to_owned(),
+                "auth.product_name is empty: authenticator apps and mails need a name to show".to_owned(),
             );
         }
         if self.access_token_lifetime.0.as_secs() == 0
@@ -168,6 +173,9 @@ impl AuthConfig {
                 "auth.access_token_lifetime must be at least 1s and at most auth.refresh_token_lifetime"
                     .to_owned(),
             );
+        }
+        if self.access_token_lifetime.0 > ACCESS_TOKEN_LIFETIME_MAX {
+            return Err("auth.access_token_lifetime must be at most 1d".to_owned());
         }
         self.organizations.picture().check("auth.organizations.picture")?;
         if self.refresh_leeway.0 > LONGEST_LEEWAY {

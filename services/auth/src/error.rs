@@ -29,7 +29,7 @@ stoa_kernel::codes! {
     /// A refresh token came a second time: somebody may have stolen it.
     REFRESH_REUSED = 401 "refresh_reused" "The refresh token was used before; sign in again";
     /// The link of a mail was used, is too old, or never was.
-    LINK_INVALID = 422 "link_invalid" "The link was used already or has expired; request a new one";
+    LINK_INVALID = 422 "link_invalid" "The link was used already, or has expired";
     /// More passwords to hash than wait their turn.
     BUSY = 503 "busy" "Too many people are signing in; try again shortly";
     /// The account has a second factor.

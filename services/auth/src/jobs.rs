@@ -15,7 +15,12 @@ use crate::{
     error::Error,
     lockout::Source,
     mails::{Content, MailKind, in_words},
-    ops::{self, organizations, roles, start::rotate_keys},
+    ops::{
+        self,
+        organizations::{self, Notice},
+        roles,
+        start::rotate_keys,
+    },
     store::{
         accounts::{self, Account},
         domains::DomainId,
@@ -72,10 +77,7 @@ pub(crate) struct SendDomainMail {
 #[job(name = "auth.tell_owners", priority = 10)]
 pub(crate) struct TellOwners {
     pub(crate) organization_id: OrganizationId,
-    pub(crate) kind: MailKind,
-    /// To whom it was done.
-    pub(crate) about: UserId,
-    pub(crate) by: UserId,
+    pub(crate) notice: Notice,
 }
 
 /// Sends a mail about an organization to one person.
@@ -83,7 +85,8 @@ pub(crate) struct TellOwners {
 #[job(name = "auth.send_organization_mail", priority = 10)]
 pub(crate) struct SendOrganizationMail {
     pub(crate) user_id: UserId,
-    pub(crate) notice: TellOwners,
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) notice: Notice,
 }
 
 /// Deletes organizations whose time to be restored is over.
@@ -239,7 +242,8 @@ pub(crate) fn is_of_use(kind: MailKind, account: &Account) -> bool {
 async fn send(ctx: &Ctx, account: Account, kind: MailKind, id: EventId) -> Result<(), JobError> {
     let (link, works_for) = link(ctx, account.id, kind).await?;
     let content = Content {
-        product: ctx.config.totp_issuer.clone(),
+        product: ctx.config.product_name.clone(),
+        forgotten: ctx.forgotten_page(),
         email: account.email,
         link,
         works_for: in_words(works_for),
@@ -299,26 +303,45 @@ async fn send_domain_mail(ctx: Ctx, work: Work<SendDomainMail>) -> Result<Done, 
     work.done().await
 }
 
-/// Owners who are told: those who have been members for longest, and whom it was done to.
+/// Owners who are told: those with the oldest accounts, and whom it was done to.
 const TOLD: u32 = 50;
 
 async fn tell_owners(ctx: Ctx, work: Work<TellOwners>) -> Result<Done, JobError> {
-    let notice = work.payload().clone();
-    let mut told = members::owners(&ctx.db, notice.organization_id, TOLD).await?;
+    let &TellOwners {
+        organization_id,
+        ref notice,
+    } = work.payload();
+    let mut told = members::owners(&ctx.db, organization_id, TOLD).await?;
     if !told.contains(&notice.about) {
         told.push(notice.about);
     }
     let mut tx = work.begin().await?;
     for user_id in told {
-        let notice = notice.clone();
-        tx.enqueue(&SendOrganizationMail { user_id, notice }).await?;
+        tx.enqueue(&SendOrganizationMail {
+            user_id,
+            organization_id,
+            notice: notice.clone(),
+        })
+        .await?;
     }
     work.commit(tx).await
 }
 
 async fn send_organization_mail(ctx: Ctx, work: Work<SendOrganizationMail>) -> Result<Done, JobError> {
-    let SendOrganizationMail { user_id, notice } = work.payload();
-    let content = organizations::mails::notice(&ctx, *user_id, notice).await;
+    let SendOrganizationMail {
+        user_id,
+        organization_id,
+        notice,
+    } = work.payload();
+    let Some(account) = accounts::by_id(&ctx.db, *user_id).await? else {
+        return work.done().await;
+    };
+    // Counted once, however often the mail server is away.
+    if work.attempt() == 1 && !ctx.lockout.organization_notice(&account.email_key).await {
+        tracing::warn!(user = %user_id, organization = %organization_id, "an owner was told often enough within the hour; a mail was left out");
+        return work.done().await;
+    }
+    let content = organizations::mails::notice(&ctx, account, *organization_id, notice).await;
     if let Some(content) = content.map_err(retry)? {
         deliver(&ctx, notice.kind, work.id(), &content).await?;
         forget_if_erased(&ctx, *user_id, &content.email).await?;

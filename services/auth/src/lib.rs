@@ -93,7 +93,13 @@ pub const SERVICE: Descriptor = Descriptor {
         MemberRemoved::INFO,
     ],
     // Links in mails lead to them.
-    pages: &["/auth/verify", "/auth/reset", "/auth/invitation", "/auth/domain"],
+    pages: &[
+        "/auth/verify",
+        "/auth/forgotten",
+        "/auth/reset",
+        "/auth/invitation",
+        "/auth/domain",
+    ],
     openapi: || http::router().into_openapi(),
     check: |settings| config(settings)?.check().map_err(ConfigError::one),
     make: Some(|env, settings| service(env, config(settings).map_err(|e| e.to_string())?)),

@@ -1,7 +1,10 @@
 //! The mails that are sent, and their wording.
 
-use minijinja::{AutoEscape, Environment, context};
+use std::borrow::Cow;
+
+use minijinja::{AutoEscape, Environment, HtmlEscape, Output, State, Value, context};
 use serde::{Deserialize, Serialize};
+use stoa_kernel::OrganizationRole;
 use stoa_mail::Mail;
 
 /// What a mail is about.
@@ -36,6 +39,10 @@ pub(crate) enum MailKind {
     OwnerRemoved,
     /// An organization of theirs was deleted.
     OrganizationDeleted,
+    /// People of a domain can join an organization of theirs.
+    DomainVerified,
+    /// API keys of an organization of theirs ended with the password of who made them.
+    OrganizationKeysEnded,
 }
 
 impl MailKind {
@@ -47,7 +54,7 @@ impl MailKind {
             Self::GuessesLimited => "guesses_limited",
             Self::Invitation => "invitation",
             Self::Domain => "domain",
-            Self::OwnerAdded | Self::OwnerRemoved | Self::OrganizationDeleted => "organization_notice",
+            kind if kind.is_about_organization() => "organization_notice",
             _ => "notice",
         }
     }
@@ -61,6 +68,8 @@ impl MailKind {
                 | Self::OwnerAdded
                 | Self::OwnerRemoved
                 | Self::OrganizationDeleted
+                | Self::DomainVerified
+                | Self::OrganizationKeysEnded
         )
     }
 
@@ -72,10 +81,10 @@ impl MailKind {
             ..
         } = content;
         match self {
-            Self::VerifyEmail => format!("Confirm your e-mail address for {product}"),
+            Self::VerifyEmail => format!("Verify your e-mail address for {product}"),
             Self::ResetPassword => format!("Choose a new password for {product}"),
             Self::PasswordChanged => format!("Your password for {product} was changed"),
-            Self::GuessesLimited => format!("Somebody tries to get into your account at {product}"),
+            Self::GuessesLimited => format!("Somebody is trying to get into your account at {product}"),
             Self::ApiKeyCreated => format!("An API key was made for {product}"),
             Self::ApiKeysEnded => format!("Your API keys for {product} were removed"),
             Self::TotpEnabled => format!("A second factor was set up for {product}"),
@@ -84,29 +93,43 @@ impl MailKind {
             Self::Invitation => format!("You are invited to {organization} at {product}"),
             Self::Domain => format!("May people of {domain} join {organization} at {product}?"),
             Self::OwnerAdded => format!("{organization} at {product} has a new owner"),
-            Self::OwnerRemoved => format!("{organization} at {product} has one owner less"),
+            Self::OwnerRemoved => format!("Somebody is no longer an owner of {organization} at {product}"),
+            Self::DomainVerified => format!("People of {domain} can join {organization} at {product}"),
+            Self::OrganizationKeysEnded => format!("API keys of {organization} at {product} were removed"),
             Self::OrganizationDeleted => format!("{organization} at {product} was deleted"),
         }
     }
 
     /// What happened, for a mail that only tells that.
-    fn event(self) -> &'static str {
-        match self {
+    fn event(self, content: &Content) -> Cow<'static, str> {
+        let Content { about, domain, .. } = content;
+        let text = match self {
+            Self::OwnerAdded => return Cow::Owned(format!("{about} is an owner now")),
+            Self::OwnerRemoved => return Cow::Owned(format!("{about} is no longer an owner")),
+            Self::OrganizationDeleted => return Cow::Owned(format!("{about} has deleted it")),
+            Self::DomainVerified => {
+                return Cow::Owned(format!(
+                    "People with a verified address at {domain} can join it without an invitation"
+                ));
+            }
+            Self::OrganizationKeysEnded => {
+                return Cow::Owned(format!(
+                    "{about} has chosen a new password, and the API keys that they had made for it were removed"
+                ));
+            }
             Self::VerifyEmail
             | Self::ResetPassword
             | Self::GuessesLimited
             | Self::Invitation
             | Self::Domain => "",
-            Self::OwnerAdded => "is an owner now",
-            Self::OwnerRemoved => "is no longer an owner",
-            Self::OrganizationDeleted => "has deleted it",
             Self::PasswordChanged => "The password was changed",
             Self::ApiKeyCreated => "An API key was made",
             Self::ApiKeysEnded => "All API keys were removed",
             Self::TotpEnabled => "A second factor was set up, and signing in now asks for its code",
             Self::TotpDisabled => "The second factor was removed, and signing in asks for no code any more",
             Self::RecoveryCodesRenewed => "New recovery codes were made, and the old ones no longer work",
-        }
+        };
+        Cow::Borrowed(text)
     }
 }
 
@@ -158,6 +181,8 @@ pub(crate) struct Content {
     pub(crate) product: String,
     /// The address that it is sent to.
     pub(crate) email: String,
+    /// Where one asks for a new password.
+    pub(crate) forgotten: String,
     /// Where the link leads; empty if there is none.
     pub(crate) link: String,
     /// How long the link works, in words.
@@ -168,8 +193,8 @@ pub(crate) struct Content {
     pub(crate) by: String,
     /// The address of the person to whom that was done.
     pub(crate) about: String,
-    /// The role that is offered.
-    pub(crate) role: &'static str,
+    /// The role that is offered, with its article.
+    pub(crate) role: String,
     /// The domain whose people may join.
     pub(crate) domain: String,
     /// Until when a deleted organization can be restored; empty for all others.
@@ -190,6 +215,7 @@ impl Templates {
             }
         });
         env.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        env.set_formatter(escape);
         let broken = |e: minijinja::Error| format!("a mail template is broken: {e}");
         for (name, source) in SOURCES {
             env.add_template(name, source).map_err(broken)?;
@@ -213,8 +239,9 @@ impl Templates {
                 role,
                 domain,
                 purge_at,
+                forgotten,
             } = content;
-            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for, event => kind.event(), organization => &**organization, by => &**by, about => &**about, role => *role, domain => &**domain, purge_at => &**purge_at })
+            template.render(context! { subject => &*subject, product => &**product, email => &**email, link => &**link, works_for => &**works_for, event => kind.event(content), organization => &**organization, by => &**by, about => &**about, role => &**role, domain => &**domain, purge_at => &**purge_at, forgotten => &**forgotten })
         };
         let failed = |e: minijinja::Error| format!("a mail cannot be written: {e}");
         let (text, html) = (render("txt").map_err(failed)?, render("html").map_err(failed)?);
@@ -230,12 +257,34 @@ impl Templates {
 
 impl Templates {
     /// A page that a link in a mail leads to.
-    pub(crate) fn page(&self, content: minijinja::Value) -> Result<String, String> {
+    pub(crate) fn page(&self, content: Value) -> Result<String, String> {
         let rendered = self
             .0
             .get_template("page.html")
             .and_then(|page| page.render(content));
         rendered.map_err(|e| format!("a page cannot be written: {e}"))
+    }
+}
+
+/// "a member", "an owner".
+pub(crate) fn with_article(role: OrganizationRole) -> String {
+    let name = role.name();
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {name}")
+}
+
+/// As minijinja escapes, but for slashes: programs that make links of the text of a mail do not know them when they are escaped.
+fn escape(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) if *state.auto_escape() == AutoEscape::Html && !value.is_safe() => {
+            let escaped = HtmlEscape(text).to_string().replace("&#x2f;", "/");
+            Ok(out.write_str(&escaped)?)
+        }
+        _ => minijinja::escape_formatter(out, state, value),
     }
 }
 
@@ -256,7 +305,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [MailKind; 14] = [
+    const ALL: [MailKind; 16] = [
         MailKind::VerifyEmail,
         MailKind::ResetPassword,
         MailKind::PasswordChanged,
@@ -271,18 +320,21 @@ mod tests {
         MailKind::OwnerAdded,
         MailKind::OwnerRemoved,
         MailKind::OrganizationDeleted,
+        MailKind::DomainVerified,
+        MailKind::OrganizationKeysEnded,
     ];
 
     fn mail(kind: MailKind, email: &str) -> Mail {
         let content = Content {
             product: "Stoa".to_owned(),
+            forgotten: "https://stoa.example/auth/forgotten".to_owned(),
             email: email.to_owned(),
             link: "https://stoa.example/auth/verify?token=abc&x=1".to_owned(),
             works_for: "2 days".to_owned(),
             organization: "Analytical <Engines>".to_owned(),
             by: "charles@example.org".to_owned(),
             about: "mary@example.org".to_owned(),
-            role: "admin",
+            role: with_article(OrganizationRole::Admin),
             domain: "example.org".to_owned(),
             purge_at: match kind {
                 MailKind::OrganizationDeleted => "1 May 2026, 12:00 UTC".to_owned(),

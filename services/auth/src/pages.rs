@@ -17,20 +17,25 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     ctx::Ctx,
+    email::Email,
     error::{Error, Result},
+    mails::MailKind,
     ops::{credentials::ApiKeys, origin::Origin, password, verify_email},
     password::Password,
 };
 
-/// `/auth/verify`, `/auth/reset`, `/auth/invitation` and `/auth/domain`; pages, and so not in the description of the API.
+/// `/auth/verify`, `/auth/forgotten`, `/auth/reset`, `/auth/invitation` and `/auth/domain`; pages, and so not in the description of the API.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .route("/auth/verify", get(ask_verify).post(verify))
+        .route("/auth/forgotten", get(ask_forgotten).post(forgotten))
         .route("/auth/reset", get(ask_reset).post(reset))
         .merge(organizations::routes())
 }
 
-const VERIFY: &str = "Confirm your e-mail address";
+const VERIFY: &str = "Verify your e-mail address";
+const FORGOTTEN: &str = "Forgotten your password?";
+const RESET: &str = "Choose a new password";
 
 async fn ask_verify(
     State(ctx): State<Ctx>,
@@ -75,7 +80,7 @@ async fn verify(State(ctx): State<Ctx>, info: RequestInfo, headers: HeaderMap, b
         Err(Error::Field(..)) => verify_form(&ctx, &token, signed_in).await.unwrap_or_default(),
         _ => Value::UNDEFINED,
     };
-    let good = "Thank you. Your address is confirmed; you may close this page.";
+    let good = "Thank you. Your address is verified. You may close this page.";
     told(&ctx, done, VERIFY, good, again)
 }
 
@@ -94,9 +99,32 @@ fn signed_in(ctx: &Ctx, headers: &HeaderMap, secure: bool) -> Option<UserId> {
     Some(principal.user_id)
 }
 
+async fn ask_forgotten(State(ctx): State<Ctx>) -> Response {
+    page(&ctx, StatusCode::OK, forgotten_form())
+}
+
+fn forgotten_form() -> Value {
+    context! { title => FORGOTTEN, form => "forgotten" }
+}
+
+async fn forgotten(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
+    let email = field(&body, "email");
+    let done = if Email::parse(&email).is_some() {
+        password::send_link(&ctx, &email, MailKind::ResetPassword, &Origin::of(&info)).await
+    } else {
+        let message = "This is not an e-mail address".to_owned();
+        Err(Error::Field("email", "format", message))
+    };
+    let good = "If this address has an account, a mail with a link is on its way. You may close this page.";
+    told(&ctx, done, FORGOTTEN, good, forgotten_form())
+}
+
 async fn ask_reset(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
     let token = field(query.unwrap_or_default().as_bytes(), "token");
-    page(&ctx, StatusCode::OK, reset_form(&ctx, &token))
+    match password::check_link(&ctx, &token).await {
+        Ok(()) => page(&ctx, StatusCode::OK, reset_form(&ctx, &token)),
+        Err(error) => told(&ctx, Err(error), RESET, "", Value::UNDEFINED),
+    }
 }
 
 async fn reset(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
@@ -119,15 +147,15 @@ async fn reset(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Respon
     told(
         &ctx,
         done,
-        "Choose a new password",
-        "Your password is changed, and every session has ended. Sign in with it.",
+        RESET,
+        "Your password is changed, and you are signed out everywhere. Sign in with the new one.",
         again,
     )
 }
 
 fn reset_form(ctx: &Ctx, token: &str) -> Value {
     let rules = &ctx.config.password;
-    context! { title => "Choose a new password", form => "reset", token, min => rules.min_length, max => rules.max_length }
+    context! { title => RESET, form => "reset", token, min => rules.min_length, max => rules.max_length }
 }
 
 /// What came of it: the good news, or what is wrong, with the form `again` if another try may help.
@@ -159,7 +187,7 @@ fn page(ctx: &Ctx, status: StatusCode, content: Value) -> Response {
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
-    let content = context! { product => ctx.config.totp_issuer.as_str(), nonce, ..content };
+    let content = context! { product => ctx.config.product_name.as_str(), nonce, ..content };
     let html = match ctx.templates.page(content) {
         Ok(html) => html,
         Err(cause) => return Failure::internal(cause).into_response(),

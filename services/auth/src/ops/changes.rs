@@ -1,5 +1,7 @@
 //! What somebody may do, changed in a transaction.
 
+use std::time::Duration;
+
 use stoa_auth_api::{
     events::{AccessChanged, OrganizationAccessChanged, RoleChanged},
     tell_key_changed,
@@ -9,6 +11,7 @@ use stoa_events::TxExt as _;
 use stoa_kernel::UserId;
 
 use crate::{
+    config::{ACCESS_TOKEN_LIFETIME_MAX, CLOCKS_APART},
     ctx::Ctx,
     error::Result,
     ops::commit::commit_then,
@@ -20,6 +23,9 @@ use crate::{
         },
     },
 };
+
+/// For how long it is known that access tokens are stale: as long as any of them may live, also one that was issued under another setting.
+pub(crate) const STALE_FOR: Duration = ACCESS_TOKEN_LIFETIME_MAX.saturating_add(CLOCKS_APART);
 
 /// Access tokens that a transaction makes stale and keys that it removes. This process refuses them once it has committed.
 #[derive(Default)]
@@ -35,7 +41,7 @@ pub(crate) struct Changes {
 impl Changes {
     /// The access tokens which this account has are stale.
     pub(crate) async fn account(&mut self, ctx: &Ctx, tx: &mut Tx, user: UserId) -> Result<()> {
-        let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
+        let until = ctx.clock.after(STALE_FOR);
         let Some(raised) = raise_version(tx, user, until).await? else {
             return Ok(());
         };
@@ -51,7 +57,7 @@ impl Changes {
 
     /// Access tokens that name this role in an earlier version are stale. However many have it, this is one row.
     pub(crate) async fn role(&mut self, ctx: &Ctx, tx: &mut Tx, name: &str, version: i64) -> Result<()> {
-        let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
+        let until = ctx.clock.after(STALE_FOR);
         self.roles.push(raise_role(tx, name, version, until).await?);
         tx.emit(&RoleChanged {
             role: name.to_owned(),
@@ -69,7 +75,7 @@ impl Changes {
         tx: &mut Tx,
         organization: &Organization,
     ) -> Result<()> {
-        let until = ctx.clock.after(ctx.config.access_token_lifetime.0);
+        let until = ctx.clock.after(STALE_FOR);
         let (id, version) = (organization.id, organization.access_version);
         self.organizations
             .push(raise_organization(tx, id, version, until).await?);
@@ -80,6 +86,11 @@ impl Changes {
         })
         .await?;
         Ok(())
+    }
+
+    /// The API keys of these hashes no longer work.
+    pub(crate) fn key_hashes(&mut self, hashes: Vec<Vec<u8>>) {
+        self.keys.extend(hashes);
     }
 
     /// These API keys were removed.

@@ -1,4 +1,6 @@
-//! What keeps somebody signed in to an account, ended for whoever the account belongs to.
+//! What keeps somebody signed in to an account, ended for its owner.
+
+use std::collections::BTreeSet;
 
 use stoa_audit::TxExt as _;
 use stoa_auth_api::tell_key_changed;
@@ -10,13 +12,15 @@ use crate::{
     error::Result,
     mails::MailKind,
     ops::{
+        changes::Changes,
         commit::commit_then,
         notices::Notices,
+        organizations::{Notice, tell_owners},
         origin::Origin,
         sessions::{Ending, end_all},
     },
     store::{
-        api_keys, grants, known_networks,
+        api_keys, domains, grants, invitations, known_networks,
         mail_tokens::{self, Purpose},
         totp,
     },
@@ -52,6 +56,8 @@ pub(crate) struct Ended {
     sessions: Ending,
     /// Hashes of the keys.
     keys: Vec<Vec<u8>>,
+    /// What was changed beside.
+    pub(crate) changes: Changes,
 }
 
 impl Ended {
@@ -63,6 +69,7 @@ impl Ended {
             for hash in &self.keys {
                 tell_key_changed(&ctx.cache, hash).await;
             }
+            self.changes.apply(&ctx).await;
         };
         Ok(commit_then(tx, told).await?)
     }
@@ -79,7 +86,11 @@ impl Case<'_> {
             ApiKeys::End => self.end_keys(tx).await?,
         };
         let sessions = end_all(tx, self.user, spared, self.actor, self.origin).await?;
-        Ok(Ended { sessions, keys })
+        Ok(Ended {
+            sessions,
+            keys,
+            changes: Changes::default(),
+        })
     }
 
     /// Ends all that was ever set up on the account, by somebody who had not shown that its address is theirs: sessions, links in
@@ -105,15 +116,26 @@ impl Case<'_> {
         for grant in grants::remove_given_by(tx, self.user).await? {
             self.note(tx, "grant.remove", "grant", grant.uuid()).await?;
         }
+        self.end_requests(tx).await?;
         Ok(Ended {
             sessions: Ending::default(),
             keys: self.end_keys(tx).await?,
+            changes: Changes::default(),
         })
+    }
+
+    /// Ends what waits for an answer of others and would give them something then: invitations sent, and domains claimed.
+    pub(crate) async fn end_requests(&self, tx: &mut Tx) -> Result<()> {
+        invitations::remove_all_sent_by(tx, self.user).await?;
+        domains::remove_all_waiting_of(tx, self.user).await?;
+        Ok(())
     }
 
     async fn end_keys(&self, tx: &mut Tx) -> Result<Vec<Vec<u8>>> {
         let removed = api_keys::remove_all(tx, self.user).await?;
+        let mut organizations = BTreeSet::new();
         for key in &removed {
+            organizations.extend(key.organization_id);
             let id = Some(key.id.uuid());
             let mut entry = self.origin.entry(self.actor, "api_key.remove", "api_key", id);
             entry.organization_id = key.organization_id;
@@ -121,6 +143,10 @@ impl Case<'_> {
         }
         if !removed.is_empty() {
             self.notices.tell(tx, MailKind::ApiKeysEnded).await?;
+        }
+        for organization in organizations {
+            let notice = Notice::new(MailKind::OrganizationKeysEnded, self.user, self.user);
+            tell_owners(tx, organization, notice).await?;
         }
         Ok(removed.into_iter().map(|key| key.hash).collect())
     }

@@ -14,6 +14,10 @@ use crate::{
     ops::{
         credentials::{ApiKeys, Case, Ended},
         notices::Notices,
+        organizations::{
+            lifecycle::{self, ORGANIZATION},
+            members,
+        },
         origin::Origin,
         prove_again::prove_password,
     },
@@ -82,9 +86,15 @@ pub(crate) async fn send_link(ctx: &Ctx, email: &str, kind: MailKind, origin: &O
     Ok(tx.commit().await?)
 }
 
+/// Whether the link of a mail can set a password.
+pub(crate) async fn check_link(ctx: &Ctx, token: &str) -> Result<()> {
+    let user = mail_tokens::owner(&ctx.db, &hash_of(token), Purpose::Reset).await?;
+    user.map(drop).ok_or_else(|| LINK_INVALID.into())
+}
+
 /// Sets a new password by the link of a mail, which shows that the address is theirs. Every session ends, and the API keys unless
-/// they wish to keep them. If nobody had shown that before, whoever used the account until now may have been anybody: then all
-/// that they set up ends, the second factor too.
+/// they wish to keep them, and what waits for the answer of others. If nobody had shown that before, the account may have been used by
+/// anybody until now: then all that they set up ends, the second factor too, and organizations without another member are deleted.
 pub(crate) async fn reset(
     ctx: &Ctx,
     token: &str,
@@ -107,7 +117,12 @@ pub(crate) async fn reset(
     };
 
     let mut tx = ctx.db.begin().await?;
-    // First, for it waits for whoever is about to add a key or a session and knows the password of before.
+    let alone = if account.email_verified_at.is_none() {
+        members::hold_alone(&mut tx, user).await?
+    } else {
+        Vec::new()
+    };
+    // Before all else, for it waits for those who are about to add a key or a session and know the password of before.
     accounts::hold(&mut tx, user).await?;
     if mail_tokens::take(&mut tx, &link, Purpose::Reset).await? != Some(user) {
         tx.rollback().await;
@@ -115,11 +130,24 @@ pub(crate) async fn reset(
     }
     accounts::set_password(&mut tx, user, &hash).await?;
     note(&mut tx, &case, "password.reset").await?;
-    let ended = if accounts::set_verified(&mut tx, user).await? {
+    let mut ended = if accounts::set_verified(&mut tx, user).await? {
         case.end_everything(&mut tx).await?
     } else {
+        case.end_requests(&mut tx).await?;
         case.end(&mut tx, None, keys).await?
     };
+    for id in alone {
+        lifecycle::end(
+            ctx,
+            &mut tx,
+            id,
+            ctx.config.organizations.grace.0,
+            &mut ended.changes,
+        )
+        .await?;
+        let entry = origin.entry(Some(user), "organization.delete", ORGANIZATION, Some(id.uuid()));
+        tx.audit(&entry.organization(id)).await?;
+    }
     finish(ctx, tx, &account, ended, origin).await
 }
 

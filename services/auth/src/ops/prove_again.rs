@@ -91,7 +91,7 @@ pub(crate) async fn prove_password<'a>(
         Ok(_) => {
             guesses::wrong(ctx, account.id, source, guess).await?;
             note(ctx, account.id, "password", origin).await?;
-            let message = "This is not the current password".to_owned();
+            let message = "The password is wrong".to_owned();
             Err(Error::Field(field, "wrong_password", message))
         }
         Err(error) => {

@@ -155,7 +155,8 @@ pub(crate) async fn begin(ctx: &Ctx, user: UserId, password: &Password, origin: 
     let proven = prove_again(ctx, user, password, None, "code", origin).await?;
     let secret = random::bytes::<SECRET>();
     let sealed = ctx.secrets.seal(&place(user), &secret)?;
-    let (secret, otpauth_url) = second_factor::setup(secret, &ctx.config.totp_issuer, &proven.account.email)?;
+    let (secret, otpauth_url) =
+        second_factor::setup(secret, &ctx.config.product_name, &proven.account.email)?;
 
     let mut tx = ctx.db.begin().await?;
     proven.hold(&mut tx).await?;

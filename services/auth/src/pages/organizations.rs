@@ -20,12 +20,14 @@ use crate::{
     ctx::Ctx,
     email::Email,
     error::{Error, INVITATION_INVALID, Result},
+    mails::{MailKind, with_article},
     ops::{
         organizations::{
             domains,
             invitations::{self, Offer},
         },
         origin::Origin,
+        password,
         prove_again::prove_again,
         register::{NewAccount, register},
         sessions::Mode,
@@ -83,7 +85,7 @@ impl Visit {
             proof,
             organization => &*self.offer.organization.name,
             inviter => inviter.map(|account| account.email).unwrap_or_default(),
-            role => self.offer.invitation.role.name(),
+            role_with_article => with_article(self.offer.invitation.role),
             email => &*self.offer.invitation.email,
             min => ctx.config.password.min_length,
             max => ctx.config.password.max_length,
@@ -119,10 +121,17 @@ async fn answer_invitation(
         Ok(visit) => visit,
         Err(error) => return told(&ctx, Err(error), INVITATION, "", Value::UNDEFINED),
     };
-    if field(&body, "answer") == "decline" {
-        let done = invitations::decline_by_link(&ctx, &token, &info).await;
-        let good = "The invitation is declined. You may close this page.";
-        return told(&ctx, done, INVITATION, good, Value::UNDEFINED);
+    match &*field(&body, "answer") {
+        "accept" => {}
+        "decline" => {
+            let done = invitations::decline_by_link(&ctx, &token, &info).await;
+            let good = "The invitation is declined. You may close this page.";
+            return told(&ctx, done, INVITATION, good, Value::UNDEFINED);
+        }
+        _ => {
+            let form = visit.form(&ctx, &token).await.unwrap_or_default();
+            return told(&ctx, Err(unanswered()), INVITATION, "", form);
+        }
     }
     let done = accept(&ctx, &visit, &token, &body, &info).await;
     let again = match &done {
@@ -141,7 +150,7 @@ async fn answer_invitation(
 async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &RequestInfo) -> Result<()> {
     let origin = Origin::of(info);
     let password = Password::new(field(body, "password"));
-    let mut proven = None;
+    let (mut proven, mut is_new) = (None, false);
     let user = match &visit.account {
         Some(account) if visit.is_theirs() => account.id,
         Some(account) => {
@@ -160,6 +169,7 @@ async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &Requ
                 last_name: None,
                 is_invited: true,
             };
+            is_new = true;
             register(ctx, new, Mode::Bearer, &origin).await?.account.id
         }
     };
@@ -168,36 +178,57 @@ async fn accept(ctx: &Ctx, visit: &Visit, token: &str, body: &Bytes, info: &Requ
         principal: Arc::new(principal),
         request: Arc::clone(&info.0),
     };
-    invitations::accept(ctx, &actor, token, proven).await.map(drop)
+    let accepted = invitations::accept(ctx, &actor, token, proven).await;
+    if accepted.is_err() && is_new {
+        // The account stays, so its address is verified as that of any other.
+        let email = &visit.offer.invitation.email;
+        password::send_link(ctx, email, MailKind::VerifyEmail, &origin).await?;
+    }
+    accepted.map(drop)
+}
+
+/// A form without one of its buttons: a program may have sent it.
+fn unanswered() -> Error {
+    Error::Field("answer", "required", "Choose one of the two".to_owned())
 }
 
 async fn ask_domain(State(ctx): State<Ctx>, RawQuery(query): RawQuery) -> Response {
     let token = field(query.unwrap_or_default().as_bytes(), "token");
-    match domains::asked(&ctx, &token).await {
-        Ok((domain, organization)) => {
-            let content = context! {
-                title => DOMAIN,
-                form => "domain",
-                token,
-                organization => organization.name,
-                domain => domain.domain,
-                role => domain.role.name(),
-                is_allowed => domain.verified_at.is_some(),
-            };
-            page(&ctx, StatusCode::OK, content)
-        }
+    match domain_form(&ctx, &token).await {
+        Ok(form) => page(&ctx, StatusCode::OK, form),
         Err(error) => told(&ctx, Err(error), DOMAIN, "", Value::UNDEFINED),
     }
 }
 
+async fn domain_form(ctx: &Ctx, token: &str) -> Result<Value> {
+    let (domain, organization) = domains::asked(ctx, token).await?;
+    Ok(context! {
+        title => DOMAIN,
+        form => "domain",
+        token,
+        organization => organization.name,
+        domain => domain.domain,
+        role_with_article => with_article(domain.role),
+        is_allowed => domain.verified_at.is_some(),
+    })
+}
+
 async fn answer_domain(State(ctx): State<Ctx>, info: RequestInfo, body: Bytes) -> Response {
     let token = field(&body, "token");
-    if field(&body, "answer") == "refuse" {
-        let done = domains::refuse(&ctx, &token, &info).await;
-        let good = "Nobody joins by an address at your domain. You may close this page.";
-        return told(&ctx, done, DOMAIN, good, Value::UNDEFINED);
+    match &*field(&body, "answer") {
+        "allow" => {
+            let done = domains::verify(&ctx, &token, &info).await.map(drop);
+            let good = "People with a verified address at your domain can join now. You may close this page.";
+            told(&ctx, done, DOMAIN, good, Value::UNDEFINED)
+        }
+        "refuse" => {
+            let done = domains::refuse(&ctx, &token, &info).await;
+            let good = "People of your domain cannot join without an invitation. You may close this page.";
+            told(&ctx, done, DOMAIN, good, Value::UNDEFINED)
+        }
+        _ => {
+            let form = domain_form(&ctx, &token).await.unwrap_or_default();
+            told(&ctx, Err(unanswered()), DOMAIN, "", form)
+        }
     }
-    let done = domains::verify(&ctx, &token, &info).await.map(drop);
-    let good = "People with a confirmed address at your domain may join now. You may close this page.";
-    told(&ctx, done, DOMAIN, good, Value::UNDEFINED)
 }

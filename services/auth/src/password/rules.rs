@@ -31,7 +31,7 @@ pub(crate) fn check(
     if length < rules.min_length {
         return refuse(
             "too_short",
-            format!("The shortest length is {}", rules.min_length),
+            format!("Use at least {} characters", rules.min_length),
         );
     }
     if length > rules.max_length {

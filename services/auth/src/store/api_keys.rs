@@ -159,6 +159,15 @@ pub(crate) async fn remove_of_organization(
     tx.fetch_optional(sql, &[&id, &organization]).await
 }
 
+/// The hashes of an organization's keys. They are few.
+pub(crate) async fn hashes_of_organization(
+    tx: &mut Tx,
+    organization: OrganizationId,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let sql = "SELECT hash FROM api_keys WHERE organization_id = $1";
+    tx.fetch_all(sql, &[&organization]).await
+}
+
 /// Removes the keys of an organization that `user` has made.
 pub(crate) async fn remove_made_by(
     tx: &mut Tx,

@@ -79,6 +79,12 @@ pub(crate) async fn remove_waiting_of(
     tx.execute(sql, &[&organization, &by]).await.map(drop)
 }
 
+/// Takes away the domains that `by` has claimed for whichever organization and nobody has verified yet.
+pub(crate) async fn remove_all_waiting_of(tx: &mut Tx, by: UserId) -> Result<(), Error> {
+    let sql = "DELETE FROM organization_domains WHERE claimed_by = $1 AND verified_at IS NULL";
+    tx.execute(sql, &[&by]).await.map(drop)
+}
+
 /// Takes the domain away; none if there is none such.
 pub(crate) async fn remove(
     tx: &mut Tx,

@@ -121,6 +121,24 @@ pub(crate) async fn remove_sent_by(
     tx.execute(sql, &[&by, &organization]).await.map(drop)
 }
 
+/// Takes away the invitations to become an owner of an organization that `by` has sent.
+pub(crate) async fn remove_of_owners_sent_by(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    by: UserId,
+) -> Result<(), Error> {
+    let sql = "DELETE FROM invitations WHERE invited_by = $1 AND organization_id = $2 AND role = $3";
+    let owner = OrganizationRole::Owner;
+    tx.execute(sql, &[&by, &organization, &owner]).await.map(drop)
+}
+
+/// Takes away the invitations that `by` has sent, to whichever organization.
+pub(crate) async fn remove_all_sent_by(tx: &mut Tx, by: UserId) -> Result<(), Error> {
+    tx.execute("DELETE FROM invitations WHERE invited_by = $1", &[&by])
+        .await
+        .map(drop)
+}
+
 /// Takes away the invitations to an address.
 pub(crate) async fn remove_to(tx: &mut Tx, email_key: &str) -> Result<(), Error> {
     tx.execute("DELETE FROM invitations WHERE email_key = $1", &[&email_key])

@@ -128,10 +128,12 @@ pub(crate) async fn list(
     rows.page(db, page, |member: &Member| member.user_id).await
 }
 
-/// How many organizations somebody is a member of, deleted ones too.
-pub(crate) async fn count_of(tx: &mut Tx, user: UserId) -> Result<i64, Error> {
-    let sql = "SELECT count(*) FROM organization_members WHERE user_id = $1";
-    tx.fetch_one(sql, &[&user]).await
+/// How many organizations somebody is a member of, and of how many that are deleted and not purged yet.
+pub(crate) async fn count_of(tx: &mut Tx, user: UserId) -> Result<(i64, i64), Error> {
+    let sql = "SELECT count(*), count((SELECT purge_at FROM organizations WHERE id = organization_id)) \
+               FROM organization_members WHERE user_id = $1";
+    let (all, deleted): (i64, i64) = tx.fetch_one(sql, &[&user]).await?;
+    Ok((all - deleted, deleted))
 }
 
 /// The organizations of somebody, deleted ones too: all, in order of their ids.

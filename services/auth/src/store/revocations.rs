@@ -131,7 +131,8 @@ async fn raise(
 ) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO {table} ({key}, version, until, seq) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT ({key}) DO UPDATE SET version = excluded.version, until = excluded.until, seq = excluded.seq"
+         ON CONFLICT ({key}) DO UPDATE SET version = excluded.version, seq = excluded.seq, \
+         until = CASE WHEN {table}.until > excluded.until THEN {table}.until ELSE excluded.until END"
     );
     tx.execute(&sql, &[whose, &version, &until, &UNNUMBERED])
         .await

@@ -39,7 +39,7 @@ async fn rows(app: &TestApp) -> i64 {
 async fn asking_for_mails_to_unknown_addresses_leaves_no_job_and_no_audit_entry(app: App) {
     register(&app, "known@example.org").await;
     app.settle().await;
-    let verify = json!({ "token": crate::mailed_token(&app, "Confirm").await, "password": PASSWORD });
+    let verify = json!({ "token": crate::mailed_token(&app, "Verify").await, "password": PASSWORD });
     app.post("/api/v1/auth/email/verify")
         .json(&verify)
         .send()

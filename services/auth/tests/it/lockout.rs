@@ -198,7 +198,7 @@ async fn warnings(app: &TestApp) -> usize {
     let mails = app.mails().await;
     mails
         .iter()
-        .filter(|mail| mail.subject.contains("Somebody tries"))
+        .filter(|mail| mail.subject.contains("Somebody is trying"))
         .count()
 }
 

@@ -183,8 +183,22 @@ async fn mailed_token(app: &TestApp, subject: &str) -> String {
     let mails = app.mails().await;
     let mail = mails.iter().find(|mail| mail.subject.contains(subject));
     let mail = mail.unwrap_or_else(|| panic!("no mail about '{subject}' in {mails:?}"));
-    mail.text
-        .split("token=")
+    token_in(&mail.text)
+}
+
+/// The token of the mail to `address` that asks to verify it.
+async fn verification_token(app: &TestApp, address: &str) -> String {
+    app.settle().await;
+    let mails = app.mails().await;
+    let mail = mails
+        .iter()
+        .find(|mail| mail.to == address && mail.subject.contains("Verify"));
+    let mail = mail.unwrap_or_else(|| panic!("no mail to '{address}' in {mails:?}"));
+    token_in(&mail.text)
+}
+
+fn token_in(text: &str) -> String {
+    text.split("token=")
         .nth(1)
         .unwrap()
         .split_whitespace()

@@ -163,7 +163,7 @@ async fn one_account_gets_only_so_many_mails(app: App) {
 #[db_test]
 async fn a_link_works_for_its_time_and_its_purpose(app: App) {
     register(&app, "ada@example.org").await;
-    let verify = mailed_token(&app, "Confirm").await;
+    let verify = mailed_token(&app, "Verify").await;
     assert_problem(&confirm(&app, &verify, NEW).await, 422, "link_invalid", &[]);
     assert_problem(&confirm(&app, "nonsense", NEW).await, 422, "link_invalid", &[]);
     ask(&app, "ada@example.org").await.expect(202);
@@ -199,7 +199,7 @@ async fn of_many_at_once_one_uses_the_link(app: App) {
 #[db_test]
 async fn nobody_uses_up_the_mails_of_somebody_else(app: App) {
     register(&app, "ada@example.org").await; // from 127.0.0.1
-    let token = mailed_token(&app, "Confirm").await;
+    let token = mailed_token(&app, "Verify").await;
     let verify = json!({ "token": token, "password": PASSWORD });
     app.post("/api/v1/auth/email/verify")
         .json(&verify)

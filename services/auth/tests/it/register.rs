@@ -168,7 +168,7 @@ async fn where_addresses_are_verified_first_no_tokens_are_given(app: VerifyFirst
         &[],
     );
 
-    let token = crate::mailed_token(&app, "Confirm").await;
+    let token = crate::mailed_token(&app, "Verify").await;
     app.post("/api/v1/auth/email/verify")
         .json(&json!({ "token": token, "password": PASSWORD }))
         .send()

@@ -56,7 +56,7 @@ async fn change(app: &TestApp, by: &SignedIn, more: Value) -> Answer {
 }
 
 async fn verify(app: &TestApp) {
-    let body = json!({ "token": mailed_token(app, "Confirm").await, "password": PASSWORD });
+    let body = json!({ "token": mailed_token(app, "Verify").await, "password": PASSWORD });
     app.post("/api/v1/auth/email/verify")
         .json(&body)
         .send()
@@ -146,7 +146,7 @@ async fn nothing_of_a_squatter_outlives_the_reset_of_an_address_whose_owner_foll
     let squatter = register(&app, "ada@example.org").await;
     let (_, key) = make(&app, &squatter, &["account.read"]).await;
     enrolled(&app, &squatter).await;
-    let body = json!({ "token": mailed_token(&app, "Confirm").await });
+    let body = json!({ "token": mailed_token(&app, "Verify").await });
     let answer = app.post("/api/v1/auth/email/verify").json(&body).send().await;
     assert_problem(&answer, 422, "invalid_input", &["password"]);
     let seen = me(&app, &squatter.access).await.expect(200).value();

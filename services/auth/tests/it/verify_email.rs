@@ -31,7 +31,7 @@ async fn resend(app: &TestApp, email: &str) -> Answer {
 #[db_test]
 async fn a_link_verifies_once(app: App) {
     let ada = register(&app, "ada@example.org").await;
-    let token = mailed_token(&app, "Confirm").await;
+    let token = mailed_token(&app, "Verify").await;
     verify(&app, &token).await.expect(204);
     assert_eq!(
         me(&app, &ada.access).await.expect(200).value()["email_verified"],
@@ -45,7 +45,7 @@ async fn a_link_verifies_once(app: App) {
 #[db_test]
 async fn the_link_alone_is_not_enough_without_session_and_password(app: App) {
     let squatter = register(&app, "ada@example.org").await;
-    let ada = mailed_token(&app, "Confirm").await;
+    let ada = mailed_token(&app, "Verify").await;
     let eve = register(&app, "eve@example.org").await;
     let answer = verify_with(&app, &json!({ "token": ada })).await;
     assert_problem(&answer, 422, "invalid_input", &["password"]);
@@ -66,7 +66,7 @@ async fn the_link_alone_is_not_enough_without_session_and_password(app: App) {
 #[db_test]
 async fn passwords_are_guessed_at_a_link_only_so_often(app: Limited) {
     register(&app, "ada@example.org").await;
-    let token = mailed_token(&app, "Confirm").await;
+    let token = mailed_token(&app, "Verify").await;
     let mut statuses = Vec::new();
     for n in 0..6 {
         let body = json!({ "token": token, "password": format!("a wrong one {n}") });
@@ -79,7 +79,7 @@ async fn passwords_are_guessed_at_a_link_only_so_often(app: Limited) {
 #[db_test]
 async fn the_page_asks_for_the_password_where_nobody_is_signed_in(app: App) {
     register(&app, "ada@example.org").await;
-    let token = mailed_token(&app, "Confirm").await;
+    let token = mailed_token(&app, "Verify").await;
     let path = format!("/auth/verify?token={token}");
     let page = app.get(&path).send().await.expect(200);
     assert!(page.text().contains("name=\"password\""), "{}", page.text());
@@ -87,13 +87,13 @@ async fn the_page_asks_for_the_password_where_nobody_is_signed_in(app: App) {
     let call = app.post("/auth/verify").body(FORM, form("wrong"));
     let wrong = call.send().await.expect(422);
     assert!(
-        wrong.text().contains("not the current password") && wrong.text().contains("name=\"password\""),
+        wrong.text().contains("The password is wrong") && wrong.text().contains("name=\"password\""),
         "{}",
         wrong.text()
     );
     let call = app.post("/auth/verify").body(FORM, form(PASSWORD));
     let done = call.send().await.expect(200);
-    assert!(done.text().contains("is confirmed"), "{}", done.text());
+    assert!(done.text().contains("is verified"), "{}", done.text());
     // The link was used.
     app.get(&path).send().await.expect(422);
 }
@@ -101,7 +101,7 @@ async fn the_page_asks_for_the_password_where_nobody_is_signed_in(app: App) {
 #[db_test]
 async fn the_mail_is_sent_again_while_it_is_needed(app: App) {
     register(&app, "ada@example.org").await;
-    let first = mailed_token(&app, "Confirm").await;
+    let first = mailed_token(&app, "Verify").await;
     resend(&app, "ada@example.org").await.expect(202);
     resend(&app, "bob@example.org").await.expect(202);
     app.settle().await;

@@ -11,7 +11,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     ctx::Ctx,
-    ops::organizations::{self as ops, domains},
+    ops::organizations::{
+        self as ops, Proof,
+        domains::{self, Claim},
+    },
+    password::Password,
     store::domains::{self as store, Domain, DomainId},
 };
 
@@ -75,9 +79,9 @@ async fn list(
 }
 
 /// The domain whose people may join.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"domain": "example.org", "mailbox": "postmaster", "role": "member"}))]
+#[schema(example = json!({"domain": "example.org", "mailbox": "postmaster", "role": "member", "password": "correct horse battery"}))]
 pub(super) struct AuthClaimDomainRequest {
     /// What stands behind the `@`.
     #[garde(length(bytes, min = 1, max = 253))]
@@ -90,6 +94,14 @@ pub(super) struct AuthClaimDomainRequest {
     /// What people who join become: `guest` or `member`.
     #[garde(custom(is_modest))]
     role: OrganizationRole,
+    /// Your password. It is required again, because a stolen session must not be enough.
+    #[garde(dive)]
+    #[schema(value_type = String, format = Password, max_length = 1024)]
+    password: Password,
+    /// The code of the authenticator app, or a recovery code, if the account asks for one.
+    #[garde(inner(length(chars, max = 64)))]
+    #[schema(max_length = 64)]
+    totp: Option<String>,
 }
 
 fn is_mailbox(name: &str, (): &()) -> garde::Result {
@@ -127,7 +139,16 @@ async fn create(
     Path(id): Path<OrganizationId>,
     Json(body): Json<AuthClaimDomainRequest>,
 ) -> Result<(StatusCode, Json<AuthDomain>)> {
-    let claimed = domains::claim(&ctx, &actor, id, &body.domain, &body.mailbox, body.role).await?;
+    let proof = Proof {
+        password: Some(&body.password),
+        code: body.totp.as_deref(),
+    };
+    let claim = Claim {
+        domain: &body.domain,
+        mailbox: &body.mailbox,
+        role: body.role,
+    };
+    let claimed = domains::claim(&ctx, &actor, id, claim, proof).await?;
     Ok((StatusCode::CREATED, Json(claimed.into())))
 }
 

@@ -87,7 +87,7 @@ pub(super) struct AuthCreateInvitationRequest {
     /// No greater than yours.
     #[garde(skip)]
     role: OrganizationRole,
-    /// Yours, once more. Needed only to invite an owner.
+    /// Your password. Needed only to invite an admin or an owner.
     #[garde(dive)]
     #[schema(value_type = Option<String>, format = Password, max_length = 1024)]
     password: Option<Password>,
@@ -99,7 +99,7 @@ pub(super) struct AuthCreateInvitationRequest {
 
 /// Invite somebody by mail.
 ///
-/// For admins and owners whose address is verified; an owner is invited by owners, who send their password along. An invitation that the address has already is replaced. `403 email_not_verified`: verify your address first. `409
+/// For admins and owners whose address is verified; an owner is invited by owners. To invite an admin or an owner takes your password. An invitation that the address has already is replaced. `403 email_not_verified`: verify your address first. `409
 /// already_member`: the person is a member. `409 too_many_invitations`: revoke some first. `429`: this address has got too many invitations today, or you,
 /// or others at your internet address, have sent too many.
 #[utoipa::path(

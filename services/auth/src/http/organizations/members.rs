@@ -87,7 +87,7 @@ async fn list(
 pub(super) struct AuthUpdateMemberRequest {
     #[garde(skip)]
     role: OrganizationRole,
-    /// Yours, once more. Needed only where an owner is made or unmade.
+    /// Your password. Needed only to make an admin or an owner, or to unmake an owner.
     #[garde(dive)]
     #[schema(value_type = Option<String>, format = Password, max_length = 1024)]
     password: Option<Password>,
@@ -99,7 +99,8 @@ pub(super) struct AuthUpdateMemberRequest {
 
 /// Give a member another role.
 ///
-/// For admins and owners; only owners make and unmake owners, which takes their password, and all owners are told of it by mail. It holds everywhere within a second. A member who
+/// For admins and owners; only owners make and unmake owners. To make an admin or an owner, or to unmake an owner, takes your password. All
+/// owners are told of a new or a former owner by mail. It holds everywhere within a second. A member who
 /// loses the role of admin also loses their invitations and API keys of the organization. `409 last_owner`: nobody else is an owner.
 #[utoipa::path(
     patch, path = "/api/v1/auth/organizations/{id}/members/{user_id}", tags = ["auth"], operation_id = "auth_update_member",

@@ -111,14 +111,49 @@ pub(super) struct AuthOrganizationRequest {
     name: String,
 }
 
+/// What stands in an internet address beside the name of a host; such a name alone may be somebody's.
+const PARTS_OF_ADDRESSES: [char; 6] = ['/', '\\', ':', '?', '#', '@'];
+
+/// The character that this one looks like in an internet address.
+fn plain(c: char) -> char {
+    match c {
+        '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => '.',
+        '\u{2044}' | '\u{2215}' | '\u{ff0f}' => '/',
+        '\u{ff1a}' => ':',
+        '\u{ff1f}' => '?',
+        '\u{ff03}' => '#',
+        '\u{ff20}' => '@',
+        '\u{ff3c}' => '\\',
+        other => other,
+    }
+}
+
+/// Zero width joiners, variation selectors and the tags of flags.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0020}'..='\u{e007f}')
+}
+
 /// A name is sent in mails to people who do not know the sender, whose programs make links of addresses.
 fn is_name(name: &str, (): &()) -> garde::Result {
     let is_address = |word: &str| {
-        let word = word.to_lowercase();
-        word.contains("://") || word.contains("www.") || (word.contains('.') && word.contains('/'))
+        let word: String = word.chars().flat_map(char::to_lowercase).map(plain).collect();
+        word.contains("://")
+            || word.contains("www.")
+            || (word.contains('.') && word.contains(PARTS_OF_ADDRESSES))
     };
     if name.split_whitespace().any(is_address) {
         return Err(field_error("format", "A name cannot hold an internet address"));
+    }
+    // What joins letters or shapes the character before it has its uses; the rest only makes one name look like another.
+    if name
+        .trim()
+        .chars()
+        .any(|c| text::is_invisible(c) && !c.is_whitespace() && !is_joiner(c))
+    {
+        return Err(field_error(
+            "format",
+            "A name cannot hold characters that nobody sees",
+        ));
     }
     is_line(name, 100)
 }

@@ -5,12 +5,13 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, RequestFacts, codes};
 
-use super::{hold, invitations::verified};
+use super::{Notice, Proof, hold, invitations::verified, tell_owners};
 use crate::{
     ctx::Ctx,
     email::Email,
     error::{DOMAIN_VERIFIED, Error, LINK_INVALID, Result, TOO_MANY_DOMAINS},
     jobs::SendDomainMail,
+    mails::MailKind,
     ops::origin::Origin,
     store::{
         accounts,
@@ -28,15 +29,28 @@ const MOST: i64 = 20;
 /// of the CA/Browser Forum, 3.2.2.4.4).
 pub(crate) const MAILBOXES: [&str; 5] = ["admin", "administrator", "hostmaster", "postmaster", "webmaster"];
 
-/// Asks the administrators of a domain, by a mail to one of its [`MAILBOXES`], whether its people may join the organization.
+/// What an owner asks for.
+pub(crate) struct Claim<'a> {
+    pub(crate) domain: &'a str,
+    /// One of [`MAILBOXES`].
+    pub(crate) mailbox: &'a str,
+    /// What people who join become.
+    pub(crate) role: OrganizationRole,
+}
+
+/// Asks the administrators of a domain, for an owner who proves again who they are, by a mail to one of its [`MAILBOXES`], whether its people may join the organization.
 pub(crate) async fn claim(
     ctx: &Ctx,
     actor: &Actor,
     id: OrganizationId,
-    domain: &str,
-    mailbox: &str,
-    role: OrganizationRole,
+    claim: Claim<'_>,
+    proof: Proof<'_>,
 ) -> Result<Domain> {
+    let Claim {
+        domain,
+        mailbox,
+        role,
+    } = claim;
     super::standing(ctx, actor, id)
         .await?
         .at_least(OrganizationRole::Owner)?;
@@ -48,11 +62,13 @@ pub(crate) async fn claim(
         let message = "Anybody can have an address at this domain, so it belongs to no organization";
         return Err(Error::Field("domain", "public_domain", message.to_owned()));
     }
+    let proven = proof.check(ctx, actor).await?;
     ctx.lockout
         .invitation(actor.user_id, actor.request.address, &email.key)
         .await?;
     let mut tx = ctx.db.begin().await?;
     hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
+    proven.hold(&mut tx).await?;
     let claimed = store::claim(&mut tx, id, domain, role, actor.user_id).await?;
     let claimed = claimed.ok_or(DOMAIN_VERIFIED)?;
     if store::count(&mut tx, id).await? > MOST {
@@ -103,6 +119,12 @@ pub(crate) async fn verify(ctx: &Ctx, token: &str, request: &RequestFacts) -> Re
         let origin = Origin::of(request);
         let entry = origin.entry(None, "domain.verify", "domain", Some(id.uuid()));
         tx.audit(&entry.organization(verified.organization_id)).await?;
+        let by = verified.claimed_by;
+        let notice = Notice {
+            domain: Some(verified.domain.clone()),
+            ..Notice::new(MailKind::DomainVerified, by, by)
+        };
+        tell_owners(&mut tx, verified.organization_id, notice).await?;
     }
     tx.commit().await?;
     Ok(verified)

@@ -5,7 +5,7 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, RequestFacts, UserId, codes};
 
-use super::{Proof, Standing, hold, lifecycle::join};
+use super::{Notice, Proof, Standing, hold, lifecycle::join, tell_owners};
 use crate::{
     ctx::Ctx,
     email::Email,
@@ -14,6 +14,7 @@ use crate::{
         INVITATION_NEEDED, Result, TOO_MANY_INVITATIONS,
     },
     jobs::SendInvitation,
+    mails::MailKind,
     ops::{changes::Changes, origin::Origin, prove_again::ProvenAgain},
     store::{
         accounts::{self, Account},
@@ -25,7 +26,7 @@ use crate::{
     tokens::{LinkPurpose, link_id},
 };
 
-/// Invites an address, whether it has an account or not. To invite an owner takes a proof. An invitation that it has already is replaced, and its link no longer works.
+/// Invites an address, whether it has an account or not. To invite an admin or an owner takes a proof. An invitation that it has already is replaced, and its link no longer works.
 pub(crate) async fn create(
     ctx: &Ctx,
     actor: &Actor,
@@ -48,9 +49,10 @@ pub(crate) async fn create(
     {
         return Err(ALREADY_MEMBER.into());
     }
-    let proven = match role {
-        OrganizationRole::Owner => Some(proof.check(ctx, actor).await?),
-        _ => None,
+    let proven = if super::needs_proof(role) {
+        Some(proof.check(ctx, actor).await?)
+    } else {
+        None
     };
     // What is refused before uses nothing up.
     ctx.lockout
@@ -225,6 +227,10 @@ pub(crate) async fn accept(
     let (standing, mut changes) = (Standing { organization, role }, Changes::default());
     join(ctx, &mut tx, account.id, &standing, &mut changes).await?;
     note(&mut tx, actor, "invitation.accept", &invitation).await?;
+    if role == OrganizationRole::Owner {
+        let notice = Notice::new(MailKind::OwnerAdded, account.id, inviter);
+        tell_owners(&mut tx, id, notice).await?;
+    }
     changes.commit(ctx, tx).await?;
     Ok(standing)
 }

@@ -12,7 +12,7 @@ use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, Expected, OrganizationId, OrganizationRole, Timestamp, UserId, codes};
 use tokio::time::Instant;
 
-use super::{Proof, Standing, hold, hold_any, tell_owners};
+use super::{Notice, Proof, Standing, hold, hold_any, tell_owners};
 use crate::{
     ctx::Ctx,
     error::{ALREADY_MEMBER, Result, TOO_MANY_ORGANIZATIONS},
@@ -20,7 +20,7 @@ use crate::{
     mails::MailKind,
     ops::changes::Changes,
     store::{
-        accounts, members,
+        accounts, api_keys, members,
         organizations::{self as store, Organization},
     },
 };
@@ -71,7 +71,9 @@ pub(super) async fn join(
     if !members::insert(tx, id, user, role).await? {
         return Err(ALREADY_MEMBER.into());
     }
-    if members::count_of(tx, user).await? > i64::from(ctx.config.organizations.joined_max) {
+    let most = i64::from(ctx.config.organizations.joined_max);
+    let (active, deleted) = members::count_of(tx, user).await?;
+    if active > most || deleted > most {
         return Err(TOO_MANY_ORGANIZATIONS.into());
     }
     changes.account(ctx, tx, user).await?;
@@ -123,7 +125,8 @@ pub(crate) async fn delete(
     let mut changes = Changes::default();
     let organization = end(ctx, &mut tx, id, ctx.config.organizations.grace.0, &mut changes).await?;
     note(&mut tx, actor, "organization.delete", id).await?;
-    tell_owners(&mut tx, actor, id, MailKind::OrganizationDeleted, actor.user_id).await?;
+    let by = actor.user_id;
+    tell_owners(&mut tx, id, Notice::new(MailKind::OrganizationDeleted, by, by)).await?;
     changes.commit(ctx, tx).await?;
     Ok(Standing { organization, role })
 }
@@ -139,6 +142,7 @@ pub(crate) async fn end(
     let purge_at = ctx.clock.after(grace);
     let organization = store::set_purge(tx, id, Some(purge_at)).await?;
     changes.organization(ctx, tx, &organization).await?;
+    changes.key_hashes(api_keys::hashes_of_organization(tx, id).await?);
     tx.emit(&OrganizationDeleted {
         organization_id: id,
         purge_at,

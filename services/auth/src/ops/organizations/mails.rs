@@ -1,14 +1,14 @@
 //! What the mails about organizations say.
 
-use stoa_kernel::UserId;
+use stoa_kernel::{OrganizationId, UserId};
 
+use super::Notice;
 use crate::{
     ctx::Ctx,
     error::Result,
-    jobs::TellOwners,
-    mails::{Content, MailKind, in_words},
+    mails::{Content, MailKind, in_words, with_article},
     store::{
-        accounts,
+        accounts::{self, Account},
         domains::{self, DomainId},
         invitations::{self, InvitationId},
         organizations::{self, Organization},
@@ -29,13 +29,14 @@ pub(crate) async fn invitation(ctx: &Ctx, id: InvitationId) -> Result<Option<Con
     };
     let token = link_token(ctx, LinkPurpose::Invitation, id.uuid())?;
     Ok(Some(Content {
-        product: ctx.config.totp_issuer.clone(),
+        product: ctx.config.product_name.clone(),
+        forgotten: ctx.forgotten_page(),
         email: invitation.email,
         link: format!("{}/auth/invitation?token={token}", ctx.public_url),
         works_for: in_words(ctx.config.organizations.invitation_lifetime.0),
         organization: organization.name,
         by,
-        role: invitation.role.name(),
+        role: with_article(invitation.role),
         ..Content::default()
     }))
 }
@@ -54,30 +55,29 @@ pub(crate) async fn domain(ctx: &Ctx, id: DomainId, mailbox: &str) -> Result<Opt
     };
     let token = link_token(ctx, LinkPurpose::Domain, id.uuid())?;
     Ok(Some(Content {
-        product: ctx.config.totp_issuer.clone(),
+        product: ctx.config.product_name.clone(),
+        forgotten: ctx.forgotten_page(),
         email: format!("{mailbox}@{}", waiting.domain),
         link: format!("{}/auth/domain?token={token}", ctx.public_url),
         works_for: in_words(domains::WAITS.unsigned_abs()),
         organization: organization.name,
         by,
-        role: waiting.role.name(),
+        role: with_article(waiting.role),
         domain: waiting.domain,
         ..Content::default()
     }))
 }
 
-/// The mail that tells `user` what was done to an organization; none if they or it are gone, or were told too often. Somebody who is
-/// erased by now is named "somebody".
-pub(crate) async fn notice(ctx: &Ctx, user: UserId, notice: &TellOwners) -> Result<Option<Content>> {
-    let Some(account) = accounts::by_id(&ctx.db, user).await? else {
+/// The mail that tells somebody what was done to an organization; none if it is gone. Somebody who is erased by now is named "somebody".
+pub(crate) async fn notice(
+    ctx: &Ctx,
+    account: Account,
+    organization: OrganizationId,
+    notice: &Notice,
+) -> Result<Option<Content>> {
+    let Some(organization) = organizations::find(&ctx.db, organization).await? else {
         return Ok(None);
     };
-    let Some(organization) = organizations::find(&ctx.db, notice.organization_id).await? else {
-        return Ok(None);
-    };
-    if !ctx.lockout.organization_notice(&account.email_key).await {
-        return Ok(None);
-    }
     let name_of = async |user| -> Result<String> {
         let account = accounts::by_id(&ctx.db, user).await?;
         Ok(account.map_or_else(|| "somebody".to_owned(), |account| account.email))
@@ -86,11 +86,13 @@ pub(crate) async fn notice(ctx: &Ctx, user: UserId, notice: &TellOwners) -> Resu
         .purge_at
         .filter(|_| notice.kind == MailKind::OrganizationDeleted);
     Ok(Some(Content {
-        product: ctx.config.totp_issuer.clone(),
+        product: ctx.config.product_name.clone(),
+        forgotten: ctx.forgotten_page(),
         email: account.email,
         organization: organization.name,
         by: name_of(notice.by).await?,
         about: name_of(notice.about).await?,
+        domain: notice.domain.clone().unwrap_or_default(),
         purge_at: purge_at
             .map(|at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
             .unwrap_or_default(),
@@ -98,7 +100,7 @@ pub(crate) async fn notice(ctx: &Ctx, user: UserId, notice: &TellOwners) -> Resu
     }))
 }
 
-async fn active(ctx: &Ctx, id: stoa_kernel::OrganizationId) -> Result<Option<Organization>> {
+async fn active(ctx: &Ctx, id: OrganizationId) -> Result<Option<Organization>> {
     let organization = organizations::find(&ctx.db, id).await?;
     Ok(organization.filter(|organization| organization.purge_at.is_none()))
 }

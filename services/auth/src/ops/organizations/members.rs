@@ -8,7 +8,7 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, UserId, codes};
 
-use super::{Proof, hold, hold_accounts, lifecycle, tell_owners};
+use super::{Notice, Proof, hold, hold_accounts, hold_any, lifecycle, tell_owners};
 use crate::{
     ctx::Ctx,
     error::{LAST_OWNER, MEMBER_IS_OWNER, Result},
@@ -17,7 +17,8 @@ use crate::{
     store::{accounts, api_keys, domains, invitations, members as store, organizations},
 };
 
-/// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners, and prove again who they are.
+/// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners. Who makes an admin or an
+/// owner, or unmakes an owner, proves again who they are.
 pub(crate) async fn set_role(
     ctx: &Ctx,
     actor: &Actor,
@@ -32,9 +33,12 @@ pub(crate) async fn set_role(
     let seen = store::role_of(&ctx.db, id, user).await?.ok_or(codes::NOT_FOUND)?;
     caller.at_least(seen)?.at_least(role)?;
     let of_owner = |before: OrganizationRole| before != role && before.max(role) == OrganizationRole::Owner;
-    let proven = match of_owner(seen) {
-        true => Some(proof.check(ctx, actor).await?),
-        false => None,
+    let needs_proof =
+        |before: OrganizationRole| of_owner(before) || (before < role && super::needs_proof(role));
+    let proven = if needs_proof(seen) {
+        Some(proof.check(ctx, actor).await?)
+    } else {
+        None
     };
     let mut tx = ctx.db.begin().await?;
     let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
@@ -52,8 +56,8 @@ pub(crate) async fn set_role(
             hold_accounts(&mut tx, actor.user_id, user).await?;
             proven.hold(&mut tx).await?;
         }
-        // They have become an owner meanwhile.
-        None if of_owner(before) => return Err(codes::CONFLICT.into()),
+        // Their role has changed meanwhile.
+        None if needs_proof(before) => return Err(codes::CONFLICT.into()),
         None => {}
     }
     let mut changes = Changes::default();
@@ -79,6 +83,7 @@ async fn change(
         end_what_was_made(tx, actor, id, user, changes).await?;
     } else if role < OrganizationRole::Owner {
         domains::remove_waiting_of(tx, id, user).await?;
+        invitations::remove_of_owners_sent_by(tx, id, user).await?;
     }
     changes.account(ctx, tx, user).await?;
     tx.emit(&MemberUpdated {
@@ -105,7 +110,7 @@ async fn tell_of_owner(
         OrganizationRole::Owner => MailKind::OwnerAdded,
         _ => MailKind::OwnerRemoved,
     };
-    tell_owners(tx, actor, id, kind, user).await
+    tell_owners(tx, id, Notice::new(kind, user, actor.user_id)).await
 }
 
 /// Hands an organization over: a member becomes its owner, and the caller, who proves again who they are, an admin.
@@ -129,10 +134,12 @@ pub(crate) async fn transfer(
     hold_accounts(&mut tx, actor.user_id, to).await?;
     proven.hold(&mut tx).await?;
     let mut changes = Changes::default();
-    for (user, role) in [
+    let mut both = [
         (to, OrganizationRole::Owner),
         (actor.user_id, OrganizationRole::Admin),
-    ] {
+    ];
+    both.sort_unstable_by_key(|(user, _)| *user);
+    for (user, role) in both {
         change(ctx, &mut tx, actor, id, (user, role), &mut changes).await?;
         tell_of_owner(&mut tx, actor, id, user, role).await?;
     }
@@ -143,13 +150,13 @@ pub(crate) async fn transfer(
 /// Ends a membership: one's own, or that of somebody whose role is no greater. An owner is first given another role, which takes a proof.
 pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: UserId) -> Result<()> {
     let own = user == actor.user_id;
-    let least = if own {
-        OrganizationRole::Guest
-    } else {
-        OrganizationRole::Admin
-    };
     let mut tx = ctx.db.begin().await?;
-    let caller = hold(&mut tx, actor.user_id, id, least).await?;
+    let caller = if own {
+        // One leaves a deleted organization as well.
+        hold_any(&mut tx, actor.user_id, id).await?
+    } else {
+        hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?
+    };
     let role = store::role_in(&mut tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
     caller.at_least(role)?;
     if role == OrganizationRole::Owner {
@@ -208,26 +215,50 @@ async fn keep_an_owner(tx: &mut Tx, id: OrganizationId, user: UserId) -> Result<
 pub(crate) struct Leaving {
     user: UserId,
     all: Vec<OrganizationId>,
+    /// Those that it owns with others.
+    owned: Vec<OrganizationId>,
     /// Those that it is the only member of.
     alone: Vec<OrganizationId>,
 }
 
 /// Holds the organizations of an account that is to be erased. It must not be the last owner of one with other members.
 pub(crate) async fn prepare_to_leave(tx: &mut Tx, user: UserId) -> Result<Leaving> {
-    let (all, mut alone) = (store::all_of(tx, user).await?, Vec::new());
+    let all = store::all_of(tx, user).await?;
+    let (mut owned, mut alone) = (Vec::new(), Vec::new());
     for &id in &all {
         let held = organizations::hold(tx, id).await?;
         let active = held.is_some_and(|organization| organization.purge_at.is_none());
         let owns = store::role_in(tx, id, user).await? == Some(OrganizationRole::Owner);
-        if !active || !owns || store::another_owner(tx, id, user).await? {
+        if !active || !owns {
             continue;
         }
-        if store::another_member(tx, id, user).await? {
+        if store::another_owner(tx, id, user).await? {
+            owned.push(id);
+        } else if store::another_member(tx, id, user).await? {
             return Err(LAST_OWNER.into());
+        } else {
+            alone.push(id);
         }
-        alone.push(id);
     }
-    Ok(Leaving { user, all, alone })
+    Ok(Leaving {
+        user,
+        all,
+        owned,
+        alone,
+    })
+}
+
+/// Holds the organizations that somebody owns and is the only member of. To be called before their account is held.
+pub(crate) async fn hold_alone(tx: &mut Tx, user: UserId) -> Result<Vec<OrganizationId>> {
+    let mut alone = Vec::new();
+    for id in store::all_of(tx, user).await? {
+        let held = organizations::hold(tx, id).await?;
+        let active = held.is_some_and(|organization| organization.purge_at.is_none());
+        if active && !store::another_member(tx, id, user).await? {
+            alone.push(id);
+        }
+    }
+    Ok(alone)
 }
 
 impl Leaving {
@@ -248,6 +279,10 @@ impl Leaving {
         for id in self.all {
             if self.alone.contains(&id) {
                 lifecycle::end(ctx, tx, id, Duration::ZERO, changes).await?;
+            }
+            if self.owned.contains(&id) {
+                let notice = Notice::new(MailKind::OwnerRemoved, self.user, actor.user_id);
+                tell_owners(tx, id, notice).await?;
             }
             end_what_was_made(tx, actor, id, self.user, changes).await?;
             tx.emit(&MemberRemoved {

@@ -8,6 +8,7 @@ pub(crate) mod mails;
 pub(crate) mod members;
 pub(crate) mod picture;
 
+use serde::{Deserialize, Serialize};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, Principal, UserId, codes};
@@ -114,21 +115,39 @@ async fn hold_accounts(tx: &mut Tx, one: UserId, other: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Leaves mails to the owners of an organization to be sent after the commit: what was done to it, to whom, and by whom.
-async fn tell_owners(
-    tx: &mut Tx,
-    actor: &Actor,
-    organization_id: OrganizationId,
-    kind: MailKind,
-    about: UserId,
-) -> Result<()> {
-    let by = actor.user_id;
-    let job = TellOwners {
+/// Whether who gives this role proves again who they are: it can make more of its kind, and keys.
+fn needs_proof(role: OrganizationRole) -> bool {
+    role >= OrganizationRole::Admin
+}
+
+/// What the owners of an organization are told of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Notice {
+    pub(crate) kind: MailKind,
+    /// To whom it was done.
+    pub(crate) about: UserId,
+    pub(crate) by: UserId,
+    /// The domain that it is about, if it is about one.
+    pub(crate) domain: Option<String>,
+}
+
+impl Notice {
+    pub(crate) fn new(kind: MailKind, about: UserId, by: UserId) -> Self {
+        Self {
+            kind,
+            about,
+            by,
+            domain: None,
+        }
+    }
+}
+
+/// Leaves mails to the owners of an organization to be sent after the commit.
+pub(crate) async fn tell_owners(tx: &mut Tx, organization_id: OrganizationId, notice: Notice) -> Result<()> {
+    tx.enqueue(&TellOwners {
         organization_id,
-        kind,
-        about,
-        by,
-    };
-    tx.enqueue(&job).await?;
+        notice,
+    })
+    .await?;
     Ok(())
 }

@@ -7,10 +7,10 @@ use stoa_db::db_test;
 use stoa_testkit::{Answer, TestApp, assert_problem};
 
 use super::{App, ORGANIZATIONS, add, again, done_in, found, get, members, post, remove, set_role, verified};
-use crate::{SignedIn, admin::sign_in, login, mailed_token, register, text};
+use crate::{PASSWORD, SignedIn, admin::sign_in, login, mailed_token, register, text};
 
 async fn claim(app: &TestApp, by: &SignedIn, id: &str, domain: &str) -> Answer {
-    let body = json!({ "domain": domain, "mailbox": "postmaster", "role": "member" });
+    let body = json!({ "domain": domain, "mailbox": "postmaster", "role": "member", "password": PASSWORD });
     post(app, by, &format!("/{id}/domains"), &body).await
 }
 
@@ -79,28 +79,15 @@ async fn colleagues_join_by_themselves_once_the_domain_has_allowed_it(app: App) 
 async fn a_domain_is_claimed_by_owners_by_mail_to_its_administrators_alone(app: App) {
     let ada = verified(&app, "ada@elsewhere.example").await;
     let (id, ada) = found(&app, &ada, "Engines").await;
-    for (field, body) in [
-        (
-            "domain",
-            json!({ "domain": "gmail.com", "mailbox": "admin", "role": "guest" }),
-        ),
-        (
-            "domain",
-            json!({ "domain": "no domain", "mailbox": "admin", "role": "guest" }),
-        ),
-        (
-            "domain",
-            json!({ "domain": "a@example.org", "mailbox": "admin", "role": "guest" }),
-        ),
-        (
-            "mailbox",
-            json!({ "domain": "example.org", "mailbox": "ada", "role": "guest" }),
-        ),
-        (
-            "role",
-            json!({ "domain": "example.org", "mailbox": "admin", "role": "admin" }),
-        ),
+    for (field, domain, mailbox, role, password) in [
+        ("domain", "gmail.com", "admin", "guest", PASSWORD),
+        ("domain", "no domain", "admin", "guest", PASSWORD),
+        ("domain", "a@example.org", "admin", "guest", PASSWORD),
+        ("mailbox", "example.org", "ada", "guest", PASSWORD),
+        ("role", "example.org", "admin", "admin", PASSWORD),
+        ("password", "example.org", "admin", "guest", "a wrong one"),
     ] {
+        let body = json!({ "domain": domain, "mailbox": mailbox, "role": role, "password": password });
         let answer = post(&app, &ada, &format!("/{id}/domains"), &body).await;
         assert_problem(&answer, 422, "invalid_input", &[field]);
     }
@@ -132,17 +119,17 @@ async fn a_mail_to_a_domain_is_answered_within_a_week_or_asked_again(app: App) {
     );
     app.advance(Duration::from_secs(7 * 86_400 + 60)).await;
     assert_problem(&verify(&app, &token).await, 422, "link_invalid", &[]);
-    let ada = SignedIn::of(
-        &login(&app, "ada@elsewhere.example", crate::PASSWORD)
-            .await
-            .expect(200),
-    );
+    let ada = SignedIn::of(&login(&app, "ada@elsewhere.example", PASSWORD).await.expect(200));
     claim(&app, &ada, &id, "example.org").await.expect(201);
     let token = mailed_token(&app, "example.org").await;
     let call = app.post("/auth/domain");
     let form = "application/x-www-form-urlencoded";
-    let done = call.body(form, format!("token={token}")).send().await.expect(200);
-    assert!(done.text().contains("may join now"), "{}", done.text());
+    let done = call
+        .body(form, format!("token={token}&answer=allow"))
+        .send()
+        .await
+        .expect(200);
+    assert!(done.text().contains("can join now"), "{}", done.text());
 }
 
 #[db_test]
@@ -194,8 +181,20 @@ async fn the_administrators_of_a_domain_refuse_it_and_take_back_what_they_allowe
     for is_allowed in [false, true] {
         claim(&app, &ada, &id, "example.org").await.expect(201);
         let token = mailed_token(&app, "example.org").await;
+        // Without its button a form allows nothing: programs that look at mails may send one.
+        for answer in ["", "&answer=REFUSE"] {
+            let call = app.post("/auth/domain");
+            let page = call.body(form, format!("token={token}{answer}")).send().await;
+            assert!(page.expect(422).text().contains(">Allow<"));
+        }
         if is_allowed {
             verify(&app, &token).await.expect(200);
+            app.settle().await;
+            let mails = app.mails().await;
+            let told = mails
+                .iter()
+                .find(|mail| mail.subject.contains("can join Engines"));
+            assert_eq!(told.unwrap().to, "ada@elsewhere.example");
             app.advance(Duration::from_secs(30 * 86_400)).await;
         }
         let page = app
@@ -204,7 +203,7 @@ async fn the_administrators_of_a_domain_refuse_it_and_take_back_what_they_allowe
             .await
             .expect(200);
         assert_eq!(
-            page.text().contains("Take it back"),
+            page.text().contains("Stop allowing"),
             is_allowed,
             "{}",
             page.text()
@@ -214,7 +213,12 @@ async fn the_administrators_of_a_domain_refuse_it_and_take_back_what_they_allowe
             .body(form, format!("token={token}&answer=refuse"))
             .send()
             .await;
-        assert!(answer.expect(200).text().contains("Nobody joins"));
+        assert!(
+            answer
+                .expect(200)
+                .text()
+                .contains("cannot join without an invitation")
+        );
         assert_problem(&verify(&app, &token).await, 422, "link_invalid", &[]);
         let body = json!({ "token": token });
         let call = app.post("/api/v1/auth/domains/refuse").json(&body);
@@ -222,10 +226,6 @@ async fn the_administrators_of_a_domain_refuse_it_and_take_back_what_they_allowe
     }
     let bob = verified(&app, "bob@example.org").await;
     assert_problem(&join(&app, &bob, &id).await, 404, "not_found", &[]);
-    let ada = SignedIn::of(
-        &login(&app, "ada@elsewhere.example", crate::PASSWORD)
-            .await
-            .expect(200),
-    );
+    let ada = SignedIn::of(&login(&app, "ada@elsewhere.example", PASSWORD).await.expect(200));
     assert_eq!(done_in(&app, &ada, &id).await[0], "domain.refuse");
 }

@@ -230,7 +230,7 @@ async fn people_invite_once_their_own_address_is_verified_and_nobody_twice(app: 
     let (id, ada) = found(&app, &ada, "Engines").await;
     let answer = invite(&app, &ada, &id, "bob@example.org", "member").await;
     assert_problem(&answer, 403, "email_not_verified", &[]);
-    let token = mailed_token(&app, "Confirm").await;
+    let token = mailed_token(&app, "Verify").await;
     let call = app.post("/api/v1/auth/email/verify").bearer(&ada.access);
     call.json(&json!({ "token": token })).send().await.expect(204);
     let answer = invite(&app, &ada, &id, "ADA@example.org", "member").await;

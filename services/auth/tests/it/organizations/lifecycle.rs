@@ -56,7 +56,16 @@ async fn a_person_who_makes_an_organization_owns_it_and_nobody_else_finds_it(app
         assert_eq!(answer.status(), 422, "{name:?}");
     }
     // The name stands in mails to people who do not know the sender.
-    for name in ["https://example.org", "Go to WWW.example.org", "example.org/win"] {
+    for name in [
+        "https://example.org",
+        "Go to WWW.example.org",
+        "example.org/win",
+        "evil.example?x=1",
+        "evil.example:8080",
+        "evil\u{3002}example\u{2215}login",
+        "ada@evil.example",
+        "Eng\u{200b}ines",
+    ] {
         let answer = post(&app, &ada, "", &json!({ "name": name })).await;
         assert_problem(&answer, 422, "invalid_input", &["name"]);
     }

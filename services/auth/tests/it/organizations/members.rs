@@ -7,12 +7,15 @@ use stoa_http::Refused;
 use stoa_testkit::assert_problem;
 
 use super::{
-    App, add, again, delete, done_in, found, get, invite, members, post, remove, set_role, update, verified,
+    App, accept, add, again, delete, done_in, found, get, invite, members, post, remove, set_role, update,
+    verified,
 };
 use crate::{
-    PASSWORD, claims, mailed_token, register,
+    PASSWORD, auth, claims, mailed_token, register,
     trust::{before_long, elsewhere},
 };
+
+stoa_testkit::app!(Few, auth(|config| config.organizations.joined_max = 3));
 
 #[db_test]
 async fn roles_are_given_up_to_ones_own_and_only_owners_make_owners(app: App) {
@@ -173,9 +176,9 @@ async fn the_audit_log_of_an_organization_is_for_its_admins_and_without_addresse
     assert_eq!(rest["items"].as_array().unwrap().len(), 1);
 }
 
-/// A stolen session makes no owner and unmakes none.
+/// A stolen session makes no owner and no admin, and unmakes no owner.
 #[db_test]
-async fn owners_are_made_and_unmade_with_a_password(app: App) {
+async fn owners_and_admins_are_made_with_a_password(app: App) {
     let ada = verified(&app, "ada@example.org").await;
     let (id, ada) = found(&app, &ada, "Engines").await;
     let bob = register(&app, "bob@example.org").await;
@@ -204,11 +207,20 @@ async fn owners_are_made_and_unmade_with_a_password(app: App) {
     let invite = json!({ "email": "eve@example.org", "role": "owner" });
     let answer = post(&app, &bob, &format!("/{id}/invitations"), &invite).await;
     assert_problem(&answer, 422, "invalid_input", &["password"]);
-    // Other roles need none.
+    // So does an admin, who can invite others and make keys. Lesser roles need none.
     let eve = register(&app, "eve@example.org").await;
-    let eve = add(&app, &ada, &id, &eve, "eve@example.org", "member").await;
-    let body = json!({ "role": "admin" });
-    update(&app, &bob, &id, eve.id, &body).await.expect(204);
+    let eve = add(&app, &ada, &id, &eve, "eve@example.org", "guest").await;
+    update(&app, &bob, &id, eve.id, &json!({ "role": "member" }))
+        .await
+        .expect(204);
+    refused(&bob, eve.id, "admin").await;
+    let invite = json!({ "email": "new@example.org", "role": "admin" });
+    let answer = post(&app, &bob, &format!("/{id}/invitations"), &invite).await;
+    assert_problem(&answer, 422, "invalid_input", &["password"]);
+    set_role(&app, &bob, &id, eve.id, "admin").await.expect(204);
+    update(&app, &bob, &id, eve.id, &json!({ "role": "guest" }))
+        .await
+        .expect(204);
     assert_eq!(members(&app, &bob, &id).await[0].1, "owner");
 }
 
@@ -240,7 +252,7 @@ async fn all_owners_are_told_who_is_one_and_who_is_no_longer(app: App) {
     );
     let bob = again(&app, &bob).await;
     set_role(&app, &bob, &id, ada.id, "member").await.expect(204);
-    let removed = told("one owner less").await;
+    let removed = told("no longer an owner").await;
     assert_eq!(removed.len(), 2, "also the one who was");
     delete(&app, &bob, &id).await.expect(200);
     let deleted = told("was deleted").await;
@@ -250,4 +262,141 @@ async fn all_owners_are_told_who_is_one_and_who_is_no_longer(app: App) {
         text.contains("bob@example.org has deleted it.") && text.contains("an owner can restore it"),
         "{text}"
     );
+}
+
+#[db_test]
+async fn owners_are_told_of_one_who_was_invited_and_of_one_who_is_erased(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let told = async |subject: &str| {
+        app.settle().await;
+        let mails = app.mails().await;
+        let about = mails.into_iter().filter(|mail| mail.subject.contains(subject));
+        let mut to: Vec<_> = about.map(|mail| mail.to).collect();
+        to.sort();
+        to
+    };
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "owner").await;
+    assert_eq!(
+        told("has a new owner").await,
+        ["ada@example.org", "bob@example.org"]
+    );
+    let call = app.delete("/api/v1/auth/account").bearer(&bob.access);
+    call.json(&json!({ "password": PASSWORD }))
+        .send()
+        .await
+        .expect(204);
+    assert_eq!(told("no longer an owner").await, ["ada@example.org"]);
+}
+
+/// What somebody with a stolen session has sent out does not outlive the reset.
+#[db_test]
+async fn a_reset_ends_invitations_claims_and_keys_and_tells_the_owners(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = verified(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "owner").await;
+    let eve = register(&app, "eve@example.org").await;
+    invite(&app, &bob, &id, "eve@example.org", "guest")
+        .await
+        .expect(201);
+    let invitation = mailed_token(&app, "invited").await;
+    let claim =
+        json!({ "domain": "evil.example", "mailbox": "admin", "role": "guest", "password": PASSWORD });
+    post(&app, &bob, &format!("/{id}/domains"), &claim)
+        .await
+        .expect(201);
+    let domain = mailed_token(&app, "evil.example").await;
+    let key = json!({ "name": "k", "role": "member", "scopes": ["members.read"], "password": PASSWORD });
+    post(&app, &bob, &format!("/{id}/api-keys"), &key)
+        .await
+        .expect(201);
+
+    let body = json!({ "email": "bob@example.org" });
+    app.post("/api/v1/auth/password/reset")
+        .json(&body)
+        .send()
+        .await
+        .expect(202);
+    let body =
+        json!({ "token": mailed_token(&app, "new password").await, "new_password": "another good one" });
+    let call = app.post("/api/v1/auth/password/reset/confirm").json(&body);
+    call.send().await.expect(204);
+    let answer = accept(&app, &eve, &invitation).await;
+    assert_problem(&answer, 422, "invitation_invalid", &[]);
+    let call = app
+        .post("/api/v1/auth/domains/verify")
+        .json(&json!({ "token": domain }));
+    assert_problem(&call.send().await, 422, "link_invalid", &[]);
+    app.settle().await;
+    let mails = app.mails().await;
+    let told = mails
+        .iter()
+        .filter(|mail| mail.subject.contains("API keys of Engines"));
+    assert_eq!(told.count(), 2, "both owners");
+}
+
+/// Who registers an address that is not theirs leaves nothing behind that keeps its owner out of organizations.
+#[db_test]
+async fn a_first_reset_deletes_the_organizations_of_who_registered_the_address(app: Few) {
+    let mut squatter = register(&app, "bob@example.org").await;
+    for name in ["one", "two", "three"] {
+        (_, squatter) = found(&app, &squatter, name).await;
+    }
+    let body = json!({ "email": "bob@example.org" });
+    app.post("/api/v1/auth/password/reset")
+        .json(&body)
+        .send()
+        .await
+        .expect(202);
+    let body =
+        json!({ "token": mailed_token(&app, "new password").await, "new_password": "another good one" });
+    let call = app.post("/api/v1/auth/password/reset/confirm").json(&body);
+    call.send().await.expect(204);
+    let bob = crate::SignedIn::of(
+        &crate::login(&app, "bob@example.org", "another good one")
+            .await
+            .expect(200),
+    );
+    let mine = get(&app, &bob, "").await.expect(200).value();
+    let deleted = mine["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| !one["purge_at"].is_null());
+    assert_eq!(deleted.count(), 3);
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    add(&app, &ada, &id, &bob, "bob@example.org", "member").await;
+}
+
+#[db_test]
+async fn a_member_leaves_a_deleted_organization(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "member").await;
+    delete(&app, &ada, &id).await.expect(200);
+    let bob = again(&app, &bob).await;
+    remove(&app, &bob, &id, bob.id).await.expect(204);
+    let bob = again(&app, &bob).await;
+    assert_eq!(get(&app, &bob, "").await.expect(200).value()["items"], json!([]));
+}
+
+/// An invitation to become an owner ends when the owner who sent it is one no longer.
+#[db_test]
+async fn an_invitation_of_an_owner_does_not_revive(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let bob = verified(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &id, &bob, "bob@example.org", "owner").await;
+    let eve = register(&app, "eve@example.org").await;
+    invite(&app, &bob, &id, "eve@example.org", "owner")
+        .await
+        .expect(201);
+    let token = mailed_token(&app, "invited").await;
+    set_role(&app, &ada, &id, bob.id, "admin").await.expect(204);
+    set_role(&app, &ada, &id, bob.id, "owner").await.expect(204);
+    assert_problem(&accept(&app, &eve, &token).await, 422, "invitation_invalid", &[]);
 }

@@ -16,7 +16,7 @@ use stoa_auth_api::KeyClient;
 use stoa_kernel::UserId;
 use stoa_testkit::{Answer, TestApp};
 
-use crate::{PASSWORD, SignedIn, auth, mailed_token, refresh, register, text};
+use crate::{PASSWORD, SignedIn, auth, mailed_token, refresh, register, text, verification_token};
 
 stoa_testkit::app!(
     App,
@@ -28,7 +28,7 @@ const ORGANIZATIONS: &str = "/api/v1/auth/organizations";
 /// Somebody who has shown that the address is theirs.
 async fn verified(app: &TestApp, email: &str) -> SignedIn {
     let somebody = register(app, email).await;
-    let token = mailed_token(app, "Confirm").await;
+    let token = verification_token(app, email).await;
     let call = app.post("/api/v1/auth/email/verify").bearer(&somebody.access);
     call.json(&json!({ "token": token })).send().await.expect(204);
     somebody

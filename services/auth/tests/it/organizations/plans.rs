@@ -34,7 +34,7 @@ async fn a_story(app: &App, owner: &SignedIn, name: &str) -> SignedIn {
     get(app, &owner, "/joinable").await.expect(200);
     let call = app.get("/api/v1/auth/invitations").bearer(&owner.access);
     call.send().await.expect(200);
-    let claim = json!({ "domain": format!("{name}.example"), "mailbox": "admin", "role": "guest" });
+    let claim = json!({ "domain": format!("{name}.example"), "mailbox": "admin", "role": "guest", "password": PASSWORD });
     post(app, &owner, &format!("/{id}/domains"), &claim)
         .await
         .expect(201);
