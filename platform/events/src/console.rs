@@ -85,7 +85,8 @@ pub async fn drop_dead(db: &Db, queue: &str, id: EventId) -> Result<bool, Error>
 pub async fn stats(db: &Db) -> Result<QueueStats, Error> {
     let sql = "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS o) AS outbox, \
         (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'ready' LIMIT $1) AS r) \
-        + (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT $1) AS w) \
+        + (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'waiting' AND NOT behind LIMIT $1) AS w) \
+        + (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'waiting' AND behind LIMIT $1) AS b) \
         + (SELECT COUNT(*) FROM jobs WHERE state = 'suspect') AS ready, \
         (SELECT COUNT(*) FROM jobs WHERE state = 'running') AS running, \
         (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'dead' LIMIT $1) AS d) AS dead";

@@ -1,8 +1,13 @@
 //! Claims what is ready and has it run.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use stoa_db::{Db, Error};
+use stoa_kernel::Timestamp;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -12,10 +17,12 @@ use crate::{
     isolation::Isolation,
     runner::Runner,
     shares::Shares,
-    store::{self, Claimed},
+    store::{self, Claimed, Key},
     watch::Watch,
 };
 
+/// Keys that are looked at, each time that it is looked for what died, for jobs that nobody has put back.
+const KEYS: usize = 128;
 /// How long a claim waits for room for three quarters of the workers: on PostgreSQL to plan it costs as much as to take twenty jobs.
 const GATHER: Duration = Duration::from_millis(10);
 
@@ -39,6 +46,8 @@ struct State {
     watch: Watch,
     /// The task that runs jobs alone, while there is one.
     alone: JoinSet<()>,
+    /// The last key that was looked at.
+    looked_at: Option<Key>,
 }
 
 impl Dispatcher {
@@ -56,21 +65,24 @@ impl Dispatcher {
             deadline: self.deadline,
             isolation: self.isolation.clone(),
             stop: self.stop.clone(),
+            ended: parking_lot::Mutex::default(),
         });
         let mut state = State {
             tasks: JoinSet::new(),
             shares: Shares::new(self.handlers.keys().copied(), self.concurrency),
             watch: Watch::new(self.lease),
             alone: JoinSet::new(),
+            looked_at: None,
         };
         let mut signals = self.db.signals();
         while !self.stop.is_cancelled() {
             signals.mark_unchanged();
-            let claimed = match self.turn(&mut state, &runner).await {
-                Ok(claimed) => claimed,
+            state.collect();
+            let (claimed, again) = match self.turn(&mut state, &runner).await {
+                Ok(found) => found,
                 Err(error) => {
                     tracing::warn!(service = self.db.service(), %error, "jobs could not be claimed; trying again");
-                    Vec::new()
+                    (Vec::new(), false)
                 }
             };
             let some = !claimed.is_empty();
@@ -78,7 +90,7 @@ impl Dispatcher {
                 state.shares.begun(queue);
                 state.tasks.spawn(Arc::clone(&runner).run_line(queue, line));
             }
-            if some && state.shares.running() < self.concurrency / 4 {
+            if again || some && state.shares.running() < self.concurrency / 4 {
                 continue;
             }
             self.wait(&mut state, &mut signals).await;
@@ -87,19 +99,25 @@ impl Dispatcher {
         while state.alone.join_next().await.is_some() {}
     }
 
-    /// Looks after what died and what has waited, and claims what there is room for.
-    async fn turn(&self, state: &mut State, runner: &Arc<Runner>) -> Result<Vec<Claimed>, Error> {
+    /// Looks after what died and what has waited, and claims what there is room for. True if others were in the way of what may
+    /// be claimed.
+    async fn turn(&self, state: &mut State, runner: &Arc<Runner>) -> Result<(Vec<Claimed>, bool), Error> {
         if state.watch.is_due() {
             state.watch.look(&self.db).await?;
             store::recall_far_retries(&self.db, self.longest_pause()).await?;
             self.run_suspects(state, runner).await?;
+            let behind = store::keys_behind(&self.db, state.looked_at.take(), KEYS).await?;
+            state.looked_at = behind.last().cloned();
+            runner.ended.lock().extend(behind);
         }
-        if self.until_next().await?.is_some_and(|until| until.is_zero()) {
-            store::promote(&self.db).await?;
+        let ended = std::mem::take(&mut *runner.ended.lock());
+        if let Err(error) = self.bring_up(&ended).await {
+            runner.ended.lock().extend(ended);
+            return Err(error);
         }
         let room = state.shares.room();
         if room.shares.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
         let queues: Vec<_> = room.shares.iter().map(|share| share.queue).collect();
         let due = store::due_queues(&self.db, &queues).await?;
@@ -109,9 +127,36 @@ impl Dispatcher {
             .filter(|share| due.iter().any(|queue| queue == share.queue))
             .collect();
         if shares.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
-        store::claim(&self.db, self.worker, self.lease, &shares, room.most).await
+        let found = store::find(&self.db, self.worker, self.lease, &shares, room.most).await?;
+        let again = !found.behind.is_empty();
+        if again && found.more {
+            let queues: BTreeSet<_> = found.behind.iter().map(|(queue, _)| queue).collect();
+            for queue in queues {
+                match store::put_behind(&self.db, queue).await {
+                    Ok(keys) => runner.ended.lock().extend(keys),
+                    // What was claimed is to be run all the same.
+                    Err(error) => {
+                        tracing::debug!(queue, %error, "jobs were left in the way of others");
+                    }
+                }
+            }
+        }
+        runner.ended.lock().extend(found.behind);
+        Ok((found.claimed, again))
+    }
+
+    /// Makes ready what has waited until now, and what stood behind jobs of these keys.
+    async fn bring_up(&self, ended: &BTreeSet<Key>) -> Result<(), Error> {
+        let waiting = store::waiting(&self.db).await?;
+        if self.until(waiting.run_at).is_some_and(|until| until.is_zero()) {
+            store::promote(&self.db).await?;
+        }
+        if waiting.behind {
+            store::put_back(&self.db, ended).await?;
+        }
+        Ok(())
     }
 
     /// Of all handlers, with some for the difference of two clocks.
@@ -137,10 +182,13 @@ impl Dispatcher {
     /// Until there is room and something may be ready.
     async fn wait(&self, state: &mut State, signals: &mut watch::Receiver<u64>) {
         let full = state.shares.room().shares.is_empty();
-        let pause = match self.until_next().await {
-            Ok(Some(until)) => until.clamp(Duration::from_millis(1), self.poll),
-            _ => self.poll,
-        };
+        let next = store::waiting(&self.db)
+            .await
+            .ok()
+            .and_then(|waiting| waiting.run_at);
+        let pause = self.until(next).map_or(self.poll, |until| {
+            until.clamp(Duration::from_millis(1), self.poll)
+        });
         let signal = async {
             if full || signals.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -157,11 +205,10 @@ impl Dispatcher {
         }
     }
 
-    /// Until the next waiting job is due: zero if one is.
-    async fn until_next(&self) -> Result<Option<Duration>, Error> {
+    /// Until then: zero if it is past.
+    fn until(&self, time: Option<Timestamp>) -> Option<Duration> {
         let now = self.db.clock().now();
-        let next = store::next_run_at(&self.db).await?;
-        Ok(next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default()))
+        time.map(|time| Duration::try_from(time.duration_since(now)).unwrap_or_default())
     }
 
     /// Jobs of one queue and key in one line, in order; each without a key in a line of its own.
@@ -202,6 +249,11 @@ impl State {
         {
             self.ended(ended);
         }
+        self.collect();
+    }
+
+    /// Notes what has ended by now.
+    fn collect(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
             self.ended(ended);
         }

@@ -1,8 +1,14 @@
 //! Runs claimed jobs.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use stoa_db::{Db, Error};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +19,7 @@ use crate::{
     Done, JobError, TRACEPARENT,
     handler::{Handler, Held},
     isolation::Isolation,
-    store::{self, Claimed, Outcome},
+    store::{self, Claimed, Key, Outcome},
 };
 
 /// A job that this many processes died of is a dead letter; the last of them had nothing else to die of.
@@ -31,6 +37,8 @@ pub(crate) struct Runner {
     pub(crate) deadline: Duration,
     pub(crate) isolation: Isolation,
     pub(crate) stop: CancellationToken,
+    /// Keys of which jobs have ended: others may stand behind these.
+    pub(crate) ended: Mutex<BTreeSet<Key>>,
 }
 
 impl Runner {
@@ -52,13 +60,14 @@ impl Runner {
             };
             let outcome = self.keep(left, &mut renewed, attempt).await;
             left = behind;
-            if !self.ended(job, handler, outcome).await {
+            if !self.noted(job, handler, outcome).await {
                 break;
             }
         }
         for job in left {
             self.give_back(job).await;
         }
+        self.note_key(line.first());
         queue
     }
 
@@ -96,7 +105,13 @@ impl Runner {
         } else {
             self.keep(&held, &mut renewed, self.attempt(handler, &job)).await
         };
-        self.ended(&job, handler, outcome).await;
+        self.noted(&job, handler, outcome).await;
+        self.note_key(Some(&job));
+    }
+
+    fn note_key(&self, job: Option<&Arc<Claimed>>) {
+        let key = job.and_then(|job| Some((job.queue.clone(), job.key.clone()?)));
+        self.ended.lock().extend(key);
     }
 
     async fn give_back(&self, job: &Claimed) {
@@ -178,7 +193,7 @@ impl Runner {
     }
 
     /// Notes how an attempt ended. True if the job is over and the next of its key may run.
-    async fn ended(&self, job: &Claimed, handler: &Handler, outcome: Result<Done, JobError>) -> bool {
+    async fn noted(&self, job: &Claimed, handler: &Handler, outcome: Result<Done, JobError>) -> bool {
         match outcome {
             Ok(Done { .. }) => {
                 count(handler.queue, "done");

@@ -1,8 +1,9 @@
 //! The SQL of outbox and jobs.
 //!
-//! A job is `ready` (may run now), `waiting` (for its time), `running` (held by a worker), `suspect` (held by processes that
+//! A job is `ready` (may run now), `waiting` (for its time, or `behind` another of its key), `running` (held by a worker), `suspect` (held by processes that
 //! died, to be run alone), `done` or `dead`.
 
+mod behind;
 mod claim;
 mod finish;
 mod held;
@@ -14,10 +15,11 @@ use stoa_kernel::Timestamp;
 
 use crate::EventId;
 
+pub(crate) use behind::{Key, keys_behind, put_back, put_behind};
 pub use claim::{Share, claim};
 pub(crate) use claim::{
-    claim_suspect, due_queues, idle, next_run_at, plan_by_index, promote, recall_far_retries, suspects,
-    unfinished,
+    claim_suspect, due_queues, find, idle, plan_by_index, promote, recall_far_retries, suspects, unfinished,
+    waiting,
 };
 pub(crate) use finish::{Outcome, fail, finish};
 pub use held::release_all;

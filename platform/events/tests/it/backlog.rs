@@ -25,7 +25,7 @@ async fn copy(db: &Db, state: &str, run_at: stoa_kernel::Timestamp, times: i64) 
 }
 
 /// Rows of `jobs` that PostgreSQL has read so far, once connections have told.
-async fn reads(pair: &Pair) -> Option<i64> {
+pub(crate) async fn reads(pair: &Pair) -> Option<i64> {
     if pair.sink.engine() == Engine::Sqlite {
         return None;
     }

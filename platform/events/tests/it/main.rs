@@ -12,6 +12,7 @@ mod delivery;
 mod failures;
 mod limits;
 mod one_at_a_time;
+mod one_key;
 mod order;
 mod pair;
 mod plans;
