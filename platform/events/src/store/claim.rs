@@ -244,15 +244,21 @@ pub(crate) async fn promote(db: &Db) -> Result<u64, Error> {
 /// when they failed. `longest` is the longest pause of a handler.
 pub(crate) async fn recall_far_retries(db: &Db, longest: Duration) -> Result<u64, Error> {
     let latest = db.clock().after(longest);
-    let some = "SELECT CAST(1 AS BIGINT) FROM jobs WHERE state = 'waiting' AND NOT behind AND run_at > $1 AND attempts > 0 LIMIT 1";
-    if db.fetch_optional::<i64>(some, &[&latest]).await?.is_none() {
+    let far = format!(
+        "FROM {} WHERE state = 'waiting' AND NOT behind AND attempts > 0 AND run_at > $1 ORDER BY run_at",
+        db.engine().by_index("jobs", "jobs_again")
+    );
+    let some = format!("SELECT run_at {far} LIMIT 1");
+    if db.fetch_optional::<Timestamp>(&some, &[&latest]).await?.is_none() {
         return Ok(0);
     }
-    let sql = "WITH far AS MATERIALIZED (SELECT queue, id FROM jobs WHERE state = 'waiting' AND NOT behind AND run_at > $1 AND attempts > 0 LIMIT $2) \
-        UPDATE jobs SET state = 'ready' WHERE (queue, id) IN (SELECT queue, id FROM far)";
+    let sql = format!(
+        "WITH far AS MATERIALIZED (SELECT queue, id {far} LIMIT $2) \
+         UPDATE jobs SET state = 'ready' WHERE (queue, id) IN (SELECT queue, id FROM far)"
+    );
     let mut tx = db.begin().await?;
     prepare(&mut tx).await?;
-    let recalled = tx.execute(sql, &[&latest, &PROMOTED]).await?;
+    let recalled = tx.execute(&sql, &[&latest, &PROMOTED]).await?;
     tx.signal();
     tx.commit().await?;
     Ok(recalled)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stoa_db::{Db, Engine, db_test};
-use stoa_events::{Subscription, Worker, stats};
+use stoa_events::{Subscription, Worker, WorkerOptions, stats};
 
 use crate::pair::{Note, Pair, notes, options, until, write_down};
 
@@ -62,6 +62,28 @@ async fn a_claim_does_not_read_what_waits_for_its_time(pair: Pair) {
             reads < 200_000 + 500 * READS,
             "{reads} rows were read for 500 jobs"
         );
+    }
+}
+
+/// Attempts that a clock has put off too far are looked for often.
+#[db_test]
+async fn what_waits_for_days_is_not_read_each_time_that_far_retries_are_looked_for(pair: Pair) {
+    let later = pair.clock.after(Duration::from_secs(30 * 24 * 3600));
+    copy(&pair.sink, "waiting", later, 50_000).await;
+    let sql = "UPDATE jobs SET attempts = 0";
+    pair.sink.execute(sql, &[]).await.unwrap();
+    let options = WorkerOptions {
+        lease: Duration::from_millis(400),
+        ..options()
+    };
+    let (db, bus) = (pair.sink.clone(), pair.bus.clone());
+    let worker = Worker::start(db, bus, vec![], vec![notes()], vec![], options).await;
+    // Some twenty looks.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    worker.unwrap().stop(Duration::from_secs(5)).await;
+    if let Some(reads) = reads(&pair).await {
+        // Beside the change of them all and the counts of what waits.
+        assert!(reads < 250_000, "{reads} rows were read");
     }
 }
 
