@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use croner::Cron;
 use jiff::{SignedDuration, tz::TimeZone};
-use stoa_db::{Db, Error};
+use stoa_db::{Db, Error, Tx};
 use stoa_kernel::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +17,12 @@ use crate::{
 /// How far the clocks of two machines may be apart.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
 
+/// Jobs of a queue among which one of a schedule is looked for.
+const NEWEST: i64 = 100;
+
 /// A job enqueued at each time of a cron expression: UTC, five fields, or six with seconds first. Times that passed while
-/// no process ran are made up for by one job.
+/// no process ran are made up for by one job. While the same job waits or runs, no other is enqueued beside it: so one that has
+/// more to do than fits in one attempt, and enqueues itself again, goes on in one line.
 pub struct Schedule {
     name: &'static str,
     text: String,
@@ -91,7 +95,7 @@ impl Schedule {
         }
         let mut tx = db.begin().await?;
         let moved = "UPDATE schedules SET next_at = $3 WHERE name = $1 AND next_at = $2";
-        if tx.execute(moved, &[&self.name, &due, &next]).await? == 1 {
+        if tx.execute(moved, &[&self.name, &due, &next]).await? == 1 && !self.is_unfinished(&mut tx).await? {
             let id: EventId = tx.new_id();
             let source = tx.service().to_owned();
             let job = NewJob {
@@ -110,6 +114,16 @@ impl Schedule {
             tx.signal();
         }
         tx.commit().await
+    }
+
+    /// Whether the job waits or runs. It is one of the newest of its queue, if so.
+    async fn is_unfinished(&self, tx: &mut Tx) -> Result<bool, Error> {
+        let sql = "SELECT state FROM (SELECT state, payload FROM jobs WHERE queue = $1 ORDER BY id DESC LIMIT $2) AS newest \
+            WHERE payload = $3 AND state IN ('ready', 'waiting', 'suspect', 'running') LIMIT 1";
+        let found: Option<String> = tx
+            .fetch_optional(sql, &[&self.queue, &NEWEST, &self.payload])
+            .await?;
+        Ok(found.is_some())
     }
 
     /// Brings back what is due later than it can be: a clock was ahead when it was moved on. A clock that is ahead a little, as that
