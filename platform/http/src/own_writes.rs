@@ -1,4 +1,4 @@
-//! Who wrote reads what they wrote, also where reads may be answered by a replica that is behind.
+//! Sends the reads of a person to the primary for a while after they have written, for replicas may be behind.
 
 use std::sync::Arc;
 

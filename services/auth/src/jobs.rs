@@ -32,7 +32,7 @@ use crate::{
     tokens::Opaque,
 };
 
-/// How long may take what goes through whole tables.
+/// Deadline of jobs that go through whole tables.
 const LONG: Duration = Duration::from_secs(600);
 /// How long sending one mail may take: longer than all steps of SMTP together, by `mail.timeout` as it is by default.
 const MAIL: Duration = Duration::from_secs(300);
@@ -127,7 +127,7 @@ pub(crate) struct ForgetMails {
     pub(crate) recipient: String,
 }
 
-/// What tells whom a mail is to, without saying it.
+/// The hash of a recipient's address.
 pub(crate) fn recipient(address: &str) -> String {
     hex::encode(Sha256::digest(Email::key_of(address)))
 }

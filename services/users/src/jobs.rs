@@ -8,7 +8,7 @@ use stoa_kernel::UserId;
 
 use crate::{ctx::Ctx, ops};
 
-/// How long may take what goes through whole tables or folders.
+/// Deadline of jobs that go through whole tables or folders.
 const LONG: Duration = Duration::from_secs(600);
 
 /// Deletes the bytes of an avatar that no profile names any more.

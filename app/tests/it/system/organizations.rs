@@ -76,7 +76,7 @@ async fn people_are_invited_act_for_their_organization_and_are_refused_once_remo
     let (two, owner) = found(&stoa, &owner, "Two").await;
 
     // Somebody without an account is invited to one of them, registers and accepts.
-    let body = json!({ "email": bob, "role": "admin" });
+    let body = json!({ "email": bob, "role": "admin", "password": PASSWORD });
     let path = format!("{ORGANIZATIONS}/{one}/invitations");
     send(&stoa, Method::POST, &path, token(&owner), body, 201).await;
     let link = mailed_token(&stoa, &bob, "invitation?token=").await;
@@ -130,7 +130,7 @@ async fn people_are_invited_act_for_their_organization_and_are_refused_once_remo
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_whose_link_is_not_valid_is_a_page_and_no_json() {
     let stoa = System::start().await;
-    for path in ["/auth/invitation", "/auth/domain"] {
+    for path in ["/auth/verify", "/auth/reset", "/auth/invitation", "/auth/domain"] {
         let answer = stoa.look(&format!("{path}?token=none")).await;
         assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{path}");
         let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();

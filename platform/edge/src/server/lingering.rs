@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 
-/// How long is read what nobody wants.
+/// How long unread bytes of a request are drained.
 const LINGER: Duration = Duration::from_secs(10);
 /// How much of it, in bytes.
 const MOST: u64 = 64 * 1024 * 1024;

@@ -30,8 +30,8 @@ impl Access {
     /// for the organization of its key; else for the caller.
     ///
     /// # Errors
-    /// 403 `organization_role_required` where the caller's role in the organization does not permit it, or they are not a member; 503
-    /// where auth has to be asked and does not answer.
+    /// 404 where the caller is not a member of the organization; 403 `organization_role_required` where their role in it does not permit
+    /// it; 503 where auth has to be asked and does not answer.
     pub async fn owner<A: stoa_http::Access>(
         &self,
         actor: &Actor<A>,
@@ -42,10 +42,10 @@ impl Access {
         };
         let role = self.role_in(actor, organization).await;
         let role = role.map_err(Failure::unavailable)?;
-        if role.is_some_and(|role| A::ORGANIZATION_ROLES.contains(&role)) {
-            Ok(organization.into())
-        } else {
-            Err(Failure::new(codes::ORGANIZATION_ROLE_REQUIRED))
+        match role {
+            None => Err(Failure::new(codes::NOT_FOUND)),
+            Some(role) if A::ORGANIZATION_ROLES.contains(&role) => Ok(organization.into()),
+            Some(_) => Err(Failure::new(codes::ORGANIZATION_ROLE_REQUIRED)),
         }
     }
 

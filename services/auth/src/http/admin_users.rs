@@ -30,7 +30,7 @@ permission!(pub(super) AccountsWrite = "accounts.write");
 pub(super) struct AuthAccount {
     #[serde(flatten)]
     user: AuthUser,
-    /// Since when nobody signs in to it.
+    /// When the account was disabled.
     disabled_at: Option<Timestamp>,
 }
 

@@ -69,7 +69,7 @@ async fn list(
     Ok(Json(found.map(AuthApiKey::from)))
 }
 
-/// What a key is to be.
+/// A new key.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "backup script", "scopes": ["profile.read"], "expires_at": null, "password": "tin roof rusted"}))]
@@ -85,7 +85,7 @@ pub(super) struct AuthCreateApiKeyRequest {
     #[garde(skip)]
     #[serde(default, deserialize_with = "stoa_http::time::optional")]
     expires_at: Option<Timestamp>,
-    /// Yours, once more: a stolen session must not make a key.
+    /// Your password. It is required again, because a stolen session must not be enough.
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,

@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
     endpoints!(change, reset, confirm_reset)
 }
 
-/// The password that is, and the one that is to be.
+/// The current and the new password.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthChangePasswordRequest {
@@ -96,7 +96,7 @@ async fn reset(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// A link's token, and the password that is to be.
+/// A link's token, and the new password.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthConfirmResetRequest {

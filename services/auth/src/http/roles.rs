@@ -76,7 +76,7 @@ async fn list(
     Ok(Json(found.map(AuthRole::from)))
 }
 
-/// A role that is to be.
+/// A new role.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "support", "description": "Answers mails", "permissions": ["users.read"]}))]

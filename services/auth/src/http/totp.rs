@@ -102,7 +102,7 @@ pub(super) struct AuthConfirmTotpRequest {
     code: String,
 }
 
-/// Codes for the day on which the authenticator is lost.
+/// Codes to sign in with if the authenticator is lost.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AuthRecoveryCodes {
     /// Each is good once, in place of a code. They are shown only now.

@@ -29,7 +29,7 @@ const MOST: i64 = 100;
 /// How exactly it is kept when a key was last used.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-/// What a key is to be.
+/// A new key.
 pub(crate) struct NewKey {
     pub(crate) name: String,
     pub(crate) scopes: Vec<String>,

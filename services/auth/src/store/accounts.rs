@@ -20,7 +20,7 @@ pub(crate) struct Account {
     pub(crate) email_key: String,
     pub(crate) email_verified_at: Option<Timestamp>,
     pub(crate) password_hash: String,
-    /// Since when nobody signs in to it.
+    /// When the account was disabled.
     pub(crate) disabled_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
 }

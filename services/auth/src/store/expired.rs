@@ -29,7 +29,7 @@ pub(crate) const KNOWN_NETWORKS: Expired = of("known_networks", "network", "last
 /// Gone once the events that tell them have long arrived.
 pub(crate) const REGISTERED_NAMES: Expired = of("registered_names", "user_id", "created_at");
 
-/// Gone once nobody asks from there any more: whoever does is told everything.
+/// Kept for a month. A process that last asked before that is told everything.
 pub(crate) const REVOCATION_BATCHES: Expired = of("revocation_batches", "seq", "created_at");
 
 const fn of(table: &'static str, key: &'static str, column: &'static str) -> Expired {

@@ -17,7 +17,7 @@ use crate::{ctx::Ctx, error::Error, ops::avatar};
 
 /// Set your picture.
 ///
-/// PNG, JPEG, WebP or GIF, as the body itself or as the field `file` of a form. What it is, its bytes say; the media type may be
+/// PNG, JPEG, WebP or GIF, as the body itself or as the field `file` of a form. The format is read from the bytes; the media type may be
 /// another image's, `application/octet-stream`, or none. It is kept as a small square without anything that was written into the file
 /// beside the picture. A WebP or GIF may have fewer pixels than a PNG or JPEG. Send one picture at a time: 429 while another one
 /// of yours is being decoded.

@@ -83,7 +83,7 @@ async fn list(
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"domain": "example.org", "mailbox": "postmaster", "role": "member", "password": "correct horse battery"}))]
 pub(super) struct AuthClaimDomainRequest {
-    /// What stands behind the `@`.
+    /// The domain, without `@`.
     #[garde(length(bytes, min = 1, max = 253))]
     #[schema(min_length = 1, max_length = 253)]
     domain: String,

@@ -32,7 +32,7 @@ pub(in crate::http) struct AuthInvitation {
     /// Whom it was sent to.
     #[schema(example = "ada@example.org")]
     email: String,
-    /// What they will be.
+    /// Their role after joining.
     role: OrganizationRole,
     #[schema(value_type = String, format = Uuid)]
     invited_by: UserId,
@@ -164,7 +164,7 @@ pub(super) struct AuthJoinable {
     #[schema(value_type = String, format = Uuid)]
     id: OrganizationId,
     name: String,
-    /// What you will be.
+    /// Your role after joining.
     role: OrganizationRole,
 }
 

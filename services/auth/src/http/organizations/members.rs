@@ -81,7 +81,7 @@ async fn list(
     Ok(Json(members.map(AuthMember::from)))
 }
 
-/// Another role.
+/// The member's new role.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthUpdateMemberRequest {
@@ -145,11 +145,11 @@ async fn remove(
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthTransferOrganizationRequest {
-    /// A member.
+    /// The member who becomes an owner.
     #[garde(skip)]
     #[schema(value_type = String, format = Uuid)]
     user_id: UserId,
-    /// Yours, once more: a stolen session must not give an organization away.
+    /// Your password. It is required again, because a stolen session must not be enough.
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,

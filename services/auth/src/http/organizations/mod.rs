@@ -217,7 +217,7 @@ async fn update(
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthDeleteOrganizationRequest {
-    /// Yours, once more: a stolen session must not delete an organization.
+    /// Your password. It is required again, because a stolen session must not be enough.
     #[garde(dive)]
     #[schema(value_type = String, format = Password, max_length = 1024)]
     password: Password,

@@ -75,7 +75,7 @@ async fn members_see_and_make_items_of_their_organization_as_their_role_permits(
     make(&member, ours).await.expect(201);
     assert_problem(&make(&guest, ours).await, 403, "organization_role_required", &[]);
     for stranger in [make(&member, theirs).await, list(&member, theirs).await] {
-        assert_problem(&stranger, 403, "organization_role_required", &[]);
+        assert_problem(&stranger, 404, "not_found", &[]);
     }
     for token in [&member, &guest] {
         let page = list(token, ours).await.expect(200).value();
