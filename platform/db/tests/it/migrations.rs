@@ -1,6 +1,8 @@
 //! Forward from every earlier version, and never backward.
 
-use stoa_db::{Db, Error, Migration, db_test};
+use std::time::Duration;
+
+use stoa_db::{Db, DbOptions, Engine, Error, Migration, db_test, testing::TestDatabase};
 
 const ALL: [Migration; 3] = [
     Migration::new(
@@ -111,4 +113,29 @@ async fn programs_that_start_at_once_apply_each_migration_once(db: Db) {
         applied += starter.await.unwrap().unwrap().applied.len();
     }
     assert_eq!(applied, 3);
+}
+
+/// A statement of a request is ended after a while. An index over ten million rows takes longer, and so does waiting for
+/// another program that builds it.
+#[tokio::test]
+async fn a_migration_takes_longer_than_a_statement_of_a_request_may() {
+    let place = TestDatabase::new(Engine::Postgres);
+    let limit = Duration::from_millis(300);
+    let options = || DbOptions {
+        statement_timeout: limit,
+        ..place.options("slow")
+    };
+    let (one, two) = (
+        Db::open(options()).await.unwrap(),
+        Db::open(options()).await.unwrap(),
+    );
+    let slow = [Migration::new("0001_slow", "SELECT pg_sleep(1);")];
+    let (first, second) = tokio::join!(one.migrate("slow", &slow), two.migrate("slow", &slow));
+    assert_eq!(first.unwrap().applied.len() + second.unwrap().applied.len(), 1);
+    let request = one
+        .fetch_one::<String>("SELECT CAST(pg_sleep(2) AS TEXT)", &[])
+        .await;
+    assert!(matches!(request, Err(Error::TimedOut)), "{request:?}");
+    drop((one, two));
+    place.remove().await;
 }

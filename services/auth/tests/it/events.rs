@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 use stoa_auth_api::events::{AccessChanged, RoleChanged, SessionRevoked, UserErased, UserRegistered};
@@ -154,6 +155,10 @@ async fn changed_access_and_erasure_are_told(app: App) {
         (&event["user_id"], &event["version"]),
         (&json!(ada.id), &json!(1))
     );
+    // As long as any access token may live that was issued under another setting.
+    let until: stoa_kernel::Timestamp = serde_json::from_value(event["until"].clone()).unwrap();
+    let lives = until.duration_since(app.app.clock().now());
+    assert!(lives >= SignedDuration::from_hours(24), "{lives}");
 
     let ada = crate::admin::sign_in(&app.app, "ada@example.org").await;
     let body = json!({ "password": PASSWORD });
