@@ -91,6 +91,30 @@ async fn update(app: &TestApp, by: &SignedIn, id: &str, user: UserId, body: &Val
     app.patch(&path).bearer(&by.access).json(body).send().await
 }
 
+/// A password that is good as well.
+const NEW: &str = "another good one";
+
+/// Chooses the password [`NEW`] by mail.
+async fn reset_password(app: &TestApp, email: &str) {
+    let call = app.post("/api/v1/auth/password/reset");
+    let asked = call.json(&json!({ "email": email })).send().await;
+    asked.expect(202);
+    let token = mailed_token(app, "new password").await;
+    let body = json!({ "token": token, "new_password": NEW });
+    let call = app.post("/api/v1/auth/password/reset/confirm");
+    call.json(&body).send().await.expect(204);
+}
+
+/// Whom mails about this went to, and their texts, in the order of the addresses.
+async fn mails_about(app: &TestApp, subject: &str) -> Vec<(String, String)> {
+    app.settle().await;
+    let mails = app.mails().await;
+    let about = mails.into_iter().filter(|mail| mail.subject.contains(subject));
+    let mut found: Vec<_> = about.map(|mail| (mail.to, mail.text)).collect();
+    found.sort();
+    found
+}
+
 async fn remove(app: &TestApp, by: &SignedIn, id: &str, user: UserId) -> Answer {
     let path = format!("{ORGANIZATIONS}/{id}/members/{user}");
     app.delete(&path).bearer(&by.access).send().await

@@ -9,7 +9,7 @@ use stoa_db::{
 };
 use stoa_testkit::eventually;
 
-use super::{App, add, delete, found, get, invite, post, remove, set_role, verified};
+use super::{App, add, delete, found, get, invite, post, remove, reset_password, set_role, verified};
 use crate::{PASSWORD, SignedIn, mailed_token, register};
 
 /// A little of everything that people do with an organization.
@@ -60,6 +60,7 @@ async fn organizations_are_read_by_index_whatever_was_analysed_and_however_much_
     analyze(app.db()).await;
     let owner = a_story(&app, &owner, "one").await;
     a_story(&app, &owner, "two").await;
+    reset_password(&app, "owner@example.org").await;
     app.advance(Duration::from_secs(31 * 86_400)).await;
     app.advance(Duration::from_secs(3700)).await;
     eventually("organizations are purged", async || {
