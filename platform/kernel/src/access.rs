@@ -63,7 +63,7 @@ impl Principal {
         }
     }
 
-    /// Whether the credentials are meant for `action` at all, whoever owns the thing. A person's are for everything; a key
+    /// Whether the credentials are meant for `action` at all, no matter who owns the thing. A person's are for everything; a key
     /// without scopes is for nothing.
     #[must_use]
     pub fn in_scope(&self, action: &str) -> bool {

@@ -11,9 +11,12 @@ use crate::{
     email::Email,
     error::Error,
     mails::MailKind,
-    ops::{changes::STALE_FOR, credentials::Case, notices::Notices, origin::Origin},
+    ops::{changes::STALE_FOR, credentials::Case, notices::Notices, organizations::members, origin::Origin},
     password::{self, Hasher, Password},
-    store::{accounts, revocations, roles},
+    store::{
+        accounts::{self, Account},
+        revocations, roles,
+    },
 };
 
 /// What to do with an account that is there already.
@@ -83,7 +86,7 @@ pub async fn create_admin(
         .hash(&password, None)
         .await?;
     match account {
-        Some(account) => take_over(db, account.id, &hash).await,
+        Some(account) => take_over(db, config, &account, &hash).await,
         None => create(db, email, &hash).await,
     }
 }
@@ -119,7 +122,8 @@ async fn create(db: &Db, email: Email, hash: &str) -> Result<Admin, AdminError> 
 }
 
 /// Leaves nothing to whoever has used the account until now but what they wrote.
-async fn take_over(db: &Db, user: UserId, hash: &str) -> Result<Admin, AdminError> {
+async fn take_over(db: &Db, config: &AuthConfig, account: &Account, hash: &str) -> Result<Admin, AdminError> {
+    let user = account.id;
     let case = Case {
         user,
         actor: None,
@@ -127,6 +131,7 @@ async fn take_over(db: &Db, user: UserId, hash: &str) -> Result<Admin, AdminErro
         notices: Notices::always(user),
     };
     let mut tx = db.begin().await?;
+    let alone = members::hold_alone(&mut tx, account).await?;
     let until = db.clock().after(STALE_FOR);
     if revocations::raise_version(&mut tx, user, until).await?.is_none() {
         return Err(AdminError::Other(
@@ -139,7 +144,9 @@ async fn take_over(db: &Db, user: UserId, hash: &str) -> Result<Admin, AdminErro
     note(&mut tx, "account.take_over", user).await?;
     case.notices.tell(&mut tx, MailKind::PasswordChanged).await?;
     // Nothing in this process believes them.
-    let _ended = case.end_everything(&mut tx).await?;
+    let _ended = case
+        .end_everything(&mut tx, &alone, config.organizations.grace.0)
+        .await?;
     if roles::assign(&mut tx, user, "admin").await? {
         note(&mut tx, "role.assign", user).await?;
     }

@@ -72,11 +72,6 @@ impl Ctx {
 }
 
 impl Ctx {
-    /// Where one asks for a new password.
-    pub(crate) fn forgotten_page(&self) -> String {
-        format!("{}/auth/forgotten", self.public_url)
-    }
-
     /// Issuers whose access tokens are accepted; the first is the one that issues.
     pub(crate) fn issuers(&self) -> Vec<String> {
         let own = match self.config.issuer.as_str() {

@@ -242,12 +242,9 @@ pub(crate) fn is_of_use(kind: MailKind, account: &Account) -> bool {
 async fn send(ctx: &Ctx, account: Account, kind: MailKind, id: EventId) -> Result<(), JobError> {
     let (link, works_for) = link(ctx, account.id, kind).await?;
     let content = Content {
-        product: ctx.config.product_name.clone(),
-        forgotten: ctx.forgotten_page(),
-        email: account.email,
         link,
         works_for: in_words(works_for),
-        ..Content::default()
+        ..Content::to(ctx, account.email)
     };
     deliver(ctx, kind, id, &content).await?;
     forget_if_erased(ctx, account.id, &content.email).await
@@ -303,15 +300,15 @@ async fn send_domain_mail(ctx: Ctx, work: Work<SendDomainMail>) -> Result<Done, 
     work.done().await
 }
 
-/// Owners who are told: those with the oldest accounts, and whom it was done to.
-const TOLD: u32 = 50;
+/// Owners who are told, those with the oldest accounts; beside them the person to whom it was done.
+const OWNERS_TOLD_MAX: u32 = 50;
 
 async fn tell_owners(ctx: Ctx, work: Work<TellOwners>) -> Result<Done, JobError> {
     let &TellOwners {
         organization_id,
         ref notice,
     } = work.payload();
-    let mut told = members::owners(&ctx.db, organization_id, TOLD).await?;
+    let mut told = members::owners(&ctx.db, organization_id, OWNERS_TOLD_MAX).await?;
     if !told.contains(&notice.about) {
         told.push(notice.about);
     }

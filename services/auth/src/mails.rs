@@ -1,11 +1,11 @@
 //! The mails that are sent, and their wording.
 
-use std::borrow::Cow;
-
 use minijinja::{AutoEscape, Environment, HtmlEscape, Output, State, Value, context};
 use serde::{Deserialize, Serialize};
 use stoa_kernel::OrganizationRole;
 use stoa_mail::Mail;
+
+use crate::ctx::Ctx;
 
 /// What a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,35 +101,31 @@ impl MailKind {
     }
 
     /// What happened, for a mail that only tells that.
-    fn event(self, content: &Content) -> Cow<'static, str> {
+    fn event(self, content: &Content) -> String {
         let Content { about, domain, .. } = content;
         let text = match self {
-            Self::OwnerAdded => return Cow::Owned(format!("{about} is an owner now")),
-            Self::OwnerRemoved => return Cow::Owned(format!("{about} is no longer an owner")),
-            Self::OrganizationDeleted => return Cow::Owned(format!("{about} has deleted it")),
+            Self::OwnerAdded => &format!("{about} is an owner now"),
+            Self::OwnerRemoved => &format!("{about} is no longer an owner"),
+            Self::OrganizationDeleted => &format!("{about} has deleted it"),
             Self::DomainVerified => {
-                return Cow::Owned(format!(
-                    "People with a verified address at {domain} can join it without an invitation"
-                ));
+                &format!("People with a verified address at {domain} can join it without an invitation")
             }
-            Self::OrganizationKeysEnded => {
-                return Cow::Owned(format!(
-                    "{about} has chosen a new password, and the API keys that they had made for it were removed"
-                ));
-            }
-            Self::VerifyEmail
-            | Self::ResetPassword
-            | Self::GuessesLimited
-            | Self::Invitation
-            | Self::Domain => "",
+            Self::OrganizationKeysEnded => &format!(
+                "{about} has chosen a new password, and the API keys that they had made for it were removed"
+            ),
             Self::PasswordChanged => "The password was changed",
             Self::ApiKeyCreated => "An API key was made",
             Self::ApiKeysEnded => "All API keys were removed",
             Self::TotpEnabled => "A second factor was set up, and signing in now asks for its code",
             Self::TotpDisabled => "The second factor was removed, and signing in asks for no code any more",
             Self::RecoveryCodesRenewed => "New recovery codes were made, and the old ones no longer work",
+            Self::VerifyEmail
+            | Self::ResetPassword
+            | Self::GuessesLimited
+            | Self::Invitation
+            | Self::Domain => "",
         };
-        Cow::Borrowed(text)
+        text.to_owned()
     }
 }
 
@@ -199,6 +195,18 @@ pub(crate) struct Content {
     pub(crate) domain: String,
     /// Until when a deleted organization can be restored; empty for all others.
     pub(crate) purge_at: String,
+}
+
+impl Content {
+    /// For a mail to this address, with nothing that is of one kind of mail alone.
+    pub(crate) fn to(ctx: &Ctx, email: String) -> Self {
+        Self {
+            product: ctx.config.product_name.clone(),
+            forgotten: format!("{}/auth/forgotten", ctx.public_url),
+            email,
+            ..Self::default()
+        }
+    }
 }
 
 /// The templates, read once.

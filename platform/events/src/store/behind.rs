@@ -1,7 +1,7 @@
 //! Jobs that are put behind another of their key, so that no claim reads them while they may not run, and put back.
 //!
-//! Whoever ends a job looks, after its commit, for what stands behind it; whoever puts a job behind looks, after its commit, whether the
-//! one before it is still there. One of the two sees what the other has done. What both have missed because a process died is found by
+//! The end of a job is followed, after its commit, by a look for what stands behind it. Putting a job behind is followed, after its
+//! commit, by a look whether the one before it is still there. One of the two sees what the other has done. What both have missed because a process died is found by
 //! [`keys_behind`].
 
 use std::{collections::BTreeSet, fmt::Write};

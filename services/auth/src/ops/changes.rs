@@ -40,8 +40,8 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// The access tokens which this account has are stale.
-    pub(crate) async fn account(&mut self, ctx: &Ctx, tx: &mut Tx, user: UserId) -> Result<()> {
-        let until = ctx.clock.after(STALE_FOR);
+    pub(crate) async fn account(&mut self, tx: &mut Tx, user: UserId) -> Result<()> {
+        let until = tx.clock().after(STALE_FOR);
         let Some(raised) = raise_version(tx, user, until).await? else {
             return Ok(());
         };
@@ -56,8 +56,8 @@ impl Changes {
     }
 
     /// Access tokens that name this role in an earlier version are stale. However many have it, this is one row.
-    pub(crate) async fn role(&mut self, ctx: &Ctx, tx: &mut Tx, name: &str, version: i64) -> Result<()> {
-        let until = ctx.clock.after(STALE_FOR);
+    pub(crate) async fn role(&mut self, tx: &mut Tx, name: &str, version: i64) -> Result<()> {
+        let until = tx.clock().after(STALE_FOR);
         self.roles.push(raise_role(tx, name, version, until).await?);
         tx.emit(&RoleChanged {
             role: name.to_owned(),
@@ -69,13 +69,8 @@ impl Changes {
     }
 
     /// Access tokens that name this organization in an earlier version are stale. However many members it has, this is one row.
-    pub(crate) async fn organization(
-        &mut self,
-        ctx: &Ctx,
-        tx: &mut Tx,
-        organization: &Organization,
-    ) -> Result<()> {
-        let until = ctx.clock.after(STALE_FOR);
+    pub(crate) async fn organization(&mut self, tx: &mut Tx, organization: &Organization) -> Result<()> {
+        let until = tx.clock().after(STALE_FOR);
         let (id, version) = (organization.id, organization.access_version);
         self.organizations
             .push(raise_organization(tx, id, version, until).await?);

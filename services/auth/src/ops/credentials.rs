@@ -1,11 +1,11 @@
 //! What keeps somebody signed in to an account, ended for its owner.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use stoa_audit::TxExt as _;
 use stoa_auth_api::tell_key_changed;
 use stoa_db::Tx;
-use stoa_kernel::{SessionId, UserId};
+use stoa_kernel::{OrganizationId, SessionId, UserId};
 
 use crate::{
     ctx::Ctx,
@@ -15,7 +15,11 @@ use crate::{
         changes::Changes,
         commit::commit_then,
         notices::Notices,
-        organizations::{Notice, tell_owners},
+        organizations::{
+            Notice,
+            lifecycle::{self, ORGANIZATION},
+            tell_owners,
+        },
         origin::Origin,
         sessions::{Ending, end_all},
     },
@@ -56,8 +60,7 @@ pub(crate) struct Ended {
     sessions: Ending,
     /// Hashes of the keys.
     keys: Vec<Vec<u8>>,
-    /// What was changed beside.
-    pub(crate) changes: Changes,
+    changes: Changes,
 }
 
 impl Ended {
@@ -94,12 +97,25 @@ impl Case<'_> {
     }
 
     /// Ends all that was ever set up on the account, by somebody who had not shown that its address is theirs: sessions, links in
-    /// mails, networks that count as known, and all of [`Self::end_what_was_set_up`].
-    pub(crate) async fn end_everything(&self, tx: &mut Tx) -> Result<Ended> {
+    /// mails, networks that count as known, and all of [`Self::end_what_was_set_up`]. The organizations that were held before because
+    /// they have no other member are deleted; they can be restored within `grace`.
+    pub(crate) async fn end_everything(
+        &self,
+        tx: &mut Tx,
+        alone: &[OrganizationId],
+        grace: Duration,
+    ) -> Result<Ended> {
         let set_up = self.end_what_was_set_up(tx).await?;
         mail_tokens::remove_all(tx, self.user, Purpose::Verify).await?;
         known_networks::remove_all(tx, self.user).await?;
-        let ended = self.end(tx, None, ApiKeys::Keep).await?;
+        let mut ended = self.end(tx, None, ApiKeys::Keep).await?;
+        for &id in alone {
+            lifecycle::end(tx, id, grace, &mut ended.changes).await?;
+            let entry = self
+                .origin
+                .entry(self.actor, "organization.delete", ORGANIZATION, Some(id.uuid()));
+            tx.audit(&entry.organization(id)).await?;
+        }
         Ok(Ended {
             keys: set_up.keys,
             ..ended

@@ -27,7 +27,7 @@ pub(crate) async fn erase(ctx: &Ctx, actor: &Actor, password: &Password, code: O
     let mut changes = Changes::default();
     let leaving = prepare_to_leave(&mut tx, user).await?;
     proven.hold(&mut tx).await?;
-    leaving.leave(ctx, &mut tx, actor, &mut changes).await?;
+    leaving.leave(&mut tx, actor, &mut changes).await?;
     let ending = end_all(&mut tx, user, None, Some(user), origin).await?;
     // An address that was never shown to be theirs may be somebody else's, whose invitations stay.
     if proven.account.email_verified_at.is_some() {

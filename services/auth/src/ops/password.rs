@@ -14,10 +14,7 @@ use crate::{
     ops::{
         credentials::{ApiKeys, Case, Ended},
         notices::Notices,
-        organizations::{
-            lifecycle::{self, ORGANIZATION},
-            members,
-        },
+        organizations::members,
         origin::Origin,
         prove_again::prove_password,
     },
@@ -117,11 +114,7 @@ pub(crate) async fn reset(
     };
 
     let mut tx = ctx.db.begin().await?;
-    let alone = if account.email_verified_at.is_none() {
-        members::hold_alone(&mut tx, user).await?
-    } else {
-        Vec::new()
-    };
+    let alone = members::hold_alone(&mut tx, &account).await?;
     // Before all else, for it waits for those who are about to add a key or a session and know the password of before.
     accounts::hold(&mut tx, user).await?;
     if mail_tokens::take(&mut tx, &link, Purpose::Reset).await? != Some(user) {
@@ -130,24 +123,13 @@ pub(crate) async fn reset(
     }
     accounts::set_password(&mut tx, user, &hash).await?;
     note(&mut tx, &case, "password.reset").await?;
-    let mut ended = if accounts::set_verified(&mut tx, user).await? {
-        case.end_everything(&mut tx).await?
+    let ended = if accounts::set_verified(&mut tx, user).await? {
+        let grace = ctx.config.organizations.grace.0;
+        case.end_everything(&mut tx, &alone, grace).await?
     } else {
         case.end_requests(&mut tx).await?;
         case.end(&mut tx, None, keys).await?
     };
-    for id in alone {
-        lifecycle::end(
-            ctx,
-            &mut tx,
-            id,
-            ctx.config.organizations.grace.0,
-            &mut ended.changes,
-        )
-        .await?;
-        let entry = origin.entry(Some(user), "organization.delete", ORGANIZATION, Some(id.uuid()));
-        tx.audit(&entry.organization(id)).await?;
-    }
     finish(ctx, tx, &account, ended, origin).await
 }
 

@@ -83,7 +83,7 @@ pub(crate) async fn replace(
     let version = role.version + 1;
     let mut changes = Changes::default();
     if role.permissions != terms.permissions {
-        changes.role(ctx, &mut tx, &role.name, version).await?;
+        changes.role(&mut tx, &role.name, version).await?;
     }
     note(&mut tx, by, "role.update", None, &role.name, origin).await?;
     changes.commit(ctx, tx).await?;
@@ -107,7 +107,7 @@ pub(crate) async fn remove(ctx: &Ctx, by: &Principal, role: &Role, origin: &Orig
         return Err(codes::CONFLICT.into());
     }
     let mut changes = Changes::default();
-    changes.role(ctx, &mut tx, &role.name, role.version + 1).await?;
+    changes.role(&mut tx, &role.name, role.version + 1).await?;
     note(&mut tx, by, "role.remove", None, &role.name, origin).await?;
     if !store::clear(&mut tx, &role.name, BATCH).await? {
         tx.enqueue(&ClearRole {
@@ -153,7 +153,7 @@ pub(crate) async fn assign(
         return Ok(());
     }
     let mut changes = Changes::default();
-    changes.account(ctx, &mut tx, user).await?;
+    changes.account(&mut tx, user).await?;
     note(&mut tx, by, "role.assign", Some(user), &role.name, origin).await?;
     changes.commit(ctx, tx).await
 }
@@ -181,7 +181,7 @@ pub(crate) async fn unassign(
         return Err(LAST_ADMIN.into());
     }
     let mut changes = Changes::default();
-    changes.account(ctx, &mut tx, user).await?;
+    changes.account(&mut tx, user).await?;
     note(&mut tx, by, "role.unassign", Some(user), &role.name, origin).await?;
     changes.commit(ctx, tx).await
 }

@@ -97,6 +97,8 @@ async fn an_account_that_is_taken_over_keeps_nothing_of_who_had_it(app: App) {
     let squatter = register(&app, "root@example.org").await;
     let (_, key) = crate::api_keys::make(&app, &squatter, &["account.read"]).await;
     crate::totp::enrolled(&app, &squatter).await;
+    let call = app.post("/api/v1/auth/organizations").bearer(&squatter.access);
+    call.json(&json!({ "name": "Theirs" })).send().await.expect(201);
     let config = config(|_| {});
     let weak = create_admin(app.db(), &config, "root@example.org", "short", Existing::TakeOver).await;
     assert!(weak.is_err(), "{weak:?}");
@@ -129,6 +131,8 @@ async fn an_account_that_is_taken_over_keeps_nothing_of_who_had_it(app: App) {
     )
     .await;
     assert_eq!(left, 0);
+    let active: i64 = value(&app, "SELECT count(*) FROM organizations WHERE purge_at IS NULL").await;
+    assert_eq!(active, 0);
     assert!(audited(&app).await.contains(&"account.take_over".to_owned()));
 }
 

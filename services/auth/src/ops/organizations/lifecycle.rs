@@ -76,7 +76,7 @@ pub(super) async fn join(
     if active > most || deleted > most {
         return Err(TOO_MANY_ORGANIZATIONS.into());
     }
-    changes.account(ctx, tx, user).await?;
+    changes.account(tx, user).await?;
     tx.emit(&MemberAdded {
         organization_id: id,
         user_id: user,
@@ -123,7 +123,7 @@ pub(crate) async fn delete(
     let Standing { role, .. } = hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
     proven.hold(&mut tx).await?;
     let mut changes = Changes::default();
-    let organization = end(ctx, &mut tx, id, ctx.config.organizations.grace.0, &mut changes).await?;
+    let organization = end(&mut tx, id, ctx.config.organizations.grace.0, &mut changes).await?;
     note(&mut tx, actor, "organization.delete", id).await?;
     let by = actor.user_id;
     tell_owners(&mut tx, id, Notice::new(MailKind::OrganizationDeleted, by, by)).await?;
@@ -133,15 +133,14 @@ pub(crate) async fn delete(
 
 /// Deletes an organization that is held: from the commit on nobody acts for it. Its rows stay for this long.
 pub(crate) async fn end(
-    ctx: &Ctx,
     tx: &mut Tx,
     id: OrganizationId,
     grace: Duration,
     changes: &mut Changes,
 ) -> Result<Organization> {
-    let purge_at = ctx.clock.after(grace);
+    let purge_at = tx.clock().after(grace);
     let organization = store::set_purge(tx, id, Some(purge_at)).await?;
-    changes.organization(ctx, tx, &organization).await?;
+    changes.organization(tx, &organization).await?;
     changes.key_hashes(api_keys::hashes_of_organization(tx, id).await?);
     tx.emit(&OrganizationDeleted {
         organization_id: id,
@@ -162,8 +161,8 @@ pub(crate) async fn restore(ctx: &Ctx, actor: &Actor, id: OrganizationId) -> Res
     }
     let organization = store::set_purge(&mut tx, id, None).await?;
     let mut changes = Changes::default();
-    changes.account(ctx, &mut tx, actor.user_id).await?;
-    changes.organization(ctx, &mut tx, &organization).await?;
+    changes.account(&mut tx, actor.user_id).await?;
+    changes.organization(&mut tx, &organization).await?;
     tx.emit(&OrganizationRestored { organization_id: id }).await?;
     note(&mut tx, actor, "organization.restore", id).await?;
     changes.commit(ctx, tx).await?;

@@ -29,15 +29,12 @@ pub(crate) async fn invitation(ctx: &Ctx, id: InvitationId) -> Result<Option<Con
     };
     let token = link_token(ctx, LinkPurpose::Invitation, id.uuid())?;
     Ok(Some(Content {
-        product: ctx.config.product_name.clone(),
-        forgotten: ctx.forgotten_page(),
-        email: invitation.email,
         link: format!("{}/auth/invitation?token={token}", ctx.public_url),
         works_for: in_words(ctx.config.organizations.invitation_lifetime.0),
         organization: organization.name,
         by,
         role: with_article(invitation.role),
-        ..Content::default()
+        ..Content::to(ctx, invitation.email)
     }))
 }
 
@@ -54,17 +51,15 @@ pub(crate) async fn domain(ctx: &Ctx, id: DomainId, mailbox: &str) -> Result<Opt
         return Ok(None);
     };
     let token = link_token(ctx, LinkPurpose::Domain, id.uuid())?;
+    let email = format!("{mailbox}@{}", waiting.domain);
     Ok(Some(Content {
-        product: ctx.config.product_name.clone(),
-        forgotten: ctx.forgotten_page(),
-        email: format!("{mailbox}@{}", waiting.domain),
         link: format!("{}/auth/domain?token={token}", ctx.public_url),
         works_for: in_words(domains::WAITS.unsigned_abs()),
         organization: organization.name,
         by,
         role: with_article(waiting.role),
         domain: waiting.domain,
-        ..Content::default()
+        ..Content::to(ctx, email)
     }))
 }
 
@@ -86,9 +81,6 @@ pub(crate) async fn notice(
         .purge_at
         .filter(|_| notice.kind == MailKind::OrganizationDeleted);
     Ok(Some(Content {
-        product: ctx.config.product_name.clone(),
-        forgotten: ctx.forgotten_page(),
-        email: account.email,
         organization: organization.name,
         by: name_of(notice.by).await?,
         about: name_of(notice.about).await?,
@@ -96,7 +88,7 @@ pub(crate) async fn notice(
         purge_at: purge_at
             .map(|at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
             .unwrap_or_default(),
-        ..Content::default()
+        ..Content::to(ctx, account.email)
     }))
 }
 

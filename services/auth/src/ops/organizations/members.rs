@@ -14,7 +14,10 @@ use crate::{
     error::{LAST_OWNER, MEMBER_IS_OWNER, Result},
     mails::MailKind,
     ops::changes::Changes,
-    store::{accounts, api_keys, domains, invitations, members as store, organizations},
+    store::{
+        accounts::{self, Account},
+        api_keys, domains, invitations, members as store, organizations,
+    },
 };
 
 /// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners. Who makes an admin or an
@@ -64,13 +67,12 @@ pub(crate) async fn set_role(
     if of_owner(before) {
         tell_of_owner(&mut tx, actor, id, user, role).await?;
     }
-    change(ctx, &mut tx, actor, id, (user, role), &mut changes).await?;
+    change(&mut tx, actor, id, (user, role), &mut changes).await?;
     changes.commit(ctx, tx).await
 }
 
 /// Gives a member another role in an organization that is held, and ends what the new one could not have made.
 async fn change(
-    ctx: &Ctx,
     tx: &mut Tx,
     actor: &Actor,
     id: OrganizationId,
@@ -85,7 +87,7 @@ async fn change(
         domains::remove_waiting_of(tx, id, user).await?;
         invitations::remove_of_owners_sent_by(tx, id, user).await?;
     }
-    changes.account(ctx, tx, user).await?;
+    changes.account(tx, user).await?;
     tx.emit(&MemberUpdated {
         organization_id: id,
         user_id: user,
@@ -140,7 +142,7 @@ pub(crate) async fn transfer(
     ];
     both.sort_unstable_by_key(|(user, _)| *user);
     for (user, role) in both {
-        change(ctx, &mut tx, actor, id, (user, role), &mut changes).await?;
+        change(&mut tx, actor, id, (user, role), &mut changes).await?;
         tell_of_owner(&mut tx, actor, id, user, role).await?;
     }
     keep_an_owner(&mut tx, id, actor.user_id).await?;
@@ -170,7 +172,7 @@ pub(crate) async fn remove(ctx: &Ctx, actor: &Actor, id: OrganizationId, user: U
         invitations::remove_to_address(&mut tx, id, &email_key).await?;
     }
     end_what_was_made(&mut tx, actor, id, user, &mut changes).await?;
-    changes.account(ctx, &mut tx, user).await?;
+    changes.account(&mut tx, user).await?;
     tx.emit(&MemberRemoved {
         organization_id: id,
         user_id: user,
@@ -248,13 +250,17 @@ pub(crate) async fn prepare_to_leave(tx: &mut Tx, user: UserId) -> Result<Leavin
     })
 }
 
-/// Holds the organizations that somebody owns and is the only member of. To be called before their account is held.
-pub(crate) async fn hold_alone(tx: &mut Tx, user: UserId) -> Result<Vec<OrganizationId>> {
+/// Holds the organizations that an account whose address was never verified is the only member of: somebody may have made them who does
+/// not own the address. To be called before the account is held.
+pub(crate) async fn hold_alone(tx: &mut Tx, account: &Account) -> Result<Vec<OrganizationId>> {
     let mut alone = Vec::new();
-    for id in store::all_of(tx, user).await? {
+    if account.email_verified_at.is_some() {
+        return Ok(alone);
+    }
+    for id in store::all_of(tx, account.id).await? {
         let held = organizations::hold(tx, id).await?;
         let active = held.is_some_and(|organization| organization.purge_at.is_none());
-        if active && !store::another_member(tx, id, user).await? {
+        if active && !store::another_member(tx, id, account.id).await? {
             alone.push(id);
         }
     }
@@ -266,19 +272,13 @@ impl Leaving {
     ///
     /// # Errors
     /// `conflict` if it has joined another one meanwhile.
-    pub(crate) async fn leave(
-        self,
-        ctx: &Ctx,
-        tx: &mut Tx,
-        actor: &Actor,
-        changes: &mut Changes,
-    ) -> Result<()> {
+    pub(crate) async fn leave(self, tx: &mut Tx, actor: &Actor, changes: &mut Changes) -> Result<()> {
         if store::all_of(tx, self.user).await? != self.all {
             return Err(codes::CONFLICT.into());
         }
         for id in self.all {
             if self.alone.contains(&id) {
-                lifecycle::end(ctx, tx, id, Duration::ZERO, changes).await?;
+                lifecycle::end(tx, id, Duration::ZERO, changes).await?;
             }
             if self.owned.contains(&id) {
                 let notice = Notice::new(MailKind::OwnerRemoved, self.user, actor.user_id);
