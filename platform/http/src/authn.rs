@@ -47,8 +47,7 @@ pub fn present<'a>(
     secure: bool,
     verifier: &Verifier,
 ) -> Result<Presented<'a>> {
-    let authorization = headers.get(header::AUTHORIZATION);
-    if let Some(credentials) = authorization.and_then(|value| value.to_str().ok().and_then(bearer)) {
+    if let Some(credentials) = bearer(headers) {
         if credentials.starts_with(names::API_KEY_PREFIX) {
             return Ok(Presented::Key(credentials));
         }
@@ -117,12 +116,12 @@ pub async fn admit(parts: &mut Parts, verifier: &Verifier, keys: Option<&dyn Key
 
 /// The text of the API key that a request came with, whichever header it stands in.
 pub(crate) fn presented_key(headers: &HeaderMap) -> Option<&str> {
-    let authorization = headers.get(header::AUTHORIZATION);
-    let credentials = authorization.and_then(|value| value.to_str().ok().and_then(bearer));
-    credentials.or_else(|| headers.get(names::API_KEY_HEADER)?.to_str().ok())
+    bearer(headers).or_else(|| headers.get(names::API_KEY_HEADER)?.to_str().ok())
 }
 
-fn bearer(value: &str) -> Option<&str> {
+/// The credentials of `Authorization`, if its scheme is `Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credentials) = value.split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
