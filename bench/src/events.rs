@@ -71,15 +71,19 @@ async fn broker(name: &str, url: String, seconds: u64, report: &mut Report) -> R
     pair.stop().await;
     took.sort_unstable();
     let percentile = |share: usize| took[(took.len() - 1) * share / 100].as_secs_f64() * 1e3;
-    report.plain(
+    report.bounded(
         &format!("events over {name}, PostgreSQL at both ends: commit to effect committed"),
         format!("p50 {:.1} ms, p99 {:.1} ms", percentile(50), percentile(99)),
-        &format!("{} events, a hundred a second", took.len()),
+        format!("{} events, a hundred a second", took.len()),
+        "p99 at most 10 ms",
+        percentile(99) <= 10.0,
     );
-    report.plain(
+    report.bounded(
         &format!("events over {name}: as many as go through"),
         format!("{rate:.0}/s"),
-        &format!("{effects} events, a transaction at both ends"),
+        format!("{effects} events, a transaction at both ends"),
+        "at least 2500/s",
+        rate >= 2_500.0,
     );
     Ok(())
 }
