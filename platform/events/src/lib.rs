@@ -9,6 +9,7 @@
 
 mod aside;
 mod bus;
+mod channel;
 mod console;
 mod dispatcher;
 mod halves;
@@ -63,6 +64,7 @@ pub const METRICS: &[(&str, &str)] = &[
 ];
 
 pub use bus::{Bus, BusConfig, BusError, BusKind};
+pub use channel::{Channel, ChannelError, ChannelPublished};
 pub use console::{DeadLetter, QueueStats, dead_letters, drop_dead, replay, stats};
 pub use handler::{Done, JobError, JobHandler, Retry, Subscription, Work};
 pub use isolation::Isolation;

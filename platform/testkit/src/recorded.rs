@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use parking_lot::Mutex;
 use serde_json::Value;
 use stoa_audit::{Filter, Record};
-use stoa_events::{Bus, Event, Subscription, Work};
+use stoa_events::{Bus, Channel, ChannelPublished, Event, Subscription, Work};
 use stoa_service::Descriptor;
 
 use crate::{TestApp, eventually};
@@ -15,10 +15,11 @@ use crate::{TestApp, eventually};
 pub(crate) struct RecordedEvents(Arc<Mutex<Vec<(&'static str, Value)>>>);
 
 impl RecordedEvents {
-    /// Subscriptions to the events that these services say they emit.
+    /// Subscriptions to the events that these services say they emit, and to what they publish to channels.
     pub(crate) fn subscriptions(&self, services: &[&'static Descriptor]) -> Vec<Subscription> {
         let events = services.iter().flat_map(|service| service.emits);
-        events.map(|event| self.subscription(event.name)).collect()
+        let names = events.map(|event| event.name).chain([ChannelPublished::NAME]);
+        names.map(|name| self.subscription(name)).collect()
     }
 
     fn subscription(&self, event: &'static str) -> Subscription {
@@ -53,6 +54,10 @@ impl EmittedNames {
     /// Fails the test when a service has emitted what its descriptor does not list: documents and brokers go by that.
     pub(crate) fn check(&self, services: &[&Descriptor]) {
         for (service, event) in &*self.0.lock() {
+            // Any service may publish to channels.
+            if event == ChannelPublished::NAME {
+                continue;
+            }
             let descriptor = services.iter().find(|descriptor| descriptor.name == service);
             let listed = descriptor.is_none_or(|found| found.emits.iter().any(|info| info.name == event));
             assert!(
@@ -68,6 +73,15 @@ impl TestApp {
     pub async fn heard<E: Event>(&self) -> Vec<E> {
         self.settle().await;
         self.recorded_events().of()
+    }
+
+    /// All events of this type that the app's services have published to the channel, in order.
+    pub async fn published<E: Event>(&self, channel: &Channel) -> Vec<E> {
+        let published = self.heard::<ChannelPublished>().await.into_iter();
+        published
+            .filter(|one| one.channel == *channel && one.event == E::NAME)
+            .map(|one| serde_json::from_str(one.data.get()).unwrap())
+            .collect()
     }
 
     /// Waits for an event that a schedule emits, and of which this holds.

@@ -4,6 +4,7 @@
 
 mod backlog;
 mod bus_conformance;
+mod channels;
 mod clocks;
 mod console;
 mod crashes;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stoa_db::db_test;
+use stoa_events::Channel;
 use stoa_kernel::Id;
 use stoa_testkit::{TestApp, assert_problem};
 
@@ -53,6 +54,14 @@ async fn requests_reach_the_service_through_an_edge(app: App) {
         .expect(201);
     let notes = app.get("/notes").bearer(&token).send().await.expect(200).value();
     assert_eq!(notes, json!(["by token", "by cookie", "by key"]));
+    let published = app.published::<NoteTaken>(&Channel::user(user)).await;
+    let texts: Vec<_> = published.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(texts, ["by token", "by cookie", "by key"]);
+    assert!(
+        app.published::<NoteTaken>(&Channel::user(app.new_user()))
+            .await
+            .is_empty()
+    );
 
     assert_problem(&app.get("/nothing").send().await, 404, "not_found", &[]);
     assert_problem(&app.delete("/notes").send().await, 405, "method_not_allowed", &[]);

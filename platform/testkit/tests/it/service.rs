@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use stoa_db::{Db, Migration, Tx};
-use stoa_events::{Event, Job, JobHandler, Subscription, TxExt};
+use stoa_events::{Channel, Event, Job, JobHandler, Subscription, TxExt};
 use stoa_http::{Actor, Json, Result, SignedIn, endpoints};
 use stoa_kernel::{Id, UserId};
 use stoa_mail::{Mail, Mailer};
@@ -51,6 +51,11 @@ async fn insert(tx: &mut Tx, user: UserId, text: &str) -> Result<(), stoa_db::Er
 async fn take(actor: Actor<SignedIn>, State(db): State<Db>, Json(note): Json<NewNote>) -> Result<StatusCode> {
     let mut tx = db.begin().await?;
     insert(&mut tx, actor.user_id, &note.text).await?;
+    let taken = NoteTaken {
+        user_id: actor.user_id,
+        text: note.text,
+    };
+    tx.publish(&Channel::user(actor.user_id), &taken).await?;
     tx.commit().await?;
     Ok(StatusCode::CREATED)
 }
