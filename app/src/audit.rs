@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use stoa_audit::{AuditKey, HeadFile, HeadRecord, Keeper, Sealing, read_records};
 use stoa_config::Settings;
-use stoa_mail::{Address, Mail, Mailer};
+use stoa_mail::{Address, Headers, Mail, Mailer};
 use stoa_objects::{Objects, ObjectsConfig};
 
 use crate::{
@@ -178,6 +178,7 @@ fn mail(to: &str, record: &HeadRecord) -> Mail {
             record.line()
         ),
         html: None,
+        headers: Headers::new(),
     }
 }
 

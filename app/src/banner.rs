@@ -7,7 +7,7 @@ use std::{
 };
 
 use stoa_config::Settings;
-use stoa_mail::DevMailbox;
+use stoa_providers::DevPages;
 
 use crate::{
     cli::say,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(crate) fn print(
-    mailbox: Option<&DevMailbox>,
+    mailbox: Option<&DevPages>,
     services: &Services,
     url: &str,
     data_dir: &Path,

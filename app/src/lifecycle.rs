@@ -8,7 +8,7 @@ use stoa_config::{ConfigError, Settings};
 use stoa_db::Engine;
 use stoa_edge::{Draining, EdgeConfig, ServerLimits, ServerOptions};
 use stoa_events::{Isolation, Registered, Worker, WorkerOptions};
-use stoa_mail::DevMailbox;
+use stoa_providers::DevPages;
 use stoa_telemetry::{AccessLog, TelemetryConfig, max_open_files};
 use stoa_tls::Mutual;
 use tokio::{
@@ -119,6 +119,7 @@ fn describe_metrics() {
         stoa_db::METRICS,
         stoa_edge::METRICS,
         stoa_events::METRICS,
+        stoa_providers::METRICS,
         stoa_tls::METRICS,
     ];
     for metrics in platform
@@ -139,7 +140,7 @@ pub(crate) struct Outside {
     pub(crate) peers: Option<Arc<Mutual>>,
     pub(crate) draining: Draining,
     pub(crate) access_log: AccessLog,
-    pub(crate) mailbox: Option<DevMailbox>,
+    pub(crate) mailbox: Option<DevPages>,
     /// Whether the audit log of each service is sealed.
     pub(crate) suspensions: Vec<(&'static str, Suspension)>,
 }

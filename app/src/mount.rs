@@ -54,6 +54,7 @@ impl Platform {
         let mut platform = Self::aside(settings, server, data_dir, listening)?;
         let (cache, bus): (CacheConfig, BusConfig) = (settings.section("cache")?, settings.section("bus")?);
         platform.cache = Cache::open(&cache, platform.clock.clone()).await?;
+        platform.mailer = mailer(settings, data_dir, &platform.cache, &platform.clock)?;
         platform.bus = Bus::open(&bus).await?;
         let objects: ObjectsConfig = settings.section("objects")?;
         platform.objects = Objects::open(&objects, &data_dir.join("objects")).await?;
@@ -68,11 +69,11 @@ impl Platform {
         listening: &str,
     ) -> Result<Self, Error> {
         let clock = Clock::system();
-        let mail: MailConfig = settings.section("mail")?;
+        let cache = Cache::local(1024 * 1024);
         Ok(Self {
-            cache: Cache::local(1024 * 1024),
             objects: Objects::folder(&data_dir.join("objects"))?,
-            mailer: Mailer::new(&mail, data_dir.join("mail"))?,
+            mailer: mailer(settings, data_dir, &cache, &clock)?,
+            cache,
             verifier: Verifier::new(FORMER_ISSUER, clock.clone()),
             rpc: Directory::new(),
             bus: Bus::local(),
@@ -116,6 +117,12 @@ impl Platform {
             .await
             .map_err(|e| format!("{service}.{e}").into())
     }
+}
+
+/// Mails of one process count together with those of others that share the cache.
+fn mailer(settings: &Settings, data_dir: &Path, cache: &Cache, clock: &Clock) -> Result<Mailer, Error> {
+    let config: MailConfig = settings.section("mail")?;
+    Ok(Mailer::new(&config, data_dir.join("mail"), cache, clock.clone())?)
 }
 
 fn is_shared(settings: &Settings, engine: &str, service: &str) -> bool {

@@ -145,6 +145,17 @@ impl Cache {
         }
     }
 
+    /// Counts one more under `key`, and returns how many there are with it. The count ends `ttl` after its first.
+    ///
+    /// # Errors
+    /// When the engine does not answer. After that the one may have been counted.
+    pub async fn count(&self, key: &str, ttl: Duration) -> Result<u64, CacheError> {
+        match &self.redis {
+            None => Ok(self.local.values.count(key, ttl)),
+            Some(redis) => redis.count(key, ttl).await,
+        }
+    }
+
     /// Forgets `key`; also fine if there is none.
     ///
     /// # Errors

@@ -79,6 +79,33 @@ impl Values {
         ))
     }
 
+    /// A count is kept as a server keeps it: in decimal digits. What is no count counts for nothing.
+    pub(crate) fn count(&self, key: &str, ttl: Duration) -> u64 {
+        let read = |value: &Bytes| std::str::from_utf8(value).ok()?.parse::<u64>().ok();
+        let written = |count: u64| Bytes::from(count.to_string());
+        let outcome = self.entries.entry(key.into()).and_compute_with(|present| {
+            match present.map(moka::Entry::into_value) {
+                Some(entry) if self.is_good(&entry) => {
+                    let count = read(&entry.value).unwrap_or(0).saturating_add(1);
+                    // It ends when it would have.
+                    let left = entry.expires.saturating_sub(self.time.now());
+                    Op::Put(Entry {
+                        value: written(count),
+                        ttl: Duration::from_nanos(u64::try_from(left).unwrap_or(0)),
+                        expires: entry.expires,
+                    })
+                }
+                _ => Op::Put(self.entry(written(1), ttl)),
+            }
+        });
+        match outcome {
+            CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => {
+                read(&entry.value().value).unwrap_or(1)
+            }
+            _ => 1,
+        }
+    }
+
     pub(crate) fn remove(&self, key: &str) {
         self.entries.invalidate(key);
     }

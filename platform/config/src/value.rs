@@ -90,11 +90,15 @@ fn inline(text: &str) -> Option<Value> {
 const MASK: &str = "***";
 
 /// What may stand in the query of a URL and is no secret; the value of everything else there is masked.
-const HARMLESS: [&str; 8] = [
+const HARMLESS: [&str; 12] = [
     "application_name",
     "channel_binding",
     "connect_timeout",
+    "from",
     "host",
+    "messaging_service",
+    "per_day",
+    "per_minute",
     "port",
     "sslmode",
     "target_session_attrs",
@@ -120,7 +124,9 @@ fn shown_text(key: &str, text: &str) -> String {
         _ if secret && !text.is_empty() => MASK.to_owned(),
         Some((scheme, rest)) => format!("{scheme}://{}", without_secrets(rest)),
         // A URL whose beginning was forgotten.
-        None if name.ends_with("url") && text.contains(['@', '=']) => MASK.to_owned(),
+        None if (name.ends_with("url") || name.ends_with("urls")) && text.contains(['@', '=']) => {
+            MASK.to_owned()
+        }
         None => text.to_owned(),
     }
 }
@@ -231,6 +237,16 @@ mod tests {
             ),
             ("mail.url", "smtp://mx.example:587", "smtp://mx.example:587"),
             (
+                "mail.url",
+                "sendgrid://:SG.s3cret@api.sendgrid.com?per_minute=60&per_day=100",
+                "sendgrid://:***@api.sendgrid.com?per_minute=60&per_day=100",
+            ),
+            (
+                "sms.url",
+                "twilio://AC1:s3cret@api.twilio.com?from=+15005550006",
+                "twilio://AC1:***@api.twilio.com?from=+15005550006",
+            ),
+            (
                 "database.replica",
                 "postgres://stoa:s3cret@db/stoa",
                 "postgres://stoa:***@db/stoa",
@@ -288,6 +304,10 @@ mod tests {
             assert_eq!(shown(key, &text(value)), text(masked), "{key} {value}");
         }
         let list = |item: &str| Value::Array(vec![text(item)]);
+        assert_eq!(
+            shown("mail.fallback_urls", &list("ada:s3cret@mx.example")),
+            list("***")
+        );
         assert_eq!(
             shown("rpc.upstreams.auth", &list("http://stoa:s3cret@a:1")),
             list("http://stoa:***@a:1")

@@ -1,14 +1,16 @@
 //! Mail by SMTP; or, while no server is set, into a folder that `/dev/mail` shows.
 
 mod address;
-mod dev;
-mod folder;
+mod header;
+mod kept;
 mod mail;
 mod mailer;
 mod message;
+mod provider;
 mod smtp;
 
 pub use address::Address;
-pub use dev::DevMailbox;
-pub use mail::{Mail, MailConfig, MailError};
+pub use header::{Header, Headers};
+pub use mail::{Mail, MailConfig};
 pub use mailer::Mailer;
+pub use stoa_providers::{Cause, DevPages, Receipt, SendError};

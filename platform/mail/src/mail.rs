@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stoa_kernel::Period;
+use stoa_providers::SendError;
 
-use crate::{message, smtp::Smtp};
+use crate::{Headers, message, provider};
 
 /// The section `mail` of the settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -13,7 +14,10 @@ use crate::{message, smtp::Smtp};
 pub struct MailConfig {
     /// `smtp://user:password@host:587` (STARTTLS), `smtps://user:password@host:465`; empty: the folder mailbox.
     /// `smtp://host:25?tls=none` sends without encryption, for a server on the same machine or network.
+    /// At most so many mails in a minute and in a day of the clock: `?per_minute=60&per_day=1000`.
     pub url: String,
+    /// Further ones, of the same form and in this order, for what the first cannot take.
+    pub fallback_urls: Vec<String>,
     /// The folder mailbox of processes that share one; empty: one in the data folder.
     pub folder: PathBuf,
     /// Sender of every mail, such as `Stoa <stoa@localhost>`.
@@ -26,13 +30,10 @@ impl MailConfig {
     /// Refuses what no mail could be sent with, without asking a server.
     ///
     /// # Errors
-    /// [`MailError::Config`], which names the setting.
-    pub fn check(&self) -> Result<(), MailError> {
+    /// [`SendError::Config`], which names the setting.
+    pub fn check(&self) -> Result<(), SendError> {
         message::sender(&self.from)?;
-        if self.url.is_empty() {
-            return Ok(());
-        }
-        Smtp::new(&self.url, self.timeout.0).map(drop)
+        provider::entries(self).map(drop)
     }
 }
 
@@ -49,21 +50,7 @@ pub struct Mail {
     pub text: String,
     /// The same for programs that show HTML.
     pub html: Option<String>,
-}
-
-/// Why a mail was not sent.
-#[derive(Debug, thiserror::Error)]
-pub enum MailError {
-    /// There is no such recipient, or the recipient takes no mail: nothing that we could mend.
-    #[error("the recipient was refused: {0}")]
-    Refused(String),
-    /// Sending it again would fail again: the content, or the server's final word.
-    #[error("the mail server refused it for good: {0}")]
-    Permanent(String),
-    /// Sending it again later may work.
-    #[error("the mail could not be sent now: {0}")]
-    Transient(String),
-    /// The settings cannot be used.
-    #[error("{0}")]
-    Config(String),
+    /// Further headers. ASCII without control characters, at most 900 bytes each, and of the form that the header asks for.
+    #[serde(default)]
+    pub headers: Headers,
 }

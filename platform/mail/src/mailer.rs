@@ -3,14 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use lettre::message::Mailbox;
+use stoa_cache::Cache;
 use stoa_kernel::Clock;
+use stoa_providers::{Chain, DevPages, Folder};
 
 use crate::{
-    Address, Mail, MailConfig, MailError,
-    dev::{self, DevMailbox},
-    folder::Folder,
-    message,
-    smtp::Smtp,
+    Address, Mail, MailConfig, Receipt, SendError, message,
+    provider::{self, MailProvider, Outgoing},
 };
 
 /// Sends mail. Cheap to clone; clones share connections.
@@ -24,18 +23,20 @@ struct Inner {
 }
 
 enum Transport {
-    Smtp(Box<Smtp>),
-    Folder(Folder),
+    Providers(Chain<MailProvider>),
+    Folder(Folder<Mail>),
 }
 
 impl Mailer {
-    /// By the server that `config` names; or, if it names none, into its folder, or into `folder`, which is made if need be.
+    /// By the providers that `config` names, whose caps are counted in `cache`; or, if it names none, into its folder, or into
+    /// `folder`, which is made if need be.
     ///
     /// # Errors
     /// When the settings or the folder cannot be used.
-    pub fn new(config: &MailConfig, folder: PathBuf) -> Result<Self, MailError> {
+    pub fn new(config: &MailConfig, folder: PathBuf, cache: &Cache, clock: Clock) -> Result<Self, SendError> {
         let from = message::sender(&config.from)?;
-        let transport = if config.url.is_empty() {
+        let providers = provider::entries(config)?;
+        let transport = if providers.is_empty() {
             let own = &config.folder;
             Transport::Folder(Folder::open(if own.as_os_str().is_empty() {
                 folder
@@ -43,11 +44,11 @@ impl Mailer {
                 own.clone()
             })?)
         } else {
-            Transport::Smtp(Box::new(Smtp::new(&config.url, config.timeout.0)?))
+            Transport::Providers(Chain::new("mail", providers, cache.clone(), clock.clone()))
         };
         Ok(Self(Arc::new(Inner {
             from,
-            clock: Clock::system(),
+            clock,
             transport,
         })))
     }
@@ -56,63 +57,98 @@ impl Mailer {
     /// same Message-ID.
     ///
     /// # Errors
-    /// [`MailError::Refused`] when the recipient takes no mail, [`MailError::Permanent`] when it can never be sent otherwise, [`MailError::Transient`] when it may be later.
-    pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+    /// [`SendError::Refused`] when the recipient takes no mail, [`SendError::Permanent`] when it can never be sent otherwise, [`SendError::Transient`] when it may be later.
+    pub async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
         let time = self.0.clock.now();
         let message = message::build(mail, &self.0.from, time)?;
         match &self.0.transport {
-            Transport::Smtp(smtp) => smtp.send(message).await,
-            Transport::Folder(folder) => folder.store(mail.clone(), time, message.formatted()).await,
+            Transport::Providers(chain) => {
+                let outcome = chain.send(&Outgoing { message }).await;
+                self.of_recipient(mail, outcome).await
+            }
+            Transport::Folder(folder) => {
+                folder.store(mail.clone(), time, message.formatted()).await?;
+                Ok(Receipt {
+                    provider: "folder".to_owned(),
+                    id: mail.id.clone(),
+                })
+            }
+        }
+    }
+
+    /// What no provider takes because of its recipient's address was refused for that.
+    async fn of_recipient(
+        &self,
+        mail: &Mail,
+        outcome: Result<Receipt, SendError>,
+    ) -> Result<Receipt, SendError> {
+        let Err(SendError::Permanent(why)) = outcome else {
+            return outcome;
+        };
+        let address = message::mailbox(&mail.to).and_then(|to| Address::parse(to.email.as_ref()));
+        match address {
+            Some(address) if !self.takes(&address).await => Err(SendError::Refused(why)),
+            _ => Err(SendError::Permanent(why)),
         }
     }
 
     /// Whether mail to `address` can be sent from here: a mail server may take ASCII alone. Only then the server is asked; one that
     /// does not answer is taken not to.
     pub async fn takes(&self, address: &Address) -> bool {
-        match &self.0.transport {
-            Transport::Smtp(smtp) if address.needs_smtputf8() => smtp.takes_utf8().await.unwrap_or(false),
-            Transport::Smtp(_) | Transport::Folder(_) => true,
+        let Transport::Providers(chain) = &self.0.transport else {
+            return true;
+        };
+        for provider in chain.providers() {
+            if provider.takes(address).await {
+                return true;
+            }
         }
+        false
     }
 
-    /// The mails in the folder, newest first; empty with SMTP.
+    /// The mails in the folder, newest first; empty where providers send them.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub async fn mailbox(&self) -> Result<Vec<Mail>, MailError> {
+    pub async fn mailbox(&self) -> Result<Vec<Mail>, SendError> {
         match &self.0.transport {
-            Transport::Smtp(_) => Ok(Vec::new()),
+            Transport::Providers(_) => Ok(Vec::new()),
             Transport::Folder(folder) => Ok(folder
                 .list()
                 .await?
                 .into_iter()
-                .map(|stored| stored.mail)
+                .map(|stored| stored.message)
                 .collect()),
         }
     }
 
-    /// Deletes the mails to whom `theirs` names by their bare address from the folder. With SMTP there is nothing to delete.
+    /// Deletes the mails to whom `theirs` names by their bare address from the folder. Where providers send them there is nothing to
+    /// delete.
     ///
     /// # Errors
     /// When the folder cannot be read or a file not be deleted.
-    pub async fn forget(&self, theirs: impl Fn(&str) -> bool + Send + 'static) -> Result<(), MailError> {
+    pub async fn forget(&self, theirs: impl Fn(&str) -> bool + Send + 'static) -> Result<(), SendError> {
         match &self.0.transport {
-            Transport::Smtp(_) => Ok(()),
-            Transport::Folder(folder) => folder.forget(theirs).await,
+            Transport::Providers(_) => Ok(()),
+            Transport::Folder(folder) => {
+                let theirs =
+                    move |mail: &Mail| message::mailbox(&mail.to).is_some_and(|to| theirs(to.email.as_ref()));
+                folder.delete(theirs).await
+            }
         }
     }
 
-    /// Pages over the folder mailbox, to callers on this machine who have its key. None with SMTP. Not to be served where people
-    /// reach this installation from elsewhere.
+    /// Pages over the folder mailbox, to callers on this machine who have its key. None where providers send mails. Not to be served
+    /// where people reach this installation from elsewhere.
     ///
     /// The server must put axum's `ConnectInfo<SocketAddr>` into requests; without it every caller is refused.
     ///
     /// # Errors
     /// When the key cannot be read or made.
-    pub fn dev_mailbox(&self) -> Result<Option<DevMailbox>, MailError> {
+    pub fn dev_mailbox(&self) -> Result<Option<DevPages>, SendError> {
         match &self.0.transport {
-            Transport::Smtp(_) => Ok(None),
-            Transport::Folder(folder) => dev::mailbox(folder.clone()).map(Some),
+            Transport::Providers(_) => Ok(None),
+            Transport::Folder(folder) => DevPages::new(folder.clone()).map(Some),
         }
     }
 

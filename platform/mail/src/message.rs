@@ -11,23 +11,25 @@ use lettre::{
     },
 };
 use stoa_kernel::Timestamp;
+use stoa_providers::is_id;
 
-use crate::{Address, Mail, MailError};
+use crate::{Address, Mail, SendError, header};
 
 /// Puts `mail` in the form that is sent and stored.
-pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Message, MailError> {
-    let refuse = |why: &str| MailError::Permanent(why.to_owned());
+pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Message, SendError> {
+    let refuse = |why: &str| SendError::Permanent(why.to_owned());
     if !is_id(&mail.id) {
         return Err(refuse("the id is not made of letters, digits, '.', '_' and '-'"));
     }
     if mail.subject.contains(char::is_control) {
         return Err(refuse("the subject contains control characters"));
     }
-    let to = mailbox(&mail.to).ok_or_else(|| MailError::Refused("it is not an e-mail address".to_owned()))?;
+    header::check(&mail.headers)?;
+    let to = mailbox(&mail.to).ok_or_else(|| SendError::Refused("it is not an e-mail address".to_owned()))?;
     // Given, for not every address that can be sent to is read again from a header.
     let envelope = Envelope::new(Some(from.email.clone()), vec![to.email.clone()])
         .map_err(|e| refuse(&e.to_string()))?;
-    let builder = Message::builder()
+    let mut builder = Message::builder()
         .envelope(envelope)
         .from(from.clone())
         .to(to)
@@ -40,6 +42,9 @@ pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Mess
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),
         ));
+    for (name, value) in &mail.headers {
+        builder = builder.raw_header(header::to_lettre(*name, value));
+    }
     let built = match &mail.html {
         Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone())),
         None => builder.singlepart(SinglePart::plain(mail.text.clone())),
@@ -48,9 +53,9 @@ pub(crate) fn build(mail: &Mail, from: &Mailbox, time: Timestamp) -> Result<Mess
 }
 
 /// The sender that the settings name.
-pub(crate) fn sender(text: &str) -> Result<Mailbox, MailError> {
+pub(crate) fn sender(text: &str) -> Result<Mailbox, SendError> {
     mailbox(text).ok_or_else(|| {
-        MailError::Config("mail.from is not an address; write Name <name@example.com>".to_owned())
+        SendError::Config("mail.from is not an address; write Name <name@example.com>".to_owned())
     })
 }
 
@@ -73,17 +78,12 @@ pub(crate) fn mailbox(text: &str) -> Option<Mailbox> {
     Some(Mailbox::new(one.name, address.to_lettre()?))
 }
 
-/// Whether `id` can be a file's name and the left side of a Message-ID.
-pub(crate) fn is_id(id: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    (1..=128).contains(&id.len()) && id.bytes().all(plain) && !id.starts_with('.')
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Header, Headers};
 
     fn mail(to: &str, subject: &str) -> Mail {
         Mail {
@@ -92,10 +92,11 @@ mod tests {
             subject: subject.into(),
             text: "Hello\n.\nthere".into(),
             html: None,
+            headers: Headers::new(),
         }
     }
 
-    fn built(mail: &Mail) -> Result<String, MailError> {
+    fn built(mail: &Mail) -> Result<String, SendError> {
         let from = mailbox("Stoa <stoa@localhost>").unwrap();
         build(mail, &from, Timestamp::UNIX_EPOCH).map(|m| String::from_utf8(m.formatted()).unwrap())
     }
@@ -153,11 +154,25 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_are_no_file_names_are_refused() {
-        for id in ["", ".", "..", ".a", "a/b", "a b", "ä", "a\n", &"a".repeat(129)] {
-            assert!(!is_id(id), "{id}");
+    fn further_headers_stand_on_one_line_as_they_were_given() {
+        let mut mail = mail("a@b.example", "News");
+        let address = format!("<https://stoa.example/unsubscribe?token={}>", "a".repeat(400));
+        mail.headers.insert(Header::ListUnsubscribe, address.clone());
+        mail.headers
+            .insert(Header::ListUnsubscribePost, "List-Unsubscribe=One-Click".into());
+        let text = built(&mail).unwrap();
+        for line in [
+            format!("List-Unsubscribe: {address}"),
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click".to_owned(),
+        ] {
+            assert!(
+                text.contains(&format!("\r\n{line}\r\n")),
+                "{line} is not in\n{text}"
+            );
         }
-        assert!(is_id("0197-event_1.welcome"));
+        mail.headers
+            .insert(Header::FeedbackId, "a\r\nBcc: eve@example.com".into());
+        assert!(matches!(built(&mail), Err(SendError::Permanent(why)) if why.contains("Feedback-ID")));
     }
 
     proptest! {

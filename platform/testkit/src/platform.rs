@@ -38,14 +38,16 @@ impl Platform {
         let mail = MailConfig {
             folder: "".into(),
             url: String::new(),
+            fallback_urls: Vec::new(),
             from: "Stoa <stoa@localhost>".to_owned(),
             timeout: stoa_kernel::Period(Duration::from_secs(30)),
         };
         let emitted = EmittedNames::default();
+        let cache = Cache::local(8 * 1024 * 1024);
         Self {
-            cache: Cache::local(8 * 1024 * 1024),
             objects: Objects::folder(&place.folder().join("objects")).unwrap(),
-            mailer: Mailer::new(&mail, place.folder().join("mail")).unwrap(),
+            mailer: Mailer::new(&mail, place.folder().join("mail"), &cache, clock.clone()).unwrap(),
+            cache,
             // Before services are made: auth sets keys of its own.
             keys: Arc::new(Keys::new(clock.clone(), &verifier)),
             verifier,

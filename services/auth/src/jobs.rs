@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_events::{Done, EventId, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
 use stoa_kernel::{OrganizationId, UserId};
-use stoa_mail::MailError;
+use stoa_mail::SendError;
 
 use crate::{
     ctx::Ctx,
@@ -256,11 +256,11 @@ async fn deliver(ctx: &Ctx, kind: MailKind, id: EventId, content: &Content) -> R
         .mail(kind, id.to_string(), content)
         .map_err(JobError::Fatal)?;
     match ctx.mailer.send(&mail).await {
-        Ok(()) => Ok(()),
-        Err(MailError::Refused(why)) => Err(JobError::Refused(why)),
+        Ok(_) => Ok(()),
+        Err(SendError::Refused(why)) => Err(JobError::Refused(why)),
         // A server that refuses what a stranger has written into a mail is no fault of ours.
-        Err(MailError::Permanent(why)) if kind.is_about_organization() => Err(JobError::Refused(why)),
-        Err(MailError::Permanent(why)) => Err(JobError::Fatal(why)),
+        Err(SendError::Permanent(why)) if kind.is_about_organization() => Err(JobError::Refused(why)),
+        Err(SendError::Permanent(why)) => Err(JobError::Fatal(why)),
         Err(other) => Err(JobError::Retry(other.to_string())),
     }
 }

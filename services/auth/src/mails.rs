@@ -3,7 +3,7 @@
 use minijinja::{AutoEscape, Environment, HtmlEscape, Output, State, Value, context};
 use serde::{Deserialize, Serialize};
 use stoa_kernel::OrganizationRole;
-use stoa_mail::Mail;
+use stoa_mail::{Headers, Mail};
 
 use crate::ctx::Ctx;
 
@@ -259,6 +259,7 @@ impl Templates {
             subject,
             text,
             html: Some(html),
+            headers: Headers::new(),
         })
     }
 }

@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
-use super::{PATIENCE, Redis, millis};
+use super::{PATIENCE, Redis, millis, scripts::Code};
 use crate::CacheError;
+
+static COUNT: Code = Code::new(include_str!("count.lua"));
 
 impl Redis {
     pub(crate) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Bytes>, CacheError> {
@@ -45,6 +47,14 @@ impl Redis {
             .arg(millis(ttl));
         let answer: Value = self.ask("add", PATIENCE, &command).await?;
         Ok(answer != Value::Nil)
+    }
+
+    pub(crate) async fn count(self: &Arc<Self>, key: &str, ttl: Duration) -> Result<u64, CacheError> {
+        let key = self.key("value", key);
+        let fill = |command: &mut Cmd| {
+            command.arg(1).arg(&key).arg(millis(ttl));
+        };
+        self.run("count", PATIENCE, &COUNT, fill).await
     }
 
     pub(crate) async fn remove(self: &Arc<Self>, key: &str) -> Result<(), CacheError> {

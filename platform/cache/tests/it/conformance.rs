@@ -17,6 +17,7 @@ on_every_engine!(
     what_is_set_again_is_replaced_and_what_is_removed_is_gone,
     any_bytes_and_any_key_come_back,
     one_of_many_adds_wins,
+    what_is_counted_is_counted_once_and_ends_with_its_first,
     a_lock_has_one_holder,
     a_lock_ends_with_its_lifetime_and_its_late_holder_cannot_give_back_anothers,
     tokens_grow_from_holder_to_holder,
@@ -101,6 +102,25 @@ async fn one_of_many_adds_wins(fixture: &Fixture) {
     a_while().await;
     assert!(caches[1].add("brief", value("2"), MINUTE).await.unwrap());
     assert_eq!(caches[0].get("brief").await.unwrap(), Some(value("2")));
+}
+
+async fn what_is_counted_is_counted_once_and_ends_with_its_first(fixture: &Fixture) {
+    let cache = fixture.cache().await;
+    let counts = join_all((0..50).map(|_| cache.count("many", MINUTE))).await;
+    let counts: BTreeSet<u64> = counts.into_iter().map(Result::unwrap).collect();
+    assert_eq!(counts, (1..=50).collect());
+    assert_eq!(cache.get("many").await.unwrap(), Some(value("50")));
+    assert_eq!(cache.count("other", MINUTE).await.unwrap(), 1);
+
+    assert_eq!(cache.count("short", SHORT).await.unwrap(), 1);
+    sleep(SHORT / 2).await;
+    assert_eq!(cache.count("short", MINUTE).await.unwrap(), 2);
+    a_while().await;
+    assert_eq!(
+        cache.count("short", SHORT).await.unwrap(),
+        1,
+        "a later one does not make it last"
+    );
 }
 
 async fn a_lock_has_one_holder(fixture: &Fixture) {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use lettre::Message;
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use url::Url;
 
 use self::{server::Server, session::Session};
-use crate::MailError;
+use crate::SendError;
 
 /// Connections that are kept to be used again, and for how long.
 const KEPT: usize = 4;
@@ -23,25 +24,26 @@ pub(crate) struct Smtp {
 }
 
 impl Smtp {
-    /// The server at `url`; `timeout` is how long each step may take. The messages of errors do not repeat the URL, as it may
-    /// hold a password.
-    pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, MailError> {
+    /// The server at `url`, which the setting `key` names; `timeout` is how long each step may take. The messages of errors do not
+    /// repeat the URL, as it may hold a password.
+    pub(crate) fn new(url: &Url, key: &str, timeout: Duration) -> Result<Self, SendError> {
         Ok(Self {
-            server: Server::read(url, timeout)?,
+            server: Server::read(url, key, timeout)?,
             idle: Mutex::default(),
         })
     }
 
-    pub(crate) async fn send(&self, message: Message) -> Result<(), MailError> {
+    /// Sends a mail, and returns what the server calls it.
+    pub(crate) async fn send(&self, message: &Message) -> Result<String, SendError> {
         let mut session = self.session().await?;
         // Where it fails the connection is not used again.
-        session.send(message.envelope(), &message.formatted()).await?;
+        let id = session.send(message.envelope(), &message.formatted()).await?;
         self.keep(session);
-        Ok(())
+        Ok(id)
     }
 
     /// Whether the server takes addresses that are not ASCII (SMTPUTF8). Asks it.
-    pub(crate) async fn takes_utf8(&self) -> Result<bool, MailError> {
+    pub(crate) async fn takes_utf8(&self) -> Result<bool, SendError> {
         let session = self.session().await?;
         let takes = session.takes_utf8();
         self.keep(session);
@@ -56,7 +58,7 @@ impl Smtp {
     }
 
     /// One that is left and still answers, or a new one.
-    async fn session(&self) -> Result<Session, MailError> {
+    async fn session(&self) -> Result<Session, SendError> {
         loop {
             let kept = self.idle.lock().pop();
             match kept {

@@ -6,7 +6,7 @@ use lettre::transport::smtp::{authentication::Credentials, client::TlsParameters
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::MailError;
+use crate::SendError;
 
 pub(super) struct Server {
     pub(super) host: String,
@@ -29,33 +29,33 @@ pub(super) enum Tls {
 }
 
 impl Server {
-    /// Encryption is the rule: without `?tls=none`, `smtp` means STARTTLS.
-    pub(super) fn read(text: &str, timeout: Duration) -> Result<Self, MailError> {
-        let url = Url::parse(text).map_err(|_| {
-            config("mail.url is not a URL; write smtp://user:password@host:587 or smtps://user:password@host:465")
-        })?;
+    /// Encryption is the rule: without `?tls=none`, `smtp` means STARTTLS. Messages begin with `key`, the setting that has the URL,
+    /// and do not repeat it.
+    pub(super) fn read(url: &Url, key: &str, timeout: Duration) -> Result<Self, SendError> {
+        let config = |message: &str| SendError::Config(format!("{key} {message}"));
         let host = url
             .host_str()
             .map(|host| host.trim_matches(['[', ']']).to_owned())
             .filter(|host| !host.is_empty())
-            .ok_or_else(|| config("mail.url names no host; write smtp://user:password@host:587"))?;
-        let encrypted = || TlsParameters::new(host.clone()).map_err(|_| config("mail.url cannot be used"));
+            .ok_or_else(|| config("names no host; write smtp://user:password@host:587"))?;
+        let encrypted = || TlsParameters::new(host.clone()).map_err(|_| config("cannot be used"));
         let (port, tls) = match (url.scheme(), url.query()) {
             ("smtp", None) => (587, Tls::Required(encrypted()?)),
             ("smtp", Some("tls=none")) => (25, Tls::None),
             ("smtps", None) => (465, Tls::Wrapper(encrypted()?)),
             ("smtp" | "smtps", Some(_)) => {
                 return Err(config(
-                    "mail.url may end in ?tls=none after smtp://, and in nothing else",
+                    "may have tls=none after smtp://, and per_minute and per_day, in its query and nothing else",
                 ));
             }
-            _ => return Err(config("mail.url must begin with smtp:// or smtps://")),
+            _ => return Err(config("must begin with smtp:// or smtps://")),
         };
         let name = url.path().trim_matches('/');
         Ok(Self {
             port: url.port().unwrap_or(port),
             tls,
-            credentials: credentials(&url)?,
+            credentials: credentials(url)
+                .ok_or_else(|| config("has a user or password that is not UTF-8"))?,
             hello: if name.is_empty() {
                 ClientId::default()
             } else {
@@ -67,31 +67,24 @@ impl Server {
     }
 }
 
-fn credentials(url: &Url) -> Result<Option<Credentials>, MailError> {
-    let decoded = |text: &str| {
-        let text = percent_decode_str(text).decode_utf8();
-        text.map(std::borrow::Cow::into_owned)
-            .map_err(|_| config("the user or password in mail.url is not UTF-8"))
-    };
+/// None within if the URL has no password; none at all if it cannot be read.
+fn credentials(url: &Url) -> Option<Option<Credentials>> {
+    let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
     let Some(password) = url.password() else {
-        return Ok(None);
+        return Some(None);
     };
-    Ok(Some(Credentials::new(
+    Some(Some(Credentials::new(
         decoded(url.username())?,
         decoded(password)?,
     )))
-}
-
-fn config(message: &str) -> MailError {
-    MailError::Config(message.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(url: &str) -> Result<Server, MailError> {
-        Server::read(url, Duration::from_secs(1))
+    fn read(url: &str) -> Result<Server, SendError> {
+        Server::read(&Url::parse(url).unwrap(), "mail.url", Duration::from_secs(1))
     }
 
     #[test]
@@ -115,14 +108,13 @@ mod tests {
     #[test]
     fn a_wrong_url_is_refused_without_repeating_its_password() {
         for url in [
-            "a",
             "http://u:secret@a",
             "smtp://",
             "smtp://u:secret@a?x=1",
             "smtps://u:secret@a?tls=none",
-            "smtp://u:secret@a:x",
+            "smtp://u:secret%FF@a",
         ] {
-            let Err(MailError::Config(message)) = read(url).map(|_| ()) else {
+            let Err(SendError::Config(message)) = read(url).map(|_| ()) else {
                 panic!("{url} was accepted")
             };
             assert!(

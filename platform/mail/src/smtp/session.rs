@@ -15,12 +15,15 @@ use lettre::{
 };
 
 use super::server::{Server, Tls};
-use crate::MailError;
+use crate::{Cause, SendError};
 
 /// How many times longer than other steps the mail itself may take: the server looks at it before it answers.
 const CONTENT: u32 = 3;
 /// The server does not know us, or not without encryption: a mistake in the settings, not in the mail.
 const NOT_LET_IN: [u16; 4] = [530, 534, 535, 538];
+
+/// Characters of what the server calls a mail that are kept.
+const LONGEST_ID: usize = 200;
 
 pub(super) struct Session {
     connection: AsyncSmtpConnection,
@@ -47,7 +50,7 @@ async fn step<T>(
 
 impl Session {
     /// Connects, encrypts and signs in.
-    pub(super) async fn open(server: &Server) -> Result<Self, MailError> {
+    pub(super) async fn open(server: &Server) -> Result<Self, SendError> {
         let timeout = server.timeout;
         let wrapper = match &server.tls {
             Tls::Wrapper(tls) => Some(tls.clone()),
@@ -75,7 +78,8 @@ impl Session {
             .is_ok()
     }
 
-    pub(super) async fn send(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<(), MailError> {
+    /// Sends a mail, and returns what the server calls it.
+    pub(super) async fn send(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<String, SendError> {
         let options = self.options(envelope, mail)?;
         let from = Mail::new(envelope.from().cloned(), options);
         step("MAIL FROM", self.timeout, self.connection.command(from)).await?;
@@ -86,8 +90,11 @@ impl Session {
                 .map_err(Failure::of_recipient)?;
         }
         step("DATA", self.timeout, self.connection.command(Data)).await?;
-        step("the mail", self.timeout * CONTENT, self.connection.message(mail)).await?;
-        Ok(())
+        let sending = self.connection.message(mail);
+        let answer = step("the mail", self.timeout * CONTENT, sending)
+            .await
+            .map_err(Failure::of_content)?;
+        Ok(queue_id(answer.first_line().unwrap_or_default()))
     }
 
     /// Whether the server takes addresses that are not ASCII (SMTPUTF8).
@@ -100,12 +107,12 @@ impl Session {
     }
 
     /// What the server must be able to do for this mail.
-    fn options(&self, envelope: &Envelope, mail: &[u8]) -> Result<Vec<MailParameter>, MailError> {
+    fn options(&self, envelope: &Envelope, mail: &[u8]) -> Result<Vec<MailParameter>, SendError> {
         let mut options = Vec::new();
         let mut addresses = envelope.to().iter().chain(envelope.from());
         if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
             if !self.takes_utf8() {
-                return Err(MailError::Refused(
+                return Err(SendError::Permanent(
                     "the mail server does not take addresses that are not ASCII (SMTPUTF8)".to_owned(),
                 ));
             }
@@ -113,7 +120,7 @@ impl Session {
         }
         if !mail.is_ascii() {
             if !self.offers(Extension::EightBitMime) {
-                return Err(MailError::Permanent(
+                return Err(SendError::Permanent(
                     "the mail server takes ASCII alone (no 8BITMIME)".to_owned(),
                 ));
             }
@@ -125,13 +132,21 @@ impl Session {
 
 impl Failure {
     /// Of the step that names the recipient: whether it is their address that was refused, or we.
-    fn of_recipient(self) -> MailError {
+    fn of_recipient(self) -> SendError {
         match &self {
             Self::Smtp(error) if error.is_permanent() => {
                 let code = error.status().map_or(0, u16::from);
                 let said = error.source().map(ToString::to_string).unwrap_or_default();
                 if is_about_recipient(code, &said) {
-                    MailError::Refused(words(error))
+                    SendError::Refused(words(error))
+                } else {
+                    self.into()
+                }
+            }
+            Self::Smtp(error) if error.is_transient() => {
+                let said = error.source().map(ToString::to_string).unwrap_or_default();
+                if is_about_mailbox(error.status().map_or(0, u16::from), &said) {
+                    SendError::transient(Cause::Recipient, words(error))
                 } else {
                     self.into()
                 }
@@ -139,15 +154,27 @@ impl Failure {
             _ => self.into(),
         }
     }
+
+    /// Of the step that hands over the mail: without an answer nobody knows whether the server has taken it.
+    fn of_content(self) -> SendError {
+        let answered = matches!(&self, Self::Smtp(error) if error.status().is_some());
+        match SendError::from(self) {
+            SendError::Transient { why, .. } if !answered => SendError::transient(Cause::Lost, why),
+            error => error,
+        }
+    }
 }
 
-impl From<Failure> for MailError {
+impl From<Failure> for SendError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Silent(what, timeout) => Self::Transient(format!(
-                "the mail server did not answer within {} s: {what}",
-                timeout.as_secs_f64()
-            )),
+            Failure::Silent(what, timeout) => Self::transient(
+                Cause::Provider,
+                format!(
+                    "the mail server did not answer within {} s: {what}",
+                    timeout.as_secs_f64()
+                ),
+            ),
             Failure::Smtp(error) => {
                 let let_in = !error
                     .status()
@@ -155,7 +182,7 @@ impl From<Failure> for MailError {
                 if error.is_permanent() && let_in {
                     Self::Permanent(words(&error))
                 } else {
-                    Self::Transient(words(&error))
+                    Self::transient(Cause::Provider, words(&error))
                 }
             }
         }
@@ -172,6 +199,29 @@ fn is_about_recipient(code: u16, said: &str) -> bool {
     matches!(code, 550 | 551 | 553) && !said.to_lowercase().contains("relay")
 }
 
+/// As [`is_about_recipient`], of refusals for now: greylisting, a full mailbox.
+fn is_about_mailbox(code: u16, said: &str) -> bool {
+    let enhanced = said.split_whitespace().next().unwrap_or_default();
+    if enhanced.starts_with("4.") {
+        return enhanced.starts_with("4.1.") || enhanced.starts_with("4.2.");
+    }
+    matches!(code, 450 | 452)
+}
+
+/// What the server calls the mail, of its last answer: `2.0.0 Ok: queued as 4F2A`, `OK id=1abc-2d`; or the answer itself.
+fn queue_id(said: &str) -> String {
+    let named = ["queued as ", "id="]
+        .iter()
+        .find_map(|before| said.split_once(before));
+    let id = named.and_then(|(_, after)| after.split_whitespace().next());
+    let id = id.map(|id| id.trim_end_matches(['.', ';', ',']));
+    id.filter(|id| !id.is_empty())
+        .unwrap_or(said)
+        .chars()
+        .take(LONGEST_ID)
+        .collect()
+}
+
 /// What went wrong, without the addresses that servers repeat: it is kept longer than the account may be.
 fn words(error: &Error) -> String {
     let said = error.to_string();
@@ -184,6 +234,41 @@ fn words(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mail_is_named_as_the_server_names_it() {
+        for (said, id) in [
+            ("2.0.0 Ok: queued as 4F2A", "4F2A"),
+            ("OK id=1abc-2d-3e", "1abc-2d-3e"),
+            (
+                "2.6.0 <1@a.example> [InternalId=12] Queued mail",
+                "2.6.0 <1@a.example> [InternalId=12] Queued mail",
+            ),
+            ("taken", "taken"),
+            ("", ""),
+        ] {
+            assert_eq!(queue_id(said), id);
+        }
+        assert_eq!(queue_id(&"a".repeat(500)).len(), LONGEST_ID);
+    }
+
+    #[test]
+    fn a_full_mailbox_says_nothing_about_the_server() {
+        for (code, said) in [
+            (450, "4.2.0 greylisted"),
+            (452, "4.2.2 mailbox full"),
+            (450, "try later"),
+        ] {
+            assert!(is_about_mailbox(code, said), "{code} {said}");
+        }
+        for (code, said) in [
+            (451, "4.3.0 try again later"),
+            (421, "4.7.0 too many connections"),
+            (451, ""),
+        ] {
+            assert!(!is_about_mailbox(code, said), "{code} {said}");
+        }
+    }
 
     #[test]
     fn a_refused_recipient_is_told_from_a_relay_that_does_not_know_us() {

@@ -1,15 +1,16 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use stoa_mail::{MailError, Mailer};
+use stoa_mail::{Header, SendError};
 
-use crate::{config, folder, mail};
+use crate::{config, folder, mail, mailer_in, opened};
 
 #[tokio::test]
 async fn mails_are_listed_newest_first_and_stored_for_mail_programs() {
     let (mailer, dir) = folder();
     assert!(mailer.is_folder());
     for id in ["first", "second"] {
-        mailer.send(&mail(id)).await.unwrap();
+        let receipt = mailer.send(&mail(id)).await.unwrap();
+        assert_eq!((receipt.provider.as_str(), receipt.id.as_str()), ("folder", id));
     }
     assert_eq!(mailer.mailbox().await.unwrap(), [mail("second"), mail("first")]);
     let eml = fs::read_to_string(dir.path().join("mail/first.eml")).unwrap();
@@ -24,6 +25,28 @@ async fn mails_are_listed_newest_first_and_stored_for_mail_programs() {
     ] {
         assert!(eml.contains(part), "{part:?} is not in\n{eml}");
     }
+}
+
+#[tokio::test]
+async fn the_mailbox_keeps_further_headers_and_reads_mails_from_before_there_were_any() {
+    let (mailer, dir) = folder();
+    let mut news = mail("news");
+    let address = "<https://example.com/unsubscribe?token=abc>";
+    news.headers.insert(Header::ListUnsubscribe, address.to_owned());
+    mailer.send(&news).await.unwrap();
+    assert_eq!(mailer.mailbox().await.unwrap(), [news.clone()]);
+    let eml = fs::read_to_string(dir.path().join("mail/news.eml")).unwrap();
+    assert!(
+        eml.contains(&format!("\r\nList-Unsubscribe: {address}\r\n")),
+        "{eml}"
+    );
+
+    let record = dir.path().join("mail/news.json");
+    let mut stored: serde_json::Value = serde_json::from_str(&fs::read_to_string(&record).unwrap()).unwrap();
+    stored.as_object_mut().unwrap().remove("headers").unwrap();
+    fs::write(&record, stored.to_string()).unwrap();
+    news.headers.clear();
+    assert_eq!(mailer.mailbox().await.unwrap(), [news]);
 }
 
 #[tokio::test]
@@ -43,7 +66,7 @@ async fn the_mailbox_is_there_after_a_restart_and_for_this_user_alone() {
     mailer.send(&mail("one")).await.unwrap();
     let path = dir.path().join("mail");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-    let again = Mailer::new(&config(""), path).unwrap();
+    let again = mailer_in(&config(""), path);
     assert_eq!(again.mailbox().await.unwrap(), [mail("one")]);
 }
 
@@ -80,7 +103,7 @@ async fn a_mail_that_can_never_be_sent_is_refused_for_good() {
         assert!(
             matches!(
                 mailer.send(mail).await,
-                Err(MailError::Permanent(_) | MailError::Refused(_))
+                Err(SendError::Permanent(_) | SendError::Refused(_))
             ),
             "{mail:?}"
         );
@@ -93,6 +116,6 @@ fn a_sender_that_is_no_address_is_a_mistake_in_the_settings() {
     let dir = tempfile::TempDir::new().unwrap();
     let mut config = config("");
     config.from = "Stoa".to_owned();
-    let error = Mailer::new(&config, dir.path().join("mail")).err().unwrap();
+    let error = opened(&config, dir.path().join("mail")).err().unwrap();
     assert!(error.to_string().starts_with("mail.from"), "{error}");
 }

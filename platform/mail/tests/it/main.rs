@@ -6,22 +6,37 @@ mod pages;
 mod peer;
 mod smtp;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use stoa_kernel::Period;
-use stoa_mail::{Mail, MailConfig, Mailer};
+use stoa_cache::Cache;
+use stoa_kernel::{Clock, Period};
+use stoa_mail::{Headers, Mail, MailConfig, Mailer, SendError};
 use tempfile::TempDir;
 
 /// A mailer without a server, and the folder it writes to.
 fn folder() -> (Mailer, TempDir) {
     let dir = TempDir::new().unwrap();
-    (Mailer::new(&config(""), dir.path().join("mail")).unwrap(), dir)
+    (mailer_in(&config(""), dir.path().join("mail")), dir)
+}
+
+fn opened(config: &MailConfig, folder: PathBuf) -> Result<Mailer, SendError> {
+    Mailer::new(config, folder, &Cache::local(1 << 20), Clock::system())
+}
+
+fn mailer_in(config: &MailConfig, folder: PathBuf) -> Mailer {
+    opened(config, folder).unwrap()
+}
+
+/// A mailer over the servers that `config` names.
+fn mailer_of(config: &MailConfig) -> Mailer {
+    mailer_in(config, "unused".into())
 }
 
 fn config(url: &str) -> MailConfig {
     MailConfig {
         folder: "".into(),
         url: url.to_owned(),
+        fallback_urls: Vec::new(),
         from: "Stoa <stoa@example.com>".to_owned(),
         timeout: Period(Duration::from_secs(20)),
     }
@@ -34,5 +49,6 @@ fn mail(id: &str) -> Mail {
         subject: format!("Welcome {id}"),
         text: "Follow https://example.com/verify?token=abc to go on.\n.\nThe end".to_owned(),
         html: Some("<p>Follow <a href=\"https://example.com/verify?token=abc\">this</a></p>".to_owned()),
+        headers: Headers::new(),
     }
 }

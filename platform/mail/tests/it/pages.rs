@@ -8,14 +8,14 @@ use axum::{
     middleware::map_request,
 };
 use http_body_util::BodyExt;
-use stoa_mail::{DevMailbox, Mailer};
+use stoa_mail::{DevPages, Mailer};
 use tower::ServiceExt;
 
 use crate::{folder, mail};
 
 /// The pages for a browser that was given the key.
 fn unlocked(mailer: &Mailer) -> Router {
-    let DevMailbox { router, path } = mailer.dev_mailbox().unwrap().unwrap();
+    let DevPages { router, path } = mailer.dev_mailbox().unwrap().unwrap();
     let (_, key) = path.split_once("?key=").unwrap();
     let cookie = HeaderValue::try_from(format!("stoa_dev_mail={key}")).unwrap();
     router.layer(map_request(move |mut request: Request<Body>| {
@@ -168,7 +168,7 @@ async fn an_unknown_mail_is_not_found() {
     for path in ["/dev/mail/nobody", "/dev/mail/..%2f..%2fsecret", "/dev/mail/%00"] {
         let (status, body) = page(&router, path).await;
         assert_eq!(
-            (status, body.contains("No such mail")),
+            (status, body.contains("Not found")),
             (StatusCode::NOT_FOUND, true),
             "{path}"
         );
@@ -224,7 +224,7 @@ async fn nobody_but_callers_on_this_machine_sees_anything() {
 async fn nobody_sees_anything_without_the_key() {
     let (mailer, dir) = folder();
     mailer.send(&mail("one")).await.unwrap();
-    let DevMailbox { router, path } = mailer.dev_mailbox().unwrap().unwrap();
+    let DevPages { router, path } = mailer.dev_mailbox().unwrap().unwrap();
     let (_, key) = path.split_once("?key=").unwrap();
     let local = Some("127.0.0.1:5000");
     let wrong = format!("stoa_dev_mail={}", "x".repeat(key.len()));

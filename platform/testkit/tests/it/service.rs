@@ -7,7 +7,7 @@ use stoa_db::{Db, Migration, Tx};
 use stoa_events::{Channel, Event, Job, JobHandler, Subscription, TxExt};
 use stoa_http::{Actor, Json, Result, SignedIn, endpoints};
 use stoa_kernel::{Id, UserId};
-use stoa_mail::{Mail, Mailer};
+use stoa_mail::{Headers, Mail, Mailer};
 use stoa_service::{Descriptor, Env, Service};
 use uuid::Uuid;
 
@@ -94,6 +94,7 @@ fn send_mail(mailer: Mailer) -> JobHandler {
                 subject: work.payload().subject.clone(),
                 text: "Noted.".to_owned(),
                 html: None,
+                headers: Headers::new(),
             };
             mailer
                 .send(&mail)

@@ -1,4 +1,4 @@
-//! Who may see the mailbox. It shows links that reset passwords, so: whoever has its key, on this machine.
+//! Who may see the messages. They show links that reset passwords, so: whoever has the key of the pages, on this machine.
 
 use std::sync::Arc;
 
@@ -14,11 +14,10 @@ use subtle::ConstantTimeEq;
 
 use super::page::Pages;
 
-/// Keeps the key in the browser that was given it.
-const COOKIE: &str = "stoa_dev_mail";
-
 /// What lets somebody in.
 pub(super) struct Lock {
+    /// The channel: `mail`, `sms`.
+    pub(super) channel: &'static str,
     pub(super) key: String,
     pub(super) pages: Arc<Pages>,
 }
@@ -64,15 +63,22 @@ impl Lock {
         self.key.as_bytes().ct_eq(key.as_bytes()).into()
     }
 
+    /// Keeps the key in the browser that was given it.
+    fn cookie(&self) -> String {
+        format!("stoa_dev_{}", self.channel)
+    }
+
     fn is_kept(&self, headers: &HeaderMap) -> bool {
-        cookie(headers, COOKIE).is_some_and(|key| self.opens(key))
+        cookie(headers, &self.cookie()).is_some_and(|key| self.opens(key))
     }
 
     /// To the same page without the key in its address, which would stay in the history.
     fn keep(&self, path: &str) -> Response {
         let kept = format!(
-            "{COOKIE}={}; Path=/dev/mail; HttpOnly; SameSite=Strict; Max-Age=2592000",
-            self.key
+            "{}={}; Path=/dev/{}; HttpOnly; SameSite=Strict; Max-Age=2592000",
+            self.cookie(),
+            self.key,
+            self.channel
         );
         let headers = [(header::LOCATION, path), (header::SET_COOKIE, kept.as_str())];
         (StatusCode::SEE_OTHER, headers).into_response()
