@@ -8,17 +8,14 @@ use stoa_config::Settings;
 use stoa_edge::{Draining, Edge, EdgeConfig, EdgeParts, PagesParts};
 use stoa_gateway::{GatewayConfig, RemoteRoutes, Upstreams};
 use stoa_http::{OwnWrites, read_own_writes};
+use stoa_mount::Mounted;
 use stoa_telemetry::{Telemetry, TelemetryConfig};
-use utoipa::{
-    Modify,
-    openapi::{InfoBuilder, LicenseBuilder, OpenApi},
-};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi};
 
 use crate::{
     health,
     lifecycle::Outside,
-    mount::{Error, Mounted, Platform},
+    mount::{Error, Platform},
     services::{KnownService, Services},
 };
 
@@ -117,14 +114,8 @@ pub(crate) fn routes(
     mounted: &mut [Mounted],
     others: &[KnownService],
 ) -> (Router, OpenApi) {
-    let mut all = stoa_edge::pages(parts);
-    for one in mounted {
-        all = all.merge(std::mem::take(&mut one.service.router));
-    }
-    let (router, mut openapi) = OpenApiRouter::split_for_parts(all);
-    for service in others {
-        openapi.merge((service.openapi)());
-    }
+    let others = others.iter().map(|service| service.descriptor());
+    let (router, mut openapi) = stoa_mount::routes(stoa_edge::pages(parts), mounted, others);
     openapi.info = InfoBuilder::new()
         .title("Stoa")
         .version(env!("CARGO_PKG_VERSION"))
@@ -136,6 +127,5 @@ pub(crate) fn routes(
                 .build(),
         ))
         .build();
-    stoa_http::openapi::Shared.modify(&mut openapi);
     (router, openapi)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use stoa_audit::Suspension;
 use stoa_auth_api::TrustFeed;
 use stoa_edge::{Detail, HealthCheck};
+use stoa_mount::Mounted;
 
-use crate::mount::{Mounted, Platform};
+use crate::mount::Platform;
 
 pub(crate) fn checks(platform: &Platform, mounted: &[Mounted]) -> Vec<HealthCheck> {
     let mut checks = Vec::new();

@@ -2,12 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use stoa_audit::{Sealer, Sealing, Suspension};
+use stoa_audit::{Sealing, Suspension};
 use stoa_auth_api::TrustFeed;
 use stoa_config::{ConfigError, Settings};
-use stoa_db::Engine;
 use stoa_edge::{Draining, EdgeConfig, ServerLimits, ServerOptions};
-use stoa_events::{Isolation, Registered, Worker, WorkerOptions};
+use stoa_events::{Isolation, WorkerOptions};
+use stoa_mount::{Background, Mounted};
 use stoa_providers::DevPages;
 use stoa_telemetry::{AccessLog, TelemetryConfig, max_open_files};
 use stoa_tls::Mutual;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     assemble, audit, banner, checks,
     data_dir::DataDir,
-    mount::{self, Error, Mounted, Platform},
+    mount::{self, Error, Platform},
     reload::{Changeable, Hangup},
     rpc::Rpc,
     services::{KnownService, Services},
@@ -58,9 +58,9 @@ where
     let platform = Platform::open(settings, &server, data_dir.path(), &listening).await?;
     rpc.connect(&platform.rpc, services)?;
     let mut mounted = mount::services(&platform, settings, services, data_dir.path()).await?;
-    mount::migrate(&mounted).await?;
+    stoa_mount::migrate(&mounted).await?;
     let sealing = audit::sealing(settings, &platform, data_dir.path()).await?;
-    let background = Background::start(settings, &platform, &mut mounted, sealing).await?;
+    let background = start_background(settings, &platform, &mut mounted, &sealing).await?;
 
     let mailbox = platform.mailer.dev_mailbox()?;
     let outside = Outside {
@@ -145,78 +145,32 @@ pub(crate) struct Outside {
     pub(crate) suspensions: Vec<(&'static str, Suspension)>,
 }
 
-/// Workers and sealers of every service.
-struct Background {
-    workers: Vec<Worker>,
-    sealers: Vec<(&'static str, Sealer)>,
-}
-
-impl Background {
-    /// Runs what services do before their first request, then starts their workers, once every subscriber is on the bus:
-    /// what an outbox kept from before a crash must find them all.
-    async fn start(
-        settings: &Settings,
-        platform: &Platform,
-        mounted: &mut [Mounted],
-        sealing: Sealing,
-    ) -> Result<Self, Error> {
-        let config: EventsConfig = settings.section("events")?;
-        let options = WorkerOptions {
-            concurrency: config.concurrency,
-            keep_done: config.keep_done.0,
-            poll: config.poll.0,
-            lease: config.lease.0,
-            deadline: config.deadline.0,
-            sole: false,
-            // All workers of the process share it.
-            isolation: Isolation::default(),
-        };
-        let wants: Vec<_> = KnownService::with_database()
-            .map(|service| (service.name(), service.wants))
-            .collect();
-        let (mut workers, mut sealers) = (Vec::new(), Vec::new());
-        for one in mounted {
-            let service = &mut one.service;
-            stoa_audit::check_key(&one.db, &sealing.key).await?;
-            if let Some(start) = service.start.take() {
-                start()
-                    .await
-                    .map_err(|e| format!("{} cannot start: {e}", service.name))?;
-            }
-            let bus = platform.bus(settings, service.name).await?;
-            bus.declare(&wants).await?;
-            let worker = Worker::register(
-                one.db.clone(),
-                bus,
-                std::mem::take(&mut service.subscriptions),
-                std::mem::take(&mut service.jobs),
-                std::mem::take(&mut service.schedules),
-                WorkerOptions {
-                    // A file has no other process that works on it.
-                    sole: one.db.engine() == Engine::Sqlite,
-                    ..options.clone()
-                },
-            );
-            workers.push(worker.await?);
-            sealers.push((service.name, Sealer::start(one.db.clone(), sealing.clone())));
-        }
-        Ok(Self {
-            workers: workers.into_iter().map(Registered::start).collect(),
-            sealers,
-        })
+/// Starts workers and sealers of every service.
+async fn start_background(
+    settings: &Settings,
+    platform: &Platform,
+    mounted: &mut [Mounted],
+    sealing: &Sealing,
+) -> Result<Background, Error> {
+    let config: EventsConfig = settings.section("events")?;
+    let options = WorkerOptions {
+        concurrency: config.concurrency,
+        keep_done: config.keep_done.0,
+        poll: config.poll.0,
+        lease: config.lease.0,
+        deadline: config.deadline.0,
+        sole: false,
+        // All workers of the process share it.
+        isolation: Isolation::default(),
+    };
+    let wants: Vec<_> = KnownService::with_database()
+        .map(|service| (service.name(), service.wants))
+        .collect();
+    let mut buses = Vec::new();
+    for one in &*mounted {
+        buses.push(platform.bus(settings, one.service.name).await?);
     }
-
-    fn suspensions(&self) -> Vec<(&'static str, Suspension)> {
-        let sealers = self.sealers.iter();
-        sealers
-            .map(|(name, sealer)| (*name, sealer.suspension()))
-            .collect()
-    }
-
-    async fn stop(self, grace: Duration) {
-        futures::future::join_all(self.workers.into_iter().map(|worker| worker.stop(grace))).await;
-        futures::future::join_all(self.sealers.into_iter().map(|(_, sealer)| sealer.stop())).await;
-    }
+    Background::start(mounted, buses, &wants, &options, sealing).await
 }
 
 /// Cancelled some time after the first SIGTERM or SIGINT, while which the process is draining; a second one ends it at once.

@@ -4,31 +4,23 @@ use std::{path::Path, sync::Arc};
 
 use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
-use stoa_db::{DatabaseConfig, Db, DbOptions, transfer};
+use stoa_db::{DatabaseConfig, Db, DbOptions};
 use stoa_events::{Bus, BusConfig};
 use stoa_gateway::GatewayConfig;
 use stoa_http::{FORMER_ISSUER, Verifier};
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
+pub(crate) use stoa_mount::Error;
+use stoa_mount::Mounted;
 use stoa_objects::{Objects, ObjectsConfig};
 use stoa_rpc::{Directory, RpcConfig};
-use stoa_service::{Env, Service};
+use stoa_service::Env;
 
 use crate::{
     services::{self, KnownService, Services},
     settings::ServerConfig,
     tls,
 };
-
-/// An error with words for whoever started the program.
-pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
-
-/// A service with the database it was handed.
-pub(crate) struct Mounted {
-    pub(crate) known: KnownService,
-    pub(crate) service: Service,
-    pub(crate) db: Db,
-}
 
 /// What all services of this process share.
 pub(crate) struct Platform {
@@ -170,7 +162,7 @@ pub(crate) async fn services(
         let cache = platform.cache(settings, name).await?;
         let objects = platform.objects(settings, name, data_dir).await?;
         let env = Env {
-            db: db.clone(),
+            db,
             cache,
             objects,
             mailer: platform.mailer.clone(),
@@ -181,18 +173,7 @@ pub(crate) async fn services(
             public_url: platform.public_url.clone(),
             permissions: Arc::clone(&permissions),
         };
-        let mut service = make(env, settings)?;
-        debug_assert!(
-            service
-                .subscriptions
-                .iter()
-                .all(|one| known.wants.contains(&one.event())),
-            "{name} subscribes to more than its list for the broker names"
-        );
-        if let Some(server) = service.rpc.take() {
-            platform.rpc.set_local(service.name, server);
-        }
-        mounted.push(Mounted { known, service, db });
+        mounted.push(Mounted::new(known.descriptor(), env, |env| make(env, settings))?);
     }
     Ok(mounted)
 }
@@ -256,26 +237,6 @@ fn named(settings: &Settings, service: &str, config: &DatabaseConfig, error: sto
 pub(crate) fn database_exists(settings: &Settings, service: &str, data_dir: &Path) -> Result<(), Error> {
     if database_config(settings, service)?.is_embedded() {
         crate::data_dir::database_file(data_dir, service)?;
-    }
-    Ok(())
-}
-
-/// Brings every database up to this binary.
-pub(crate) async fn migrate(mounted: &[Mounted]) -> Result<(), Error> {
-    for one in mounted {
-        if let Some(source) = transfer::unfinished(&one.db).await? {
-            return Err(format!(
-                "the database of {} is the target of a `stoa move` from {source} that has not ended: start that again first",
-                one.service.name
-            )
-            .into());
-        }
-        for (set, migrations) in one.known.migrations() {
-            let report = one.db.migrate(set, migrations).await?;
-            for name in report.applied {
-                tracing::info!(service = one.service.name, set, migration = name, "migrated");
-            }
-        }
     }
     Ok(())
 }

@@ -42,11 +42,11 @@ impl KnownService {
 
     /// The migration sets of its database: the platform's tables, then its own.
     pub(crate) const fn migrations(self) -> [(&'static str, &'static [Migration]); 3] {
-        [
-            ("events", stoa_events::MIGRATIONS),
-            ("audit", stoa_audit::MIGRATIONS),
-            (self.0.name, self.0.migrations),
-        ]
+        stoa_mount::migrations(self.0)
+    }
+
+    pub(crate) const fn descriptor(self) -> &'static Descriptor {
+        self.0
     }
 }
 

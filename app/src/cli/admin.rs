@@ -43,7 +43,7 @@ impl AdminCommand {
         let platform = Platform::aside(&settings, &server, &data_dir, &listening)?;
         let auth = Services::of(&[KnownService::AUTH]);
         let mounted = mount::services(&platform, &settings, &auth, &data_dir).await?;
-        mount::migrate(&mounted).await?;
+        stoa_mount::migrate(&mounted).await?;
         let (password, made) = password()?;
         let db = mounted
             .first()

@@ -28,7 +28,7 @@ impl Migrate {
         let mounted = mount::services(&platform, &settings, &Services::of(&[]), data_dir.path()).await?;
         let mut count = 0;
         for one in &mounted {
-            for (set, migrations) in one.known.migrations() {
+            for (set, migrations) in stoa_mount::migrations(one.descriptor) {
                 let names = if self.dry_run {
                     one.db.pending(set, migrations).await?
                 } else {

@@ -10,27 +10,31 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use stoa_audit::{AuditKey, Sealer, Sealing};
+use stoa_audit::{AuditKey, Sealing};
 use stoa_cache::Cache;
 use stoa_db::{Db, Engine, testing::TestDatabase};
 use stoa_events::{Event, EventId, TxExt, Worker};
 use stoa_http::{Claims, KeyAuthority, MembershipClaim, TokenSigner, Verifier, openapi::RouteInfo};
 use stoa_kernel::{Clock, Id, OrganizationId, OrganizationRole, SessionId, Timestamp, UserId};
 use stoa_mail::Mail;
+use stoa_mount::{Background, Mounted};
 use stoa_rpc::Directory;
 use stoa_service::{Descriptor, Env, Service};
 use tokio::{net::TcpListener, sync::RwLock, task::JoinHandle};
-use utoipa::{Modify, openapi::OpenApi};
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Client, CookieSession,
-    edge::{self, Edge},
-    platform::{Platform, Work, start_worker},
+    Client, CookieSession, edge,
+    platform::{Platform, worker_options},
     recorded::RecordedEvents,
 };
 
 /// How long [`TestApp::settle`] waits.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long running jobs are waited for at the end of a test.
+const STOP: Duration = Duration::from_secs(10);
 
 type Make = Box<dyn FnOnce(Env) -> Service + Send>;
 type Prepare = Box<dyn FnOnce(&Directory) + Send>;
@@ -92,19 +96,23 @@ impl Builder {
             prepare(&platform.rpc);
         }
         let mut mounted = Vec::new();
+        let mut envs = HashMap::new();
         for (descriptor, make) in self.services {
-            let Descriptor { name, migrations, .. } = descriptor;
-            let env = platform.env(&place, name).await;
-            let mut service = make(env.clone());
-            assert_eq!(service.name, *name, "the service's own name is another");
-            env.db.migrate(name, migrations).await.unwrap();
-            if let Some(server) = service.rpc.take() {
-                platform.rpc.set_local(name, server);
-            }
-            mounted.push((descriptor, service, env));
+            let env = platform.env(&place, descriptor.name).await;
+            envs.insert(descriptor.name, env.clone());
+            mounted.push(Mounted::new(descriptor, env, |env| Ok(make(env))).unwrap());
         }
+        stoa_mount::migrate(&mounted).await.unwrap();
         let authority = self.authority.map(|make| make(&platform.rpc, &platform.cache));
-        TestApp::start(place, platform, authority, mounted, listener, self.stand_ins).await
+        TestApp::start(
+            place,
+            platform,
+            authority,
+            (mounted, envs),
+            listener,
+            self.stand_ins,
+        )
+        .await
     }
 }
 
@@ -123,9 +131,21 @@ struct Inner {
     openapi: OpenApi,
     stand_ins: StandIns,
     recorded: RecordedEvents,
-    workers: RwLock<Vec<Worker>>,
-    sealers: Mutex<Vec<Sealer>>,
-    server: JoinHandle<()>,
+    running: RwLock<Option<Running>>,
+    stop: CancellationToken,
+    server: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What works on events and jobs, until the app is stopped.
+struct Running {
+    recorder: Worker,
+    background: Background,
+}
+
+impl Running {
+    fn workers(&self) -> impl Iterator<Item = &Worker> {
+        std::iter::once(&self.recorder).chain(self.background.workers())
+    }
 }
 
 impl TestApp {
@@ -139,64 +159,46 @@ impl TestApp {
         place: TestDatabase,
         platform: Platform,
         authority: Option<Arc<dyn KeyAuthority>>,
-        mounted: Vec<(&'static Descriptor, Service, Env)>,
+        (mut mounted, envs): (Vec<Mounted>, HashMap<&'static str, Env>),
         listener: TcpListener,
         stand_ins: StandIns,
     ) -> Self {
-        let outside = platform.open(&place, "outside").await;
+        let descriptors: Vec<_> = mounted.iter().map(|one| one.descriptor).collect();
         let recorded = RecordedEvents::default();
-        let descriptors: Vec<_> = mounted.iter().map(|(descriptor, ..)| *descriptor).collect();
-        let recording = Work {
-            subscriptions: recorded.subscriptions(&descriptors),
-            ..Work::default()
-        };
-        let mut workers = vec![start_worker(&outside, &platform.bus, recording).await];
-        let (mut sealers, mut envs, mut openapi) = (Vec::new(), HashMap::new(), OpenApi::default());
-        let (mut router, mut starts) = (axum::Router::new(), Vec::new());
-        for (_, service, env) in mounted {
-            let Service {
-                name,
-                router: routes,
-                subscriptions,
-                jobs,
-                schedules,
-                start,
-                ..
-            } = service;
-            let work = Work {
-                subscriptions,
-                jobs,
-                schedules,
-            };
-            workers.push(start_worker(&env.db, &platform.bus, work).await);
-            sealers.push(Sealer::start(
-                env.db.clone(),
-                Sealing::new(AuditKey::new(b"of tests")),
-            ));
-            starts.extend(start);
-            let (routes, described) = routes.split_for_parts();
-            openapi.merge(described);
-            router = router.merge(routes);
-            envs.insert(name, env);
-        }
-        for start in starts {
-            start().await.unwrap();
-        }
-        stoa_http::openapi::Shared.modify(&mut openapi);
+        let outside = platform.open(&place, "outside").await;
+        outside.migrate("events", stoa_events::MIGRATIONS).await.unwrap();
+        let recorder = Worker::start(
+            outside.clone(),
+            platform.bus.clone(),
+            recorded.subscriptions(&descriptors),
+            Vec::new(),
+            Vec::new(),
+            worker_options(),
+        );
+        let recorder = recorder.await.unwrap();
+        let buses = mounted.iter().map(|_| platform.bus.clone()).collect();
+        let sealing = Sealing::new(AuditKey::new(b"of tests"));
+        let options = worker_options();
+        let background = Background::start(&mut mounted, buses, &[], &options, &sealing);
+        let background = background.await.unwrap();
+
+        let none = OpenApiRouter::default();
+        let (router, openapi) = stoa_mount::routes(none, &mut mounted, std::iter::empty());
+        let pages = descriptors.iter().flat_map(|descriptor| descriptor.pages);
+        let pages = pages.map(|path| (*path).to_owned()).collect();
         let keys = authority.unwrap_or_else(|| Arc::clone(&platform.keys) as _);
-        let edge = Edge {
-            verifier: platform.verifier.clone(),
-            keys,
-        };
-        let service = edge::around(router, edge, platform.cache.clone())
-            .into_make_service_with_connect_info::<SocketAddr>();
+        let edge = edge::around(router, openapi.clone(), keys, pages, &platform);
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(stoa_edge::serve(listener, edge, stop.clone(), Duration::ZERO));
         let own = descriptors.iter().flat_map(|descriptor| descriptor.codes);
-        let codes = stoa_http::codes::CODES.iter().chain(own).copied();
-        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let codes = [stoa_http::codes::CODES, stoa_edge::CODES]
+            .concat()
+            .into_iter()
+            .chain(own.copied());
         Self(Arc::new(Inner {
             client: Client::of(format!("http://{}", platform.address), codes),
-            workers: RwLock::new(workers),
-            sealers: Mutex::new(sealers),
+            running: RwLock::new(Some(Running { recorder, background })),
+            stop,
             place: Mutex::new(Some(place)),
             platform,
             outside,
@@ -205,7 +207,7 @@ impl TestApp {
             openapi,
             stand_ins,
             recorded,
-            server,
+            server: Mutex::new(Some(server)),
         }))
     }
 
@@ -376,17 +378,18 @@ impl TestApp {
     /// What has not come to rest, a line for each queue.
     pub async fn unfinished(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for worker in &*self.0.workers.read().await {
+        for worker in self.0.running.read().await.iter().flat_map(Running::workers) {
             lines.extend(worker.unfinished().await.unwrap());
         }
         lines
     }
 
     async fn idle(&self) {
-        let workers = self.0.workers.read().await;
+        let running = self.0.running.read().await;
+        let workers: Vec<_> = running.iter().flat_map(Running::workers).collect();
         // An event may travel through every service in turn, against the order they stand in.
         for _ in 0..=workers.len() {
-            for worker in &*workers {
+            for worker in &workers {
                 worker.idle().await;
             }
         }
@@ -395,13 +398,15 @@ impl TestApp {
     /// Stops serving and working, and removes all data. [`app!`](crate::app) does it at the end of each test.
     pub async fn stop(self) {
         let inner = &*self.0;
-        inner.server.abort();
-        for worker in inner.workers.write().await.drain(..) {
-            worker.stop(Duration::from_secs(10)).await;
+        inner.stop.cancel();
+        let server = inner.server.lock().take();
+        if let Some(server) = server {
+            server.await.unwrap();
         }
-        let sealers: Vec<_> = inner.sealers.lock().drain(..).collect();
-        for sealer in sealers {
-            sealer.stop().await;
+        let running = inner.running.write().await.take();
+        if let Some(Running { recorder, background }) = running {
+            recorder.stop(STOP).await;
+            background.stop(STOP).await;
         }
         for db in inner.envs.values().map(|env| &env.db).chain([&inner.outside]) {
             db.close().await;

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use stoa_http::{Code, Problem, names};
 
-use crate::{CookieSession, edge};
+use crate::CookieSession;
 
 /// Calls one address. Keeps no cookies and follows no redirects.
 #[derive(Clone)]
@@ -116,14 +116,14 @@ impl Call {
         self.header(names::IDEMPOTENCY_KEY, key)
     }
 
-    /// As if from this address. Only the test's own edge believes it.
+    /// As if from this address: the test is a trusted proxy.
     pub fn from_address(self, address: &str) -> Self {
-        self.header(edge::ADDRESS, address)
+        self.header("x-forwarded-for", address)
     }
 
-    /// As if by https. Only the test's own edge believes it.
+    /// As if by https: the test is a trusted proxy.
     pub fn by_https(self) -> Self {
-        self.header(edge::SECURE, "yes")
+        self.header("x-forwarded-proto", "https")
     }
 
     /// With a JSON body.

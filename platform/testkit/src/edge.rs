@@ -1,98 +1,59 @@
-//! A small edge in front of the services: what the gateway does, without limits and logs.
+//! The edge in front of the services: the one that every process has, without limits on rates and without a log.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
     middleware::{self, Next},
     response::Response,
 };
-use http::{HeaderValue, header};
-use stoa_cache::Cache;
-use stoa_http::{
-    FailureInfo, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Verifier, admit, idempotent, names,
-    settled, with_request_id,
-};
-use stoa_kernel::random;
+use http::Request;
+use stoa_edge::{Draining, Edge, EdgeConfig, EdgeParts, Tunnels};
+use stoa_http::{FailureInfo, KeyAuthority};
+use stoa_kernel::Rate;
+use utoipa::openapi::OpenApi;
 
-/// Header by which a test calls from another address.
-pub(crate) const ADDRESS: &str = "x-test-address";
-/// Header by which a test calls as if by https.
-pub(crate) const SECURE: &str = "x-test-secure";
-const BODY_LIMIT: usize = 2 * 1024 * 1024;
+use crate::{platform::Platform, settings};
 
-#[derive(Clone)]
-pub(crate) struct Edge {
-    pub(crate) verifier: Verifier,
-    pub(crate) keys: Arc<dyn KeyAuthority>,
+/// Puts the edge around the endpoints. A test is a trusted proxy, so that it can call from any address, and by https.
+pub(crate) fn around(
+    router: Router,
+    openapi: OpenApi,
+    keys: Arc<dyn KeyAuthority>,
+    unlisted: Vec<String>,
+    platform: &Platform,
+) -> Edge {
+    let mut config: EdgeConfig = settings("gateway");
+    let any: Rate = "1000000/s".parse().unwrap();
+    (config.rate_limit.per_address, config.rate_limit.per_user) = (any, any);
+    config.rate_limit.per_route.clear();
+    config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    Edge::new(EdgeParts {
+        config,
+        router: router.layer(middleware::from_fn(show_cause)),
+        openapi,
+        unlisted,
+        verifier: platform.verifier.clone(),
+        keys: Some(keys),
+        cache: platform.cache.clone(),
+        clock: platform.clock.clone(),
+        access_log: None,
+        traces: None,
+        public_url: platform.public_url(),
+        forwarded: Vec::new(),
+        tunnels: Tunnels::default(),
+        behind_gateway: false,
+        draining: Draining::default(),
+    })
 }
 
-/// Puts the edge around `router`. From the outside in: request id and caller, body limit, idempotency, trace.
-pub(crate) fn around(router: Router, edge: Edge, cache: Cache) -> Router {
-    router
-        .fallback(stoa_http::not_found)
-        .method_not_allowed_fallback(stoa_http::method_not_allowed)
-        .layer(middleware::from_fn(traced))
-        .layer(middleware::from_fn_with_state(
-            Idempotency::new(cache),
-            idempotent,
-        ))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(edge, enter))
-}
-
-async fn enter(State(edge): State<Edge>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let header = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
-    let request_id = header(names::REQUEST_ID).unwrap_or_else(random::token::<12>);
-    let peer = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
-    let told = header(ADDRESS).map(|address| address.parse::<IpAddr>().unwrap());
-    let facts = RequestFacts {
-        request_id: request_id.clone(),
-        traceparent: header("traceparent").unwrap_or_else(traceparent),
-        address: told.or(peer).unwrap_or(IpAddr::from([127, 0, 0, 1])),
-        user_agent: header(header::USER_AGENT.as_str()),
-        secure: parts.headers.contains_key(SECURE),
-    };
-    parts.extensions.insert(RequestInfo(Arc::new(facts)));
-    admit(&mut parts, &edge.verifier, Some(&*edge.keys)).await;
-    let response = next.run(Request::from_parts(parts, body)).await;
-    if let Some(cause) = response
-        .extensions()
-        .get::<FailureInfo>()
-        .and_then(|info| info.0.internal.as_deref())
-    {
-        eprintln!("{} {request_id}: {cause}", response.status());
+/// Prints what callers are not shown of a failure.
+async fn show_cause(request: Request<axum::body::Body>, next: Next) -> Response {
+    let what = format!("{} {}", request.method(), request.uri().path());
+    let response = next.run(request).await;
+    let failure = response.extensions().get::<FailureInfo>();
+    if let Some(cause) = failure.and_then(|info| info.0.internal.as_deref()) {
+        eprintln!("{what}: {} {cause}", response.status());
     }
-    let mut response = with_request_id(response, &request_id);
     response
-        .headers_mut()
-        .insert(names::REQUEST_ID, HeaderValue::try_from(request_id).unwrap());
-    response
-}
-
-/// Lets what the handler emits belong to the request's trace.
-async fn traced(info: RequestInfo, request: Request, next: Next) -> Response {
-    settled(stoa_events::TRACEPARENT.scope(info.traceparent.clone(), next.run(request))).await
-}
-
-fn traceparent() -> String {
-    let [trace, span] = [
-        u128::from_be_bytes(random::bytes()),
-        u128::from(u64::from_be_bytes(random::bytes())),
-    ];
-    format!("00-{trace:032x}-{span:016x}-01")
 }

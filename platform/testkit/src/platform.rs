@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use stoa_cache::Cache;
 use stoa_db::{Db, testing::TestDatabase};
-use stoa_events::{Bus, Worker, WorkerOptions};
+use stoa_events::{Bus, WorkerOptions};
 use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
@@ -59,14 +59,16 @@ impl Platform {
         }
     }
 
-    /// The database of `service`, with the platform's tables in it.
+    /// The address under which the test reaches the app.
+    pub(crate) fn public_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The database of `service`, with nothing in it yet.
     pub(crate) async fn open(&self, place: &TestDatabase, service: &str) -> Db {
         let mut options = place.options(service);
         options.clock = self.clock.clone();
-        let db = Db::open(options).await.unwrap();
-        db.migrate("events", stoa_events::MIGRATIONS).await.unwrap();
-        db.migrate("audit", stoa_audit::MIGRATIONS).await.unwrap();
-        db
+        Db::open(options).await.unwrap()
     }
 
     pub(crate) async fn env(&self, place: &TestDatabase, service: &str) -> Env {
@@ -81,37 +83,20 @@ impl Platform {
             verifier: self.verifier.clone(),
             rpc: self.rpc.clone(),
             data_dir,
-            public_url: format!("http://{}", self.address),
+            public_url: self.public_url(),
             permissions: Arc::default(),
         }
     }
 }
 
-/// A service's part of the events machinery.
-#[derive(Default)]
-pub(crate) struct Work {
-    pub(crate) subscriptions: Vec<stoa_events::Subscription>,
-    pub(crate) jobs: Vec<stoa_events::JobHandler>,
-    pub(crate) schedules: Vec<stoa_events::Schedule>,
-}
-
-pub(crate) async fn start_worker(db: &Db, bus: &Bus, work: Work) -> Worker {
-    let options = WorkerOptions {
+/// How the workers of a test work.
+pub(crate) fn worker_options() -> WorkerOptions {
+    WorkerOptions {
         concurrency: 4,
         keep_done: Duration::from_secs(7 * 24 * 3600),
         poll: Duration::from_millis(100),
         lease: Duration::from_secs(60),
         sole: true,
         ..WorkerOptions::default()
-    };
-    Worker::start(
-        db.clone(),
-        bus.clone(),
-        work.subscriptions,
-        work.jobs,
-        work.schedules,
-        options,
-    )
-    .await
-    .unwrap()
+    }
 }

@@ -106,7 +106,7 @@ async fn migrations(from: &End, data_dir: &Path) -> Result<Vec<(&'static str, Se
     let mounted = mount::services(&platform, &from.settings, &Services::of(&[]), data_dir).await?;
     let mut all = Vec::new();
     for one in &mounted {
-        all.push((one.service.name, one.known.migrations().to_vec()));
+        all.push((one.service.name, stoa_mount::migrations(one.descriptor).to_vec()));
         one.db.close().await;
     }
     Ok(all)

@@ -107,6 +107,7 @@ fn send_mail(mailer: Mailer) -> JobHandler {
 
 pub(crate) const NOTES: Descriptor = Descriptor {
     migrations: MIGRATIONS,
+    wants: &[NoteTaken::NAME],
     emits: &[NoteTaken::INFO],
     ..Descriptor::named("notes")
 };

@@ -53,7 +53,16 @@ impl App {
     }
 }
 
-const LISTENER: Descriptor = Descriptor::named("listener");
+const LISTENER: Descriptor = Descriptor {
+    wants: &[
+        UserRegistered::NAME,
+        SessionRevoked::NAME,
+        AccessChanged::NAME,
+        RoleChanged::NAME,
+        UserErased::NAME,
+    ],
+    ..Descriptor::named("listener")
+};
 
 fn listener(ears: &Notice) -> Service {
     Service {
