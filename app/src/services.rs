@@ -12,6 +12,7 @@ const SERVICES: &[&Descriptor] = &[
     &stoa_gateway::SERVICE,
     &stoa_auth::SERVICE,
     &stoa_users::SERVICE,
+    &stoa_storage::SERVICE,
 ];
 
 /// A service of this program, whether this process runs it or not.

@@ -41,7 +41,7 @@ const NUMBERS: [(&str, i64, i64); 12] = [
     ("auth.organizations.picture_max_bytes", 1, 1024 * 1024 * 1024),
 ];
 /// The least of lengths of time that not just any will do for.
-const PERIODS: [(&str, Duration); 9] = [
+const PERIODS: [(&str, Duration); 10] = [
     ("events.deadline", Duration::from_secs(1)),
     ("events.lease", Duration::from_secs(1)),
     ("events.poll", Duration::from_millis(10)),
@@ -51,6 +51,7 @@ const PERIODS: [(&str, Duration); 9] = [
     ("auth.refresh_token_lifetime", Duration::from_secs(1)),
     ("auth.reset_token_lifetime", Duration::from_secs(1)),
     ("auth.verify_token_lifetime", Duration::from_secs(1)),
+    ("storage.upload_abandoned", Duration::from_secs(1)),
 ];
 
 /// Looks at every setting that is a number or a length of time: from 1 and 1 ms on, unless a list here says otherwise.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use stoa_events::EventInfo;
 use stoa_http::{
     Code,
-    openapi::{Permission, RouteInfo},
+    openapi::{self, Permission, RouteInfo},
 };
 
 use super::say;
@@ -49,7 +49,7 @@ struct Route {
 
 impl Known {
     fn of(service: KnownService) -> Self {
-        let routes = stoa_http::openapi::routes(&(service.openapi)());
+        let routes = openapi::routes(&openapi::published(&(service.openapi)()));
         Self {
             name: service.name,
             about: service.about,

@@ -16,6 +16,10 @@ pub(crate) const SHARE: u64 = 4;
 pub struct EdgeConfig {
     /// Largest body of a request that brings a file, in bytes.
     pub max_body: u64,
+    /// Largest body of a request that is stored while it arrives, in bytes.
+    pub max_upload: u64,
+    /// How long a request may take whose body is stored while it arrives.
+    pub upload_timeout: Period,
     /// Largest body of any other request, in bytes.
     pub max_json: u64,
     /// What the bodies that are arriving or being worked on may take up in all, in bytes.
@@ -58,6 +62,7 @@ impl EdgeConfig {
             ("connections", self.connections as u64),
             ("connections_per_address", self.connections_per_address as u64),
             ("max_body", self.max_body),
+            ("max_upload", self.max_upload),
             ("max_json", self.max_json),
             ("max_header", u64::from(self.max_header)),
         ] {
@@ -67,7 +72,11 @@ impl EdgeConfig {
                 ));
             }
         }
-        for (key, time) in [("timeout", self.timeout), ("head_timeout", self.head_timeout)] {
+        for (key, time) in [
+            ("timeout", self.timeout),
+            ("upload_timeout", self.upload_timeout),
+            ("head_timeout", self.head_timeout),
+        ] {
             if time.0.is_zero() {
                 return Err(format!(
                     "gateway.{key} is 0, which no request keeps: write such as \"10s\""

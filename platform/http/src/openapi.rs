@@ -39,12 +39,27 @@ pub const SCOPE: &str = "x-scope";
 pub const OWNED: &str = "x-owned";
 /// Extension of an operation: true where no API key is accepted.
 pub const PERSON: &str = "x-person";
+/// Extension of an operation: true where the body is stored while it arrives, so that it may be large and take long.
+pub const UPLOAD: &str = "x-upload";
 /// Security scheme: an access token or API key as `Authorization: Bearer`.
 pub const BEARER: &str = "bearer";
 /// Security scheme: the session cookie of a browser.
 pub const COOKIE: &str = "cookie";
 /// Security scheme: an API key in a header of its own.
 pub const API_KEY: &str = "api_key";
+
+/// The description as it is published: a parameter that takes the rest of a path, `{*path}`, is `{path}` there, for OpenAPI has no
+/// word for it.
+#[must_use]
+pub fn published(openapi: &OpenApi) -> OpenApi {
+    let mut openapi = openapi.clone();
+    let paths = std::mem::take(&mut openapi.paths.paths);
+    openapi.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
+    openapi
+}
 
 /// The statuses that any operation may answer with a [`Problem`].
 const PROBLEMS: &[(u16, &str)] = &[

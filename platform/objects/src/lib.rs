@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod file;
 mod key;
 mod objects;
 mod s3;

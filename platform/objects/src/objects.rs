@@ -12,11 +12,12 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem, prefix::PrefixStore,
+    GetOptions, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
+    prefix::PrefixStore,
 };
 use url::Url;
 
-use crate::{ObjectError, ObjectsConfig, key, s3::Bucket, upload};
+use crate::{ObjectError, ObjectsConfig, file, key, s3::Bucket, upload};
 
 /// Bytes by key, in a folder or in a bucket. Cheap to clone; clones share the store.
 ///
@@ -154,7 +155,11 @@ impl Objects {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        upload::put_stream(&self.store, key::path(key)?, body).await
+        let part = match &self.backend {
+            Backend::Folder(_) => upload::FOLDER_PART,
+            Backend::Bucket { .. } => upload::BUCKET_PART,
+        };
+        upload::put_stream(&self.store, key::path(key)?, part, body).await
     }
 
     /// The bytes under `key`.
@@ -176,6 +181,39 @@ impl Objects {
         let found = self.store.get(&key::path(key)?).await?;
         let info = found.meta.clone().into();
         Ok((info, found.into_stream().map_err(ObjectError::from).boxed()))
+    }
+
+    /// The bytes of `range` as they come, or as many of them as there are. Of those only some hundred KiB are in memory at once.
+    ///
+    /// # Errors
+    /// As [`Objects::get`].
+    pub async fn stream_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, ObjectError>>, ObjectError> {
+        let path = key::path(key)?;
+        let begin = range.start;
+        if range.is_empty() {
+            self.store.head(&path).await?;
+            return Ok(futures::stream::empty().boxed());
+        }
+        let options = GetOptions {
+            range: Some(range.into()),
+            ..GetOptions::default()
+        };
+        let found = match self.store.get_opts(&path, options).await {
+            Ok(found) => found,
+            // Stores refuse what begins at the end or behind it, each in its own way.
+            Err(error) => match self.store.head(&path).await {
+                Ok(meta) if begin >= meta.size => return Ok(futures::stream::empty().boxed()),
+                _ => return Err(error.into()),
+            },
+        };
+        Ok(match found.payload {
+            GetResultPayload::File(file, _) => file::stream(file, found.range),
+            GetResultPayload::Stream(stream) => stream.map_err(ObjectError::from).boxed(),
+        })
     }
 
     /// The bytes of `range`, or as many of them as there are.
@@ -225,6 +263,23 @@ impl Objects {
             Ok(()) | Err(ObjectError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Deletes what an upload to `key` may have left that was never finished, and the object. In a bucket, unfinished uploads of
+    /// several parts are left to its own rules.
+    ///
+    /// # Errors
+    /// As [`Objects::delete`].
+    pub async fn discard(&self, key: &str) -> Result<(), ObjectError> {
+        self.delete(key).await?;
+        let Backend::Folder(folder) = &self.backend else {
+            return Ok(());
+        };
+        let path = folder.join(key);
+        let removed = tokio::task::spawn_blocking(move || file::remove_staged(&path)).await;
+        removed
+            .map_err(|e| ObjectError::Store(e.to_string()))?
+            .map_err(|e| ObjectError::Store(format!("an unfinished upload could not be deleted: {e}")))
     }
 
     /// The objects whose keys begin with the whole segments of `prefix`, in the order of their keys; all for "".

@@ -8,15 +8,18 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, Upl
 
 use crate::ObjectError;
 
-/// Bytes of a part: all but the last have the same, as some servers want it. A thousandth part of the largest object.
-const PART: usize = 8 * 1024 * 1024;
+/// Bytes of a part on S3: all but the last have the same, as some servers want it. A ten-thousandth part of the largest object.
+pub(crate) const BUCKET_PART: usize = 8 * 1024 * 1024;
+/// Bytes of a part in a folder, where any will do.
+pub(crate) const FOLDER_PART: usize = 1024 * 1024;
 /// Parts that are on their way at once; so much of an object is in memory, and one more that is being filled.
 const AT_ONCE: usize = 2;
 
-/// Keeps what `body` yields under `path`, and returns its length.
+/// Keeps what `body` yields under `path`, in parts of `size` bytes, and returns its length.
 pub(crate) async fn put_stream<S, E>(
     store: &Arc<dyn ObjectStore>,
     path: Path,
+    size: usize,
     body: S,
 ) -> Result<u64, ObjectError>
 where
@@ -24,7 +27,7 @@ where
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
     let mut body = std::pin::pin!(body);
-    let (mut part, mut length) = (Part::default(), 0_u64);
+    let (mut part, mut length) = (Part::of(size), 0_u64);
     let mut upload: Option<Unfinished> = None;
     while let Some(piece) = body.next().await {
         let mut piece = piece.map_err(|e| ObjectError::Body(e.into()))?;
@@ -51,22 +54,30 @@ where
 }
 
 /// A part that is being filled.
-#[derive(Default)]
 struct Part {
     pieces: Vec<Bytes>,
     length: usize,
+    size: usize,
 }
 
 impl Part {
+    fn of(size: usize) -> Self {
+        Self {
+            pieces: Vec::new(),
+            length: 0,
+            size,
+        }
+    }
+
     /// Takes what there is room for from `piece`; the part, if it is full and there is more to come.
     fn fill(&mut self, piece: &mut Bytes) -> Option<PutPayload> {
         if piece.is_empty() {
             return None;
         }
-        if self.length == PART {
+        if self.length == self.size {
             return Some(self.take());
         }
-        let taken = piece.split_to(piece.len().min(PART - self.length));
+        let taken = piece.split_to(piece.len().min(self.size - self.length));
         self.length += taken.len();
         self.pieces.push(taken);
         if piece.is_empty() { None } else { Some(self.take()) }

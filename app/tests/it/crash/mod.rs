@@ -8,6 +8,7 @@ mod embedded;
 mod load;
 mod slow;
 mod split;
+mod storage;
 
 use rand::{SeedableRng, rngs::StdRng};
 

@@ -12,6 +12,7 @@ mod organizations;
 mod people;
 mod replicas;
 mod routes;
+mod storage;
 mod traffic;
 
 use std::{

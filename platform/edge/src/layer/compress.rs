@@ -117,6 +117,18 @@ fn worthwhile(response: &Response, method: &Method, from: u64) -> bool {
     compressible(media_type)
         && !headers.contains_key(header::CONTENT_ENCODING)
         && !headers.contains_key(header::CONTENT_RANGE)
+        && !is_to_stay(headers)
+}
+
+/// Whether the answer is to leave as it is: `no-transform` holds for whoever passes it on.
+fn is_to_stay(headers: &HeaderMap) -> bool {
+    let lines = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
 }
 
 /// The answer as the caller takes it: smaller, if that is worth it. HEAD and 304 tell what GET and 200 would.

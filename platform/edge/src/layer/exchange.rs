@@ -34,7 +34,7 @@ pub(super) struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     pub(super) fn begin(
         edge: &'a Inner,
-        peer: SocketAddr,
+        (peer, route): (SocketAddr, &'a Route),
         parts: &Parts,
         info: RequestInfo,
         (started, deadline): (Instant, Instant),
@@ -45,7 +45,7 @@ impl<'a> Exchange<'a> {
             started,
             deadline,
             peer,
-            route: edge.routes.find(parts.uri.path()),
+            route,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             info,

@@ -58,7 +58,7 @@ use self::{
     cors::Cors,
     exchange::Exchange,
     identity::Identity,
-    routes::Routes,
+    routes::{Route, Routes},
     within::within,
 };
 use crate::{Draining, EdgeConfig, ForwardedRoutes, REQUEST_TIMEOUT, Tunnels, pages::document};
@@ -193,11 +193,12 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let (version, call) = (parts.version, grpc::is_call(&parts));
         let relayed = edge.behind_gateway && edge.proxies.trusts(peer.ip());
-        let patience = edge.patience(relayed, &parts);
+        let route = edge.routes.find(parts.uri.path());
+        let patience = edge.patience(relayed, route, &parts);
         let identity = Identity::of(&parts.headers, edge.traces.unwrap_or(0.0));
         let parent = identity.parent;
         let info = edge.inform(peer, &parts, identity);
-        let mut exchange = Exchange::begin(edge, peer, &parts, info, (started, started + patience));
+        let mut exchange = Exchange::begin(edge, (peer, route), &parts, info, (started, started + patience));
         exchange.relayed = relayed;
         let span = edge.span(&exchange, &parent);
         let origin = edge.cors.allowed(&parts.headers);
@@ -242,8 +243,12 @@ impl Edge {
 
 impl Inner {
     /// How long the request may take: what the settings say, or the gateway before this process if that is less.
-    fn patience(&self, relayed: bool, parts: &Parts) -> Duration {
-        let own = self.config.timeout.0;
+    fn patience(&self, relayed: bool, route: &Route, parts: &Parts) -> Duration {
+        let own = if route.is_upload(&parts.method) {
+            self.config.upload_timeout.0
+        } else {
+            self.config.timeout.0
+        };
         if !relayed {
             return own;
         }
@@ -356,8 +361,11 @@ impl Inner {
         if size.lower() > max {
             return Err(arriving::too_large(max));
         }
-        // What only passes through takes up next to nothing.
-        let kept = remote.is_none_or(|remote| size.exact().is_some_and(|size| size <= remote.kept()));
+        // What only passes through takes up next to nothing, and so does what is stored while it arrives.
+        let kept = match remote {
+            Some(remote) => size.exact().is_some_and(|size| size <= remote.kept()),
+            None => !exchange.route.is_upload(&parts.method),
+        };
         let arrival = Arrival::new(max, kept.then_some((&self.bodies, exchange.info.address)));
         exchange.arrival = Some(arrival.clone());
         if remote.is_some() {
@@ -390,7 +398,10 @@ impl Inner {
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let answer = if safe {
             self.router.clone().oneshot(request).await
-        } else if *request.method() == Method::POST && request.headers().contains_key(names::IDEMPOTENCY_KEY)
+        } else if *request.method() == Method::POST
+            && request.headers().contains_key(names::IDEMPOTENCY_KEY)
+            // What is compared with a later request has to be kept as a whole.
+            && !exchange.route.is_upload(request.method())
         {
             request.extensions_mut().insert(End(exchange.deadline));
             self.repeatable.clone().oneshot(request).await

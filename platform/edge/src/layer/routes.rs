@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::IpAddr, sync::OnceLock};
 use http::{Method, StatusCode};
 use metrics::Histogram;
 use stoa_cache::{Cache, LimitKey, Limiter};
+use stoa_http::openapi;
 use utoipa::openapi::{OpenApi, PathItem, RefOr, path::Operation};
 
 use super::remote::Remote;
@@ -33,6 +34,8 @@ pub(super) struct Route {
     limiters: Vec<(Method, Limiter)>,
     /// Methods that take something other than JSON, such as pictures.
     files: Vec<Method>,
+    /// Methods whose body is stored while it arrives.
+    uploads: Vec<Method>,
     /// Where its requests go, if its service runs in another process.
     pub(super) remote: Option<Remote>,
     durations: [[OnceLock<Histogram>; CLASSES.len()]; METHODS.len()],
@@ -50,7 +53,8 @@ impl Routes {
         }
         for (path, item) in &openapi.paths.paths {
             if let Some(index) = routes.insert(path) {
-                routes.routes[index].files = files(item);
+                routes.routes[index].files = methods(item, takes_files);
+                routes.routes[index].uploads = methods(item, stores_while_arriving);
             }
         }
         for limit in limits {
@@ -129,6 +133,7 @@ impl Route {
             name: name.to_owned(),
             limiters: Vec::new(),
             files: Vec::new(),
+            uploads: Vec::new(),
             remote: None,
             durations: Default::default(),
         }
@@ -136,11 +141,18 @@ impl Route {
 
     /// Largest body that it takes, in bytes.
     pub(super) fn max_body(&self, method: &Method, config: &EdgeConfig) -> u64 {
-        if self.files.contains(method) {
+        if self.uploads.contains(method) {
+            config.max_upload
+        } else if self.files.contains(method) {
             config.max_body
         } else {
             config.max_body.min(config.max_json)
         }
+    }
+
+    /// Whether a body is stored while it arrives: it may take long, and is never in memory as a whole.
+    pub(super) fn is_upload(&self, method: &Method) -> bool {
+        self.uploads.contains(method)
     }
 
     /// The path of a request, as it may be written down: one that holds a secret, the parameter `{token}`, is not. A path that is none of
@@ -195,28 +207,30 @@ impl Route {
     }
 }
 
-/// The methods whose body is described as something other than JSON.
-fn files(item: &PathItem) -> Vec<Method> {
+/// The methods whose operation is such.
+fn methods(item: &PathItem, is_such: fn(&Operation) -> bool) -> Vec<Method> {
     let described = [
         (Method::POST, &item.post),
         (Method::PUT, &item.put),
         (Method::PATCH, &item.patch),
     ];
-    let takes_files = |operation: &Option<Operation>| {
-        let body = operation
-            .as_ref()
-            .and_then(|operation| operation.request_body.as_ref());
-        let content = match body {
-            Some(RefOr::T(body)) => &body.content,
-            _ => return false,
-        };
-        content.keys().any(|kind| kind != "application/json")
-    };
-    described
+    let such = described
         .into_iter()
-        .filter(|(_, operation)| takes_files(operation))
-        .map(|(method, _)| method)
-        .collect()
+        .filter(|(_, operation)| operation.as_ref().is_some_and(is_such));
+    such.map(|(method, _)| method).collect()
+}
+
+/// Whether the body is described as something other than JSON.
+fn takes_files(operation: &Operation) -> bool {
+    match &operation.request_body {
+        Some(RefOr::T(body)) => body.content.keys().any(|kind| kind != "application/json"),
+        _ => false,
+    }
+}
+
+fn stores_while_arriving(operation: &Operation) -> bool {
+    let extensions = operation.extensions.as_ref();
+    extensions.is_some_and(|known| known.get(openapi::UPLOAD) == Some(&serde_json::Value::Bool(true)))
 }
 
 fn row(method: &Method) -> usize {

@@ -8,11 +8,12 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
+use stoa_http::openapi;
 use utoipa::openapi::OpenApi;
 
 /// Serves the description under `/api/openapi.json`.
 pub(crate) fn router(openapi: &OpenApi) -> Router {
-    let json = Bytes::from(openapi.to_json().unwrap_or_else(|error| {
+    let json = Bytes::from(openapi::published(openapi).to_json().unwrap_or_else(|error| {
         tracing::error!(%error, "the API's description cannot be written");
         String::from("{}")
     }));

@@ -13,6 +13,8 @@ on_every_engine!(
     deleting_twice_is_fine,
     ranges_are_as_long_as_there_are_bytes,
     what_is_large_comes_as_a_stream,
+    ranges_of_what_is_large_come_as_streams,
+    what_is_discarded_is_gone,
     lists_go_by_whole_segments_in_the_order_of_keys,
     a_long_list_is_whole,
     every_character_that_is_allowed_works,
@@ -106,6 +108,43 @@ async fn what_is_large_comes_as_a_stream(fixture: Fixture) {
     assert_eq!((info.key.as_str(), info.size), ("large", 3_000_000));
     let pieces: Vec<Bytes> = stream.try_collect().await.unwrap();
     assert!(pieces.concat() == body, "the stream yields what was put");
+}
+
+async fn ranges_of_what_is_large_come_as_streams(fixture: Fixture) {
+    let store = &fixture.objects;
+    let length = 1_500_000_u64;
+    let body: Bytes = (0..length).map(|n| (n % 251) as u8).collect::<Vec<u8>>().into();
+    store.put("large", body.clone()).await.unwrap();
+    for range in [
+        0..length,
+        0..1,
+        262_143..262_145,
+        524_288..786_432,
+        1_499_999..length,
+        1_400_000..u64::MAX,
+        length..length + 5,
+        length + 7..u64::MAX,
+        4..4,
+    ] {
+        let stream = store.stream_range("large", range.clone()).await.unwrap();
+        let pieces: Vec<Bytes> = stream.try_collect().await.unwrap();
+        let (begin, end) = (range.start.min(length) as usize, range.end.min(length) as usize);
+        assert!(pieces.concat() == body[begin..end.max(begin)], "{range:?}");
+    }
+    for range in [0..1, 0..0] {
+        let missing = store.stream_range("missing", range).await;
+        assert!(matches!(missing.err(), Some(ObjectError::NotFound)));
+    }
+}
+
+async fn what_is_discarded_is_gone(fixture: Fixture) {
+    let store = &fixture.objects;
+    store.put("a/b", text("1")).await.unwrap();
+    store.put("a/bc", text("2")).await.unwrap();
+    for key in ["a/b", "a/b", "never/there"] {
+        store.discard(key).await.unwrap();
+    }
+    assert_eq!(keys(store, "").await, ["a/bc"]);
 }
 
 async fn keys(store: &Objects, prefix: &str) -> Vec<String> {

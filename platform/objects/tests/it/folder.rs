@@ -134,3 +134,18 @@ async fn concurrent_puts_of_one_key_leave_one_whole_value() {
     let files: Vec<_> = fs::read_dir(dir.path().join("objects")).unwrap().collect();
     assert_eq!(files.len(), 1, "nothing unfinished is left behind: {files:?}");
 }
+
+/// As a process leaves it that is killed while it writes.
+#[tokio::test]
+async fn what_a_killed_upload_left_is_discarded_with_its_object() {
+    let (store, dir) = objects();
+    let folder = dir.path().join("objects/a");
+    store.put("a/b", text("1")).await.unwrap();
+    for name in ["b#1", "b#2", "bc#1"] {
+        fs::write(folder.join(name), "half").unwrap();
+    }
+    store.discard("a/b").await.unwrap();
+    let left: Vec<_> = fs::read_dir(folder).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0].file_name(), "bc#1");
+}

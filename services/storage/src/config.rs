@@ -1,0 +1,32 @@
+//! Section `[storage]` of the settings.
+
+use serde::{Deserialize, Serialize};
+use stoa_kernel::Period;
+
+/// What can be set; the defaults stand in `defaults.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// Buckets that one owner may have.
+    pub buckets_max: i64,
+    /// Objects that one owner may have; each version counts.
+    pub objects_max: i64,
+    /// Bytes that one owner may have.
+    pub bytes_max: i64,
+    /// Largest object, in bytes.
+    pub object_max_bytes: i64,
+    /// Uploads of one caller at once.
+    pub uploads_per_caller: usize,
+    /// Uploads in this process at once.
+    pub uploads_max: usize,
+    /// How long an upload may bring nothing.
+    pub upload_abandoned: Period,
+    /// How long a deleted object can be restored.
+    pub keep_deleted: Period,
+    /// How long caches may keep what is public.
+    pub public_max_age: Period,
+    /// How often everything stored is compared with its checksum.
+    pub verify_every: Period,
+    /// Bytes that one run of that reads at most.
+    pub verify_bytes: i64,
+}

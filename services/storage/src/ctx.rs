@@ -1,0 +1,46 @@
+//! What every handler, job and subscription of this service is given.
+
+use std::{ops::Deref, sync::Arc};
+
+use stoa_auth_api::Access;
+use stoa_db::Db;
+use stoa_kernel::Clock;
+use stoa_objects::Objects;
+use stoa_service::Env;
+
+use crate::{StorageConfig, uploads::Uploads};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Ctx(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) objects: Objects,
+    /// Whom a request acts for, and what they may do.
+    pub(crate) access: Access,
+    pub(crate) uploads: Uploads,
+    pub(crate) config: StorageConfig,
+}
+
+impl Ctx {
+    pub(crate) fn new(env: Env, config: StorageConfig) -> Self {
+        Self(Arc::new(Parts {
+            access: Access::new(&env.rpc),
+            uploads: Uploads::new(config.uploads_max, config.uploads_per_caller),
+            objects: env.objects,
+            db: env.db,
+            clock: env.clock,
+            config,
+        }))
+    }
+}
+
+impl Deref for Ctx {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

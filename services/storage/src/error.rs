@@ -1,0 +1,112 @@
+//! What can go wrong here, and what callers are told of it.
+
+use axum::http::{HeaderValue, header};
+use stoa_auth_api::AccessError;
+use stoa_events::JobError;
+use stoa_http::{Failure, codes};
+use stoa_objects::ObjectError;
+
+stoa_kernel::codes! {
+    /// The codes that only this service answers with.
+    pub(crate) const CODES;
+
+    /// Another bucket has the name.
+    BUCKET_NAME_TAKEN = 409 "bucket_name_taken" "A bucket of this name exists";
+    /// There are objects in it.
+    BUCKET_NOT_EMPTY = 409 "bucket_not_empty" "The bucket is not empty";
+    /// No room for a further bucket.
+    BUCKETS_FULL = 409 "buckets_full" "There is no room for a further bucket";
+    /// No room for the object, by number or by bytes.
+    QUOTA_EXCEEDED = 409 "quota_exceeded" "There is no room for this object";
+    /// The body is not what its checksum says.
+    DIGEST_MISMATCH = 422 "digest_mismatch" "The body does not match its checksum";
+    /// Nothing of the object is in the ranges that were asked for.
+    RANGE_NOT_SATISFIABLE = 416 "range_not_satisfiable" "The object has no such range";
+    /// What is stored does not match its checksum any more.
+    OBJECT_DAMAGED = 500 "object_damaged" "The stored object is damaged";
+}
+
+/// Why a use case failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("not found")]
+    NotFound,
+    #[error("the owner was erased")]
+    Erased,
+    #[error("not what the conditions ask for")]
+    Precondition,
+    #[error("another bucket has this name")]
+    NameTaken,
+    #[error("there are objects in the bucket")]
+    NotEmpty,
+    #[error("there is no room for a further bucket")]
+    BucketsFull(i64),
+    #[error("there is no room for the object")]
+    Quota,
+    #[error("the object is too large")]
+    TooLarge(i64),
+    #[error("objects of the type {0} are not accepted")]
+    Type(String),
+    #[error("the body does not match {0}")]
+    Digest(&'static str),
+    #[error("the body broke off: {0}")]
+    BrokenOff(String),
+    #[error("too many uploads at once")]
+    TooManyUploads(usize),
+    #[error("the stored object is damaged")]
+    Damaged,
+    #[error("{0}")]
+    Busy(&'static str),
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    #[error(transparent)]
+    Db(#[from] stoa_db::Error),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound | Error::Erased => Self::new(codes::NOT_FOUND),
+            Error::Precondition => Self::new(codes::PRECONDITION_FAILED),
+            Error::NameTaken => Self::new(BUCKET_NAME_TAKEN),
+            Error::NotEmpty => Self::new(BUCKET_NOT_EMPTY)
+                .detail("Versions and deleted objects count until they are purged."),
+            Error::BucketsFull(max) => Self::new(BUCKETS_FULL).detail(format!("At most {max} are kept.")),
+            Error::Quota => Self::new(QUOTA_EXCEEDED)
+                .detail("Delete objects for good first; see GET /api/v1/storage/usage."),
+            Error::TooLarge(max) => {
+                Self::new(codes::TOO_LARGE).detail(format!("At most {max} bytes are taken."))
+            }
+            Error::Type(found) => {
+                Self::new(codes::UNSUPPORTED_MEDIA_TYPE).detail(format!("The bucket does not take {found}."))
+            }
+            Error::Digest(header) => {
+                Self::new(DIGEST_MISMATCH).field(header, "mismatch", "The body has another checksum")
+            }
+            Error::BrokenOff(cause) => Self::new(codes::MALFORMED)
+                .detail("The body ended early.")
+                .cause(cause),
+            Error::TooManyUploads(max) => Self::new(codes::RATE_LIMITED)
+                .detail(format!("At most {max} uploads of one caller run at once."))
+                .header(header::RETRY_AFTER, HeaderValue::from_static("5")),
+            Error::Damaged => Self::new(OBJECT_DAMAGED).cause("what is stored does not match its checksum"),
+            Error::Busy(_) | Error::Access(_) => Self::unavailable(error),
+            Error::Objects(ObjectError::NotFound) => {
+                Self::new(OBJECT_DAMAGED).cause("stored bytes are missing")
+            }
+            Error::Objects(error) => Self::unavailable(error),
+            Error::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<Error> for JobError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Db(error) => Self::Db(error),
+            other => Self::Retry(other.to_string()),
+        }
+    }
+}

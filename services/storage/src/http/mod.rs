@@ -1,0 +1,30 @@
+//! The endpoints.
+
+mod answer;
+mod buckets;
+mod conditions;
+mod objects;
+mod ranges;
+mod scopes;
+mod uploaded;
+mod usage;
+mod view;
+
+use stoa_http::endpoints;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::ctx::Ctx;
+
+pub(crate) fn router() -> OpenApiRouter<Ctx> {
+    endpoints!(
+        buckets::list,
+        buckets::create,
+        buckets::read,
+        buckets::update,
+        buckets::delete,
+        usage::read,
+        objects::read,
+        objects::put,
+        objects::delete,
+    )
+}

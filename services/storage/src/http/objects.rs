@@ -1,0 +1,230 @@
+//! Objects by their paths.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::Response,
+};
+use futures::{StreamExt, TryStreamExt};
+use garde::Validate;
+use serde::Deserialize;
+use stoa_http::{Actor, Failure, Json, Path, Query, Result, Unfiltered, codes, refuse_encoded};
+
+use super::{
+    answer::{Asked, answer},
+    conditions::conditions,
+    scopes::{ObjectsRead, ObjectsWrite},
+    uploaded,
+    view::StorageObject,
+};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    ops::{
+        delete as deletion,
+        put::{self as storing, NewObject},
+        reach::{self, Reach},
+    },
+    path,
+    store::{
+        buckets::BucketRow,
+        versions::{self, VersionRow},
+    },
+};
+
+/// The path as it is kept.
+///
+/// # Errors
+/// 422 when it can be none.
+pub(super) fn object_path(text: &str) -> Result<String> {
+    path::object(text).map_err(|wrong| Failure::invalid("path", "invalid", wrong))
+}
+
+/// An object, or parts of it.
+///
+/// Anybody may read what is in a public bucket; else those who may read the bucket, and those who were granted `objects.read` on
+/// the object. What cannot run in a browser is shown there, all else is saved. `Range` may name up to 32 ranges; conditions are
+/// those of RFC 9110.
+#[utoipa::path(
+    get, path = "/api/v1/storage/{bucket}/{*path}", tags = ["storage"], operation_id = "storage_read_object",
+    params(
+        ("bucket" = String, Path, description = "The bucket's name"),
+        ("path" = String, Path, description = "The object's path; it may have slashes"),
+        ("range" = Option<String>, Header, description = "Which bytes, such as bytes=0-99"),
+        ("if-none-match" = Option<String>, Header, description = "The etag of what you have: 304 if it is still the same"),
+    ),
+    responses(
+        (status = 200, description = "The object", content(("application/octet-stream")), headers(
+            ("etag" = String, description = "Changes when the bytes do"),
+            ("x-version-id" = String, description = "Which version it is"),
+        )),
+        (status = 206, description = "The ranges that were asked for", content(("application/octet-stream"))),
+        (status = 304, description = "It is what you have"),
+        (status = 416, description = "It has no such range", content(("application/problem+json"))),
+    )
+)]
+pub(super) async fn read(
+    actor: Result<Actor<ObjectsRead>>,
+    State(ctx): State<Ctx>,
+    Path((bucket, path)): Path<(String, String)>,
+    Query(Unfiltered {}): Query<Unfiltered>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let (bucket, version) = readable(&ctx, actor, &bucket, &path).await?;
+    let asked = Asked {
+        headers: &headers,
+        is_head: method == Method::HEAD,
+        is_fixed: false,
+    };
+    answer(&ctx, &bucket, &version, asked).await
+}
+
+/// What is stored under the path, if the caller may read it. Nobody is told of what they may not read.
+async fn readable(
+    ctx: &Ctx,
+    actor: Result<Actor<ObjectsRead>>,
+    bucket: &str,
+    path: &str,
+) -> Result<(BucketRow, VersionRow)> {
+    let found = match reach::bucket(ctx, bucket).await {
+        Ok(bucket) => Some(bucket),
+        Err(Error::NotFound) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if !found.as_ref().is_some_and(|bucket| bucket.is_public) {
+        // Whoever is not signed in is told no more than that they are not.
+        let actor = actor?;
+        let bucket = found.ok_or(Error::NotFound)?;
+        let version = versions::current(&ctx.db, bucket.id, &object_path(path)?).await?;
+        let may = match (
+            reach::into(ctx, &actor, ObjectsRead::ACTION, &bucket).await?,
+            &version,
+        ) {
+            (Reach::Bucket, _) => true,
+            (Reach::Granted, Some(version)) => {
+                reach::is_granted(ctx, &actor, ObjectsRead::ACTION, &bucket, version).await?
+            }
+            (Reach::Granted, None) => false,
+        };
+        let version = version.filter(|_| may).ok_or(Error::NotFound)?;
+        return Ok((bucket, version));
+    }
+    let bucket = found.ok_or(Error::NotFound)?;
+    let version = versions::current(&ctx.db, bucket.id, &object_path(path)?).await?;
+    Ok((bucket, version.ok_or(Error::NotFound)?))
+}
+
+/// The bucket, if the caller may write what is under the path: all of the bucket, or by a grant on that object alone.
+async fn writable(ctx: &Ctx, actor: &Actor<ObjectsWrite>, name: &str, path: &str) -> Result<BucketRow> {
+    let bucket = reach::bucket(ctx, name).await?;
+    if reach::into(ctx, actor, ObjectsWrite::ACTION, &bucket).await? == Reach::Bucket {
+        return Ok(bucket);
+    }
+    if let Some(version) = versions::current(&ctx.db, bucket.id, path).await?
+        && reach::is_granted(ctx, actor, ObjectsWrite::ACTION, &bucket, &version).await?
+    {
+        return Ok(bucket);
+    }
+    let sees =
+        bucket.is_public || reach::into(ctx, actor, ObjectsRead::ACTION, &bucket).await? == Reach::Bucket;
+    Err(Failure::new(if sees {
+        codes::FORBIDDEN
+    } else {
+        codes::NOT_FOUND
+    }))
+}
+
+/// Store an object.
+///
+/// The body is stored as it arrives, so it may be large. It takes the place of what is under the path, which is kept as an older version
+/// where the bucket keeps versions. The same again changes nothing. `Content-MD5`, `Repr-Digest` and `Content-Digest` are compared with
+/// the body: `422 digest_mismatch`. `If-None-Match: *` stores only what is new, `If-Match` replaces only what you know. Headers that begin
+/// with `x-meta-` are kept and given back with the object. `409 quota_exceeded`: there is no room.
+#[utoipa::path(
+    put, path = "/api/v1/storage/{bucket}/{*path}", tags = ["storage"], operation_id = "storage_put_object",
+    params(
+        ("bucket" = String, Path, description = "The bucket's name"),
+        ("path" = String, Path, description = "The object's path; it may have slashes"),
+        ("content-md5" = Option<String>, Header, description = "The MD5 of the body in Base64"),
+        ("repr-digest" = Option<String>, Header, description = "sha-256=:Base64:"),
+        ("if-match" = Option<String>, Header, description = "The etag of what is to be replaced"),
+        ("if-none-match" = Option<String>, Header, description = "*: only if there is nothing"),
+    ),
+    request_body(content(("application/octet-stream"))),
+    extensions(("x-upload" = json!(true))),
+    responses(
+        (status = 200, description = "It took the place of another, or was there already", body = StorageObject, headers(("etag" = String, description = "Of the object"))),
+        (status = 201, description = "It is new", body = StorageObject, headers(("etag" = String, description = "Of the object"))),
+    )
+)]
+pub(super) async fn put(
+    actor: Actor<ObjectsWrite>,
+    State(ctx): State<Ctx>,
+    Path((bucket, path)): Path<(String, String)>,
+    Query(Unfiltered {}): Query<Unfiltered>,
+    request: Request,
+) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<StorageObject>)> {
+    let path = object_path(&path)?;
+    let bucket = writable(&ctx, &actor, &bucket, &path).await?;
+    let headers = request.headers();
+    refuse_encoded(headers)?;
+    let new = NewObject {
+        path,
+        metadata: uploaded::metadata(headers)?,
+        expected: uploaded::expected(headers)?,
+        conditions: conditions(headers)?,
+    };
+    let body = request.into_body().into_data_stream().map_err(Into::into).boxed();
+    let put = storing::put(&ctx, &actor, &bucket, new, body).await?;
+    let status = if put.is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let etag = HeaderValue::try_from(format!("\"{}\"", put.version.etag)).map_err(Failure::internal)?;
+    Ok((
+        status,
+        [(header::ETAG, etag)],
+        Json(StorageObject::of(&bucket.name, put.version)),
+    ))
+}
+
+/// How an object is deleted.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Deletion {
+    /// Whether it is gone at once, and cannot be restored.
+    #[garde(skip)]
+    #[serde(default)]
+    #[param(required = false)]
+    forever: bool,
+}
+
+/// Delete an object.
+///
+/// It can be restored for a while, and counts as long. With `?forever=true` its current version is gone at once.
+#[utoipa::path(
+    delete, path = "/api/v1/storage/{bucket}/{*path}", tags = ["storage"], operation_id = "storage_delete_object",
+    params(
+        ("bucket" = String, Path, description = "The bucket's name"),
+        ("path" = String, Path, description = "The object's path; it may have slashes"),
+        ("if-match" = Option<String>, Header, description = "The etag of what is to be deleted"),
+        Deletion,
+    ),
+    responses((status = 204, description = "There is nothing under the path now"))
+)]
+pub(super) async fn delete(
+    actor: Actor<ObjectsWrite>,
+    State(ctx): State<Ctx>,
+    Path((bucket, path)): Path<(String, String)>,
+    Query(Deletion { forever }): Query<Deletion>,
+    headers: HeaderMap,
+) -> Result<StatusCode> {
+    let path = object_path(&path)?;
+    let bucket = writable(&ctx, &actor, &bucket, &path).await?;
+    let conditions = conditions(&headers)?;
+    deletion::delete(&ctx, &actor, &bucket, &path, (&conditions, forever)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

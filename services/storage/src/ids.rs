@@ -1,0 +1,28 @@
+//! Ids of what is kept here.
+
+use stoa_kernel::Id;
+
+/// Label of a bucket's id.
+pub enum BucketTag {}
+/// Names a bucket.
+pub type BucketId = Id<BucketTag>;
+
+/// Label of an object's id.
+pub enum ObjectTag {}
+/// Names an object, from its making to its deletion.
+pub type ObjectId = Id<ObjectTag>;
+
+/// Label of a version's id.
+pub enum VersionTag {}
+/// Names a version of an object.
+pub type VersionId = Id<VersionTag>;
+
+/// Label of a blob's id.
+pub enum BlobTag {}
+/// Names stored bytes.
+pub type BlobId = Id<BlobTag>;
+
+/// Label of a chunk's id.
+pub(crate) enum ChunkTag {}
+/// Names a piece of stored bytes.
+pub(crate) type ChunkId = Id<ChunkTag>;

@@ -1,0 +1,83 @@
+//! What storage does later, and at set times.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use stoa_events::{Done, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
+
+use crate::{ctx::Ctx, ids::BlobId, ops, store::pending};
+
+/// Deadline of jobs that go through many rows or bytes.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Deletes the bytes of blobs that no version has any more.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.delete_blobs")]
+pub(crate) struct DeleteBlobs {
+    pub(crate) blob_ids: Vec<BlobId>,
+}
+
+/// Deletes what was stored for versions that never came.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.sweep")]
+pub(crate) struct Sweep {}
+
+/// Deletes for good what can be restored no more.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.purge")]
+pub(crate) struct Purge {}
+
+/// Compares stored bytes with their checksums.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.verify")]
+pub(crate) struct Verify {}
+
+pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
+    vec![
+        JobHandler::with(ctx, delete_blobs).deadline(LONG),
+        JobHandler::with(ctx, sweep).deadline(LONG),
+        JobHandler::with(ctx, purge).deadline(LONG),
+        JobHandler::with(ctx, verify).deadline(LONG),
+    ]
+}
+
+pub(crate) fn schedules() -> Vec<Schedule> {
+    vec![
+        Schedule::new("storage.sweep", "11 * * * *", Sweep {}),
+        Schedule::new("storage.purge", "29 * * * *", Purge {}),
+        Schedule::new("storage.verify", "*/10 * * * *", Verify {}),
+    ]
+}
+
+/// Has what a former run left swept, if it left something.
+pub(crate) async fn start(ctx: Ctx) -> Result<(), String> {
+    let sweep = async {
+        if !pending::any(&ctx.db).await? {
+            return Ok(());
+        }
+        let mut tx = ctx.db.begin().await?;
+        tx.enqueue(&Sweep {}).await?;
+        tx.commit().await
+    };
+    sweep.await.map_err(|error: stoa_db::Error| error.to_string())
+}
+
+async fn delete_blobs(ctx: Ctx, work: Work<DeleteBlobs>) -> Result<Done, JobError> {
+    ops::remove::bytes(&ctx, &work.payload().blob_ids).await?;
+    work.done().await
+}
+
+async fn sweep(ctx: Ctx, work: Work<Sweep>) -> Result<Done, JobError> {
+    ops::sweep::sweep(&ctx).await?;
+    work.done().await
+}
+
+async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
+    ops::purge::purge(&ctx).await?;
+    work.done().await
+}
+
+async fn verify(ctx: Ctx, work: Work<Verify>) -> Result<Done, JobError> {
+    ops::verify::verify(&ctx).await?;
+    work.done().await
+}

@@ -1,0 +1,73 @@
+//! Deleting an object: so that it can be restored for a while, or for good.
+
+use stoa_audit::{Entry, TxExt as _};
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Actor, Timestamp};
+
+use super::{conditions::Conditions, remove};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    events::ObjectDeleted,
+    store::{
+        buckets::BucketRow,
+        owners,
+        versions::{self, VersionRow},
+    },
+};
+
+/// Deletes what is stored under the path; fine if there is nothing. `forever`: it cannot be restored.
+///
+/// # Errors
+/// When the conditions do not hold.
+pub(crate) async fn delete(
+    ctx: &Ctx,
+    actor: &Actor,
+    bucket: &BucketRow,
+    path: &str,
+    (conditions, forever): (&Conditions, bool),
+) -> Result<(), Error> {
+    let mut tx = ctx.db.begin().await?;
+    owners::lock(&mut tx, bucket.owner).await?;
+    let current = versions::find_current(&mut tx, bucket.id, path).await?;
+    conditions.writing(current.as_ref())?;
+    let Some(current) = current else {
+        tx.rollback().await;
+        return Ok(());
+    };
+    one(&mut tx, ctx, bucket, &current, forever).await?;
+    let entry = Entry::by(actor, "object.delete", "object", Some(current.object_id.uuid()));
+    tx.audit(&entry.owner(bucket.owner)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Deletes a current version, and says so. The owner's row is locked.
+pub(crate) async fn one(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    bucket: &BucketRow,
+    current: &VersionRow,
+    forever: bool,
+) -> Result<(), Error> {
+    let now = ctx.clock.now();
+    if forever {
+        remove::versions(tx, bucket.owner, bucket.id, std::slice::from_ref(current)).await?;
+    } else {
+        let purge_at = now
+            .checked_add(ctx.config.keep_deleted.0)
+            .unwrap_or(Timestamp::MAX);
+        versions::soft_delete(tx, current.id, now, purge_at).await?;
+    }
+    tx.emit(&ObjectDeleted {
+        owner: bucket.owner,
+        bucket_id: bucket.id,
+        bucket: bucket.name.clone(),
+        object_id: current.object_id,
+        path: current.path.clone(),
+        forever,
+    })
+    .await?;
+    Ok(())
+}

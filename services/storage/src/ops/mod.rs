@@ -1,0 +1,19 @@
+//! What can be done, one use case a file: called by http, jobs and subscriptions alike.
+
+pub(crate) mod buckets;
+pub(crate) mod conditions;
+pub(crate) mod delete;
+pub(crate) mod erasure;
+pub(crate) mod get;
+pub(crate) mod intake;
+pub(crate) mod pending;
+pub(crate) mod place;
+pub(crate) mod purge;
+pub(crate) mod put;
+pub(crate) mod reach;
+pub(crate) mod remove;
+pub(crate) mod sweep;
+pub(crate) mod verify;
+
+/// Rows that one transaction deletes at most.
+const BATCH: u32 = 200;

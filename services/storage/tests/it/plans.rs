@@ -1,0 +1,94 @@
+//! How the service reads its tables: by index, whatever their statistics say.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stoa_auth_api::events::UserErased;
+use stoa_db::{
+    Db, Engine, db_test,
+    testing::{Statements, analyze},
+};
+
+use crate::helpers::{App, BUCKETS, get, make_bucket, put, url};
+
+/// Texts of statements that read a whole table on purpose: when a test may go on.
+const MEANT: [&str; 1] = ["COUNT(*) FROM outbox"];
+
+#[db_test]
+async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(app: App) {
+    let statements = Statements::of(app.db());
+    let (ada, bob) = (app.new_user(), app.new_user());
+    for (user, bucket) in [(ada, "of-ada"), (bob, "of-bob")] {
+        let token = app.token(user, &[]);
+        make_bucket(&app, &token, bucket, json!({"versioning": user == ada}))
+            .await
+            .expect(201);
+        analyze(app.db()).await;
+        for body in ["one", "two"] {
+            put(&app, &token, &url(bucket, "a"), body).await;
+        }
+        put(&app, &token, &url(bucket, "b"), "b").await.expect(201);
+        let first = get(&app, &token, &format!("{BUCKETS}?limit=1")).await.expect(200);
+        assert_eq!(first.value()["items"].as_array().unwrap().len(), 1);
+        get(&app, &token, &url(bucket, "a")).await.expect(200);
+        get(&app, &token, "/api/v1/storage/usage").await.expect(200);
+        app.patch(&format!("{BUCKETS}/{bucket}"))
+            .bearer(&token)
+            .json(&json!({}))
+            .send()
+            .await
+            .expect(200);
+        app.delete(&url(bucket, "a"))
+            .bearer(&token)
+            .send()
+            .await
+            .expect(204);
+        app.delete(&format!("{}?forever=true", url(bucket, "b")))
+            .bearer(&token)
+            .send()
+            .await
+            .expect(204);
+        app.delete(&format!("{BUCKETS}/{bucket}"))
+            .bearer(&token)
+            .send()
+            .await
+            .expect(409);
+    }
+    app.advance(Duration::from_secs(31 * 24 * 3600)).await;
+    app.emit(&UserErased { user_id: bob }).await;
+    app.settle().await;
+    assert!(statements.count() > 40);
+    for much in [false, true] {
+        if much {
+            add_versions(app.db()).await;
+        }
+        let mut waste = statements.waste(app.db()).await;
+        // The first jobs of each queue are few, and may be sorted.
+        waste.retain(|one| {
+            !(["ORDER BY", "Sort Key"]
+                .iter()
+                .any(|word| one.line.contains(word))
+                && one.sql.contains("AS heads ORDER BY"))
+        });
+        waste.retain(|one| !MEANT.iter().any(|meant| one.sql.contains(meant)));
+        assert!(waste.is_empty(), "{waste:#?}");
+        analyze(app.db()).await;
+    }
+}
+
+async fn add_versions(db: &Db) {
+    let (id, path) = match db.engine() {
+        Engine::Sqlite => ("randomblob(16)", "randomblob(8)"),
+        Engine::Postgres => (
+            "gen_random_uuid()",
+            "CAST(CAST(gen_random_uuid() AS TEXT) AS BYTEA)",
+        ),
+    };
+    let sql = format!(
+        "INSERT INTO versions (id, bucket_id, path, object_id, blob_id, chunks, size, media_type, etag, metadata, is_damaged, \
+         is_current, created_at) \
+         WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+         SELECT {id}, {id}, {path}, {id}, {id}, 1, 1, 'text/plain', 'x', '{{}}', FALSE, TRUE, $1 FROM n"
+    );
+    db.execute(&sql, &[&db.clock().now()]).await.unwrap();
+}
