@@ -23,7 +23,7 @@ use crate::{
     mount::{self, Error, Platform},
     reload::{Changeable, Hangup},
     rpc::Rpc,
-    services::{KnownService, Services},
+    services::{self, KnownService, Services},
     settings::{EventsConfig, ServerConfig},
     tls::{self, Tls},
 };
@@ -163,8 +163,10 @@ async fn start_background(
         // All workers of the process share it.
         isolation: Isolation::default(),
     };
-    let wants: Vec<_> = KnownService::with_database()
-        .map(|service| (service.name(), service.wants))
+    let wants = services::wants();
+    let wants: Vec<_> = wants
+        .iter()
+        .map(|(name, events)| (*name, events.as_slice()))
         .collect();
     let mut buses = Vec::new();
     for one in &*mounted {

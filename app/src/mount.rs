@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use stoa_auth::AuthConfig;
 use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, DbOptions};
@@ -13,7 +14,9 @@ use stoa_mail::{MailConfig, Mailer};
 pub(crate) use stoa_mount::Error;
 use stoa_mount::Mounted;
 use stoa_objects::{Objects, ObjectsConfig};
+use stoa_outbound::{Outbound, OutboundConfig};
 use stoa_rpc::{Directory, RpcConfig};
+use stoa_secrets::Secrets;
 use stoa_service::Env;
 
 use crate::{
@@ -28,6 +31,7 @@ pub(crate) struct Platform {
     pub(crate) cache: Cache,
     pub(crate) objects: Objects,
     pub(crate) mailer: Mailer,
+    pub(crate) outbound: Outbound,
     pub(crate) verifier: Verifier,
     pub(crate) rpc: Directory,
     pub(crate) bus: Bus,
@@ -65,6 +69,7 @@ impl Platform {
         Ok(Self {
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: mailer(settings, data_dir, &cache, &clock)?,
+            outbound: Outbound::new(&settings.section::<OutboundConfig>("outbound")?)?,
             cache,
             verifier: Verifier::new(FORMER_ISSUER, clock.clone()),
             rpc: Directory::new(),
@@ -155,6 +160,9 @@ pub(crate) async fn services(
 ) -> Result<Vec<Mounted>, Error> {
     let mut mounted = Vec::new();
     let permissions = services::permissions();
+    let events = services::events();
+    let auth: AuthConfig = settings.section("auth")?;
+    let secrets = Secrets::new(data_dir.join("keys"), &auth.secret)?;
     for known in KnownService::all().filter(|known| services.has(*known)) {
         let Some(make) = known.make else { continue };
         let name = known.name();
@@ -166,12 +174,15 @@ pub(crate) async fn services(
             cache,
             objects,
             mailer: platform.mailer.clone(),
+            outbound: platform.outbound.clone(),
             clock: platform.clock.clone(),
             verifier: platform.verifier.clone(),
             rpc: platform.rpc.clone(),
+            secrets: secrets.clone(),
             data_dir: data_dir.to_owned(),
             public_url: platform.public_url.clone(),
             permissions: Arc::clone(&permissions),
+            events: Arc::clone(&events),
         };
         mounted.push(Mounted::new(known.descriptor(), env, |env| make(env, settings))?);
     }

@@ -3,6 +3,7 @@
 use std::{ops::Deref, str::FromStr, sync::Arc};
 
 use stoa_db::Migration;
+use stoa_events::EventInfo;
 use stoa_http::openapi::Permission;
 use stoa_service::Descriptor;
 
@@ -63,6 +64,23 @@ impl PartialEq for KnownService {
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name()
     }
+}
+
+/// The events that services emit.
+pub(crate) fn events() -> Arc<[EventInfo]> {
+    KnownService::all()
+        .flat_map(|service| service.emits)
+        .copied()
+        .collect()
+}
+
+/// The services, and the events that each wants.
+pub(crate) fn wants() -> Vec<(&'static str, Vec<&'static str>)> {
+    let services = KnownService::with_database();
+    let all = events();
+    services
+        .map(|service| (service.name(), service.wanted_events(&all)))
+        .collect()
 }
 
 /// The permissions and scopes that endpoints of any service ask for.

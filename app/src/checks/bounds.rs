@@ -26,10 +26,11 @@ const MAY_BE_ZERO: [&str; 13] = [
     "audit.heads_every",
 ];
 /// The least and the most of numbers that not just anything from 1 on will do for.
-const NUMBERS: [(&str, i64, i64); 12] = [
+const NUMBERS: [(&str, i64, i64); 13] = [
     ("database.connections", 1, 1000),
     ("events.concurrency", 1, 10_000),
     ("cache.max_mib", 1, 1024 * 1024),
+    ("outbound.concurrency", 1, 100_000),
     ("gateway.max_body", 1, 1024 * 1024 * 1024),
     ("gateway.max_header", 1024, 1024 * 1024),
     ("auth.password.lanes", 1, 1024),

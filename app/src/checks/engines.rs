@@ -1,4 +1,4 @@
-//! The engines of every service: databases, bus, cache, objects, mail, telemetry, calls.
+//! The engines of every service: databases, bus, cache, objects, mail, requests to others, telemetry, calls.
 
 use std::{collections::HashMap, path::Path};
 
@@ -7,6 +7,7 @@ use stoa_config::{Settings, Source};
 use stoa_events::BusConfig;
 use stoa_mail::MailConfig;
 use stoa_objects::ObjectsConfig;
+use stoa_outbound::OutboundConfig;
 use stoa_rpc::RpcConfig;
 use stoa_telemetry::TelemetryConfig;
 
@@ -41,6 +42,9 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     if let Some(config) = problems.take(settings.section::<MailConfig>("mail")) {
         problems.take(config.check());
         problems.take(folder("mail.folder", &config.folder));
+    }
+    if let Some(config) = problems.take(settings.section::<OutboundConfig>("outbound")) {
+        problems.take(config.check());
     }
     if let Some(config) = problems.take(settings.section::<TelemetryConfig>("telemetry")) {
         problems.take(config.check());

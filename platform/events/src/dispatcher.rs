@@ -69,7 +69,7 @@ impl Dispatcher {
         });
         let mut state = State {
             tasks: JoinSet::new(),
-            shares: Shares::new(self.handlers.keys().copied(), self.concurrency),
+            shares: self.shares(),
             watch: Watch::new(self.lease),
             alone: JoinSet::new(),
             looked_at: None,
@@ -97,6 +97,15 @@ impl Dispatcher {
         }
         while state.tasks.join_next().await.is_some() {}
         while state.alone.join_next().await.is_some() {}
+    }
+
+    fn shares(&self) -> Shares {
+        let bounded = self.handlers.values();
+        let bounded = bounded.filter_map(|handler| {
+            let most = (self.concurrency / handler.part?).max(1);
+            Some((handler.queue, most))
+        });
+        Shares::new(self.handlers.keys().copied(), self.concurrency).at_most(bounded)
     }
 
     /// Looks after what died and what has waited, and claims what there is room for. True if others were in the way of what may

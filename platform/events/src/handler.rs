@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use stoa_db::{Db, Tx};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use stoa_db::{Db, Error, Tx};
 use stoa_kernel::Timestamp;
 use uuid::Uuid;
 
@@ -27,7 +29,10 @@ pub(crate) struct Held {
 
 /// Proof that the work was committed; only [`Work`] makes it.
 #[derive(Debug)]
-pub struct Done(());
+pub struct Done {
+    /// Whether it is to be done again later.
+    pub(crate) again: bool,
+}
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +52,7 @@ pub enum JobError {
     Lost,
     /// To be tried again later, with backoff.
     #[error(transparent)]
-    Db(#[from] stoa_db::Error),
+    Db(#[from] Error),
 }
 
 /// How often, and how long apart, an attempt is made again: after the n-th, `base * 2^(n-1)`, at most `max`, of which a
@@ -128,7 +133,22 @@ impl<T> Work<T> {
             return Err(JobError::Lost);
         }
         tx.commit().await?;
-        Ok(Done(()))
+        Ok(Done { again: false })
+    }
+
+    /// Commits `tx`, with the work left to be done again at `at`: what is behind it by its key waits until then too. It is no failure:
+    /// nothing is logged, and it may be so any number of times.
+    ///
+    /// # Errors
+    /// As [`Work::commit`].
+    pub async fn again(self, mut tx: Tx, at: Timestamp) -> Result<Done, JobError> {
+        if !store::postpone(&mut tx, &self.held.job, self.held.worker, at).await? {
+            tx.rollback().await;
+            return Err(JobError::Lost);
+        }
+        tx.signal();
+        tx.commit().await?;
+        Ok(Done { again: true })
     }
 
     /// For work that leaves no rows.
@@ -175,6 +195,8 @@ pub(crate) struct Handler {
     pub(crate) retry: Retry,
     /// Where it is other than the worker's.
     pub(crate) deadline: Option<Duration>,
+    /// Of how many parts of the workers it may have one, if not all of them.
+    pub(crate) part: Option<usize>,
     pub(crate) run: Run,
 }
 
@@ -193,13 +215,41 @@ where
         queue,
         retry: Retry::default(),
         deadline: None,
+        part: None,
         run,
     }
 }
 
-/// A handler of one event type, kept under a name that never changes: `<service>.<what>`.
+/// An event of any type, for those who take in many.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AnyEvent {
+    /// Its name, such as `user.registered`.
+    pub name: String,
+    /// Whom or what it is about, such as `user:<id>`.
+    pub key: String,
+    /// Its data, as it came.
+    pub data: Box<RawValue>,
+}
+
+/// What is known of an event before a row is made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// Its name.
+    pub name: String,
+    /// Its key.
+    pub key: String,
+}
+
+/// Says of each of these events whether it is wanted. It may be asked of the same events again.
+pub(crate) type Filter =
+    Arc<dyn Fn(Vec<Heading>) -> BoxFuture<'static, Result<Vec<bool>, Error>> + Send + Sync>;
+
+/// A handler of events of one type or of many, kept under a name that never changes: `<service>.<what>`.
 pub struct Subscription {
-    pub(crate) event: &'static str,
+    pub(crate) events: Vec<&'static str>,
+    /// Whether rows say of which type they are.
+    pub(crate) of_any: bool,
+    pub(crate) filter: Option<Filter>,
     pub(crate) priority: i16,
     pub(crate) handler: Handler,
 }
@@ -223,10 +273,43 @@ impl Subscription {
         Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
     {
         Self {
-            event,
+            events: vec![event],
+            of_any: false,
+            filter: None,
             priority: 0,
             handler: self::handler(name, handler),
         }
+    }
+
+    /// `handler` is given what the service gives its handlers, and each event of these names. Those of one key come in their order,
+    /// whatever their names are.
+    pub fn to_many<C, F, Fut>(name: &'static str, ctx: &C, events: Vec<&'static str>, handler: F) -> Self
+    where
+        C: Clone + Send + Sync + 'static,
+        F: Fn(C, Work<AnyEvent>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Done, JobError>> + Send + 'static,
+    {
+        let ctx = ctx.clone();
+        Self {
+            events,
+            of_any: true,
+            filter: None,
+            priority: 0,
+            handler: self::handler(name, move |work| handler(ctx.clone(), work)),
+        }
+    }
+
+    /// Only those events that `filter` wants become rows. It is asked for many at once, before they are taken in.
+    #[must_use]
+    pub fn only_if<C, F, Fut>(mut self, ctx: &C, filter: F) -> Self
+    where
+        C: Clone + Send + Sync + 'static,
+        F: Fn(C, Vec<Heading>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<bool>, Error>> + Send + 'static,
+    {
+        let ctx = ctx.clone();
+        self.filter = Some(Arc::new(move |events| Box::pin(filter(ctx.clone(), events))));
+        self
     }
 
     /// `handler` is given what the service gives its handlers, and each event of type `E`.
@@ -241,10 +324,10 @@ impl Subscription {
         Self::new(name, move |work| handler(ctx.clone(), work))
     }
 
-    /// The event's name: what [`Bus::declare`](crate::Bus::declare) is told that its service wants.
+    /// The events' names: what [`Bus::declare`](crate::Bus::declare) is told that its service wants.
     #[must_use]
-    pub fn event(&self) -> &'static str {
-        self.event
+    pub fn events(&self) -> &[&'static str] {
+        &self.events
     }
 
     /// Other than the default retries.
@@ -310,6 +393,13 @@ impl JobHandler {
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.handler.retry = retry;
+        self
+    }
+
+    /// How many run at once in a process, where others are to have the rest of its workers: `4` for a quarter of them, at least one.
+    #[must_use]
+    pub fn part_of_workers(mut self, part: usize) -> Self {
+        self.handler.part = Some(part.max(1));
         self
     }
 }

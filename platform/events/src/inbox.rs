@@ -1,14 +1,15 @@
 //! What a service has subscribed to, and the rows that arrivals become.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use stoa_db::{Db, Error};
 use stoa_kernel::Timestamp;
 
 use crate::{
-    EventId, Subscription, aside,
+    AnyEvent, EventId, Heading, Subscription, aside,
     bus::envelope,
     halves::Halves,
+    handler::Filter,
     store::{NewJob, OutboxRow, insert_jobs},
 };
 
@@ -26,23 +27,30 @@ pub(crate) struct Arrival<'a> {
 /// One service that wants events: each becomes a row for each of its subscriptions, unique by subscription and event.
 pub(crate) struct Inbox {
     db: Db,
-    by_event: HashMap<&'static str, Vec<Queue>>,
+    by_event: HashMap<&'static str, Vec<Arc<Queue>>>,
 }
 
-#[derive(Clone, Copy)]
 struct Queue {
     name: &'static str,
     priority: i16,
+    /// Whether its rows say of which type they are.
+    of_any: bool,
+    filter: Option<Filter>,
 }
 
 impl Inbox {
     pub(crate) fn new(db: &Db, subscriptions: &[Subscription]) -> Self {
         let mut by_event: HashMap<_, Vec<_>> = HashMap::new();
         for one in subscriptions {
-            by_event.entry(one.event).or_default().push(Queue {
+            let queue = Arc::new(Queue {
                 name: one.handler.queue,
                 priority: one.priority,
+                of_any: one.of_any,
+                filter: one.filter.clone(),
             });
+            for event in &one.events {
+                by_event.entry(*event).or_default().push(Arc::clone(&queue));
+            }
         }
         Self {
             db: db.clone(),
@@ -65,29 +73,60 @@ impl Inbox {
         self.by_event.contains_key(event)
     }
 
-    /// The rows of these arrivals, in their order.
-    pub(crate) fn jobs<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival<'a>>) -> Vec<NewJob<'a>> {
+    /// The rows of these arrivals, in their order. What a subscription's filter does not want has no row of it.
+    pub(crate) async fn jobs<'a>(&self, arrivals: Vec<&'a Arrival<'a>>) -> Result<Vec<NewJob<'a>>, Error> {
         let now = self.db.clock().now();
         let mut jobs = Vec::new();
-        for arrival in arrivals {
-            let queues = self
-                .by_event
-                .get(arrival.name.as_ref())
-                .map_or(&[][..], Vec::as_slice);
-            jobs.extend(queues.iter().map(|queue| NewJob {
-                queue: queue.name,
-                id: arrival.id,
-                key: arrival.key.as_deref(),
-                priority: queue.priority,
-                payload: arrival.data,
-                source: &arrival.source,
-                time: arrival.time,
-                traceparent: arrival.traceparent.as_deref(),
-                waits: false,
-                run_at: now,
-            }));
+        for arrival in &arrivals {
+            let queues = self.by_event.get(arrival.name.as_ref());
+            for queue in queues.map_or(&[][..], Vec::as_slice) {
+                jobs.push(NewJob {
+                    queue: queue.name,
+                    id: arrival.id,
+                    key: arrival.key.as_deref(),
+                    priority: queue.priority,
+                    payload: payload(queue, arrival)?,
+                    source: &arrival.source,
+                    time: arrival.time,
+                    traceparent: arrival.traceparent.as_deref(),
+                    waits: false,
+                    run_at: now,
+                });
+            }
         }
-        jobs
+        for queue in self.filtered() {
+            let unwanted = self.unwanted(queue, &arrivals).await?;
+            jobs.retain(|job| job.queue != queue.name || !unwanted.contains(&job.id));
+        }
+        Ok(jobs)
+    }
+
+    /// The queues that have a filter.
+    fn filtered(&self) -> Vec<&Queue> {
+        let mut filtered: Vec<&Queue> = self.by_event.values().flatten().map(AsRef::as_ref).collect();
+        filtered.retain(|queue| queue.filter.is_some());
+        filtered.sort_unstable_by_key(|queue| queue.name);
+        filtered.dedup_by_key(|queue| queue.name);
+        filtered
+    }
+
+    /// Of these arrivals those that the queue's filter does not want.
+    async fn unwanted(&self, queue: &Queue, arrivals: &[&Arrival<'_>]) -> Result<Vec<EventId>, Error> {
+        let is_of = |arrival: &&&Arrival<'_>| {
+            let queues = self.by_event.get(arrival.name.as_ref());
+            queues.is_some_and(|queues| queues.iter().any(|one| one.name == queue.name))
+        };
+        let (ids, headings): (Vec<_>, Vec<_>) = arrivals
+            .iter()
+            .filter(is_of)
+            .map(|arrival| (arrival.id, arrival.heading()))
+            .unzip();
+        let Some(filter) = queue.filter.as_ref().filter(|_| !ids.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let wanted = filter(headings).await?;
+        let unwanted = ids.into_iter().zip(wanted).filter(|(_, wanted)| !wanted);
+        Ok(unwanted.map(|(id, _)| id).collect())
     }
 
     /// Takes what a relay of the same process hands on. What the database will never take is put aside, and the others are kept.
@@ -123,8 +162,12 @@ impl Inbox {
                 traceparent: event.traceparent.as_deref().map(Cow::from),
             })
             .collect();
+        let jobs = self.jobs(arrivals.iter().collect()).await?;
+        if jobs.is_empty() {
+            return Ok(());
+        }
         let mut tx = self.db.begin().await?;
-        insert_jobs(&mut tx, &self.jobs(arrivals.iter())).await?;
+        insert_jobs(&mut tx, &jobs).await?;
         tx.signal();
         tx.commit().await
     }
@@ -142,6 +185,27 @@ impl Inbox {
     }
 }
 
+impl Arrival<'_> {
+    fn heading(&self) -> Heading {
+        Heading {
+            name: self.name.clone().into_owned(),
+            key: self.key.as_deref().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// What the handler is given to read.
+fn payload<'a>(queue: &Queue, arrival: &'a Arrival<'a>) -> Result<Cow<'a, str>, Error> {
+    if !queue.of_any {
+        return Ok(Cow::Borrowed(arrival.data));
+    }
+    let unreadable = |e: serde_json::Error| Error::Data(format!("its data is not JSON: {e}"));
+    let Heading { name, key } = arrival.heading();
+    let data = serde_json::from_str(arrival.data).map_err(unreadable)?;
+    let event = serde_json::to_string(&AnyEvent { name, key, data }).map_err(unreadable)?;
+    Ok(Cow::Owned(event))
+}
+
 /// One step for tests: hands events to the subscriptions of one database.
 ///
 /// # Errors
@@ -156,10 +220,12 @@ pub async fn deliver_to(
     let queue = Queue {
         name: queue,
         priority: 0,
+        of_any: false,
+        filter: None,
     };
     let inbox = Inbox {
         db: db.clone(),
-        by_event: HashMap::from([(event, vec![queue])]),
+        by_event: HashMap::from([(event, vec![Arc::new(queue)])]),
     };
     inbox.take(source, events).await
 }

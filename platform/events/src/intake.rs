@@ -169,9 +169,10 @@ impl<'a> Rows<'a> {
     /// the last of it.
     async fn commit(&self, part: Range<usize>, inbox: &Inbox, fence: &Fence) -> Result<bool, Error> {
         let (batch, read) = (&self.batch[part.clone()], &self.read[part.clone()]);
+        let jobs = inbox.jobs(read.iter().flatten().collect()).await?;
         let mut tx = inbox.db().begin().await?;
         fence.open(&mut tx).await?;
-        insert_jobs(&mut tx, &inbox.jobs(read.iter().flatten())).await?;
+        insert_jobs(&mut tx, &jobs).await?;
         for (message, read) in batch.iter().zip(read) {
             if let Err(reason) = read {
                 let reason = format!("{}: {reason}", message.origin);

@@ -3,11 +3,25 @@
 use serde::{Serialize, de::DeserializeOwned};
 use stoa_kernel::{EventTag, Id};
 
+use crate::FieldInfo;
+
 /// Names one event or job: the same on each delivery and each attempt.
 pub type EventId = Id<EventTag>;
 
-/// What documents say of an event.
+/// Who outside of the services may be given an event: the customers of webhooks, for example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// The person or organization that its key names, and those who run the installation.
+    Owner,
+    /// Those who run the installation.
+    Installation,
+    /// Nobody: it is how services work together.
+    Internal,
+}
+
+/// What documents say of an event.
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct EventInfo {
     /// Its name.
     pub name: &'static str,
@@ -17,6 +31,14 @@ pub struct EventInfo {
     pub key: &'static str,
     /// The names of its data.
     pub fields: &'static [&'static str],
+    /// Who may be given it.
+    pub audience: Audience,
+    /// Its data.
+    #[serde(skip)]
+    pub data: &'static [FieldInfo],
+    /// Reads its data, for tests of what documents say.
+    #[serde(skip)]
+    pub reads: fn(serde_json::Value) -> Result<(), String>,
 }
 
 /// Something that happened.
@@ -29,6 +51,9 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
         about: "",
         key: "",
         fields: &[],
+        audience: Audience::Internal,
+        data: &[],
+        reads: |_| Ok(()),
     };
 
     /// Events of one key reach each subscription in the order of their commits: `user:<id>`.

@@ -104,7 +104,7 @@ async fn enqueue<J: Job>(tx: &mut Tx, job: &J, at: Option<Timestamp>) -> Result<
         id,
         key: key.as_deref(),
         priority: J::PRIORITY,
-        payload: &payload,
+        payload: payload.into(),
         source: &source,
         time: now,
         traceparent: traceparent.as_deref(),

@@ -192,12 +192,12 @@ impl Runner {
         outcome
     }
 
-    /// Notes how an attempt ended. True if the job is over and the next of its key may run.
+    /// Notes how an attempt ended. True if the job is over, so that the next of its key may run.
     async fn noted(&self, job: &Claimed, handler: &Handler, outcome: Result<Done, JobError>) -> bool {
         match outcome {
-            Ok(Done { .. }) => {
-                count(handler.queue, "done");
-                true
+            Ok(Done { again }) => {
+                count(handler.queue, if again { "again" } else { "done" });
+                !again
             }
             Err(JobError::Lost) => {
                 count(handler.queue, "lost");

@@ -103,7 +103,7 @@ impl Schedule {
                 id,
                 key: self.key.as_deref(),
                 priority: self.priority,
-                payload: &self.payload,
+                payload: self.payload.as_str().into(),
                 source: &source,
                 time: now,
                 traceparent: None,

@@ -11,6 +11,8 @@ const OWN: usize = 8;
 pub(crate) struct Shares {
     concurrency: usize,
     running: HashMap<&'static str, usize>,
+    /// The most of queues that may not have all workers.
+    at_most: HashMap<&'static str, usize>,
 }
 
 /// What may be claimed now.
@@ -26,7 +28,14 @@ impl Shares {
         Self {
             concurrency,
             running: queues.map(|queue| (queue, 0)).collect(),
+            at_most: HashMap::new(),
         }
+    }
+
+    /// With fewer workers for these queues than there are.
+    pub(crate) fn at_most(mut self, queues: impl Iterator<Item = (&'static str, usize)>) -> Self {
+        self.at_most = queues.collect();
+        self
     }
 
     pub(crate) fn begun(&mut self, queue: &'static str) {
@@ -51,13 +60,17 @@ impl Shares {
         let mut shares: Vec<_> = self
             .running
             .iter()
-            .map(|(queue, running)| Share {
-                queue,
-                most: if free > 0 {
+            .map(|(queue, running)| {
+                let most = if free > 0 {
                     free
                 } else {
                     own.saturating_sub(*running)
-                },
+                };
+                let at_most = self.at_most.get(queue).copied().unwrap_or(usize::MAX);
+                Share {
+                    queue,
+                    most: most.min(at_most.saturating_sub(*running)),
+                }
             })
             .filter(|share| share.most > 0)
             .collect();
@@ -97,6 +110,18 @@ mod tests {
         assert_eq!(shares(&all.room()), [("c", 4)]);
         (0..5).for_each(|_| all.ended("a"));
         assert_eq!(shares(&all.room()), [("a", 1), ("b", 1), ("c", 1)]);
+    }
+
+    #[test]
+    fn a_queue_that_is_bounded_leaves_others_the_rest() {
+        let mut all = Shares::new(["a", "b"].into_iter(), 32).at_most([("a", 8)].into_iter());
+        assert_eq!(shares(&all.room()), [("a", 8), ("b", 32)]);
+        (0..8).for_each(|_| all.begun("a"));
+        assert_eq!(shares(&all.room()), [("b", 24)]);
+        (0..24).for_each(|_| all.begun("b"));
+        assert!(all.room().shares.is_empty());
+        all.ended("a");
+        assert_eq!(shares(&all.room()), [("a", 1), ("b", 1)]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use expected::Expected;
 pub use id::{EventTag, Id, OrganizationId, OrganizationTag, SessionId, SessionTag, UserId, UserTag};
 pub use jiff::Timestamp;
 pub use network::{network_of, subscriber_of};
-pub use owner::{Membership, Memberships, OrganizationRole, Owner};
+pub use owner::{Membership, Memberships, NotAnOwner, OrganizationRole, Owner};
 pub use page::{Cursor, CursorError, DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};
 pub use period::{Period, PeriodError};
 pub use rate::{Rate, RateError};

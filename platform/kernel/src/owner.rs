@@ -1,6 +1,6 @@
 //! Whose things are: a person's or an organization's.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -9,13 +9,13 @@ use crate::{OrganizationId, UserId};
 
 /// Whose a thing is. A table of owned things has it as `owner_kind, owner_id`, the key of its events is its text: `user:<id>` or
 /// `organization:<id>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum Owner {
     /// A person's.
-    User(UserId),
+    User(#[schema(inline)] UserId),
     /// An organization's.
-    Organization(OrganizationId),
+    Organization(#[schema(inline)] OrganizationId),
 }
 
 impl Owner {
@@ -43,6 +43,25 @@ impl fmt::Display for Owner {
         write!(f, "{}:{}", self.kind(), self.uuid())
     }
 }
+
+/// As it is written: `user:<id>` or `organization:<id>`.
+impl FromStr for Owner {
+    type Err = NotAnOwner;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOwner> {
+        let owner = match text.split_once(':') {
+            Some(("user", id)) => id.parse().map(Self::User).ok(),
+            Some(("organization", id)) => id.parse().map(Self::Organization).ok(),
+            _ => None,
+        };
+        owner.ok_or(NotAnOwner)
+    }
+}
+
+/// A text names no owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an owner is written user:<id> or organization:<id>")]
+pub struct NotAnOwner;
 
 impl From<UserId> for Owner {
     fn from(id: UserId) -> Self {
@@ -146,6 +165,10 @@ mod tests {
         let json = serde_json::json!({ "kind": "user", "id": Uuid::nil() });
         assert_eq!(serde_json::to_value(owner).unwrap(), json);
         assert_eq!(serde_json::from_value::<Owner>(json).unwrap(), owner);
+        assert_eq!(owner.to_string().parse::<Owner>().unwrap(), owner);
+        for wrong in ["", "user", "user:", "role:admin", "users:x", "organization:x"] {
+            assert!(wrong.parse::<Owner>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

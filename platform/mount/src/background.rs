@@ -25,7 +25,7 @@ impl Background {
     pub async fn start(
         mounted: &mut [Mounted],
         buses: Vec<Bus>,
-        wants: &[(&'static str, &'static [&'static str])],
+        wants: &[(&str, &[&str])],
         options: &WorkerOptions,
         sealing: &Sealing,
     ) -> Result<Self, Error> {

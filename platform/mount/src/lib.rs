@@ -35,11 +35,15 @@ impl Mounted {
         make: impl FnOnce(Env) -> Result<Service, String>,
     ) -> Result<Self, Error> {
         let (db, rpc) = (env.db.clone(), env.rpc.clone());
+        let wanted = descriptor.wanted_events(&env.events);
         let mut service = make(env)?;
         assert_eq!(service.name, descriptor.name, "a service has one name");
-        let unlisted = |name: &&str| !descriptor.wants.contains(name);
+        let unlisted = |name: &&&str| !wanted.contains(*name);
         let subscriptions = service.subscriptions.iter();
-        if let Some(event) = subscriptions.map(stoa_events::Subscription::event).find(unlisted) {
+        if let Some(event) = subscriptions
+            .flat_map(stoa_events::Subscription::events)
+            .find(unlisted)
+        {
             return Err(format!(
                 "{} subscribes to {event}, which its descriptor's `wants` lacks",
                 service.name

@@ -2,11 +2,14 @@
 
 use stoa_config::{ConfigError, Settings};
 use stoa_db::Migration;
-use stoa_events::EventInfo;
+use stoa_events::{Audience, EventInfo};
 use stoa_http::Code;
 use utoipa::openapi::OpenApi;
 
 use crate::{Env, Service};
+
+/// Among what a service wants: the events of all services, but those that are internal to them.
+pub const ALL_EVENTS: &str = "*";
 
 /// A service: what must be known of it where it does not run, and how it is made where it does. One constant for each service,
 /// named `SERVICE`.
@@ -28,7 +31,7 @@ pub struct Descriptor {
     pub codes: &'static [Code],
     /// What its metrics tell: name and help.
     pub metrics: &'static [(&'static str, &'static str)],
-    /// The events that it wants to be told of, for a broker to keep them before it has ever run.
+    /// The events that it wants to be told of, for a broker to keep them before it has ever run; or [`ALL_EVENTS`].
     pub wants: &'static [&'static str],
     /// The events that it tells.
     pub emits: &'static [EventInfo],
@@ -65,6 +68,20 @@ impl Descriptor {
             check: |_| Ok(()),
             make: None,
         }
+    }
+
+    /// The names of the events that it wants, of `all` that services emit.
+    #[must_use]
+    pub fn wanted_events(&self, all: &[EventInfo]) -> Vec<&'static str> {
+        let mut wanted = self.wants.to_vec();
+        if wanted.contains(&ALL_EVENTS) {
+            wanted.retain(|name| *name != ALL_EVENTS);
+            let public = all.iter().filter(|event| event.audience != Audience::Internal);
+            wanted.extend(public.map(|event| event.name));
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        wanted
     }
 
     /// Whether it keeps something.

@@ -4,17 +4,19 @@ mod descriptor;
 
 use std::{path::PathBuf, sync::Arc};
 
-pub use descriptor::{Descriptor, Make};
+pub use descriptor::{ALL_EVENTS, Descriptor, Make};
 
 use futures::future::BoxFuture;
 use stoa_cache::Cache;
 use stoa_db::Db;
-use stoa_events::{JobHandler, Schedule, Subscription};
+use stoa_events::{EventInfo, JobHandler, Schedule, Subscription};
 use stoa_http::{Verifier, openapi::Permission};
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
 use stoa_objects::Objects;
+use stoa_outbound::Outbound;
 use stoa_rpc::Directory;
+use stoa_secrets::Secrets;
 use utoipa_axum::router::OpenApiRouter;
 
 /// What a service is handed. Its own section of the settings comes beside it.
@@ -28,6 +30,10 @@ pub struct Env {
     pub objects: Objects,
     /// Outgoing mail.
     pub mailer: Mailer,
+    /// Requests to addresses that users give.
+    pub outbound: Outbound,
+    /// Seals what must not stand in a row as it is.
+    pub secrets: Secrets,
     /// Time.
     pub clock: Clock,
     /// Checks access tokens; auth also feeds it.
@@ -40,6 +46,8 @@ pub struct Env {
     pub public_url: String,
     /// The permissions that endpoints of any service ask for, also of services that run elsewhere.
     pub permissions: Arc<[Permission]>,
+    /// The events that services emit, also services that run elsewhere.
+    pub events: Arc<[EventInfo]>,
 }
 
 /// A service, as plain data for the composition root to mount.

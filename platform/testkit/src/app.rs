@@ -97,8 +97,11 @@ impl Builder {
         }
         let mut mounted = Vec::new();
         let mut envs = HashMap::new();
+        let emitted = self.services.iter().flat_map(|(descriptor, _)| descriptor.emits);
+        let events: Arc<[_]> = emitted.copied().collect();
         for (descriptor, make) in self.services {
-            let env = platform.env(&place, descriptor.name).await;
+            let mut env = platform.env(&place, descriptor.name).await;
+            env.events = Arc::clone(&events);
             envs.insert(descriptor.name, env.clone());
             mounted.push(Mounted::new(descriptor, env, |env| Ok(make(env))).unwrap());
         }

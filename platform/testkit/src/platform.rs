@@ -9,7 +9,9 @@ use stoa_http::Verifier;
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
 use stoa_objects::Objects;
+use stoa_outbound::{Outbound, OutboundConfig};
 use stoa_rpc::Directory;
+use stoa_secrets::Secrets;
 use stoa_service::Env;
 
 use crate::{
@@ -23,6 +25,7 @@ pub(crate) struct Platform {
     pub(crate) cache: Cache,
     pub(crate) objects: Objects,
     pub(crate) mailer: Mailer,
+    pub(crate) outbound: Outbound,
     pub(crate) clock: Clock,
     pub(crate) verifier: Verifier,
     pub(crate) keys: Arc<Keys>,
@@ -47,6 +50,7 @@ impl Platform {
         Self {
             objects: Objects::folder(&place.folder().join("objects")).unwrap(),
             mailer: Mailer::new(&mail, place.folder().join("mail"), &cache, clock.clone()).unwrap(),
+            outbound: outbound(),
             cache,
             // Before services are made: auth sets keys of its own.
             keys: Arc::new(Keys::new(clock.clone(), &verifier)),
@@ -79,14 +83,26 @@ impl Platform {
             cache: self.cache.clone(),
             objects: self.objects.clone(),
             mailer: self.mailer.clone(),
+            outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             verifier: self.verifier.clone(),
             rpc: self.rpc.clone(),
+            secrets: Secrets::new(data_dir.join("keys"), "").unwrap(),
             data_dir,
             public_url: self.public_url(),
             permissions: Arc::default(),
+            events: Arc::default(),
         }
     }
+}
+
+/// Servers of a test listen on this machine.
+fn outbound() -> Outbound {
+    let config = OutboundConfig {
+        allow: vec!["127.0.0.0/8".to_owned()],
+        ..OutboundConfig::default()
+    };
+    Outbound::new(&config).unwrap()
 }
 
 /// How the workers of a test work.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Period, Rate};
 use stoa_pictures::PictureLimits;
+use stoa_secrets::Secrets;
 
-use crate::{password::Cost, secrets::Secrets};
+use crate::password::Cost;
 
 /// The longest lifetime of an access token. Whatever the setting says now, a token that was issued before may live so long.
 pub(crate) const ACCESS_TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -8,11 +8,12 @@ use stoa_http::Verifier;
 use stoa_kernel::{Clock, OrganizationId};
 use stoa_mail::Mailer;
 use stoa_pictures::{Kind, Pictures};
+use stoa_secrets::Secrets;
 use stoa_service::Env;
 
 use crate::{
     config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher,
-    permissions::Known, secrets::Secrets,
+    permissions::Known,
 };
 
 /// The pictures of organizations.

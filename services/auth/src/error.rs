@@ -100,6 +100,12 @@ pub(crate) enum Error {
     Internal(String),
 }
 
+impl From<stoa_secrets::SecretError> for Error {
+    fn from(error: stoa_secrets::SecretError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
 impl From<Code> for Error {
     fn from(code: Code) -> Self {
         Self::Refused(code)

@@ -13,12 +13,12 @@ use sha2::{Digest, Sha256};
 use stoa_db::Db;
 use stoa_http::{Claims, TokenSigner, VerifyingKey};
 use stoa_kernel::{Clock, Timestamp, random};
+use stoa_secrets::Secrets;
 use zeroize::Zeroizing;
 
 use crate::{
     config::AuthConfig,
     error::{Error, Result},
-    secrets::Secrets,
     store::signing_keys::{self, SealedKey},
 };
 

@@ -16,7 +16,6 @@ mod password;
 mod permissions;
 mod rpc;
 mod second_factor;
-mod secrets;
 mod store;
 mod tokens;
 
@@ -48,7 +47,7 @@ pub fn root_secret(
     make: bool,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     let folder = data_dir.join("keys");
-    let secrets = secrets::Secrets::new(folder.clone(), &config.secret)?;
+    let secrets = stoa_secrets::Secrets::new(folder.clone(), &config.secret)?;
     secrets
         .root(make)
         .map_err(|e| format!("{}: {e}", folder.join("secrets.key").display()))

@@ -12,12 +12,14 @@ use stoa_objects::{Objects, ObjectsConfig};
 use super::Report;
 use crate::{
     mount::{self, Error},
-    services::KnownService,
+    services::{self, KnownService},
 };
 
 pub(super) async fn look(report: &mut Report, settings: &Settings, data_dir: &Path) -> Result<(), Error> {
-    let wants: Vec<_> = KnownService::with_database()
-        .map(|service| (service.name(), service.wants))
+    let wants = services::wants();
+    let wants: Vec<_> = wants
+        .iter()
+        .map(|(name, events)| (*name, events.as_slice()))
         .collect();
     for (service, section) in users_of(settings, "bus") {
         let config: BusConfig = settings.engine_section("bus", service)?;

@@ -195,7 +195,11 @@ impl Bus {
         if let Engine::Local(local) = &self.engine {
             return local.subscribe(db, subscriptions);
         }
-        let events: Vec<_> = subscriptions.iter().map(Subscription::event).collect();
+        let events: Vec<_> = subscriptions
+            .iter()
+            .flat_map(Subscription::events)
+            .copied()
+            .collect();
         if let Err(error) = self.declare(&[(db.service(), &events)]).await {
             tracing::warn!(service = db.service(), %error, "nothing was made ready on the bus; it will be when events are taken in");
         }

@@ -18,6 +18,15 @@ pub(crate) async fn finish(tx: &mut Tx, job: &Claimed, worker: Uuid) -> Result<b
         == 1)
 }
 
+/// Leaves a job to be run again at `at`; false if `worker` no longer holds this claim. It ended in
+/// order: failures from before no longer count.
+pub(crate) async fn postpone(tx: &mut Tx, job: &Claimed, worker: Uuid, at: Timestamp) -> Result<bool, Error> {
+    let sql = "UPDATE jobs SET state = 'waiting', run_at = $5, attempts = 0, crashes = 0, lease = NULL, lease_until = NULL \
+        WHERE queue = $1 AND id = $2 AND state = 'running' AND lease = $3 AND claims = $4";
+    let params: [&dyn ToValue; 5] = [&job.queue, &job.id, &worker, &job.claims, &at];
+    Ok(tx.execute(sql, &params).await? == 1)
+}
+
 /// What comes after a failed attempt.
 #[derive(Clone, Copy)]
 pub(crate) enum Outcome {

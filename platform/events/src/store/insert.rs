@@ -1,6 +1,6 @@
 //! New jobs.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use stoa_db::{Error, ToValue, Tx};
 use stoa_kernel::Timestamp;
@@ -17,7 +17,7 @@ pub(crate) struct NewJob<'a> {
     pub(crate) id: EventId,
     pub(crate) key: Option<&'a str>,
     pub(crate) priority: i16,
-    pub(crate) payload: &'a str,
+    pub(crate) payload: Cow<'a, str>,
     pub(crate) source: &'a str,
     pub(crate) time: Timestamp,
     pub(crate) traceparent: Option<&'a str>,
@@ -30,6 +30,7 @@ pub(crate) struct NewJob<'a> {
 pub(crate) async fn insert_jobs(tx: &mut Tx, jobs: &[NewJob<'_>]) -> Result<(), Error> {
     const COLUMNS: usize = 10;
     for chunk in jobs.chunks(INSERT_ROWS) {
+        let payloads: Vec<_> = chunk.iter().map(|job| &*job.payload).collect();
         let mut sql = "INSERT INTO jobs (queue, id, key, priority, payload, source, time, traceparent, run_at, state, attempts) VALUES ".to_owned();
         for row in 0..chunk.len() {
             let comma = if row == 0 { "" } else { ", " };
@@ -37,13 +38,13 @@ pub(crate) async fn insert_jobs(tx: &mut Tx, jobs: &[NewJob<'_>]) -> Result<(), 
         }
         sql.push_str(" ON CONFLICT (queue, id) DO NOTHING");
         let mut params: Vec<&dyn ToValue> = Vec::with_capacity(chunk.len() * COLUMNS);
-        for job in chunk {
+        for (job, payload) in chunk.iter().zip(&payloads) {
             let row: [&dyn ToValue; COLUMNS] = [
                 &job.queue,
                 &job.id,
                 &job.key,
                 &job.priority,
-                &job.payload,
+                payload,
                 &job.source,
                 &job.time,
                 &job.traceparent,

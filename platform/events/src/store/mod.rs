@@ -21,7 +21,7 @@ pub(crate) use claim::{
     claim_suspect, due_queues, find, idle, plan_by_index, promote, recall_far_retries, suspects, unfinished,
     waiting,
 };
-pub(crate) use finish::{Outcome, fail, finish};
+pub(crate) use finish::{Outcome, fail, finish, postpone};
 pub use held::release_all;
 pub(crate) use held::{Holding, release, release_lost, release_worker, renew, running};
 pub(crate) use insert::{NewJob, insert_dead, insert_jobs};

@@ -12,6 +12,7 @@ mod dead_processes;
 mod delivery;
 mod failures;
 mod limits;
+mod many;
 mod one_at_a_time;
 mod one_key;
 mod order;

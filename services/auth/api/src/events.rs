@@ -11,10 +11,13 @@ pub struct UserRegistered {
     /// The new account.
     pub user_id: UserId,
     /// Its address.
+    #[event(example = "ada@example.com")]
     pub email: String,
     /// As given at registration.
+    #[event(example = "Ada")]
     pub first_name: Option<String>,
     /// As given at registration.
+    #[event(example = "Lovelace")]
     pub last_name: Option<String>,
 }
 
@@ -28,7 +31,7 @@ pub struct UserErased {
 
 /// A sign-in was ended: its access tokens are refused from now on.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
-#[event(name = "session.revoked", key = "user:{user_id}")]
+#[event(name = "session.revoked", key = "user:{user_id}", audience = "internal")]
 pub struct SessionRevoked {
     /// Whose.
     pub user_id: UserId,
@@ -40,7 +43,7 @@ pub struct SessionRevoked {
 
 /// Somebody's roles or memberships have changed: their access tokens of a smaller version are stale from now on.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
-#[event(name = "access.changed", key = "user:{user_id}")]
+#[event(name = "access.changed", key = "user:{user_id}", audience = "internal")]
 pub struct AccessChanged {
     /// Whose.
     pub user_id: UserId,
@@ -52,7 +55,7 @@ pub struct AccessChanged {
 
 /// A role was changed or removed: access tokens that name it in a smaller version are stale from now on.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
-#[event(name = "role.changed", key = "role:{role}")]
+#[event(name = "role.changed", key = "role:{role}", audience = "internal")]
 pub struct RoleChanged {
     /// Its name.
     pub role: String,
@@ -64,7 +67,11 @@ pub struct RoleChanged {
 
 /// An organization was deleted or restored: access tokens that name it in a smaller version are stale from now on.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
-#[event(name = "organization.access_changed", key = "organization:{organization_id}")]
+#[event(
+    name = "organization.access_changed",
+    key = "organization:{organization_id}",
+    audience = "internal"
+)]
 pub struct OrganizationAccessChanged {
     /// Which.
     pub organization_id: OrganizationId,

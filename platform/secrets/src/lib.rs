@@ -2,9 +2,9 @@
 //! in a row of it.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,21 +13,33 @@ use sha2::{Digest, Sha256};
 use stoa_kernel::random;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
-
 const KEY: usize = 32;
 const NONCE: usize = 12;
 
-/// Seals and opens with the key of the settings, or with the one in `secrets.key`.
-pub(crate) struct Secrets {
+/// Seals and opens with the key of the settings, or with the one in `secrets.key`. Cheap to clone.
+#[derive(Clone)]
+pub struct Secrets(Arc<Inner>);
+
+struct Inner {
     folder: PathBuf,
     given: Option<Zeroizing<Vec<u8>>>,
     key: OnceLock<LessSafeKey>,
 }
 
+/// Why a secret could not be sealed or opened.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("a sealed secret: {0}")]
+pub struct SecretError(String);
+
+type Result<T> = std::result::Result<T, SecretError>;
+
 impl Secrets {
-    /// The key `given`, in base64; where that is empty, the one in `folder`. Nothing is read or made before [`Secrets::load`].
-    pub(crate) fn new(folder: PathBuf, given: &str) -> std::result::Result<Self, String> {
+    /// The key `given`, in base64; where that is empty, the one in `folder`. Nothing is read or made before it is needed, or before
+    /// [`Secrets::load`].
+    ///
+    /// # Errors
+    /// When `given` is no key. The message names the setting.
+    pub fn new(folder: PathBuf, given: &str) -> std::result::Result<Self, String> {
         let given = match given {
             "" => None,
             text => {
@@ -37,44 +49,51 @@ impl Secrets {
                 )?)
             }
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Inner {
             folder,
             given,
             key: OnceLock::new(),
-        })
+        })))
     }
 
     /// The key itself, for keys of other purposes to be made of. Where it would be in the folder and is not there, it is made or,
     /// without `make`, none. Blocks: one small file.
-    pub(crate) fn root(&self, make: bool) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-        if self.given.is_some() {
-            return Ok(self.given.clone());
+    ///
+    /// # Errors
+    /// When the file cannot be read or made.
+    pub fn root(&self, make: bool) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        if self.0.given.is_some() {
+            return Ok(self.0.given.clone());
         }
-        if !make && !self.folder.join("secrets.key").is_file() {
+        if !make && !self.0.folder.join("secrets.key").is_file() {
             return Ok(None);
         }
         self.read_or_make().map(Some)
     }
 
     /// Reads the key, and makes it where there is none. Blocks: one small file.
-    pub(crate) fn load(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be read or made.
+    pub fn load(&self) -> Result<()> {
         let read = || {
+            let folder = self.0.folder.display();
             self.read_or_make()
-                .map_err(|e| Error::Internal(format!("{}/secrets.key: {e}", self.folder.display())))
+                .map_err(|e| SecretError(format!("{folder}/secrets.key: {e}")))
         };
-        let key = self.given.clone().map_or_else(read, Ok)?;
+        let key = self.0.given.clone().map_or_else(read, Ok)?;
         let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_slice()).map_err(|_| broken("not a key"))?;
         // Whoever was first has read the same file.
-        let _ = self.key.set(LessSafeKey::new(key));
+        let _ = self.0.key.set(LessSafeKey::new(key));
         Ok(())
     }
 
     fn read_or_make(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        make_folder(&self.folder)?;
-        let path = self.folder.join("secrets.key");
+        make_folder(&self.0.folder)?;
+        let path = self.0.folder.join("secrets.key");
         if !path.exists() {
             let new = Zeroizing::new(random::bytes::<KEY>());
-            write_whole(&self.folder, &path, new.as_slice())?;
+            write_whole(&self.0.folder, &path, new.as_slice())?;
         }
         close_to_others(&path, 0o600)?;
         let key = Zeroizing::new(fs::read(&path)?);
@@ -89,7 +108,10 @@ impl Secrets {
     }
 
     /// Seals `clear` for `place`: it opens in that place only.
-    pub(crate) fn seal(&self, place: &str, clear: &[u8]) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// When the key cannot be read or made.
+    pub fn seal(&self, place: &str, clear: &[u8]) -> Result<Vec<u8>> {
         let nonce = random::bytes::<NONCE>();
         let mut body = clear.to_vec();
         self.key()?
@@ -99,7 +121,10 @@ impl Secrets {
     }
 
     /// What was sealed for `place`.
-    pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    ///
+    /// # Errors
+    /// When it was sealed with another key or for another place, or was changed.
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let (nonce, body) = sealed
             .split_first_chunk::<NONCE>()
             .ok_or_else(|| broken("too short"))?;
@@ -121,7 +146,10 @@ impl Secrets {
 
     /// A key for `purpose`, the same wherever this key is the same: what the cipher makes of nothing, at a place in its
     /// stream that the purpose names and that nothing else is sealed at.
-    pub(crate) fn derive(&self, purpose: &str) -> Result<[u8; KEY]> {
+    ///
+    /// # Errors
+    /// When the key cannot be read or made.
+    pub fn derive(&self, purpose: &str) -> Result<[u8; KEY]> {
         let mut nonce = [0; NONCE];
         nonce.copy_from_slice(&Sha256::digest(purpose)[..NONCE]);
         let mut derived = [0; KEY];
@@ -132,12 +160,24 @@ impl Secrets {
     }
 
     fn key(&self) -> Result<&LessSafeKey> {
-        self.key.get().ok_or_else(|| broken("the key is not read yet"))
+        if self.0.key.get().is_none() {
+            self.load()?;
+        }
+        self.0.key.get().ok_or_else(|| broken("the key was not read"))
     }
 }
 
-fn broken(why: &str) -> Error {
-    Error::Internal(format!("a sealed secret: {why}"))
+/// Without the key.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets")
+            .field("folder", &self.0.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+fn broken(why: &str) -> SecretError {
+    SecretError(why.to_owned())
 }
 
 /// A folder that nobody else can look into.

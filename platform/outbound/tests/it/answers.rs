@@ -1,0 +1,158 @@
+//! Servers that answer well, badly, slowly, or send elsewhere.
+
+use std::time::Duration;
+
+use stoa_outbound::{HeaderValue, Outbound, OutboundConfig, OutboundError, header};
+
+use crate::server::{Server, client, get};
+
+const HERE: [&str; 1] = ["127.0.0.0/8"];
+
+fn url(server: &Server) -> String {
+    format!("http://{}/", server.address)
+}
+
+#[tokio::test]
+async fn redirects_are_answers() {
+    let inner = Server::answering("127.0.0.1", b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret").await;
+    let location: &'static str = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+        url(&inner)
+    )
+    .leak();
+    let server = Server::answering("127.0.0.1", location.as_bytes()).await;
+    let answer = client(&HERE).send(get(&url(&server))).await.unwrap();
+    assert_eq!(answer.status, 302);
+    assert_eq!(answer.headers[header::LOCATION], url(&inner).as_str());
+    assert_eq!(inner.seen.connections(), 0);
+}
+
+#[tokio::test]
+async fn no_more_of_a_body_is_read_than_was_asked_for() {
+    let long: &'static str = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{}",
+        "x".repeat(1_000_000)
+    )
+    .leak();
+    let server = Server::answering("127.0.0.1", long.as_bytes()).await;
+    let client = client(&HERE);
+    let answer = client.send(get(&url(&server))).await.unwrap();
+    assert_eq!((answer.body.len(), answer.truncated), (1024, true));
+    for _ in 0..100 {
+        if client.connections() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("a connection with an answer that nobody reads is kept");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_and_a_short_answer_is_whole() {
+    let server = Server::answering("127.0.0.1", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    let client = client(&HERE);
+    for _ in 0..5 {
+        let answer = client.send(get(&url(&server))).await.unwrap();
+        assert_eq!((&answer.body[..], answer.truncated), (&b"hi"[..], false));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!((server.seen.connections(), server.seen.requests()), (1, 5));
+    assert_eq!(client.connections(), 1);
+}
+
+#[tokio::test]
+async fn silence_and_slowness_end_in_time() {
+    let silent = Server::answering("127.0.0.1", b"").await;
+    let halfway = Server::answering("127.0.0.1", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
+    for server in [silent, halfway] {
+        let url = url(&server);
+        let mut request = get(&url);
+        request.timeout = Duration::from_millis(200);
+        let error = client(&HERE).send(request).await.unwrap_err();
+        assert_eq!(error, OutboundError::Timeout(Duration::from_millis(200)));
+    }
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_turn_do_not_wait_for_ever() {
+    let silent = Server::answering("127.0.0.1", b"").await;
+    let config = OutboundConfig {
+        allow: vec!["127.0.0.1".to_owned()],
+        concurrency: 1,
+        ..OutboundConfig::default()
+    };
+    let client = Outbound::new(&config).unwrap();
+    let url = url(&silent);
+    let request = || {
+        let mut request = get(&url);
+        request.timeout = Duration::from_millis(200);
+        client.send(request)
+    };
+    let (first, second) = tokio::join!(request(), request());
+    assert!(first.is_err() && second.is_err());
+    assert!(silent.seen.connections() <= 1);
+}
+
+#[tokio::test]
+async fn what_is_no_http_breaks_off() {
+    let endless: &'static str = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)).leak();
+    let fields: &'static str = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(200)).leak();
+    for answer in [
+        b"220 mail.example.com ESMTP\r\n",
+        endless.as_bytes(),
+        fields.as_bytes(),
+    ] {
+        let server = Server::answering("127.0.0.1", answer).await;
+        let error = client(&HERE).send(get(&url(&server))).await.unwrap_err();
+        let begin = String::from_utf8_lossy(&answer[..30.min(answer.len())]);
+        assert!(matches!(error, OutboundError::Broken(_)), "{begin}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_in_words() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = client(&HERE)
+        .send(get(&format!("http://{free}/")))
+        .await
+        .unwrap_err();
+    assert_eq!(error, OutboundError::Connect("connection refused".to_owned()));
+}
+
+#[tokio::test]
+async fn the_host_is_that_of_the_url() {
+    let mut request = get("http://127.0.0.1/");
+    request
+        .headers
+        .insert(header::HOST, HeaderValue::from_static("metadata.google.internal"));
+    let error = client(&HERE).send(request).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Request(_)), "{error}");
+}
+
+#[test]
+fn wrong_settings_are_named() {
+    let wrong = |config: OutboundConfig| config.check().unwrap_err().to_string();
+    let default = OutboundConfig::default;
+    let text = wrong(OutboundConfig {
+        allow: vec!["10.0.0.0/99".to_owned()],
+        ..default()
+    });
+    assert!(
+        text.contains("outbound.allow") && text.contains("10.0.0.0/99"),
+        "{text}"
+    );
+    let text = wrong(OutboundConfig {
+        deny: vec!["inner".to_owned()],
+        ..default()
+    });
+    assert!(text.contains("outbound.deny"), "{text}");
+    let text = wrong(OutboundConfig {
+        ca: "/nowhere/ca.pem".into(),
+        ..default()
+    });
+    assert!(text.contains("outbound.ca"), "{text}");
+    assert!(default().check().is_ok());
+}
