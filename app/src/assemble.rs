@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{Router, middleware::from_fn_with_state};
-use stoa_auth_api::KeyClient;
 use stoa_config::Settings;
 use stoa_edge::{Draining, Edge, EdgeConfig, EdgeParts, PagesParts};
 use stoa_gateway::{GatewayConfig, RemoteRoutes, Upstreams};
@@ -68,7 +67,7 @@ pub(crate) fn edge(
         openapi,
         unlisted,
         verifier: platform.verifier.clone(),
-        keys: Some(Arc::new(KeyClient::new(&platform.rpc, &platform.cache))),
+        keys: Some(Arc::clone(&platform.keys)),
         cache: platform.cache.clone(),
         clock: platform.clock.clone(),
         access_log: Some(outside.access_log.clone()),

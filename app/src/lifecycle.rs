@@ -68,7 +68,7 @@ where
         mailbox: mailbox.filter(|_| services.has(KnownService::GATEWAY) && platform.has_mailbox()),
         trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
         peers: rpc.peers().cloned(),
-        draining: Draining::default(),
+        draining: Draining::of(platform.draining.clone()),
         access_log: AccessLog::stdout(),
     };
     hangup.serve(Changeable {

@@ -3,12 +3,13 @@
 use std::{path::Path, sync::Arc};
 
 use stoa_auth::AuthConfig;
+use stoa_auth_api::KeyClient;
 use stoa_cache::{Cache, CacheConfig};
 use stoa_config::Settings;
 use stoa_db::{DatabaseConfig, Db, DbOptions};
 use stoa_events::{Bus, BusConfig};
 use stoa_gateway::GatewayConfig;
-use stoa_http::{FORMER_ISSUER, Verifier};
+use stoa_http::{FORMER_ISSUER, KeyAuthority, Verifier};
 use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
 pub(crate) use stoa_mount::Error;
@@ -18,6 +19,7 @@ use stoa_outbound::{Outbound, OutboundConfig};
 use stoa_rpc::{Directory, RpcConfig};
 use stoa_secrets::Secrets;
 use stoa_service::Env;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     services::{self, KnownService, Services},
@@ -33,9 +35,12 @@ pub(crate) struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) outbound: Outbound,
     pub(crate) verifier: Verifier,
+    pub(crate) keys: Arc<dyn KeyAuthority>,
     pub(crate) rpc: Directory,
     pub(crate) bus: Bus,
     pub(crate) public_url: String,
+    /// Cancelled when the process begins to stop.
+    pub(crate) draining: CancellationToken,
 }
 
 impl Platform {
@@ -51,6 +56,7 @@ impl Platform {
         let (cache, bus): (CacheConfig, BusConfig) = (settings.section("cache")?, settings.section("bus")?);
         platform.cache = Cache::open(&cache, platform.clock.clone()).await?;
         platform.mailer = mailer(settings, data_dir, &platform.cache, &platform.clock)?;
+        platform.keys = Arc::new(KeyClient::new(&platform.rpc, &platform.cache));
         platform.bus = Bus::open(&bus).await?;
         let objects: ObjectsConfig = settings.section("objects")?;
         platform.objects = Objects::open(&objects, &data_dir.join("objects")).await?;
@@ -65,16 +71,18 @@ impl Platform {
         listening: &str,
     ) -> Result<Self, Error> {
         let clock = Clock::system();
-        let cache = Cache::local(1024 * 1024);
+        let (rpc, cache) = (Directory::new(), Cache::local(1024 * 1024));
         Ok(Self {
+            keys: Arc::new(KeyClient::new(&rpc, &cache)),
             objects: Objects::folder(&data_dir.join("objects"))?,
             mailer: mailer(settings, data_dir, &cache, &clock)?,
             outbound: Outbound::new(&settings.section::<OutboundConfig>("outbound")?)?,
             cache,
             verifier: Verifier::new(FORMER_ISSUER, clock.clone()),
-            rpc: Directory::new(),
+            rpc,
             bus: Bus::local(),
             public_url: tls::public_url(server, listening),
+            draining: CancellationToken::new(),
             clock,
         })
     }
@@ -159,10 +167,10 @@ pub(crate) async fn services(
     data_dir: &Path,
 ) -> Result<Vec<Mounted>, Error> {
     let mut mounted = Vec::new();
-    let permissions = services::permissions();
     let events = services::events();
     let auth: AuthConfig = settings.section("auth")?;
     let secrets = Secrets::new(data_dir.join("keys"), &auth.secret)?;
+    let (permissions, channels) = (services::permissions(), services::channels());
     for known in KnownService::all().filter(|known| services.has(*known)) {
         let Some(make) = known.make else { continue };
         let name = known.name();
@@ -177,12 +185,15 @@ pub(crate) async fn services(
             outbound: platform.outbound.clone(),
             clock: platform.clock.clone(),
             verifier: platform.verifier.clone(),
+            keys: Arc::clone(&platform.keys),
             rpc: platform.rpc.clone(),
             secrets: secrets.clone(),
             data_dir: data_dir.to_owned(),
             public_url: platform.public_url.clone(),
             permissions: Arc::clone(&permissions),
             events: Arc::clone(&events),
+            channels: Arc::clone(&channels),
+            draining: platform.draining.clone(),
         };
         mounted.push(Mounted::new(known.descriptor(), env, |env| make(env, settings))?);
     }

@@ -5,7 +5,7 @@ use std::{ops::Deref, str::FromStr, sync::Arc};
 use stoa_db::Migration;
 use stoa_events::EventInfo;
 use stoa_http::openapi::Permission;
-use stoa_service::Descriptor;
+use stoa_service::{ChannelInfo, Descriptor};
 
 /// The services. The gateway comes first; it is the edge around the others.
 #[rustfmt::skip] // a line each
@@ -14,6 +14,7 @@ const SERVICES: &[&Descriptor] = &[
     &stoa_auth::SERVICE,
     &stoa_users::SERVICE,
     &stoa_storage::SERVICE,
+    &stoa_realtime::SERVICE,
 ];
 
 /// A service of this program, whether this process runs it or not.
@@ -86,6 +87,14 @@ pub(crate) fn wants() -> Vec<(&'static str, Vec<&'static str>)> {
 /// The permissions and scopes that endpoints of any service ask for.
 pub(crate) fn permissions() -> Arc<[Permission]> {
     KnownService::all().flat_map(KnownService::permissions).collect()
+}
+
+/// The channels of all services.
+pub(crate) fn channels() -> Arc<[ChannelInfo]> {
+    KnownService::all()
+        .flat_map(|service| service.channels)
+        .copied()
+        .collect()
 }
 
 impl FromStr for KnownService {

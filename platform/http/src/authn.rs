@@ -71,6 +71,34 @@ pub fn present<'a>(
     }
 }
 
+/// The text of a request's credentials, for a service that keeps them open for as long as a connection lasts.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Credential<'a> {
+    /// An access token of `Authorization`.
+    Token(&'a str),
+    /// An access token of the session cookie.
+    Cookie(&'a str),
+    /// An API key.
+    Key(&'a str),
+}
+
+/// The credentials that [`present`] reads, unchecked.
+#[must_use]
+pub fn credential(headers: &HeaderMap, secure: bool) -> Option<Credential<'_>> {
+    if let Some(text) = bearer(headers) {
+        let key = text.starts_with(names::API_KEY_PREFIX);
+        return Some(if key {
+            Credential::Key(text)
+        } else {
+            Credential::Token(text)
+        });
+    }
+    if let Some(value) = headers.get(names::API_KEY_HEADER) {
+        return value.to_str().ok().map(Credential::Key);
+    }
+    session_cookie(headers, names::ACCESS_COOKIE, secure).map(Credential::Cookie)
+}
+
 /// Who calls; none for an anonymous caller.
 ///
 /// # Errors
@@ -171,10 +199,18 @@ fn invalid(code: Code) -> Failure {
 }
 
 fn refused(why: Refused) -> Failure {
-    invalid(match why {
-        Refused::Malformed | Refused::BadSignature | Refused::Misplaced => codes::UNAUTHENTICATED,
-        Refused::Expired => codes::TOKEN_EXPIRED,
-        Refused::Revoked => codes::TOKEN_REVOKED,
-        Refused::Stale => codes::TOKEN_STALE,
-    })
+    invalid(why.code())
+}
+
+impl Refused {
+    /// What the caller is told.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Malformed | Self::BadSignature | Self::Misplaced => codes::UNAUTHENTICATED,
+            Self::Expired => codes::TOKEN_EXPIRED,
+            Self::Revoked => codes::TOKEN_REVOKED,
+            Self::Stale => codes::TOKEN_STALE,
+        }
+    }
 }

@@ -32,7 +32,7 @@ mod validation;
 mod verifier;
 
 pub use actor::{Access, Actor, Anyone, Person, SignedIn};
-pub use authn::{KeyAnswer, KeyAuthority, Presented, admit, authenticate, present};
+pub use authn::{Credential, KeyAnswer, KeyAuthority, Presented, admit, authenticate, credential, present};
 pub use body::{Upload, collect, refuse_encoded};
 pub use cookies::{cookie, session_cookie, session_cookie_name};
 pub use etag::{IfMatch, etag};
@@ -53,4 +53,4 @@ pub use settled::settled;
 pub use stoa_kernel::{Code, RequestFacts, codes};
 pub use token::{Claims, MembershipClaim, TokenSigner, VerifyingKey, csrf_claim};
 pub use validation::{field_error, is_line};
-pub use verifier::{Refused, Verifier};
+pub use verifier::{OpenToken, Refused, Verifier};

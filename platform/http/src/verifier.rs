@@ -1,6 +1,12 @@
 //! Checks access tokens: signature by the key set, lifetime, and what was revoked since.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use stoa_kernel::{
@@ -27,6 +33,8 @@ struct Inner {
     versions: Until<UserId, i64>,
     roles: Until<String, i64>,
     organizations: Until<OrganizationId, i64>,
+    /// Grows with whatever may make a token that was found good a bad one.
+    revision: AtomicU64,
 }
 
 #[derive(Default)]
@@ -49,7 +57,33 @@ pub(crate) struct Verified {
     /// The access version of each organization of the principal.
     organization_versions: Vec<i64>,
     expires: i64,
+    /// The key that it was signed with, and the set of keys that knew it.
+    kid: String,
     epoch: u64,
+}
+
+/// A token that was found good, for somebody who stays. Cheap to clone.
+#[derive(Clone)]
+pub struct OpenToken(Arc<Verified>);
+
+impl OpenToken {
+    /// Whose it is.
+    #[must_use]
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.0.principal
+    }
+
+    /// When it expires.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        Timestamp::from_second(self.0.expires).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether it is bound to a cookie.
+    #[must_use]
+    pub fn is_of_cookie(&self) -> bool {
+        self.0.csrf.is_some()
+    }
 }
 
 /// Why a token is refused.
@@ -84,6 +118,7 @@ impl Verifier {
             versions: Until::new(),
             roles: Until::new(),
             organizations: Until::new(),
+            revision: AtomicU64::new(0),
         }))
     }
 
@@ -109,6 +144,7 @@ impl Verifier {
             keys: keys.clone(),
             issuers: before.issuers.clone(),
         });
+        self.changed();
     }
 
     /// Replaces the issuers whose tokens are accepted.
@@ -118,6 +154,7 @@ impl Verifier {
             keys: before.keys.clone(),
             issuers: Issuers::new(names.to_vec()),
         });
+        self.changed();
     }
 
     /// The principal of a bearer token. A token that was seen before costs a hash and a look-up, and allocates nothing;
@@ -149,12 +186,14 @@ impl Verifier {
     /// From now on tokens of this session are refused. `until`: when the last of them expires.
     pub fn revoke_session(&self, session: SessionId, until: Timestamp) {
         self.0.sessions.raise(session, (), until, self.0.clock.now());
+        self.changed();
     }
 
     /// Tokens of this user with a smaller `ver` are refused as stale: the client refreshes. `until`: when the last of
     /// them expires.
     pub fn raise_version(&self, user: UserId, version: i64, until: Timestamp) {
         self.0.versions.raise(user, version, until, self.0.clock.now());
+        self.changed();
     }
 
     /// Tokens that name this role in a smaller version are refused as stale: the client refreshes. `until`: when the last of
@@ -162,6 +201,7 @@ impl Verifier {
     pub fn raise_role(&self, role: &str, version: i64, until: Timestamp) {
         let now = self.0.clock.now();
         self.0.roles.raise(role.to_owned(), version, until, now);
+        self.changed();
     }
 
     /// Tokens that name this organization in a smaller version are refused as stale: the client refreshes. `until`: when the last
@@ -169,6 +209,40 @@ impl Verifier {
     pub fn raise_organization(&self, organization: OrganizationId, version: i64, until: Timestamp) {
         let now = self.0.clock.now();
         self.0.organizations.raise(organization, version, until, now);
+        self.changed();
+    }
+
+    /// Opens a token for somebody who stays, such as a socket: its owner asks with [`still_good`](Self::still_good) from time to time
+    /// whether it still counts. Says nothing of how the token came: the caller knows that it was meant.
+    ///
+    /// # Errors
+    /// Why the token is refused.
+    pub fn open_session(&self, token: &str) -> Result<OpenToken, Refused> {
+        self.check(token).map(OpenToken)
+    }
+
+    /// Whether a token that was opened is still accepted. Allocates nothing.
+    ///
+    /// # Errors
+    /// Why it is refused from now on.
+    pub fn still_good(&self, token: &OpenToken) -> Result<(), Refused> {
+        let OpenToken(verified) = token;
+        let keys = self.0.keys.load();
+        if verified.epoch != keys.epoch && !keys.keys.contains_key(&verified.kid) {
+            return Err(Refused::BadSignature);
+        }
+        self.is_in_force(verified)
+    }
+
+    /// Changes whenever something was revoked or replaced: until then no token that [is good](Self::still_good) becomes a bad one but by
+    /// its time.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Acquire)
+    }
+
+    fn changed(&self) {
+        self.0.revision.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn check(&self, token: &str) -> Result<Arc<Verified>, Refused> {
@@ -184,18 +258,26 @@ impl Verifier {
                 verified
             }
         };
-        let now = clock.now();
-        if verified.expires <= now.as_second() {
+        if verified.expires <= clock.now().as_second() {
             cache.remove(key);
+        }
+        self.is_in_force(&verified)?;
+        Ok(verified)
+    }
+
+    /// Whether its time is not over and nothing of it was revoked.
+    fn is_in_force(&self, verified: &Verified) -> Result<(), Refused> {
+        let now = self.0.clock.now();
+        if verified.expires <= now.as_second() {
             return Err(Refused::Expired);
         }
         if self.0.sessions.get(&verified.session, now).is_some() {
             return Err(Refused::Revoked);
         }
-        if self.is_stale(&verified, now) {
+        if self.is_stale(verified, now) {
             return Err(Refused::Stale);
         }
-        Ok(verified)
+        Ok(())
     }
 
     /// Whether the account's roles or memberships, one of the roles, or one of the organizations have changed since the token was
@@ -233,12 +315,12 @@ impl Verifier {
             .claims()
             .filter(|claims| keys.issuers.accept(claims))
             .ok_or(Refused::Malformed)?;
-        Ok(Verified::new(claims, keys.epoch))
+        Ok(Verified::new(claims, &parsed.kid, keys.epoch))
     }
 }
 
 impl Verified {
-    fn new(claims: Claims, epoch: u64) -> Self {
+    fn new(claims: Claims, kid: &str, epoch: u64) -> Self {
         let principal = Principal {
             memberships: claims.memberships(),
             session_id: Some(claims.sid),
@@ -254,6 +336,7 @@ impl Verified {
             role_versions: claims.role_vers,
             organization_versions: claims.orgs.iter().map(|claim| claim.2).collect(),
             expires: claims.exp,
+            kid: kid.to_owned(),
             epoch,
         }
     }

@@ -6,7 +6,7 @@ use stoa_events::{Audience, EventInfo};
 use stoa_http::Code;
 use utoipa::openapi::OpenApi;
 
-use crate::{Env, Service};
+use crate::{ChannelInfo, Env, Service};
 
 /// Among what a service wants: the events of all services, but those that are internal to them.
 pub const ALL_EVENTS: &str = "*";
@@ -35,6 +35,8 @@ pub struct Descriptor {
     pub wants: &'static [&'static str],
     /// The events that it tells.
     pub emits: &'static [EventInfo],
+    /// The channels that clients may subscribe to.
+    pub channels: &'static [ChannelInfo],
     /// Its pages, which the description of the API does not list.
     pub pages: &'static [&'static str],
     /// What its endpoints are.
@@ -63,6 +65,7 @@ impl Descriptor {
             metrics: &[],
             wants: &[],
             emits: &[],
+            channels: &[],
             pages: &[],
             openapi: OpenApi::default,
             check: |_| Ok(()),

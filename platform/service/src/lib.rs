@@ -1,22 +1,25 @@
 //! What a service is made of, and what it is handed.
 
+mod channels;
 mod descriptor;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub use channels::{ChannelHistory, ChannelInfo, ChannelPermission, ChannelSubject};
 pub use descriptor::{ALL_EVENTS, Descriptor, Make};
 
 use futures::future::BoxFuture;
 use stoa_cache::Cache;
 use stoa_db::Db;
 use stoa_events::{EventInfo, JobHandler, Schedule, Subscription};
-use stoa_http::{Verifier, openapi::Permission};
+use stoa_http::{KeyAuthority, Verifier, openapi::Permission};
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
 use stoa_objects::Objects;
 use stoa_outbound::Outbound;
 use stoa_rpc::Directory;
 use stoa_secrets::Secrets;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 /// What a service is handed. Its own section of the settings comes beside it.
@@ -38,6 +41,8 @@ pub struct Env {
     pub clock: Clock,
     /// Checks access tokens; auth also feeds it.
     pub verifier: Verifier,
+    /// Knows API keys.
+    pub keys: Arc<dyn KeyAuthority>,
     /// The way to other services.
     pub rpc: Directory,
     /// Where a service may keep files of its own, such as keys.
@@ -48,6 +53,10 @@ pub struct Env {
     pub permissions: Arc<[Permission]>,
     /// The events that services emit, also services that run elsewhere.
     pub events: Arc<[EventInfo]>,
+    /// The channels of all services, also of those that run elsewhere.
+    pub channels: Arc<[ChannelInfo]>,
+    /// Cancelled when the process begins to stop: who keeps connections open says goodbye.
+    pub draining: CancellationToken,
 }
 
 /// A service, as plain data for the composition root to mount.

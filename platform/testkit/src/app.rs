@@ -91,7 +91,12 @@ impl Builder {
     pub async fn start(self, engine: Engine) -> TestApp {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let place = TestDatabase::new(engine);
-        let platform = Platform::new(&place, listener.local_addr().unwrap());
+        let channels = self.services.iter().flat_map(|(service, _)| service.channels);
+        let platform = Platform::new(
+            &place,
+            listener.local_addr().unwrap(),
+            channels.copied().collect(),
+        );
         for prepare in self.prepare {
             prepare(&platform.rpc);
         }
@@ -347,6 +352,16 @@ impl TestApp {
         self.verifier().revoke_session(session, Timestamp::MAX);
     }
 
+    /// Has the app's services know that their process is about to stop.
+    pub fn drain(&self) {
+        self.0.platform.draining.cancel();
+    }
+
+    /// From now on this API key is refused.
+    pub fn revoke_api_key(&self, key: &str) {
+        self.0.platform.keys.revoke_api_key(key);
+    }
+
     /// The stand-in of this type that the app was built with.
     #[must_use]
     pub fn stand_in<T: 'static>(&self) -> &T {
@@ -401,6 +416,7 @@ impl TestApp {
     /// Stops serving and working, and removes all data. [`app!`](crate::app) does it at the end of each test.
     pub async fn stop(self) {
         let inner = &*self.0;
+        inner.platform.draining.cancel();
         inner.stop.cancel();
         let server = inner.server.lock().take();
         if let Some(server) = server {

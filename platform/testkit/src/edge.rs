@@ -43,7 +43,7 @@ pub(crate) fn around(
         forwarded: Vec::new(),
         tunnels: Tunnels::default(),
         behind_gateway: false,
-        draining: Draining::default(),
+        draining: Draining::of(platform.draining.clone()),
     })
 }
 

@@ -79,6 +79,10 @@ impl Keys {
         }
     }
 
+    pub(crate) fn revoke_api_key(&self, key: &str) {
+        self.api_keys.lock().remove(key);
+    }
+
     pub(crate) fn api_key(&self, user: UserId, scopes: &[&str]) -> String {
         let key = format!("{}{}", names::API_KEY_PREFIX, random::token::<32>());
         let principal = Principal {

@@ -12,7 +12,8 @@ use stoa_objects::Objects;
 use stoa_outbound::{Outbound, OutboundConfig};
 use stoa_rpc::Directory;
 use stoa_secrets::Secrets;
-use stoa_service::Env;
+use stoa_service::{ChannelInfo, Env};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     keys::{ISSUER, Keys},
@@ -32,10 +33,12 @@ pub(crate) struct Platform {
     pub(crate) rpc: Directory,
     pub(crate) bus: Bus,
     pub(crate) emitted: EmittedNames,
+    pub(crate) channels: Arc<[ChannelInfo]>,
+    pub(crate) draining: CancellationToken,
 }
 
 impl Platform {
-    pub(crate) fn new(place: &TestDatabase, address: SocketAddr) -> Self {
+    pub(crate) fn new(place: &TestDatabase, address: SocketAddr, channels: Arc<[ChannelInfo]>) -> Self {
         let clock = Clock::adjustable();
         let verifier = Verifier::new(ISSUER, clock.clone());
         let mail = MailConfig {
@@ -58,6 +61,8 @@ impl Platform {
             rpc: Directory::new(),
             bus: emitted.bus(),
             emitted,
+            channels,
+            draining: CancellationToken::new(),
             address,
             clock,
         }
@@ -86,12 +91,15 @@ impl Platform {
             outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             verifier: self.verifier.clone(),
+            keys: Arc::clone(&self.keys) as _,
             rpc: self.rpc.clone(),
             secrets: Secrets::new(data_dir.join("keys"), "").unwrap(),
             data_dir,
             public_url: self.public_url(),
             permissions: Arc::default(),
             events: Arc::default(),
+            channels: Arc::clone(&self.channels),
+            draining: self.draining.clone(),
         }
     }
 }

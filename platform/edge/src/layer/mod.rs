@@ -314,6 +314,9 @@ impl Inner {
         }
         let body = self.receive(&mut parts, body, exchange)?;
         parts.extensions.insert(exchange.info.clone());
+        if parts.headers.contains_key(header::UPGRADE) {
+            parts.extensions.insert(self.tunnels.clone());
+        }
         parts.extensions.insert(ConnectInfo(exchange.peer));
         admit(&mut parts, &self.verifier, self.keys.as_deref()).await;
         if let Some(principal) = parts.extensions.get::<Arc<Principal>>() {

@@ -51,6 +51,11 @@ impl FakeAuth {
         });
     }
 
+    /// `user` has no grants any more.
+    pub fn take_grants(&self, user: UserId) {
+        self.0.lock().grants.retain(|grant| grant.user_id != user);
+    }
+
     /// `user` is a member of this organization. Access tokens of the test kit say so only where a test writes it into their claims.
     pub fn member(&self, user: UserId, organization: OrganizationId, role: OrganizationRole) {
         let key = (user.to_string(), organization.to_string());

@@ -1,0 +1,74 @@
+//! What connections are sent. A message is written once, however many it goes to.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use stoa_events::Channel;
+use stoa_http::{Failure, Problem};
+use stoa_kernel::{Timestamp, UserId};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::store::messages::{MessageId, MessageRow};
+
+/// Names one numbering of a channel's messages.
+pub(crate) type Epoch = Arc<str>;
+
+/// One text, shared by all who are sent it.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) text: Utf8Bytes,
+}
+
+impl Frame {
+    /// What is no message of a channel.
+    pub(crate) fn of(value: &impl Serialize) -> Self {
+        Self {
+            text: serde_json::to_string(value).unwrap_or_default().into(),
+        }
+    }
+}
+
+/// A message that stands in the history of its channel.
+pub(crate) struct Published {
+    pub(crate) channel: Channel,
+    pub(crate) epoch: Epoch,
+    pub(crate) row: MessageRow,
+}
+
+/// A message as clients read it.
+#[derive(Serialize)]
+struct Push<'a> {
+    channel: &'a Channel,
+    offset: i64,
+    id: MessageId,
+    event: &'a str,
+    data: &'a RawValue,
+    time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<UserId>,
+}
+
+impl Published {
+    pub(crate) fn frame(&self) -> Frame {
+        let data: &RawValue = serde_json::from_str(&self.row.data).unwrap_or(RawValue::NULL);
+        let push = Push {
+            channel: &self.channel,
+            offset: self.row.position,
+            id: self.row.id,
+            event: &self.row.event,
+            data,
+            time: self.row.created_at,
+            sender: self.row.sender_id,
+        };
+        Frame::of(&push)
+    }
+}
+
+/// What a client is told of a failure. What only the log may see goes there.
+pub(crate) fn problem_of(failure: Failure) -> Problem {
+    if let Some(cause) = &failure.internal {
+        tracing::warn!(code = %failure.problem.code, cause, "a client's command failed");
+    }
+    *failure.problem
+}

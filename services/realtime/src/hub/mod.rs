@@ -1,0 +1,104 @@
+//! Who is connected to this process, and what they follow.
+
+mod catch_up;
+mod connection;
+mod connections;
+mod follow;
+mod frame;
+mod outbox;
+mod topics;
+mod watch;
+
+use std::sync::Arc;
+
+use stoa_events::Channel;
+use tokio::sync::mpsc;
+
+pub(crate) use self::{
+    catch_up::run as catch_up,
+    connection::{Connection, Followed},
+    connections::{Connections, Open, Refusal},
+    follow::{run as follow, tell_others},
+    frame::{Epoch, Frame, Published, problem_of},
+    outbox::{Batch, Close, Outbox},
+    topics::{Joined, Topics},
+    watch::run as watch,
+};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Hub(Arc<Parts>);
+
+struct Parts {
+    topics: Topics,
+    connections: Connections,
+    /// Channels of which something may have been missed.
+    missed: mpsc::UnboundedSender<Channel>,
+    receiver: parking_lot::Mutex<Option<mpsc::UnboundedReceiver<Channel>>>,
+}
+
+impl Hub {
+    pub(crate) fn new(connections: Connections) -> Self {
+        let (missed, receiver) = mpsc::unbounded_channel();
+        Self(Arc::new(Parts {
+            topics: Topics::default(),
+            connections,
+            missed,
+            receiver: parking_lot::Mutex::new(Some(receiver)),
+        }))
+    }
+
+    pub(crate) fn topics(&self) -> &Topics {
+        &self.0.topics
+    }
+
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.0.connections
+    }
+
+    /// Sends a message to those who follow its channel here. If it is not the next of its channel, what lies between is read first.
+    pub(crate) fn tell(&self, published: &Published) {
+        if self.topics().tell(published) {
+            self.look(&published.channel);
+        }
+    }
+
+    /// Has the channel's history read for what was missed, if anybody follows it here.
+    pub(crate) fn look(&self, channel: &Channel) {
+        if self.topics().begin_look(channel) {
+            // The receiver is gone only when the process ends.
+            let _ = self.0.missed.send(channel.clone());
+        }
+    }
+
+    /// To be taken before a commit of something that is published: whatever becomes of the commit, those who follow the channel miss
+    /// nothing.
+    pub(crate) fn telling(&self, channel: &Channel) -> Telling {
+        Telling {
+            hub: self.clone(),
+            channel: Some(channel.clone()),
+        }
+    }
+}
+
+/// Something is being committed. Dropped without [`Telling::tell`], nobody knows whether it was, and the history is looked at.
+pub(crate) struct Telling {
+    hub: Hub,
+    channel: Option<Channel>,
+}
+
+impl Telling {
+    /// It was committed.
+    pub(crate) fn tell(mut self, published: &Published) {
+        self.channel = None;
+        self.hub.tell(published);
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            self.hub.look(&channel);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What waits to be sent to one client: bounded, so that one who does not read takes up no more than its share.
+
+use parking_lot::Mutex;
+use stoa_http::Code;
+use tokio::sync::Notify;
+
+use super::Frame;
+
+/// What a frame takes up beside its text, about.
+const OVERHEAD: usize = 64;
+
+/// Why a connection is closed, and whether its client is to come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Close {
+    /// Of WebSocket: 4000 to 4499 come back, 4500 to 4999 do not.
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    /// After how long to come back; none: not by itself.
+    pub(crate) reconnect_after_ms: Option<u64>,
+}
+
+impl Close {
+    const fn come_back(code: u16, reason: &'static str, after_ms: u64) -> Self {
+        Self {
+            code,
+            reason,
+            reconnect_after_ms: Some(after_ms),
+        }
+    }
+
+    const fn stay_away(code: u16, reason: &'static str) -> Self {
+        Self {
+            code,
+            reason,
+            reconnect_after_ms: None,
+        }
+    }
+
+    /// The process stops.
+    pub(crate) const fn shutdown(after_ms: u64) -> Self {
+        Self::come_back(4000, "shutdown", after_ms)
+    }
+
+    /// The client does not read what it is sent.
+    pub(crate) const fn slow_consumer() -> Self {
+        Self::come_back(4001, "slow_consumer", 1000)
+    }
+
+    /// The client gives no sign of life.
+    pub(crate) const fn heartbeat() -> Self {
+        Self::come_back(4002, "heartbeat_timeout", 0)
+    }
+
+    /// The token does not count any more, and a fresh one may.
+    pub(crate) const fn token(code: Code, after_ms: u64) -> Self {
+        match code.code.as_bytes() {
+            b"token_expired" => Self::come_back(4003, "token_expired", after_ms),
+            b"token_stale" => Self::come_back(4004, "token_stale", after_ms),
+            b"token_revoked" => Self::stay_away(4500, "token_revoked"),
+            _ => Self::stay_away(4501, "unauthenticated"),
+        }
+    }
+
+    /// The user has as many as one may have.
+    pub(crate) const fn too_many_connections() -> Self {
+        Self::come_back(4005, "too_many_connections", 30_000)
+    }
+
+    /// The client has not said in time who it is.
+    pub(crate) const fn connect_timeout() -> Self {
+        Self::stay_away(4502, "connect_timeout")
+    }
+}
+
+/// Cheap to look at; filled by many and emptied by the connection's own task.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    queue: Mutex<Queue>,
+    wake: Notify,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: Vec<Frame>,
+    bytes: usize,
+    close: Option<Close>,
+}
+
+/// What is to be sent now, and then whether to close.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) close: Option<Close>,
+}
+
+impl Outbox {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            most,
+        }
+    }
+
+    /// Adds a frame. If there is no room for it, nothing more is sent and the connection is closed.
+    pub(crate) fn push(&self, frame: Frame) {
+        let mut queue = self.queue.lock();
+        if queue.close.is_some() {
+            return;
+        }
+        queue.bytes += frame.text.len() + OVERHEAD;
+        if queue.bytes > self.most {
+            queue.frames = Vec::new();
+            queue.close = Some(Close::slow_consumer());
+        } else {
+            queue.frames.push(frame);
+        }
+        let first = queue.frames.len() <= 1;
+        drop(queue);
+        // Whoever was woken takes all there is.
+        if first {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Closes the connection once what waits has been sent. The first reason counts.
+    pub(crate) fn close(&self, close: Close) {
+        let mut queue = self.queue.lock();
+        if queue.close.is_none() {
+            queue.close = Some(close);
+            drop(queue);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether nothing more is sent because the client was too slow, or must not have any more.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.close.is_some() && queue.frames.is_empty()
+    }
+
+    /// As [`Self::close`], without what waits: it is for somebody who may not have it any more.
+    pub(crate) fn cut_off(&self, close: Close) {
+        let mut queue = self.queue.lock();
+        queue.frames = Vec::new();
+        queue.close.get_or_insert(close);
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Waits for something to send. Nothing is lost when this is dropped while it waits.
+    pub(crate) async fn next(&self) -> Batch {
+        loop {
+            {
+                let mut queue = self.queue.lock();
+                if !queue.frames.is_empty() || queue.close.is_some() {
+                    queue.bytes = 0;
+                    return Batch {
+                        frames: std::mem::take(&mut queue.frames),
+                        close: queue.close.clone(),
+                    };
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// Returns once the connection is to be closed without sending what waits.
+    pub(crate) async fn cut(&self) {
+        while !self.is_cut_off() {
+            self.wake.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(length: usize) -> Frame {
+        Frame {
+            text: "x".repeat(length).into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_taken_in_order_and_at_once() {
+        let outbox = Outbox::new(1000);
+        for length in 1..4 {
+            outbox.push(frame(length));
+        }
+        let batch = outbox.next().await;
+        let lengths: Vec<_> = batch.frames.iter().map(|frame| frame.text.len()).collect();
+        assert_eq!((lengths, batch.close), (vec![1, 2, 3], None));
+        outbox.push(frame(4));
+        assert_eq!(outbox.next().await.frames.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_cut_off_and_takes_up_nothing() {
+        let outbox = Outbox::new(1000);
+        for _ in 0..100 {
+            outbox.push(frame(100));
+        }
+        let batch = outbox.next().await;
+        assert!(batch.frames.is_empty());
+        assert_eq!(batch.close, Some(Close::slow_consumer()));
+        assert!(outbox.is_cut_off());
+    }
+
+    #[tokio::test]
+    async fn the_first_reason_counts_and_what_waits_comes_before_it() {
+        let outbox = Outbox::new(1000);
+        outbox.push(frame(1));
+        outbox.close(Close::shutdown(7));
+        outbox.close(Close::heartbeat());
+        outbox.push(frame(2));
+        let batch = outbox.next().await;
+        assert_eq!(batch.frames.len(), 1);
+        assert_eq!(batch.close, Some(Close::shutdown(7)));
+    }
+}

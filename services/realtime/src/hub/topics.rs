@@ -1,0 +1,230 @@
+//! The channels that somebody in this process follows.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::{Mutex, RwLock};
+use serde::Serialize;
+use stoa_events::Channel;
+use uuid::Uuid;
+
+use super::{Connection, Epoch, Frame, Published};
+use crate::store::channels::Head;
+
+/// By channel. A channel is here for as long as somebody follows it.
+#[derive(Default)]
+pub(crate) struct Topics(RwLock<HashMap<Channel, Arc<Mutex<Topic>>>>);
+
+/// A channel, as far as those have been told who follow it here.
+#[derive(Default)]
+struct Topic {
+    /// None before anything was published.
+    epoch: Option<Epoch>,
+    /// Offset of the last message that was sent here. None until the first who follows it has read where it stands.
+    last: Option<i64>,
+    /// Something was published before that, and those who are reading may not have seen it.
+    missed: bool,
+    /// Its history is being looked at, or about to be.
+    looking: bool,
+    members: HashMap<Uuid, Member>,
+}
+
+/// Somebody who follows it.
+struct Member {
+    connection: Arc<Connection>,
+    /// Offset of the last message that they have. None while they are still reading what they missed.
+    seen: Option<i64>,
+}
+
+/// What came of [`Topics::go_live`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    /// From now on messages are sent as they come.
+    Live,
+    /// More has been published than was read.
+    Behind,
+    /// They do not follow it any more.
+    Left,
+}
+
+/// Tells a client that it does not follow a channel any more.
+#[derive(Serialize)]
+struct Unsubscribed<'a> {
+    unsubscribed: Which<'a>,
+}
+
+#[derive(Serialize)]
+struct Which<'a> {
+    channel: &'a Channel,
+    code: &'static str,
+}
+
+/// For [`Unsubscribed`]: to subscribe again, for the numbering has begun anew or messages are gone.
+pub(crate) const HISTORY_LOST: &str = "history_lost";
+
+impl Topics {
+    fn get(&self, channel: &Channel) -> Option<Arc<Mutex<Topic>>> {
+        self.0.read().get(channel).cloned()
+    }
+
+    /// From now on `connection` follows the channel, and is sent nothing yet.
+    pub(crate) fn join(&self, channel: &Channel, connection: &Arc<Connection>) {
+        let mut topics = self.0.write();
+        let topic = topics.entry(channel.clone()).or_default();
+        let member = Member {
+            connection: Arc::clone(connection),
+            seen: None,
+        };
+        topic.lock().members.insert(connection.id, member);
+    }
+
+    pub(crate) fn leave(&self, channel: &Channel, connection: Uuid) {
+        let mut topics = self.0.write();
+        let Some(topic) = topics.get(channel) else { return };
+        let empty = {
+            let mut topic = topic.lock();
+            topic.members.remove(&connection);
+            topic.members.is_empty()
+        };
+        if empty {
+            topics.remove(channel);
+        }
+    }
+
+    /// Sends `frames` to somebody who has joined, and from now on what is published behind `head`, which they have come up to.
+    pub(crate) fn go_live(
+        &self,
+        channel: &Channel,
+        connection: Uuid,
+        head: &Head,
+        frames: impl FnOnce() -> Vec<Frame>,
+    ) -> Joined {
+        let Some(topic) = self.get(channel) else {
+            return Joined::Left;
+        };
+        let mut topic = topic.lock();
+        if topic.last.is_some_and(|last| last > head.last_offset) && topic.is_of(&head.epoch) {
+            return Joined::Behind;
+        }
+        if std::mem::take(&mut topic.missed) {
+            return Joined::Behind;
+        }
+        if topic.last.is_none() {
+            topic.last = Some(head.last_offset);
+            topic.epoch = (!head.epoch.is_empty()).then(|| head.epoch.as_str().into());
+        }
+        let Some(member) = topic.members.get_mut(&connection) else {
+            return Joined::Left;
+        };
+        for frame in frames() {
+            member.connection.outbox.push(frame);
+        }
+        member.seen = Some(head.last_offset);
+        Joined::Live
+    }
+
+    /// Sends a message to those who follow its channel here. True if it is not the next one: then its history is to be looked at.
+    pub(crate) fn tell(&self, published: &Published) -> bool {
+        self.get(&published.channel)
+            .is_some_and(|topic| topic.lock().tell(published))
+    }
+
+    /// Whether others have published behind what was sent here.
+    pub(crate) fn is_behind(&self, channel: &Channel, offset: i64) -> bool {
+        self.get(channel)
+            .is_some_and(|topic| topic.lock().is_behind(offset))
+    }
+
+    /// True if somebody follows the channel and nobody looks at its history yet.
+    pub(crate) fn begin_look(&self, channel: &Channel) -> bool {
+        self.get(channel)
+            .is_some_and(|topic| !std::mem::replace(&mut topic.lock().looking, true))
+    }
+
+    /// The history is about to be read: whatever is missed from now on is looked for anew. Some: behind which offset to read, and of which
+    /// epoch it is.
+    pub(crate) fn look(&self, channel: &Channel) -> Option<(i64, Option<Epoch>)> {
+        let topic = self.get(channel)?;
+        let mut topic = topic.lock();
+        topic.looking = false;
+        Some((topic.last?, topic.epoch.clone()))
+    }
+
+    /// Has everybody who follows the channel subscribe anew.
+    pub(crate) fn drop_all(&self, channel: &Channel) {
+        let Some(topic) = self.0.write().remove(channel) else {
+            return;
+        };
+        let gone = Frame::of(&Unsubscribed {
+            unsubscribed: Which {
+                channel,
+                code: HISTORY_LOST,
+            },
+        });
+        for member in topic.lock().members.values() {
+            member.connection.followed().lock().remove(channel);
+            member.connection.outbox.push(gone.clone());
+        }
+    }
+
+    /// Tells one client why it does not follow a channel any more.
+    pub(crate) fn expel(&self, channel: &Channel, connection: &Connection, code: &'static str) {
+        self.leave(channel, connection.id);
+        if connection.followed().lock().remove(channel).is_some() {
+            let which = Which { channel, code };
+            connection
+                .outbox
+                .push(Frame::of(&Unsubscribed { unsubscribed: which }));
+        }
+    }
+
+    /// Whether nobody follows anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.read().is_empty()
+    }
+}
+
+impl Topic {
+    /// Notes it where nobody has read yet how far the channel is.
+    fn is_behind(&mut self, offset: i64) -> bool {
+        self.missed |= self.last.is_none();
+        self.last.is_some_and(|last| last < offset)
+    }
+
+    /// Whether this is the numbering that was sent of until now.
+    fn is_of(&self, epoch: &str) -> bool {
+        self.epoch.as_deref().is_none_or(|known| known == epoch)
+    }
+
+    fn tell(&mut self, published: &Published) -> bool {
+        let offset = published.row.position;
+        let Some(last) = self.last else {
+            // Whoever joins right now may have read before this was committed.
+            self.missed = true;
+            return false;
+        };
+        if !self.is_of(&published.epoch) {
+            return true;
+        }
+        if offset <= last {
+            return false;
+        }
+        if offset > last + 1 {
+            return true;
+        }
+        if self.epoch.is_none() {
+            self.epoch = Some(Arc::clone(&published.epoch));
+        }
+        self.last = Some(offset);
+        let frame = published.frame();
+        let mut sent = 0;
+        for member in self.members.values_mut() {
+            if member.seen.is_some_and(|seen| seen < offset) {
+                member.connection.outbox.push(frame.clone());
+                member.seen = Some(offset);
+                sent += 1;
+            }
+        }
+        metrics::counter!("stoa_realtime_sent_total").increment(sent);
+        false
+    }
+}

@@ -1,0 +1,287 @@
+//! Following a channel: from where somebody was, without a gap and without anything twice.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use stoa_db::Db;
+use stoa_events::Channel;
+use stoa_kernel::{Principal, Reason};
+
+use super::access::{self, Wish};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    hub::{Connection, Followed, Frame, Joined, Published},
+    store::{self, channels::Head},
+};
+
+/// How often what was published meanwhile is read anew, before it is given up.
+const TRIES: u32 = 20;
+/// For somebody who may not follow a channel any more.
+const FORBIDDEN: &str = "forbidden";
+
+/// How far somebody had come when they were there last.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Position {
+    /// As the subscription said; empty if nothing had been published yet.
+    pub(crate) epoch: String,
+    /// Of the last message that they have.
+    pub(crate) offset: i64,
+}
+
+/// What the client is told of a subscription.
+#[derive(Debug, Serialize)]
+pub(crate) struct Subscribed {
+    pub(crate) channel: Channel,
+    pub(crate) epoch: String,
+    /// Of the last message before those that are sent from now on, or, after a recovery, of the last that was recovered.
+    pub(crate) offset: i64,
+    /// Whether all that was missed follows. None where nothing was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recovered: Option<bool>,
+}
+
+/// Has `connection` follow the channel. `reply` makes what it is told first; what was missed, and then what is published, comes behind it.
+///
+/// # Errors
+/// As [`access::allow`]; [`Error::AlreadySubscribed`], [`Error::TooManySubscriptions`].
+pub(crate) async fn subscribe(
+    ctx: &Ctx,
+    connection: &Arc<Connection>,
+    principal: &Principal,
+    channel: &Channel,
+    from: Option<Position>,
+    reply: impl Fn(&Subscribed) -> Option<Frame>,
+) -> Result<(), Error> {
+    let allowed = access::allow(ctx, principal, channel, Wish::Follow).await?;
+    let joining = Joining::begin(ctx, connection, channel, allowed.reason)?;
+    let mut missed = Missed::read(&ctx.db, channel, from, ctx.config.recover_max).await?;
+    for _ in 0..TRIES {
+        let told = missed.subscribed(channel);
+        let frames = || {
+            let first = reply(&told).into_iter();
+            first
+                .chain(missed.messages.iter().map(Published::frame))
+                .collect()
+        };
+        match ctx
+            .hub
+            .topics()
+            .go_live(channel, connection.id, &missed.head, frames)
+        {
+            Joined::Live => {
+                if ctx.hub.topics().is_behind(channel, missed.head.last_offset) {
+                    ctx.hub.look(channel);
+                }
+                if let Some(recovered) = told.recovered {
+                    let all = if recovered { "true" } else { "false" };
+                    metrics::counter!("stoa_realtime_recovered_total", "all" => all).increment(1);
+                }
+                joining.done();
+                return Ok(());
+            }
+            Joined::Behind => missed.read_on(&ctx.db, channel).await?,
+            Joined::Left => return Err(Error::TooBusy),
+        }
+    }
+    Err(Error::TooBusy)
+}
+
+/// Ends a subscription.
+///
+/// # Errors
+/// [`Error::NotSubscribed`].
+pub(crate) fn unsubscribe(ctx: &Ctx, connection: &Connection, channel: &Channel) -> Result<(), Error> {
+    if connection.followed().lock().remove(channel).is_none() {
+        return Err(Error::NotSubscribed);
+    }
+    ctx.hub.topics().leave(channel, connection.id);
+    Ok(())
+}
+
+/// Looks whether a connection may still follow what it follows, after what its owner may do has changed.
+pub(crate) async fn check(ctx: &Ctx, connection: &Arc<Connection>) {
+    let followed: Vec<_> = connection.followed().lock().keys().cloned().collect();
+    for channel in followed {
+        check_one(ctx, connection, &channel).await;
+    }
+}
+
+/// As [`check`], for what anybody follows by a grant: grants end without a word.
+pub(crate) async fn check_grants(ctx: &Ctx) {
+    for connection in ctx.hub.connections().all() {
+        let by_grant: Vec<_> = {
+            let followed = connection.followed().lock();
+            let granted = followed.iter().filter(|(_, how)| how.reason == Reason::Grant);
+            granted.map(|(channel, _)| channel.clone()).collect()
+        };
+        for channel in by_grant {
+            check_one(ctx, &connection, &channel).await;
+        }
+    }
+}
+
+/// Where auth cannot be asked, what was known holds.
+async fn check_one(ctx: &Ctx, connection: &Arc<Connection>, channel: &Channel) {
+    let Some(principal) = connection.principal() else {
+        return;
+    };
+    match access::allow(ctx, &principal, channel, Wish::Follow).await {
+        Ok(allowed) => {
+            if let Some(how) = connection.followed().lock().get_mut(channel) {
+                how.reason = allowed.reason;
+            }
+        }
+        Err(Error::Db(_) | Error::Access(_)) => {}
+        Err(_) => ctx.hub.topics().expel(channel, connection, FORBIDDEN),
+    }
+}
+
+/// A subscription that is not complete yet. Dropped before [`Joining::done`], there is none.
+struct Joining<'a> {
+    ctx: &'a Ctx,
+    connection: &'a Connection,
+    channel: Option<&'a Channel>,
+}
+
+impl<'a> Joining<'a> {
+    fn begin(
+        ctx: &'a Ctx,
+        connection: &'a Arc<Connection>,
+        channel: &'a Channel,
+        reason: Reason,
+    ) -> Result<Self, Error> {
+        {
+            let mut followed = connection.followed().lock();
+            if followed.contains_key(channel) {
+                return Err(Error::AlreadySubscribed);
+            }
+            let most = ctx.config.subscriptions_per_connection;
+            if followed.len() >= most {
+                return Err(Error::TooManySubscriptions(most));
+            }
+            followed.insert(channel.clone(), Followed { reason });
+        }
+        ctx.hub.topics().join(channel, connection);
+        Ok(Self {
+            ctx,
+            connection,
+            channel: Some(channel),
+        })
+    }
+
+    fn done(mut self) {
+        self.channel = None;
+    }
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel {
+            self.connection.followed().lock().remove(channel);
+            self.ctx.hub.topics().leave(channel, self.connection.id);
+        }
+    }
+}
+
+/// What somebody has missed, as far as it was read.
+struct Missed {
+    /// Up to where it was read.
+    head: Head,
+    messages: Vec<Published>,
+    recovered: Option<bool>,
+}
+
+impl Missed {
+    async fn read(
+        db: &Db,
+        channel: &Channel,
+        from: Option<Position>,
+        most: u32,
+    ) -> Result<Self, stoa_db::Error> {
+        let head = store::channels::head(db, channel).await?;
+        let mut missed = Self {
+            head,
+            messages: Vec::new(),
+            recovered: None,
+        };
+        let Some(from) = from else { return Ok(missed) };
+        missed.recovered = Some(missed.recover(db, channel, &from, most).await?);
+        if missed.recovered == Some(false) {
+            missed.messages.clear();
+        }
+        Ok(missed)
+    }
+
+    /// Reads what lies between; false if it is not all there.
+    async fn recover(
+        &mut self,
+        db: &Db,
+        channel: &Channel,
+        from: &Position,
+        most: u32,
+    ) -> Result<bool, stoa_db::Error> {
+        let from_the_beginning = from.epoch.is_empty() && from.offset == 0;
+        let last = self.head.last_offset;
+        if (from.epoch != self.head.epoch && !from_the_beginning) || from.offset < 0 || from.offset > last {
+            return Ok(false);
+        }
+        if last - from.offset > i64::from(most) {
+            return Ok(false);
+        }
+        self.head.last_offset = from.offset;
+        self.read_all(db, channel, most).await?;
+        let complete = self.head.last_offset >= last;
+        if !complete {
+            self.head.last_offset = last;
+        }
+        Ok(complete)
+    }
+
+    /// Reads what was published since.
+    async fn read_on(&mut self, db: &Db, channel: &Channel) -> Result<(), stoa_db::Error> {
+        let before = self.head.clone();
+        let now = store::channels::head(db, channel).await?;
+        if before.epoch != now.epoch && !before.epoch.is_empty() {
+            // The numbering has begun anew.
+            self.messages.clear();
+            self.recovered = self.recovered.map(|_| false);
+            self.head = now;
+            return Ok(());
+        }
+        self.head.epoch = now.epoch;
+        self.read_all(db, channel, 1000).await
+    }
+
+    /// Reads messages that follow the head, each the next of the one before, and moves the head behind them.
+    async fn read_all(&mut self, db: &Db, channel: &Channel, most: u32) -> Result<(), stoa_db::Error> {
+        let epoch: crate::hub::Epoch = self.head.epoch.as_str().into();
+        for row in store::messages::after(db, channel, self.head.last_offset, most).await? {
+            if row.position != self.head.last_offset + 1 {
+                break;
+            }
+            self.head.last_offset = row.position;
+            self.messages.push(Published {
+                channel: channel.clone(),
+                epoch: Arc::clone(&epoch),
+                row,
+            });
+        }
+        Ok(())
+    }
+
+    fn subscribed(&self, channel: &Channel) -> Subscribed {
+        // Where the messages that follow begin.
+        let offset = match self.messages.first() {
+            Some(first) => first.row.position - 1,
+            None => self.head.last_offset,
+        };
+        Subscribed {
+            channel: channel.clone(),
+            epoch: self.head.epoch.clone(),
+            offset,
+            recovered: self.recovered,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What a client says and is answered, whatever it is connected by.
+
+mod commands;
+mod credential;
+mod protocol;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use stoa_cache::{LimitKey, Limiter};
+use stoa_events::Channel;
+use stoa_http::{Failure, codes};
+use stoa_kernel::Principal;
+
+pub(crate) use self::{
+    commands::check_event,
+    credential::Credential,
+    protocol::{Command, Disconnect},
+};
+use crate::{
+    ctx::Ctx,
+    hub::{Close, Connection, Frame, Open, problem_of},
+    ops::publish,
+};
+
+/// One client.
+pub(crate) struct Session {
+    ctx: Ctx,
+    open: Open,
+    /// What its commands are counted by.
+    key: LimitKey,
+}
+
+impl Session {
+    pub(crate) fn new(ctx: Ctx, open: Open) -> Self {
+        let key = LimitKey::User(open.connection().id.into_bytes());
+        Self { ctx, open, key }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        self.open.connection()
+    }
+
+    /// Whether the client has said who it is.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection().with_credential(|_| ()).is_some()
+    }
+
+    /// Does what a client says, and puts the answer into its outbox.
+    pub(crate) async fn handle(&mut self, text: &str) {
+        let command = match Command::read(text) {
+            Ok(command) => command,
+            Err((id, failure)) => return self.refuse(id, failure),
+        };
+        if let Err(failure) = self.count().await {
+            return self.refuse(command.id, failure);
+        }
+        if let Err(failure) = self.run(command.id, command.wish).await {
+            self.refuse(command.id, failure);
+        }
+    }
+
+    /// The client has these credentials.
+    ///
+    /// # Errors
+    /// Where the user has as many connections as one may have.
+    pub(crate) fn sign_in(&mut self, credential: Credential) -> Result<(), Failure> {
+        if !self.open.count(credential.principal().user_id) {
+            return Err(Failure::new(crate::error::TOO_MANY_CONNECTIONS));
+        }
+        self.connection().set_credential(credential);
+        Ok(())
+    }
+
+    async fn count(&self) -> Result<(), Failure> {
+        within(&self.ctx.commands, self.key).await
+    }
+
+    fn principal(&self) -> Result<Arc<Principal>, Failure> {
+        let principal = self.connection().principal();
+        principal.ok_or_else(|| {
+            Failure::new(codes::UNAUTHENTICATED)
+                .detail("The first command is `connect`, with a token or a ticket.")
+        })
+    }
+
+    fn answer(&self, id: Option<u64>, result: &impl Serialize) {
+        self.connection()
+            .outbox
+            .push(Frame::of(&protocol::Answer { id, result }));
+    }
+
+    fn refuse(&self, id: Option<u64>, failure: Failure) {
+        let problem = &problem_of(failure);
+        self.connection()
+            .outbox
+            .push(Frame::of(&protocol::Refused { id, problem }));
+    }
+}
+
+/// Counts one against a limit.
+pub(crate) async fn within(limiter: &Limiter, key: LimitKey) -> Result<(), Failure> {
+    match limiter.check(key).await {
+        Some(verdict) if !verdict.allowed => {
+            let wait = verdict.retry_after.as_secs_f64();
+            Err(Failure::new(codes::RATE_LIMITED).detail(format!("Try again in {wait:.1} seconds.")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Publishes what a client sends, within what its user may.
+pub(crate) async fn publish(
+    ctx: &Ctx,
+    principal: &Principal,
+    channel: &Channel,
+    event: &str,
+    data: &str,
+) -> Result<crate::hub::Published, Failure> {
+    let by = LimitKey::User(principal.user_id.uuid().into_bytes());
+    within(&ctx.publishes, by).await?;
+    Ok(publish::publish(ctx, principal, channel, event, data).await?)
+}
+
+/// Closes a connection to which a token was refused.
+pub(crate) fn closes(failure: &Failure) -> Option<Close> {
+    let code = &*failure.problem.code;
+    let known = [
+        codes::UNAUTHENTICATED,
+        codes::TOKEN_EXPIRED,
+        codes::TOKEN_REVOKED,
+        codes::TOKEN_STALE,
+    ];
+    if code == crate::error::TOO_MANY_CONNECTIONS.code {
+        return Some(Close::too_many_connections());
+    }
+    if code == crate::error::TICKET_INVALID.code {
+        return Some(Close::token(codes::UNAUTHENTICATED, 0));
+    }
+    let found = known.into_iter().find(|known| known.code == code);
+    found.map(|code| Close::token(code, 0))
+}

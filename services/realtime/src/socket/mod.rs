@@ -1,0 +1,6 @@
+//! Clients by WebSocket.
+
+mod drive;
+mod upgrade;
+
+pub(crate) use self::{drive::drive, upgrade::Upgrade};

@@ -1,0 +1,5 @@
+//! The tables, one aggregate a file.
+
+pub(crate) mod channels;
+pub(crate) mod messages;
+pub(crate) mod tickets;

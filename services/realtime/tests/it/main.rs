@@ -1,0 +1,15 @@
+//! What realtime promises, on both databases.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod access;
+mod client;
+mod drain;
+mod erasure;
+mod helpers;
+mod limits;
+mod plans;
+mod publishing;
+mod recovery;
+mod revocation;
+mod sockets;
+mod tickets;
