@@ -50,9 +50,9 @@ pub(crate) fn edge(
     let (mut router, openapi) = routes(parts, mounted, &others);
     let pages = KnownService::all().flat_map(|service| service.pages);
     let mut unlisted: Vec<_> = pages.map(|path| (*path).to_owned()).collect();
-    if let Some(mailbox) = &outside.mailbox {
-        router = router.merge(mailbox.router.clone());
-        unlisted.extend(["/dev/mail", "/dev/mail/{id}"].map(str::to_owned));
+    for (_, pages) in &outside.kept {
+        router = router.merge(pages.router.clone());
+        unlisted.extend(pages.paths.clone());
     }
     if mounted.iter().any(|one| one.db.has_replica()) {
         let writes = OwnWrites::new(platform.cache.clone(), platform.clock.clone());

@@ -110,7 +110,10 @@ pub(crate) async fn sealing(
         keepers.push(in_objects(objects(settings, data_dir).await?));
     }
     if !config.heads_mail.is_empty() {
-        keepers.push(by_mail(platform.mailer.clone(), config.heads_mail.clone()));
+        keepers.push(by_mail(
+            platform.channels.mailer.clone(),
+            config.heads_mail.clone(),
+        ));
     }
     Ok(Sealing {
         keep: Some(config.keep.0).filter(|keep| !keep.is_zero()),

@@ -15,22 +15,17 @@ use crate::{
     services::{KnownService, Services},
 };
 
-pub(crate) fn print(
-    mailbox: Option<&DevPages>,
-    services: &Services,
-    url: &str,
-    data_dir: &Path,
-    admin: &str,
-) {
+pub(crate) fn print(kept: &[(&str, DevPages)], services: &Services, url: &str, data_dir: &Path, admin: &str) {
     let data = data_dir.display();
-    let mail = mailbox.map_or_else(String::new, |mailbox| {
-        format!(
-            "  Mail    {url}{}\n          (kept here while no SMTP server is set)\n",
-            mailbox.path
-        )
-    });
+    let mut kept: String = kept
+        .iter()
+        .map(|(label, pages)| format!("  {label:<7} {url}{}\n", pages.path))
+        .collect();
+    if !kept.is_empty() {
+        kept += "          (kept here while nobody is set who sends them)\n";
+    }
     say(format!(
-        "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{mail}  Data    {data}\n\n\
+        "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{kept}  Data    {data}\n\n\
          {admin}  To stop:                  Ctrl-C\n",
         version = env!("CARGO_PKG_VERSION"),
         services = services.names().join(", "),

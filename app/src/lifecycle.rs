@@ -62,10 +62,15 @@ where
     let sealing = audit::sealing(settings, &platform, data_dir.path()).await?;
     let background = start_background(settings, &platform, &mut mounted, &sealing).await?;
 
-    let mailbox = platform.mailer.dev_mailbox()?;
+    let shows_folders = services.has(KnownService::GATEWAY) && platform.shows_folders();
+    let kept = if shows_folders {
+        platform.channels.pages()?
+    } else {
+        Vec::new()
+    };
     let outside = Outside {
         suspensions: background.suspensions(),
-        mailbox: mailbox.filter(|_| services.has(KnownService::GATEWAY) && platform.has_mailbox()),
+        kept,
         trust: Arc::new(TrustFeed::start(platform.verifier.clone(), &platform.rpc)),
         peers: rpc.peers().cloned(),
         draining: Draining::of(platform.draining.clone()),
@@ -82,7 +87,7 @@ where
     let calls = rpc.serve(&server.rpc_listen, &platform.rpc, stop.clone()).await?;
     let admin = banner::admin(settings, services, files, data_dir.path())?;
     banner::print(
-        outside.mailbox.as_ref(),
+        &outside.kept,
         services,
         &tls::url(&server, &listening),
         data_dir.path(),
@@ -140,7 +145,8 @@ pub(crate) struct Outside {
     pub(crate) peers: Option<Arc<Mutual>>,
     pub(crate) draining: Draining,
     pub(crate) access_log: AccessLog,
-    pub(crate) mailbox: Option<DevPages>,
+    /// Pages over what is kept in folders instead of being sent, each with its label.
+    pub(crate) kept: Vec<(&'static str, DevPages)>,
     /// Whether the audit log of each service is sealed.
     pub(crate) suspensions: Vec<(&'static str, Suspension)>,
 }

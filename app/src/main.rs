@@ -3,6 +3,7 @@
 mod assemble;
 mod audit;
 mod banner;
+mod channels;
 mod checks;
 mod cli;
 mod data_dir;

@@ -11,7 +11,6 @@ use stoa_events::{Bus, BusConfig};
 use stoa_gateway::GatewayConfig;
 use stoa_http::{FORMER_ISSUER, KeyAuthority, Verifier};
 use stoa_kernel::Clock;
-use stoa_mail::{MailConfig, Mailer};
 pub(crate) use stoa_mount::Error;
 use stoa_mount::Mounted;
 use stoa_objects::{Objects, ObjectsConfig};
@@ -22,6 +21,7 @@ use stoa_service::Env;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    channels::{Channels, Needed},
     services::{self, KnownService, Services},
     settings::ServerConfig,
     tls,
@@ -32,7 +32,7 @@ pub(crate) struct Platform {
     pub(crate) clock: Clock,
     pub(crate) cache: Cache,
     pub(crate) objects: Objects,
-    pub(crate) mailer: Mailer,
+    pub(crate) channels: Channels,
     pub(crate) outbound: Outbound,
     pub(crate) verifier: Verifier,
     pub(crate) keys: Arc<dyn KeyAuthority>,
@@ -55,8 +55,16 @@ impl Platform {
         let mut platform = Self::aside(settings, server, data_dir, listening)?;
         let (cache, bus): (CacheConfig, BusConfig) = (settings.section("cache")?, settings.section("bus")?);
         platform.cache = Cache::open(&cache, platform.clock.clone()).await?;
-        platform.mailer = mailer(settings, data_dir, &platform.cache, &platform.clock)?;
         platform.keys = Arc::new(KeyClient::new(&platform.rpc, &platform.cache));
+        // Their caps are counted there.
+        platform.channels = Channels::open(&Needed {
+            settings,
+            data_dir,
+            public_url: &platform.public_url,
+            cache: &platform.cache,
+            outbound: &platform.outbound,
+            clock: &platform.clock,
+        })?;
         platform.bus = Bus::open(&bus).await?;
         let objects: ObjectsConfig = settings.section("objects")?;
         platform.objects = Objects::open(&objects, &data_dir.join("objects")).await?;
@@ -72,17 +80,27 @@ impl Platform {
     ) -> Result<Self, Error> {
         let clock = Clock::system();
         let (rpc, cache) = (Directory::new(), Cache::local(1024 * 1024));
+        let outbound = Outbound::new(&settings.section::<OutboundConfig>("outbound")?)?;
+        let public_url = tls::public_url(server, listening);
+        let channels = Channels::open(&Needed {
+            settings,
+            data_dir,
+            public_url: &public_url,
+            cache: &cache,
+            outbound: &outbound,
+            clock: &clock,
+        })?;
         Ok(Self {
             keys: Arc::new(KeyClient::new(&rpc, &cache)),
             objects: Objects::folder(&data_dir.join("objects"))?,
-            mailer: mailer(settings, data_dir, &cache, &clock)?,
-            outbound: Outbound::new(&settings.section::<OutboundConfig>("outbound")?)?,
+            channels,
+            outbound,
             cache,
             verifier: Verifier::new(FORMER_ISSUER, clock.clone()),
             rpc,
             bus: Bus::local(),
-            public_url: tls::public_url(server, listening),
             draining: CancellationToken::new(),
+            public_url,
             clock,
         })
     }
@@ -99,7 +117,12 @@ impl Platform {
 
     /// Whether `/dev/mail` is served: mails are kept in a folder, and people reach this installation on this machine alone.
     pub(crate) fn has_mailbox(&self) -> bool {
-        self.mailer.is_folder() && stoa_http::is_loopback(&self.public_url)
+        self.channels.mailer.is_folder() && self.shows_folders()
+    }
+
+    /// Whether what is kept in folders instead of being sent is shown: people reach this installation on this machine alone.
+    pub(crate) fn shows_folders(&self) -> bool {
+        stoa_http::is_loopback(&self.public_url)
     }
 
     /// As [`Self::cache`].
@@ -122,12 +145,6 @@ impl Platform {
             .await
             .map_err(|e| format!("{service}.{e}").into())
     }
-}
-
-/// Mails of one process count together with those of others that share the cache.
-fn mailer(settings: &Settings, data_dir: &Path, cache: &Cache, clock: &Clock) -> Result<Mailer, Error> {
-    let config: MailConfig = settings.section("mail")?;
-    Ok(Mailer::new(&config, data_dir.join("mail"), cache, clock.clone())?)
 }
 
 fn is_shared(settings: &Settings, engine: &str, service: &str) -> bool {
@@ -181,7 +198,9 @@ pub(crate) async fn services(
             db,
             cache,
             objects,
-            mailer: platform.mailer.clone(),
+            mailer: platform.channels.mailer.clone(),
+            sms: platform.channels.sms.clone(),
+            push: platform.channels.push.clone(),
             outbound: platform.outbound.clone(),
             clock: platform.clock.clone(),
             verifier: platform.verifier.clone(),

@@ -8,7 +8,9 @@ use stoa_events::BusConfig;
 use stoa_mail::MailConfig;
 use stoa_objects::ObjectsConfig;
 use stoa_outbound::OutboundConfig;
+use stoa_push::PushConfig;
 use stoa_rpc::RpcConfig;
+use stoa_sms::SmsConfig;
 use stoa_telemetry::TelemetryConfig;
 
 use super::Problems;
@@ -42,6 +44,13 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     if let Some(config) = problems.take(settings.section::<MailConfig>("mail")) {
         problems.take(config.check());
         problems.take(folder("mail.folder", &config.folder));
+    }
+    if let Some(config) = problems.take(settings.section::<SmsConfig>("sms")) {
+        problems.take(config.check());
+        problems.take(folder("sms.folder", &config.folder));
+    }
+    if let Some(config) = problems.take(settings.section::<PushConfig>("push")) {
+        problems.take(config.check());
     }
     if let Some(config) = problems.take(settings.section::<OutboundConfig>("outbound")) {
         problems.take(config.check());

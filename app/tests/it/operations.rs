@@ -225,7 +225,7 @@ fn what_a_proxy_that_nobody_declared_passes_on_shows_no_metrics_and_no_mails() {
         let text = stoa.raw(format!("GET {path} HTTP/{version}\r\n{head}\r\n\r\n").as_bytes());
         text.split(' ').nth(1).unwrap_or_default().to_owned()
     };
-    for (path, refused) in [("/metrics", "401"), ("/dev/mail", "404")] {
+    for (path, refused) in [("/metrics", "401"), ("/dev/mail", "404"), ("/dev/sms", "404")] {
         for (version, head) in [
             ("1.0", "host: 127.0.0.1:3000\r\nconnection: close"),
             ("1.1", "host: 127.0.0.1:3000\r\nconnection: close"),
@@ -240,6 +240,7 @@ fn what_a_proxy_that_nobody_declared_passes_on_shows_no_metrics_and_no_mails() {
         ("/metrics", "401"),
         ("/dev/mail", "403"),
         ("/dev/mail?format=json", "403"),
+        ("/dev/sms", "403"),
     ] {
         assert_eq!(ask(path, "1.1", "host: localhost:3000"), refused, "{path}");
     }
@@ -249,7 +250,7 @@ fn what_a_proxy_that_nobody_declared_passes_on_shows_no_metrics_and_no_mails() {
         ("GATEWAY__METRICS_FROM", "[]"),
     ];
     let stoa = Watched::serve(&data_dir, "true", &[], &public);
-    assert!(!stoa.banner.contains("/dev/mail"), "{}", stoa.banner);
+    assert!(!stoa.banner.contains("/dev/"), "{}", stoa.banner);
     let asked = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let [metrics, mail] = ["/metrics", "/dev/mail"].map(|path| stoa.caller.look(path));
         (metrics.await.status().as_u16(), mail.await.status().as_u16())

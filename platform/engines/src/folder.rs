@@ -2,6 +2,7 @@
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path};
 
+use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
 pub(crate) fn temporary(engine: &str) -> TempDir {
@@ -18,4 +19,16 @@ pub(crate) fn temporary(engine: &str) -> TempDir {
 pub(crate) fn write(folder: &Path, name: &str, text: &str) {
     let file = folder.join(name);
     std::fs::write(&file, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", file.display()));
+}
+
+/// A certificate for 127.0.0.1 that is its own authority: `own.crt` and `own.key`.
+pub(crate) fn certificate(folder: &TempDir) {
+    let made = || {
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(["127.0.0.1".to_owned()])?.self_signed(&key)?;
+        Ok::<_, rcgen::Error>((certificate.pem(), key.serialize_pem()))
+    };
+    let (certificate, key) = made().unwrap_or_else(|e| panic!("no certificate: {e}"));
+    write(folder.path(), "own.crt", &certificate);
+    write(folder.path(), "own.key", &key);
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
 use crate::{
@@ -41,7 +40,7 @@ impl Pebble {
         let folder = folder::temporary("pebble");
         let (names, resolver) = names(&folder);
         let (port, management) = (free_port(), free_port());
-        own_certificate(&folder);
+        folder::certificate(&folder);
         let file = |name: &str| folder.path().join(name).display().to_string();
         let PebbleOptions {
             tls_port,
@@ -125,18 +124,6 @@ fn names(folder: &TempDir) -> (Process, u16) {
         not_root: false,
     });
     (process, resolver)
-}
-
-/// What the directory shows: a certificate that is its own authority.
-fn own_certificate(folder: &TempDir) {
-    let made = || {
-        let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new(["127.0.0.1".to_owned()])?.self_signed(&key)?;
-        Ok::<_, rcgen::Error>((certificate.pem(), key.serialize_pem()))
-    };
-    let (certificate, key) = made().unwrap_or_else(|e| panic!("no certificate for pebble: {e}"));
-    folder::write(folder.path(), "own.crt", &certificate);
-    folder::write(folder.path(), "own.key", &key);
 }
 
 crate::process::delegate!(Pebble);

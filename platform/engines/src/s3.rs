@@ -1,11 +1,8 @@
 //! An S3 server.
 
 use std::{
-    fs::{self, File},
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpStream},
-    path::{Path, PathBuf},
-    process::Command,
     thread,
     time::Duration,
 };
@@ -14,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::{
     folder,
-    process::{Process, Spec, free_port, run},
+    process::{Process, Spec, free_port},
+    python,
 };
 
 /// The server's release on PyPI, with what it needs to serve S3 alone.
@@ -39,7 +37,7 @@ impl S3 {
             name: "moto_server",
             package: "python3-venv",
             command: vec![
-                installed().into(),
+                python::programs("moto", &[MOTO]).join("moto_server").into(),
                 "--host=127.0.0.1".into(),
                 format!("--port={port}").into(),
             ],
@@ -100,24 +98,3 @@ impl S3 {
 }
 
 crate::process::delegate!(S3);
-
-/// The server's program, installed once under a lock.
-fn installed() -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/moto");
-    install(&target).unwrap_or_else(|e| panic!("{} cannot be used: {e}", target.display()));
-    target.join("bin/moto_server")
-}
-
-fn install(target: &Path) -> io::Result<()> {
-    fs::create_dir_all(target)?;
-    let lock = File::create(target.join("lock"))?;
-    lock.lock()?;
-    let done = target.join("installed");
-    if fs::read_to_string(&done).ok().as_deref() != Some(MOTO) {
-        run(Command::new("python3").args(["-m", "venv"]).arg(target));
-        let mut pip = Command::new(target.join("bin/pip"));
-        run(pip.args(["install", "--quiet", "--disable-pip-version-check", MOTO]));
-        fs::write(done, MOTO)?;
-    }
-    Ok(())
-}

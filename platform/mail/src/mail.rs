@@ -1,12 +1,12 @@
 //! What is sent, how it is set up, and how it fails.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use stoa_kernel::Period;
 use stoa_providers::SendError;
 
-use crate::{Headers, message, provider};
+use crate::{EventKey, Headers, message, provider};
 
 /// The section `mail` of the settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,8 +22,27 @@ pub struct MailConfig {
     pub folder: PathBuf,
     /// Sender of every mail, such as `Stoa <stoa@localhost>`.
     pub from: String,
+    /// A file with authorities whose certificates are accepted of mail servers besides the well-known ones, PEM. Empty: none.
+    pub ca: PathBuf,
+    /// The key that SendGrid shows beside "Signed Event Webhook". Empty: its events are not believed.
+    pub event_key: String,
     /// How long each step of sending may take: connecting and the greeting, each command; three times as long for the mail itself.
     pub timeout: Period,
+}
+
+impl Default for MailConfig {
+    /// As when nobody sets anything.
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            fallback_urls: Vec::new(),
+            folder: PathBuf::new(),
+            from: "Stoa <stoa@localhost>".to_owned(),
+            ca: PathBuf::new(),
+            event_key: String::new(),
+            timeout: Period(Duration::from_secs(30)),
+        }
+    }
 }
 
 impl MailConfig {
@@ -33,7 +52,21 @@ impl MailConfig {
     /// [`SendError::Config`], which names the setting.
     pub fn check(&self) -> Result<(), SendError> {
         message::sender(&self.from)?;
+        self.read_event_key()?;
         provider::entries(self).map(drop)
+    }
+}
+
+impl MailConfig {
+    /// The key of events, if there is one.
+    pub(crate) fn read_event_key(&self) -> Result<Option<EventKey>, SendError> {
+        if self.event_key.is_empty() {
+            return Ok(None);
+        }
+        let words = "mail.event_key is no key; copy what SendGrid shows beside Signed Event Webhook";
+        EventKey::parse(&self.event_key)
+            .map(Some)
+            .ok_or_else(|| SendError::Config(words.to_owned()))
     }
 }
 

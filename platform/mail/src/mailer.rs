@@ -5,10 +5,11 @@ use std::{path::PathBuf, sync::Arc};
 use lettre::message::Mailbox;
 use stoa_cache::Cache;
 use stoa_kernel::Clock;
+use stoa_outbound::Outbound;
 use stoa_providers::{Chain, DevPages, Folder};
 
 use crate::{
-    Address, Mail, MailConfig, Receipt, SendError, message,
+    Address, EventKey, Mail, MailConfig, Receipt, SendError, message,
     provider::{self, MailProvider, Outgoing},
 };
 
@@ -18,6 +19,7 @@ pub struct Mailer(Arc<Inner>);
 
 struct Inner {
     from: Mailbox,
+    event_key: Option<EventKey>,
     clock: Clock,
     transport: Transport,
 }
@@ -33,7 +35,13 @@ impl Mailer {
     ///
     /// # Errors
     /// When the settings or the folder cannot be used.
-    pub fn new(config: &MailConfig, folder: PathBuf, cache: &Cache, clock: Clock) -> Result<Self, SendError> {
+    pub fn new(
+        config: &MailConfig,
+        folder: PathBuf,
+        cache: &Cache,
+        outbound: &Outbound,
+        clock: Clock,
+    ) -> Result<Self, SendError> {
         let from = message::sender(&config.from)?;
         let providers = provider::entries(config)?;
         let transport = if providers.is_empty() {
@@ -44,10 +52,19 @@ impl Mailer {
                 own.clone()
             })?)
         } else {
-            Transport::Providers(Chain::new("mail", providers, cache.clone(), clock.clone()))
+            let providers = providers
+                .into_iter()
+                .map(|entry| entry.map(|named| named.with(outbound)));
+            Transport::Providers(Chain::new(
+                "mail",
+                providers.collect(),
+                cache.clone(),
+                clock.clone(),
+            ))
         };
         Ok(Self(Arc::new(Inner {
             from,
+            event_key: config.read_event_key()?,
             clock,
             transport,
         })))
@@ -63,7 +80,15 @@ impl Mailer {
         let message = message::build(mail, &self.0.from, time)?;
         match &self.0.transport {
             Transport::Providers(chain) => {
-                let outcome = chain.send(&Outgoing { message }).await;
+                let to = message::mailbox(&mail.to)
+                    .ok_or_else(|| SendError::Refused("it is not an e-mail address".to_owned()))?;
+                let outgoing = Outgoing {
+                    message,
+                    mail: mail.clone(),
+                    from: self.0.from.clone(),
+                    to,
+                };
+                let outcome = chain.send(&outgoing).await;
                 self.of_recipient(mail, outcome).await
             }
             Transport::Folder(folder) => {
@@ -150,6 +175,14 @@ impl Mailer {
             Transport::Providers(_) => Ok(None),
             Transport::Folder(folder) => DevPages::new(folder.clone()).map(Some),
         }
+    }
+
+    /// Whether SendGrid has signed this body of events, by the key of the settings. `signature` and `timestamp` are the headers
+    /// [`EventKey::SIGNATURE`] and [`EventKey::TIMESTAMP`]; [`parse_events`](crate::parse_events) reads the body.
+    #[must_use]
+    pub fn verifies_events(&self, signature: &str, timestamp: &str, body: &[u8]) -> bool {
+        let key = self.0.event_key.as_ref();
+        key.is_some_and(|key| key.verifies(signature, timestamp, body))
     }
 
     /// Whether mails only go to the folder.

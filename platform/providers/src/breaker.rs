@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::{Cause, SendError};
+
 /// Failures in a row until a provider is left alone.
 const FAILURES: u32 = 5;
 /// How long it is left alone the first time; each time that the trial fails, for twice as long.
@@ -98,6 +100,49 @@ impl Pass<'_> {
     pub(crate) fn rests(self, now: Duration, wait: Duration) {
         let mut state = self.breaker.0.lock();
         state.rests_until = state.rests_until.max(now + wait.min(LONGEST_REST));
+    }
+}
+
+/// Notes what the outcome of an attempt says about the provider.
+pub(crate) fn note<T>(
+    channel: &str,
+    provider: &str,
+    pass: Pass<'_>,
+    now: Duration,
+    outcome: &Result<T, SendError>,
+) {
+    match outcome {
+        Err(SendError::Transient {
+            retry_after: Some(wait),
+            cause: Cause::Provider,
+            why,
+        }) => {
+            let seconds = wait.as_secs();
+            tracing::warn!(
+                channel,
+                provider,
+                seconds,
+                why,
+                "a provider asks to be left alone"
+            );
+            pass.rests(now, *wait);
+        }
+        Err(SendError::Transient {
+            cause: Cause::Provider | Cause::Lost,
+            why,
+            ..
+        }) => {
+            if pass.fails(now) {
+                tracing::error!(
+                    channel,
+                    provider,
+                    why,
+                    "a provider failed several times in a row and is left alone for a while"
+                );
+            }
+        }
+        Err(SendError::Config(_)) => drop(pass),
+        Ok(_) | Err(_) => pass.works(),
     }
 }
 

@@ -1,16 +1,14 @@
 //! The providers of one channel, in order.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use stoa_cache::Cache;
-use stoa_kernel::{Clock, Timestamp};
+use stoa_kernel::Clock;
 
 use crate::{
     Caps, Cause, Receipt, SendError,
-    breaker::{Breaker, Pass},
+    breaker::{Breaker, Pass, note},
+    time::Time,
 };
 
 /// Takes messages of one kind to their recipients.
@@ -31,6 +29,17 @@ pub struct Entry<P> {
     pub caps: Caps,
     /// What sends.
     pub provider: P,
+}
+
+impl<P> Entry<P> {
+    /// The same with what `make` makes of the provider.
+    pub fn map<Q>(self, make: impl FnOnce(P) -> Q) -> Entry<Q> {
+        Entry {
+            name: self.name,
+            caps: self.caps,
+            provider: make(self.provider),
+        }
+    }
 }
 
 /// Providers of one channel: each message goes to the first that can take it.
@@ -97,7 +106,9 @@ impl<P: Provider> Chain<P> {
                 }
             };
             let outcome = link.entry.provider.send(message).await;
-            self.note(name, pass, &outcome);
+            metrics::counter!("stoa_provider_messages_total", "channel" => self.channel, "provider" => name.clone(), "outcome" => label(&outcome))
+                .increment(1);
+            note(self.channel, name, pass, self.time.elapsed(), &outcome);
             match outcome {
                 Ok(id) => {
                     return Ok(Receipt {
@@ -118,45 +129,6 @@ impl<P: Provider> Chain<P> {
         let key = format!("{}:{}", self.channel, link.entry.name);
         link.entry.caps.count(&self.cache, &key, self.time.now()).await?;
         Ok(pass)
-    }
-
-    /// What the outcome says about the provider.
-    fn note(&self, provider: &str, pass: Pass<'_>, outcome: &Result<String, SendError>) {
-        let (channel, now) = (self.channel, self.time.elapsed());
-        metrics::counter!("stoa_provider_messages_total", "channel" => channel, "provider" => provider.to_owned(), "outcome" => label(outcome))
-            .increment(1);
-        match outcome {
-            Err(SendError::Transient {
-                retry_after: Some(wait),
-                cause: Cause::Provider,
-                why,
-            }) => {
-                tracing::warn!(
-                    channel,
-                    provider,
-                    wait = wait.as_secs(),
-                    why,
-                    "a provider asks to be left alone"
-                );
-                pass.rests(now, *wait);
-            }
-            Err(SendError::Transient {
-                cause: Cause::Provider | Cause::Lost,
-                why,
-                ..
-            }) => {
-                if pass.fails(now) {
-                    tracing::error!(
-                        channel,
-                        provider,
-                        why,
-                        "a provider failed several times in a row and is left alone for a while"
-                    );
-                }
-            }
-            Err(SendError::Config(_)) => drop(pass),
-            Ok(_) | Err(_) => pass.works(),
-        }
     }
 }
 
@@ -242,34 +214,5 @@ fn words(error: &SendError) -> String {
     match error {
         SendError::Transient { why, .. } => why.clone(),
         other => other.to_string(),
-    }
-}
-
-/// Time that only goes forward, of a clock that tests can move.
-struct Time {
-    clock: Clock,
-    begun: Instant,
-    begun_at: Timestamp,
-}
-
-impl Time {
-    fn of(clock: Clock) -> Self {
-        Self {
-            begun: Instant::now(),
-            begun_at: clock.now(),
-            clock,
-        }
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    fn elapsed(&self) -> Duration {
-        if self.clock.is_system() {
-            return self.begun.elapsed();
-        }
-        let moved = self.clock.now().duration_since(self.begun_at);
-        Duration::try_from(moved).unwrap_or_default()
     }
 }

@@ -17,8 +17,10 @@ use stoa_kernel::Clock;
 use stoa_mail::Mailer;
 use stoa_objects::Objects;
 use stoa_outbound::Outbound;
+use stoa_push::PushSender;
 use stoa_rpc::Directory;
 use stoa_secrets::Secrets;
+use stoa_sms::SmsSender;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -33,6 +35,10 @@ pub struct Env {
     pub objects: Objects,
     /// Outgoing mail.
     pub mailer: Mailer,
+    /// Outgoing text messages.
+    pub sms: SmsSender,
+    /// Push messages to browsers and phones.
+    pub push: PushSender,
     /// Requests to addresses that users give.
     pub outbound: Outbound,
     /// Seals what must not stand in a row as it is.

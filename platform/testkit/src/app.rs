@@ -20,6 +20,7 @@ use stoa_mail::Mail;
 use stoa_mount::{Background, Mounted};
 use stoa_rpc::Directory;
 use stoa_service::{Descriptor, Env, Service};
+use stoa_sms::Sms;
 use tokio::{net::TcpListener, sync::RwLock, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
@@ -282,6 +283,11 @@ impl TestApp {
     /// All mails sent so far, newest first. Call [`TestApp::settle`] before, for mails are sent by jobs.
     pub async fn mails(&self) -> Vec<Mail> {
         self.0.platform.mailer.mailbox().await.unwrap()
+    }
+
+    /// All text messages sent so far, newest first. Call [`TestApp::settle`] before, for they are sent by jobs.
+    pub async fn texts(&self) -> Vec<Sms> {
+        self.0.platform.sms.kept().await.unwrap()
     }
 
     /// An id of no organization yet.

@@ -10,9 +10,11 @@ use stoa_kernel::Clock;
 use stoa_mail::{MailConfig, Mailer};
 use stoa_objects::Objects;
 use stoa_outbound::{Outbound, OutboundConfig};
+use stoa_push::{PushConfig, PushSender};
 use stoa_rpc::Directory;
 use stoa_secrets::Secrets;
 use stoa_service::{ChannelInfo, Env};
+use stoa_sms::{SmsConfig, SmsSender};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,6 +28,8 @@ pub(crate) struct Platform {
     pub(crate) cache: Cache,
     pub(crate) objects: Objects,
     pub(crate) mailer: Mailer,
+    pub(crate) sms: SmsSender,
+    pub(crate) push: PushSender,
     pub(crate) outbound: Outbound,
     pub(crate) clock: Clock,
     pub(crate) verifier: Verifier,
@@ -41,19 +45,17 @@ impl Platform {
     pub(crate) fn new(place: &TestDatabase, address: SocketAddr, channels: Arc<[ChannelInfo]>) -> Self {
         let clock = Clock::adjustable();
         let verifier = Verifier::new(ISSUER, clock.clone());
-        let mail = MailConfig {
-            folder: "".into(),
-            url: String::new(),
-            fallback_urls: Vec::new(),
-            from: "Stoa <stoa@localhost>".to_owned(),
-            timeout: stoa_kernel::Period(Duration::from_secs(30)),
-        };
         let emitted = EmittedNames::default();
-        let cache = Cache::local(8 * 1024 * 1024);
+        let (cache, outbound) = (Cache::local(8 * 1024 * 1024), outbound());
+        let (mails, texts) = (place.folder().join("mail"), place.folder().join("sms"));
+        let (mail, sms, push) = (MailConfig::default(), SmsConfig::default(), PushConfig::default());
         Self {
             objects: Objects::folder(&place.folder().join("objects")).unwrap(),
-            mailer: Mailer::new(&mail, place.folder().join("mail"), &cache, clock.clone()).unwrap(),
-            outbound: outbound(),
+            mailer: Mailer::new(&mail, mails, &cache, &outbound, clock.clone()).unwrap(),
+            sms: SmsSender::new(&sms, texts, &cache, &outbound, clock.clone()).unwrap(),
+            // Push services want somebody whom they can reach.
+            push: PushSender::new(&push, "https://stoa.example", &outbound, clock.clone()).unwrap(),
+            outbound,
             cache,
             // Before services are made: auth sets keys of its own.
             keys: Arc::new(Keys::new(clock.clone(), &verifier)),
@@ -88,6 +90,8 @@ impl Platform {
             cache: self.cache.clone(),
             objects: self.objects.clone(),
             mailer: self.mailer.clone(),
+            sms: self.sms.clone(),
+            push: self.push.clone(),
             outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             verifier: self.verifier.clone(),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use self::{server::Server, session::Session};
-use crate::SendError;
+use crate::{MailConfig, SendError};
 
 /// Connections that are kept to be used again, and for how long.
 const KEPT: usize = 4;
@@ -24,11 +24,10 @@ pub(crate) struct Smtp {
 }
 
 impl Smtp {
-    /// The server at `url`, which the setting `key` names; `timeout` is how long each step may take. The messages of errors do not
-    /// repeat the URL, as it may hold a password.
-    pub(crate) fn new(url: &Url, key: &str, timeout: Duration) -> Result<Self, SendError> {
+    /// The server at `url`, which the setting `key` names. The messages of errors do not repeat the URL, as it may hold a password.
+    pub(crate) fn new(url: &Url, key: &str, config: &MailConfig) -> Result<Self, SendError> {
         Ok(Self {
-            server: Server::read(url, key, timeout)?,
+            server: Server::read(url, key, config)?,
             idle: Mutex::default(),
         })
     }

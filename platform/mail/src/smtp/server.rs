@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use lettre::transport::smtp::{authentication::Credentials, client::TlsParameters, extension::ClientId};
+use lettre::transport::smtp::{
+    authentication::Credentials,
+    client::{Certificate, TlsParameters},
+    extension::ClientId,
+};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::SendError;
+use crate::{MailConfig, SendError};
 
 pub(super) struct Server {
     pub(super) host: String,
@@ -31,14 +35,20 @@ pub(super) enum Tls {
 impl Server {
     /// Encryption is the rule: without `?tls=none`, `smtp` means STARTTLS. Messages begin with `key`, the setting that has the URL,
     /// and do not repeat it.
-    pub(super) fn read(url: &Url, key: &str, timeout: Duration) -> Result<Self, SendError> {
+    pub(super) fn read(url: &Url, key: &str, settings: &MailConfig) -> Result<Self, SendError> {
         let config = |message: &str| SendError::Config(format!("{key} {message}"));
         let host = url
             .host_str()
             .map(|host| host.trim_matches(['[', ']']).to_owned())
             .filter(|host| !host.is_empty())
             .ok_or_else(|| config("names no host; write smtp://user:password@host:587"))?;
-        let encrypted = || TlsParameters::new(host.clone()).map_err(|_| config("cannot be used"));
+        let encrypted = || {
+            let mut tls = TlsParameters::builder(host.clone());
+            if let Some(authority) = authority(settings)? {
+                tls = tls.add_root_certificate(authority);
+            }
+            tls.build_rustls().map_err(|_| config("cannot be used"))
+        };
         let (port, tls) = match (url.scheme(), url.query()) {
             ("smtp", None) => (587, Tls::Required(encrypted()?)),
             ("smtp", Some("tls=none")) => (25, Tls::None),
@@ -61,10 +71,22 @@ impl Server {
             } else {
                 ClientId::Domain(name.to_owned())
             },
-            timeout,
+            timeout: settings.timeout.0,
             host,
         })
     }
+}
+
+/// The authorities of `mail.ca`.
+fn authority(settings: &MailConfig) -> Result<Option<Certificate>, SendError> {
+    let path = &settings.ca;
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let wrong = |why: &str| SendError::Config(format!("mail.ca: {}: {why}", path.display()));
+    let pem = std::fs::read(path).map_err(|e| wrong(&e.to_string()))?;
+    let authority = Certificate::from_pem(&pem).map_err(|_| wrong("it has no certificates in PEM"))?;
+    Ok(Some(authority))
 }
 
 /// None within if the URL has no password; none at all if it cannot be read.
@@ -81,10 +103,19 @@ fn credentials(url: &Url) -> Option<Option<Credentials>> {
 
 #[cfg(test)]
 mod tests {
+    use stoa_kernel::Period;
+
     use super::*;
 
+    fn settings() -> MailConfig {
+        MailConfig {
+            timeout: Period(Duration::from_secs(1)),
+            ..MailConfig::default()
+        }
+    }
+
     fn read(url: &str) -> Result<Server, SendError> {
-        Server::read(&Url::parse(url).unwrap(), "mail.url", Duration::from_secs(1))
+        Server::read(&Url::parse(url).unwrap(), "mail.url", &settings())
     }
 
     #[test]

@@ -4,6 +4,8 @@
 mod folder;
 mod pages;
 mod peer;
+mod sendgrid;
+mod server;
 mod smtp;
 
 use std::{path::PathBuf, time::Duration};
@@ -11,6 +13,7 @@ use std::{path::PathBuf, time::Duration};
 use stoa_cache::Cache;
 use stoa_kernel::{Clock, Period};
 use stoa_mail::{Headers, Mail, MailConfig, Mailer, SendError};
+use stoa_providers::testing::outbound;
 use tempfile::TempDir;
 
 /// A mailer without a server, and the folder it writes to.
@@ -20,7 +23,13 @@ fn folder() -> (Mailer, TempDir) {
 }
 
 fn opened(config: &MailConfig, folder: PathBuf) -> Result<Mailer, SendError> {
-    Mailer::new(config, folder, &Cache::local(1 << 20), Clock::system())
+    Mailer::new(
+        config,
+        folder,
+        &Cache::local(1 << 20),
+        &outbound(),
+        Clock::system(),
+    )
 }
 
 fn mailer_in(config: &MailConfig, folder: PathBuf) -> Mailer {
@@ -34,11 +43,10 @@ fn mailer_of(config: &MailConfig) -> Mailer {
 
 fn config(url: &str) -> MailConfig {
     MailConfig {
-        folder: "".into(),
         url: url.to_owned(),
-        fallback_urls: Vec::new(),
         from: "Stoa <stoa@example.com>".to_owned(),
         timeout: Period(Duration::from_secs(20)),
+        ..MailConfig::default()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{folder, mail};
 
 /// The pages for a browser that was given the key.
 fn unlocked(mailer: &Mailer) -> Router {
-    let DevPages { router, path } = mailer.dev_mailbox().unwrap().unwrap();
+    let DevPages { router, path, .. } = mailer.dev_mailbox().unwrap().unwrap();
     let (_, key) = path.split_once("?key=").unwrap();
     let cookie = HeaderValue::try_from(format!("stoa_dev_mail={key}")).unwrap();
     router.layer(map_request(move |mut request: Request<Body>| {
@@ -224,7 +224,7 @@ async fn nobody_but_callers_on_this_machine_sees_anything() {
 async fn nobody_sees_anything_without_the_key() {
     let (mailer, dir) = folder();
     mailer.send(&mail("one")).await.unwrap();
-    let DevPages { router, path } = mailer.dev_mailbox().unwrap().unwrap();
+    let DevPages { router, path, .. } = mailer.dev_mailbox().unwrap().unwrap();
     let (_, key) = path.split_once("?key=").unwrap();
     let local = Some("127.0.0.1:5000");
     let wrong = format!("stoa_dev_mail={}", "x".repeat(key.len()));

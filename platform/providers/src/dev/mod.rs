@@ -39,6 +39,8 @@ pub struct DevPages {
     pub router: Router,
     /// The path that lets a browser in: `/dev/mail?key=…`.
     pub path: String,
+    /// The paths of the router.
+    pub paths: [String; 2],
 }
 
 struct Dev<T> {
@@ -72,12 +74,13 @@ impl DevPages {
             key,
             pages: Arc::clone(&pages),
         });
+        let paths = [format!("/dev/{channel}"), format!("/dev/{channel}/{{id}}")];
         let router = Router::new()
-            .route(&format!("/dev/{channel}"), get(list::<T>))
-            .route(&format!("/dev/{channel}/{{id}}"), get(show::<T>))
+            .route(&paths[0], get(list::<T>))
+            .route(&paths[1], get(show::<T>))
             .layer(middleware::from_fn_with_state(lock, guard::holders_of_the_key))
             .with_state(Dev { folder, pages });
-        Ok(Self { router, path })
+        Ok(Self { router, path, paths })
     }
 }
 

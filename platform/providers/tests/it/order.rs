@@ -1,4 +1,7 @@
-use stoa_providers::{Cause, SendError};
+use std::time::Duration;
+
+use stoa_kernel::Clock;
+use stoa_providers::{Breakers, Cause, SendError};
 
 use crate::{busy, down, two};
 
@@ -123,4 +126,27 @@ async fn it_is_refused_for_good_only_when_all_say_so() {
         why.contains("first: ") && why.contains("too large") && why.contains("second: down"),
         "{why}"
     );
+}
+
+#[tokio::test]
+async fn providers_that_people_name_are_left_alone_one_by_one() {
+    let clock = Clock::adjustable();
+    let breakers = Breakers::new("test", clock.clone());
+    let fails = || async { Err(down()) };
+    let works = || async { Ok("taken".to_owned()) };
+    for _ in 0..5 {
+        assert_eq!(breakers.run("bad", fails()).await, Err(down()));
+    }
+    let skipped = breakers.run("bad", works()).await;
+    let Err(SendError::Transient {
+        retry_after: Some(wait),
+        ..
+    }) = skipped
+    else {
+        panic!("{skipped:?}")
+    };
+    assert!(wait <= Duration::from_secs(30), "{wait:?}");
+    assert_eq!(breakers.run("good", works()).await.unwrap(), "taken");
+    clock.advance(wait);
+    assert_eq!(breakers.run("bad", works()).await.unwrap(), "taken");
 }

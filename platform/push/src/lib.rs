@@ -1,0 +1,15 @@
+//! Push messages: to browsers by Web Push (RFC 8030, encrypted by RFC 8291, with VAPID of RFC 8292), to phones by FCM's HTTP v1 API.
+
+mod config;
+mod fcm;
+mod key;
+mod message;
+mod sender;
+mod web;
+
+pub use config::PushConfig;
+pub use key::VapidKey;
+pub use message::{Push, Urgency};
+pub use sender::{PushAddress, PushSender};
+pub use stoa_providers::{Cause, Receipt, SendError};
+pub use web::{Subscription, SubscriptionError};
