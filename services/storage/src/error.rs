@@ -18,6 +18,8 @@ stoa_kernel::codes! {
     BUCKETS_FULL = 409 "buckets_full" "There is no room for a further bucket";
     /// No room for the object, by number or by bytes.
     QUOTA_EXCEEDED = 409 "quota_exceeded" "There is no room for this object";
+    /// Something is being done to the objects of the bucket.
+    OPERATION_IN_PROGRESS = 409 "operation_in_progress" "Another operation on this bucket is in progress";
     /// The body is not what its checksum says.
     DIGEST_MISMATCH = 422 "digest_mismatch" "The body does not match its checksum";
     /// Nothing of the object is in the ranges that were asked for.
@@ -41,8 +43,12 @@ pub(crate) enum Error {
     NotEmpty,
     #[error("there is no room for a further bucket")]
     BucketsFull(i64),
+    #[error("another operation on the bucket is in progress")]
+    InProgress,
     #[error("there is no room for the object")]
     Quota,
+    #[error("a path would be too long")]
+    TooLong,
     #[error("the object is too large")]
     TooLarge(i64),
     #[error("objects of the type {0} are not accepted")]
@@ -74,6 +80,8 @@ impl From<Error> for Failure {
             Error::NotEmpty => Self::new(BUCKET_NOT_EMPTY)
                 .detail("Versions and deleted objects count until they are purged."),
             Error::BucketsFull(max) => Self::new(BUCKETS_FULL).detail(format!("At most {max} are kept.")),
+            Error::TooLong => Self::invalid("to_path", "too_long", "At most 1024 bytes are taken"),
+            Error::InProgress => Self::new(OPERATION_IN_PROGRESS),
             Error::Quota => Self::new(QUOTA_EXCEEDED)
                 .detail("Delete objects for good first; see GET /api/v1/storage/usage."),
             Error::TooLarge(max) => {

@@ -17,6 +17,11 @@ pub enum VersionTag {}
 /// Names a version of an object.
 pub type VersionId = Id<VersionTag>;
 
+/// Label of an operation's id.
+pub(crate) enum OperationTag {}
+/// Names something that is done to all objects under a prefix.
+pub(crate) type OperationId = Id<OperationTag>;
+
 /// Label of a blob's id.
 pub enum BlobTag {}
 /// Names stored bytes.

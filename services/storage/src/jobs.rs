@@ -1,20 +1,34 @@
 //! What storage does later, and at set times.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use stoa_events::{Done, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
 
-use crate::{ctx::Ctx, ids::BlobId, ops, store::pending};
+use crate::{
+    ctx::Ctx,
+    ids::{BlobId, OperationId},
+    ops,
+    store::{operations, pending},
+};
 
 /// Deadline of jobs that go through many rows or bytes.
 const LONG: Duration = Duration::from_secs(600);
+/// How long an operation goes on before it is another one's turn.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Deletes the bytes of blobs that no version has any more.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
 #[job(name = "storage.delete_blobs")]
 pub(crate) struct DeleteBlobs {
     pub(crate) blob_ids: Vec<BlobId>,
+}
+
+/// Does what is to be done to all objects under a prefix.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.run_operation")]
+pub(crate) struct RunOperation {
+    pub(crate) operation_id: OperationId,
 }
 
 /// Deletes what was stored for versions that never came.
@@ -35,6 +49,7 @@ pub(crate) struct Verify {}
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     vec![
         JobHandler::with(ctx, delete_blobs).deadline(LONG),
+        JobHandler::with(ctx, run_operation).deadline(LONG),
         JobHandler::with(ctx, sweep).deadline(LONG),
         JobHandler::with(ctx, purge).deadline(LONG),
         JobHandler::with(ctx, verify).deadline(LONG),
@@ -67,6 +82,22 @@ async fn delete_blobs(ctx: Ctx, work: Work<DeleteBlobs>) -> Result<Done, JobErro
     work.done().await
 }
 
+/// A few seconds at a time, so that other work has its turn.
+async fn run_operation(ctx: Ctx, work: Work<RunOperation>) -> Result<Done, JobError> {
+    let begun = Instant::now();
+    let found = operations::get(&ctx.db, work.payload().operation_id).await?;
+    let mut next = found.filter(|operation| operation.finished_at.is_none());
+    while let Some(operation) = next {
+        if begun.elapsed() > TURN {
+            let mut tx = work.begin().await?;
+            tx.enqueue(work.payload()).await?;
+            return work.commit(tx).await;
+        }
+        next = ops::operations::advance(&ctx, &operation).await?;
+    }
+    work.done().await
+}
+
 async fn sweep(ctx: Ctx, work: Work<Sweep>) -> Result<Done, JobError> {
     ops::sweep::sweep(&ctx).await?;
     work.done().await
@@ -74,6 +105,7 @@ async fn sweep(ctx: Ctx, work: Work<Sweep>) -> Result<Done, JobError> {
 
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
     ops::purge::purge(&ctx).await?;
+    ops::operations::purge(&ctx).await?;
     work.done().await
 }
 

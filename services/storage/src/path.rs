@@ -34,6 +34,33 @@ pub(crate) fn object(path: &str) -> Result<String, &'static str> {
     Ok(path)
 }
 
+/// What the paths begin with that are looked for: as a path, and it may be empty, end within a segment or with a slash.
+///
+/// # Errors
+/// In words, when no path begins so.
+pub(crate) fn prefix(prefix: &str) -> Result<String, &'static str> {
+    let whole = prefix.strip_suffix('/').unwrap_or(prefix);
+    if whole.is_empty() {
+        return if prefix.is_empty() {
+            Ok(String::new())
+        } else {
+            Err("No path begins with a slash")
+        };
+    }
+    // What a segment begins with may be . or .. yet.
+    let last = match whole.rsplit_once('/') {
+        None => whole,
+        Some((folders, last)) => {
+            object(folders)?;
+            last
+        }
+    };
+    if last.is_empty() || last.chars().any(char::is_control) || whole.len() > MAX_PATH {
+        return Err("No path begins so");
+    }
+    Ok(text::nfc(prefix))
+}
+
 /// Checks the name of a bucket, by the rules of S3.
 ///
 /// # Errors
@@ -75,6 +102,16 @@ mod tests {
             "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.", "a\nb", "a\u{7f}",
         ] {
             assert!(object(path).is_err(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_may_end_anywhere() {
+        for prefix_of in ["", "a", "a/", "a/b", "a/.", ".", ".h", "a/.."] {
+            assert_eq!(prefix(prefix_of).as_deref(), Ok(prefix_of));
+        }
+        for wrong in ["/", "/a", "a//", "a/../b", "a\u{0}"] {
+            assert!(prefix(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -3,7 +3,10 @@
 mod answer;
 mod buckets;
 mod conditions;
+mod copying;
+mod listing;
 mod objects;
+mod operations;
 mod ranges;
 mod scopes;
 mod uploaded;
@@ -22,6 +25,14 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         buckets::read,
         buckets::update,
         buckets::delete,
+        listing::list,
+        listing::history,
+        listing::deleted,
+        copying::copy,
+        copying::relocate,
+        copying::restore,
+        operations::begin,
+        operations::read,
         usage::read,
         objects::read,
         objects::put,

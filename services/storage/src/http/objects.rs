@@ -20,6 +20,7 @@ use super::{
 use crate::{
     ctx::Ctx,
     error::Error,
+    ids::VersionId,
     ops::{
         delete as deletion,
         put::{self as storing, NewObject},
@@ -40,6 +41,17 @@ pub(super) fn object_path(text: &str) -> Result<String> {
     path::object(text).map_err(|wrong| Failure::invalid("path", "invalid", wrong))
 }
 
+/// Which version is meant.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// This one; the current one, if absent. A deleted one is found until it is purged, by those who may read the bucket.
+    #[garde(skip)]
+    #[param(value_type = Option<uuid::Uuid>)]
+    version: Option<VersionId>,
+}
+
 /// An object, or parts of it.
 ///
 /// Anybody may read what is in a public bucket; else those who may read the bucket, and those who were granted `objects.read` on
@@ -52,6 +64,7 @@ pub(super) fn object_path(text: &str) -> Result<String> {
         ("path" = String, Path, description = "The object's path; it may have slashes"),
         ("range" = Option<String>, Header, description = "Which bytes, such as bytes=0-99"),
         ("if-none-match" = Option<String>, Header, description = "The etag of what you have: 304 if it is still the same"),
+        Which,
     ),
     responses(
         (status = 200, description = "The object", content(("application/octet-stream")), headers(
@@ -67,15 +80,16 @@ pub(super) async fn read(
     actor: Result<Actor<ObjectsRead>>,
     State(ctx): State<Ctx>,
     Path((bucket, path)): Path<(String, String)>,
-    Query(Unfiltered {}): Query<Unfiltered>,
+    Query(Which { version }): Query<Which>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (bucket, version) = readable(&ctx, actor, &bucket, &path).await?;
+    let is_fixed = version.is_some();
+    let (bucket, version) = readable(&ctx, actor, &bucket, (&path, version)).await?;
     let asked = Asked {
         headers: &headers,
         is_head: method == Method::HEAD,
-        is_fixed: false,
+        is_fixed,
     };
     answer(&ctx, &bucket, &version, asked).await
 }
@@ -85,34 +99,38 @@ async fn readable(
     ctx: &Ctx,
     actor: Result<Actor<ObjectsRead>>,
     bucket: &str,
-    path: &str,
+    (path, version): (&str, Option<VersionId>),
 ) -> Result<(BucketRow, VersionRow)> {
     let found = match reach::bucket(ctx, bucket).await {
         Ok(bucket) => Some(bucket),
         Err(Error::NotFound) => None,
         Err(error) => return Err(error.into()),
     };
-    if !found.as_ref().is_some_and(|bucket| bucket.is_public) {
-        // Whoever is not signed in is told no more than that they are not.
-        let actor = actor?;
-        let bucket = found.ok_or(Error::NotFound)?;
-        let version = versions::current(&ctx.db, bucket.id, &object_path(path)?).await?;
-        let may = match (
-            reach::into(ctx, &actor, ObjectsRead::ACTION, &bucket).await?,
-            &version,
-        ) {
-            (Reach::Bucket, _) => true,
-            (Reach::Granted, Some(version)) => {
-                reach::is_granted(ctx, &actor, ObjectsRead::ACTION, &bucket, version).await?
-            }
-            (Reach::Granted, None) => false,
-        };
-        let version = version.filter(|_| may).ok_or(Error::NotFound)?;
+    let is_public = found.as_ref().is_some_and(|bucket| bucket.is_public);
+    // Whoever is not signed in is told no more than that they are not.
+    let actor = match actor {
+        Err(failure) if !is_public => return Err(failure),
+        actor => actor.ok(),
+    };
+    let bucket = found.ok_or(Error::NotFound)?;
+    let path = object_path(path)?;
+    let version = match version {
+        None => versions::current(&ctx.db, bucket.id, &path).await?,
+        Some(id) => versions::get(&ctx.db, bucket.id, &path, id).await?,
+    };
+    let version = version.ok_or(Error::NotFound)?;
+    if is_public && version.deleted_at.is_none() {
         return Ok((bucket, version));
     }
-    let bucket = found.ok_or(Error::NotFound)?;
-    let version = versions::current(&ctx.db, bucket.id, &object_path(path)?).await?;
-    Ok((bucket, version.ok_or(Error::NotFound)?))
+    let actor = actor.ok_or(Error::NotFound)?;
+    let may = reach::into(ctx, &actor, ObjectsRead::ACTION, &bucket).await? == Reach::Bucket
+        || version.deleted_at.is_none()
+            && reach::is_granted(ctx, &actor, ObjectsRead::ACTION, &bucket, &version).await?;
+    if may {
+        Ok((bucket, version))
+    } else {
+        Err(Error::NotFound.into())
+    }
 }
 
 /// The bucket, if the caller may write what is under the path: all of the bucket, or by a grant on that object alone.
@@ -200,11 +218,16 @@ pub(super) struct Deletion {
     #[serde(default)]
     #[param(required = false)]
     forever: bool,
+    /// Which version is deleted, for good; if absent, the object.
+    #[garde(skip)]
+    #[param(value_type = Option<uuid::Uuid>)]
+    version: Option<VersionId>,
 }
 
 /// Delete an object.
 ///
-/// It can be restored for a while, and counts as long. With `?forever=true` its current version is gone at once.
+/// It can be restored for a while, and counts as long. With `?forever=true` its current version is gone at once, with
+/// `?version=` that version.
 #[utoipa::path(
     delete, path = "/api/v1/storage/{bucket}/{*path}", tags = ["storage"], operation_id = "storage_delete_object",
     params(
@@ -219,12 +242,16 @@ pub(super) async fn delete(
     actor: Actor<ObjectsWrite>,
     State(ctx): State<Ctx>,
     Path((bucket, path)): Path<(String, String)>,
-    Query(Deletion { forever }): Query<Deletion>,
+    Query(Deletion { forever, version }): Query<Deletion>,
     headers: HeaderMap,
 ) -> Result<StatusCode> {
     let path = object_path(&path)?;
     let bucket = writable(&ctx, &actor, &bucket, &path).await?;
     let conditions = conditions(&headers)?;
+    if let Some(version) = version {
+        deletion::version(&ctx, &actor, &bucket, (&path, version), &conditions).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
     deletion::delete(&ctx, &actor, &bucket, &path, (&conditions, forever)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,7 +10,7 @@ use crate::{
     events::{BucketCreated, BucketDeleted, BucketUpdated},
     store::{
         buckets::{self, BucketRow},
-        owners,
+        operations, owners,
     },
 };
 
@@ -125,6 +125,7 @@ pub(crate) async fn delete(ctx: &Ctx, actor: &Actor, bucket: &BucketRow) -> Resu
             None => Err(Error::NotFound),
         };
     }
+    operations::delete_of(&mut tx, bucket.id).await?;
     owners::give_bucket(&mut tx, bucket.owner).await?;
     let entry = Entry::by(actor, "bucket.delete", "bucket", Some(bucket.id.uuid()));
     tx.audit(&entry.owner(bucket.owner)).await?;

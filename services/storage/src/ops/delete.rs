@@ -10,6 +10,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     events::ObjectDeleted,
+    ids::VersionId,
     store::{
         buckets::BucketRow,
         owners,
@@ -38,6 +39,42 @@ pub(crate) async fn delete(
     };
     one(&mut tx, ctx, bucket, &current, forever).await?;
     let entry = Entry::by(actor, "object.delete", "object", Some(current.object_id.uuid()));
+    tx.audit(&entry.owner(bucket.owner)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Deletes one version for good; fine if it is not there.
+///
+/// # Errors
+/// When the conditions do not hold for it.
+pub(crate) async fn version(
+    ctx: &Ctx,
+    actor: &Actor,
+    bucket: &BucketRow,
+    (path, id): (&str, VersionId),
+    conditions: &Conditions,
+) -> Result<(), Error> {
+    let mut tx = ctx.db.begin().await?;
+    owners::lock(&mut tx, bucket.owner).await?;
+    let found = versions::find(&mut tx, id).await?;
+    let found = found.filter(|row| row.bucket_id == bucket.id && row.path == path);
+    conditions.writing(found.as_ref())?;
+    let Some(found) = found else {
+        tx.rollback().await;
+        return Ok(());
+    };
+    if found.is_current {
+        one(&mut tx, ctx, bucket, &found, true).await?;
+    } else {
+        remove::versions(&mut tx, bucket.owner, bucket.id, std::slice::from_ref(&found)).await?;
+    }
+    let entry = Entry::by(
+        actor,
+        "object.delete_version",
+        "object",
+        Some(found.object_id.uuid()),
+    );
     tx.audit(&entry.owner(bucket.owner)).await?;
     tx.commit().await?;
     Ok(())

@@ -11,7 +11,7 @@ use crate::{
     events::BucketDeleted,
     store::{
         buckets::{self, BucketRow},
-        owners, versions,
+        operations, owners, versions,
     },
 };
 
@@ -35,6 +35,7 @@ async fn empty(ctx: &Ctx, bucket: &BucketRow) -> Result<(), Error> {
         remove::versions(&mut tx, bucket.owner, bucket.id, &rows).await?;
         let is_gone = rows.is_empty() && buckets::delete(&mut tx, bucket.id).await?;
         if is_gone {
+            operations::delete_of(&mut tx, bucket.id).await?;
             owners::give_bucket(&mut tx, bucket.owner).await?;
             tx.emit(&BucketDeleted {
                 owner: bucket.owner,

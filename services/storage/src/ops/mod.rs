@@ -2,16 +2,20 @@
 
 pub(crate) mod buckets;
 pub(crate) mod conditions;
+pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod erasure;
 pub(crate) mod get;
 pub(crate) mod intake;
+pub(crate) mod list;
+pub(crate) mod operations;
 pub(crate) mod pending;
 pub(crate) mod place;
 pub(crate) mod purge;
 pub(crate) mod put;
 pub(crate) mod reach;
 pub(crate) mod remove;
+pub(crate) mod restore;
 pub(crate) mod sweep;
 pub(crate) mod verify;
 

@@ -38,6 +38,12 @@ async fn insert_chunk(tx: &mut Tx, chunk: &ChunkRow) -> Result<(), Error> {
     tx.execute(sql, &params).await.map(drop)
 }
 
+/// One version more has it; false if it is being deleted.
+pub(crate) async fn share(tx: &mut Tx, id: BlobId) -> Result<bool, Error> {
+    let sql = "UPDATE blobs SET refs = refs + 1 WHERE id = $1 AND refs > 0";
+    Ok(tx.execute(sql, &[&id]).await? > 0)
+}
+
 /// One version less has it. True if none has it any more: then its bytes are to be deleted.
 pub(crate) async fn release(tx: &mut Tx, id: BlobId) -> Result<bool, Error> {
     let sql = "UPDATE blobs SET refs = refs - 1 WHERE id = $1 RETURNING refs";
@@ -69,7 +75,7 @@ pub(crate) async fn delete(tx: &mut Tx, id: BlobId) -> Result<(), Error> {
 /// Chunks that were not compared with their checksums since `before`, the longest ago first.
 pub(crate) async fn unchecked(db: &Db, before: Timestamp, limit: u32) -> Result<Vec<ChunkRow>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM chunks WHERE checked_at < $1 ORDER BY checked_at, id LIMIT $2");
-    db.fetch_all(&sql, &[&before, &limit]).await
+    super::in_order(db, &sql, &[&before, &limit]).await
 }
 
 /// Notes that a chunk was compared; false if it is gone.

@@ -65,6 +65,12 @@ pub(crate) async fn get(db: &Db, name: &str) -> Result<Option<BucketRow>, Error>
     Ok((is_closed == Some(false)).then_some(bucket))
 }
 
+/// The bucket with this id.
+pub(crate) async fn by_id(db: &Db, id: BucketId) -> Result<Option<BucketRow>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM buckets WHERE id = $1");
+    db.fetch_optional(&sql, &[&id]).await
+}
+
 /// The bucket, as the transaction sees it.
 pub(crate) async fn find(tx: &mut Tx, id: BucketId) -> Result<Option<BucketRow>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM buckets WHERE id = $1");

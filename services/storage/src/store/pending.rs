@@ -83,5 +83,5 @@ pub(crate) async fn any(db: &Db) -> Result<bool, Error> {
 pub(crate) async fn stale(db: &Db, before: Timestamp, limit: u32) -> Result<Vec<PendingRow>, Error> {
     let sql = "SELECT id, owner_kind, owner_id, reserved, seen_at FROM pending_blobs WHERE seen_at < $1 \
                ORDER BY seen_at, id LIMIT $2";
-    db.fetch_all(sql, &[&before, &limit]).await
+    super::in_order(db, sql, &[&before, &limit]).await
 }

@@ -140,7 +140,7 @@ pub(crate) async fn due(db: &Db, now: Timestamp, limit: u32) -> Result<Vec<Versi
     let sql = format!(
         "SELECT {COLUMNS} FROM versions WHERE purge_at IS NOT NULL AND purge_at <= $1 ORDER BY purge_at, id LIMIT $2"
     );
-    db.fetch_all(&sql, &[&now, &limit]).await
+    super::in_order(db, &sql, &[&now, &limit]).await
 }
 
 /// Whether something of an object that is not there any more is left under the path: versions from before its deletion.
@@ -158,4 +158,72 @@ pub(crate) async fn leftovers(tx: &mut Tx, row: &VersionRow, limit: u32) -> Resu
 pub(crate) async fn damage(tx: &mut Tx, blob: BlobId) -> Result<u64, Error> {
     let sql = "UPDATE versions SET is_damaged = TRUE WHERE blob_id = $1 AND NOT is_damaged";
     tx.execute(sql, &[&blob]).await
+}
+
+/// This version of what is or was under the path.
+pub(crate) async fn get(
+    db: &Db,
+    bucket: BucketId,
+    path: &str,
+    id: VersionId,
+) -> Result<Option<VersionRow>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM versions WHERE id = $1");
+    let found: Option<VersionRow> = db.fetch_optional(&sql, &[&id]).await?;
+    Ok(found.filter(|row| row.bucket_id == bucket && row.path == path))
+}
+
+/// The same, as the transaction sees it.
+pub(crate) async fn find(tx: &mut Tx, id: VersionId) -> Result<Option<VersionRow>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM versions WHERE id = $1");
+    tx.fetch_optional(&sql, &[&id]).await
+}
+
+/// At most so many current versions of a bucket with paths from `from` on and before `to`, in the order of their paths.
+///
+/// Bucket and path are compared together: so both engines go through the index, however few rows they believe a bucket to have.
+pub(crate) async fn range(
+    db: &Db,
+    bucket: BucketId,
+    (from, to): (&[u8], &[u8]),
+    limit: u32,
+) -> Result<Vec<VersionRow>, Error> {
+    let table = db.engine().by_index("versions", "versions_current");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {table} WHERE is_current AND (bucket_id, path) >= ($1, $2) AND (bucket_id, path) < ($1, $3) \
+         ORDER BY bucket_id, path LIMIT $4"
+    );
+    db.fetch_all(&sql, &[&bucket, &from, &to, &limit]).await
+}
+
+/// At most so many versions of what is or was under the path, older than `before`, the newest first.
+pub(crate) async fn of_path(
+    db: &Db,
+    bucket: BucketId,
+    path: &str,
+    before: VersionId,
+    limit: u32,
+) -> Result<Vec<VersionRow>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM versions WHERE (bucket_id, path, id) < ($1, $2, $3) AND (bucket_id, path, id) > ($1, $2, $4) \
+         ORDER BY bucket_id DESC, path DESC, id DESC LIMIT $5"
+    );
+    let first = VersionId::from_uuid(uuid::Uuid::nil());
+    let params: [&dyn ToValue; 5] = [&bucket, &path.as_bytes(), &before, &first, &limit];
+    db.fetch_all(&sql, &params).await
+}
+
+/// At most so many deleted versions of the bucket, older than `before`, the newest first.
+pub(crate) async fn deleted(
+    db: &Db,
+    bucket: BucketId,
+    before: VersionId,
+    limit: u32,
+) -> Result<Vec<VersionRow>, Error> {
+    let table = db.engine().by_index("versions", "versions_deleted");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {table} WHERE deleted_at IS NOT NULL AND (bucket_id, id) < ($1, $2) AND (bucket_id, id) > ($1, $3) \
+         ORDER BY bucket_id DESC, id DESC LIMIT $4"
+    );
+    let first = VersionId::from_uuid(uuid::Uuid::nil());
+    db.fetch_all(&sql, &[&bucket, &before, &first, &limit]).await
 }

@@ -4,11 +4,15 @@
 mod access;
 mod buckets;
 mod conditions;
+mod copying;
 mod erasure;
 mod helpers;
 mod leftovers;
+mod listing;
 mod objects;
+mod operations;
 mod plans;
 mod quota;
 mod ranges;
 mod verify;
+mod versions;

@@ -32,6 +32,31 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
         assert_eq!(first.value()["items"].as_array().unwrap().len(), 1);
         get(&app, &token, &url(bucket, "a")).await.expect(200);
         get(&app, &token, "/api/v1/storage/usage").await.expect(200);
+        for list in [
+            "objects",
+            "objects?prefix=a&delimiter=/",
+            "versions?path=a",
+            "deleted",
+        ] {
+            get(&app, &token, &format!("{BUCKETS}/{bucket}/{list}"))
+                .await
+                .expect(200);
+        }
+        let copy = json!({"path": "a", "to_path": "c"});
+        app.post(&format!("{BUCKETS}/{bucket}/copy"))
+            .bearer(&token)
+            .json(&copy)
+            .send()
+            .await
+            .expect(201);
+        let operation = json!({"kind": "move", "prefix": "c", "to_prefix": "d"});
+        app.post(&format!("{BUCKETS}/{bucket}/operations"))
+            .bearer(&token)
+            .json(&operation)
+            .send()
+            .await
+            .expect(202);
+        app.settle().await;
         app.patch(&format!("{BUCKETS}/{bucket}"))
             .bearer(&token)
             .json(&json!({}))

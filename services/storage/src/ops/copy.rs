@@ -1,0 +1,149 @@
+//! Copying and moving an object. Its bytes are shared, and not stored again.
+
+use stoa_audit::{Entry, TxExt as _};
+use stoa_db::Tx;
+use stoa_events::TxExt as _;
+use stoa_kernel::{Actor, Id};
+
+use super::{conditions::Conditions, place::place, put::created, remove};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    events::ObjectDeleted,
+    kind,
+    store::{
+        blobs,
+        buckets::{self, BucketRow},
+        owners,
+        versions::{self, VersionRow},
+    },
+};
+
+/// Where an object goes to.
+pub(crate) struct Target<'a> {
+    pub(crate) bucket: &'a BucketRow,
+    pub(crate) path: String,
+    pub(crate) conditions: Conditions,
+}
+
+/// Copies a version of what is in `from`; whether there was nothing at the target.
+pub(crate) async fn copy(
+    ctx: &Ctx,
+    actor: &Actor,
+    from: &BucketRow,
+    source: &VersionRow,
+    target: Target<'_>,
+) -> Result<(VersionRow, bool), Error> {
+    let mut tx = ctx.db.begin().await?;
+    lock(&mut tx, from, target.bucket).await?;
+    let (version, is_new) = copied(&mut tx, ctx, source, &target, None).await?;
+    created(&mut tx, actor, target.bucket, &version, "object.copy").await?;
+    tx.commit().await?;
+    Ok((version, is_new))
+}
+
+/// Moves the current version of what is in `from`, which was `source` when it was looked at.
+pub(crate) async fn relocate(
+    ctx: &Ctx,
+    actor: &Actor,
+    from: &BucketRow,
+    source: &VersionRow,
+    target: Target<'_>,
+) -> Result<(VersionRow, bool), Error> {
+    let mut tx = ctx.db.begin().await?;
+    lock(&mut tx, from, target.bucket).await?;
+    let (version, is_new) = moved(&mut tx, ctx, from, source, &target).await?;
+    created(&mut tx, actor, target.bucket, &version, "object.move").await?;
+    let entry = Entry::by(actor, "object.delete", "object", Some(source.object_id.uuid()));
+    tx.audit(&entry.owner(from.owner)).await?;
+    tx.commit().await?;
+    Ok((version, is_new))
+}
+
+/// Locks what both have, always in one order.
+pub(crate) async fn lock(tx: &mut Tx, from: &BucketRow, to: &BucketRow) -> Result<(), Error> {
+    let mut both = [from, to];
+    both.sort_by_key(|bucket| (bucket.owner.kind(), bucket.owner.uuid()));
+    for bucket in both {
+        if !owners::lock(tx, bucket.owner).await? {
+            return Err(Error::Erased);
+        }
+    }
+    both.sort_by_key(|bucket| bucket.id.uuid());
+    for bucket in both {
+        if !buckets::count(tx, bucket.id, 0, 0).await? {
+            return Err(Error::NotFound);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a version at the target that has the bytes of the source. `object`: the one that it goes on to be, if it was moved.
+pub(crate) async fn copied(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &VersionRow,
+    target: &Target<'_>,
+    object: Option<crate::ids::ObjectId>,
+) -> Result<(VersionRow, bool), Error> {
+    if source.is_damaged {
+        return Err(Error::Damaged);
+    }
+    let bucket = target.bucket;
+    if let Some(max) = bucket.max_object_bytes.filter(|max| source.size > *max) {
+        return Err(Error::TooLarge(max));
+    }
+    if !kind::is_allowed(&bucket.allowed_types, &source.media_type) {
+        return Err(Error::Type(source.media_type.clone()));
+    }
+    if !blobs::share(tx, source.blob_id).await? {
+        return Err(Error::NotFound);
+    }
+    let most = (ctx.config.objects_max, ctx.config.bytes_max);
+    if !owners::take(tx, bucket.owner, (1, source.size), most).await? {
+        return Err(Error::Quota);
+    }
+    let new = VersionRow {
+        id: Id::new(&ctx.clock),
+        bucket_id: bucket.id,
+        path: target.path.clone(),
+        object_id: object.unwrap_or_else(|| Id::new(&ctx.clock)),
+        is_current: true,
+        created_at: ctx.clock.now(),
+        deleted_at: None,
+        purge_at: None,
+        ..source.clone()
+    };
+    place(tx, bucket, new, &target.conditions).await
+}
+
+/// The same, and the source is gone.
+pub(crate) async fn moved(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    from: &BucketRow,
+    source: &VersionRow,
+    target: &Target<'_>,
+) -> Result<(VersionRow, bool), Error> {
+    // Its room is given back before room for it is taken again; its bytes are kept by the version that it becomes.
+    let found = versions::find_current(tx, from.id, &source.path).await?;
+    if found.is_none_or(|found| found.id != source.id) {
+        return Err(Error::NotFound);
+    }
+    if !blobs::share(tx, source.blob_id).await? {
+        return Err(Error::NotFound);
+    }
+    remove::versions(tx, from.owner, from.id, std::slice::from_ref(source)).await?;
+    tx.emit(&ObjectDeleted {
+        owner: from.owner,
+        bucket_id: from.id,
+        bucket: from.name.clone(),
+        object_id: source.object_id,
+        path: source.path.clone(),
+        forever: true,
+    })
+    .await?;
+    let moved = copied(tx, ctx, source, target, Some(source.object_id)).await?;
+    blobs::release(tx, source.blob_id).await?;
+    Ok(moved)
+}
