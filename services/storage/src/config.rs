@@ -1,7 +1,7 @@
 //! Section `[storage]` of the settings.
 
 use serde::{Deserialize, Serialize};
-use stoa_kernel::Period;
+use stoa_kernel::{Period, Rate};
 
 /// What can be set; the defaults stand in `defaults.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub struct StorageConfig {
     pub public_max_age: Period,
     /// How often everything stored is compared with its checksum.
     pub verify_every: Period,
+    /// Links that one bucket may have.
+    pub links_max: i64,
+    /// How often the password of one link may be guessed.
+    pub link_guesses: Rate,
     /// Bytes that one run of that reads at most.
     pub verify_bytes: i64,
 }

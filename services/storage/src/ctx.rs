@@ -3,12 +3,13 @@
 use std::{ops::Deref, sync::Arc};
 
 use stoa_auth_api::Access;
+use stoa_cache::Limiter;
 use stoa_db::Db;
 use stoa_kernel::Clock;
 use stoa_objects::Objects;
 use stoa_service::Env;
 
-use crate::{StorageConfig, uploads::Uploads};
+use crate::{StorageConfig, passwords::Passwords, uploads::Uploads};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +22,9 @@ pub(crate) struct Parts {
     /// Whom a request acts for, and what they may do.
     pub(crate) access: Access,
     pub(crate) uploads: Uploads,
+    pub(crate) passwords: Passwords,
+    /// Guesses of the password of one link.
+    pub(crate) guesses: Limiter,
     pub(crate) config: StorageConfig,
 }
 
@@ -29,6 +33,8 @@ impl Ctx {
         Self(Arc::new(Parts {
             access: Access::new(&env.rpc),
             uploads: Uploads::new(config.uploads_max, config.uploads_per_caller),
+            passwords: Passwords::new(),
+            guesses: env.cache.limiter("storage.link_password", config.link_guesses),
             objects: env.objects,
             db: env.db,
             clock: env.clock,

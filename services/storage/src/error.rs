@@ -16,6 +16,12 @@ stoa_kernel::codes! {
     BUCKET_NOT_EMPTY = 409 "bucket_not_empty" "The bucket is not empty";
     /// No room for a further bucket.
     BUCKETS_FULL = 409 "buckets_full" "There is no room for a further bucket";
+    /// No room for a further link.
+    LINKS_FULL = 409 "links_full" "There is no room for a further link";
+    /// The link has a password, and none was sent.
+    LINK_PASSWORD_REQUIRED = 403 "link_password_required" "The link asks for a password";
+    /// Not the link's password.
+    LINK_PASSWORD_WRONG = 403 "link_password_wrong" "This is not the link's password";
     /// No room for the object, by number or by bytes.
     QUOTA_EXCEEDED = 409 "quota_exceeded" "There is no room for this object";
     /// Something is being done to the objects of the bucket.
@@ -45,6 +51,14 @@ pub(crate) enum Error {
     BucketsFull(i64),
     #[error("another operation on the bucket is in progress")]
     InProgress,
+    #[error("there is no room for a further link")]
+    LinksFull(i64),
+    #[error("the link asks for a password")]
+    PasswordRequired,
+    #[error("not the link's password")]
+    PasswordWrong,
+    #[error("too many guesses")]
+    TooManyGuesses,
     #[error("there is no room for the object")]
     Quota,
     #[error("a path would be too long")]
@@ -81,6 +95,16 @@ impl From<Error> for Failure {
                 .detail("Versions and deleted objects count until they are purged."),
             Error::BucketsFull(max) => Self::new(BUCKETS_FULL).detail(format!("At most {max} are kept.")),
             Error::TooLong => Self::invalid("to_path", "too_long", "At most 1024 bytes are taken"),
+            Error::LinksFull(max) => {
+                Self::new(LINKS_FULL).detail(format!("At most {max} of a bucket are kept."))
+            }
+            Error::PasswordRequired => {
+                Self::new(LINK_PASSWORD_REQUIRED).detail("Send it as the header x-link-password.")
+            }
+            Error::PasswordWrong => Self::new(LINK_PASSWORD_WRONG),
+            Error::TooManyGuesses => {
+                Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from_static("360"))
+            }
             Error::InProgress => Self::new(OPERATION_IN_PROGRESS),
             Error::Quota => Self::new(QUOTA_EXCEEDED)
                 .detail("Delete objects for good first; see GET /api/v1/storage/usage."),

@@ -17,6 +17,11 @@ pub enum VersionTag {}
 /// Names a version of an object.
 pub type VersionId = Id<VersionTag>;
 
+/// Label of a link's id.
+pub(crate) enum LinkTag {}
+/// Names a link.
+pub(crate) type LinkId = Id<LinkTag>;
+
 /// Label of an operation's id.
 pub(crate) enum OperationTag {}
 /// Names something that is done to all objects under a prefix.

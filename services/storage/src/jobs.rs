@@ -106,6 +106,7 @@ async fn sweep(ctx: Ctx, work: Work<Sweep>) -> Result<Done, JobError> {
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
     ops::purge::purge(&ctx).await?;
     ops::operations::purge(&ctx).await?;
+    ops::links::purge(&ctx).await?;
     work.done().await
 }
 

@@ -9,6 +9,7 @@ mod ids;
 mod jobs;
 mod kind;
 mod ops;
+mod passwords;
 mod path;
 mod store;
 mod uploads;

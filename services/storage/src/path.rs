@@ -11,7 +11,7 @@ const RESERVED: [&str; 8] = [
     "operations",
     "access-keys",
     "presigned",
-    "shares",
+    "links",
     "tus",
     "usage",
 ];

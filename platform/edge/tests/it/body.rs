@@ -1,9 +1,13 @@
 //! How much is taken, and what is made smaller.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
-use futures::stream;
+use futures::{StreamExt, stream};
+use stoa_http::openapi;
 use utoipa::openapi::{
-    Content, HttpMethod, PathItem, path::OperationBuilder, request_body::RequestBodyBuilder,
+    Content, HttpMethod, PathItem, extensions::ExtensionsBuilder, path::OperationBuilder,
+    request_body::RequestBodyBuilder,
 };
 
 use crate::story::{request, story, story_with};
@@ -76,6 +80,42 @@ async fn files_may_be_larger_than_json() {
         let answer = story.send_body(request(method, "/echo"), vec![b'x'; size]).await;
         assert_eq!(answer.status, status, "{method} {size}");
     }
+}
+
+/// What is stored while it arrives has limits of its own, of size and time, and takes up none of the memory for bodies.
+#[tokio::test]
+async fn uploads_may_be_larger_and_take_longer_than_other_bodies() {
+    let settings =
+        "max_body = 1000\nmax_json = 1000\nbodies_max = 4000\nmax_upload = 100000\ntimeout = \"300ms\"";
+    let story = story_with(settings, |parts| {
+        let upload = ExtensionsBuilder::new().add(openapi::UPLOAD, true).build();
+        let mut item = PathItem::new(
+            HttpMethod::Put,
+            OperationBuilder::new().extensions(Some(upload)).build(),
+        );
+        item.post = Some(OperationBuilder::new().build());
+        parts.openapi.paths.paths.insert("/echo".into(), item);
+    });
+    for (method, size, status) in [
+        ("PUT", 100_000, 200),
+        ("PUT", 100_010, 413),
+        ("POST", 1000, 200),
+        ("POST", 1010, 413),
+    ] {
+        for body in [Body::from(vec![b'x'; size]), chunked(size)] {
+            let answer = story.send_body(request(method, "/echo"), body).await;
+            assert_eq!(answer.status, status, "{method} {size}");
+        }
+    }
+    let slow = |method| {
+        let pieces = stream::iter(0..5).then(async |_| {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<_, std::io::Error>(Bytes::from_static(b"x"))
+        });
+        story.send_body(request(method, "/echo"), Body::from_stream(pieces))
+    };
+    assert_eq!(slow("PUT").await.status, 200);
+    assert_ne!(slow("POST").await.status, 200);
 }
 
 #[tokio::test]

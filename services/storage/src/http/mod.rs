@@ -4,6 +4,7 @@ mod answer;
 mod buckets;
 mod conditions;
 mod copying;
+mod links;
 mod listing;
 mod objects;
 mod operations;
@@ -33,6 +34,11 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         copying::restore,
         operations::begin,
         operations::read,
+        links::create,
+        links::list,
+        links::revoke,
+        links::read,
+        links::put,
         usage::read,
         objects::read,
         objects::put,

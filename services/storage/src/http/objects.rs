@@ -23,7 +23,7 @@ use crate::{
     ids::VersionId,
     ops::{
         delete as deletion,
-        put::{self as storing, NewObject},
+        put::{self as storing, By, NewObject},
         reach::{self, Reach},
     },
     path,
@@ -194,7 +194,7 @@ pub(super) async fn put(
         conditions: conditions(headers)?,
     };
     let body = request.into_body().into_data_stream().map_err(Into::into).boxed();
-    let put = storing::put(&ctx, &actor, &bucket, new, body).await?;
+    let put = storing::put(&ctx, By::Actor(&actor), &bucket, new, body).await?;
     let status = if put.is_new {
         StatusCode::CREATED
     } else {

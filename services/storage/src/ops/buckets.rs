@@ -10,7 +10,7 @@ use crate::{
     events::{BucketCreated, BucketDeleted, BucketUpdated},
     store::{
         buckets::{self, BucketRow},
-        operations, owners,
+        links, operations, owners,
     },
 };
 
@@ -126,6 +126,7 @@ pub(crate) async fn delete(ctx: &Ctx, actor: &Actor, bucket: &BucketRow) -> Resu
         };
     }
     operations::delete_of(&mut tx, bucket.id).await?;
+    links::delete_of(&mut tx, bucket.id).await?;
     owners::give_bucket(&mut tx, bucket.owner).await?;
     let entry = Entry::by(actor, "bucket.delete", "bucket", Some(bucket.id.uuid()));
     tx.audit(&entry.owner(bucket.owner)).await?;

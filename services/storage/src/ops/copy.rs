@@ -5,7 +5,12 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, Id};
 
-use super::{conditions::Conditions, place::place, put::created, remove};
+use super::{
+    conditions::Conditions,
+    place::place,
+    put::{By, created},
+    remove,
+};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -37,7 +42,7 @@ pub(crate) async fn copy(
     let mut tx = ctx.db.begin().await?;
     lock(&mut tx, from, target.bucket).await?;
     let (version, is_new) = copied(&mut tx, ctx, source, &target, None).await?;
-    created(&mut tx, actor, target.bucket, &version, "object.copy").await?;
+    created(&mut tx, By::Actor(actor), target.bucket, &version, "object.copy").await?;
     tx.commit().await?;
     Ok((version, is_new))
 }
@@ -53,7 +58,7 @@ pub(crate) async fn relocate(
     let mut tx = ctx.db.begin().await?;
     lock(&mut tx, from, target.bucket).await?;
     let (version, is_new) = moved(&mut tx, ctx, from, source, &target).await?;
-    created(&mut tx, actor, target.bucket, &version, "object.move").await?;
+    created(&mut tx, By::Actor(actor), target.bucket, &version, "object.move").await?;
     let entry = Entry::by(actor, "object.delete", "object", Some(source.object_id.uuid()));
     tx.audit(&entry.owner(from.owner)).await?;
     tx.commit().await?;

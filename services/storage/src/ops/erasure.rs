@@ -11,7 +11,7 @@ use crate::{
     events::BucketDeleted,
     store::{
         buckets::{self, BucketRow},
-        operations, owners, versions,
+        links, operations, owners, versions,
     },
 };
 
@@ -36,6 +36,7 @@ async fn empty(ctx: &Ctx, bucket: &BucketRow) -> Result<(), Error> {
         let is_gone = rows.is_empty() && buckets::delete(&mut tx, bucket.id).await?;
         if is_gone {
             operations::delete_of(&mut tx, bucket.id).await?;
+            links::delete_of(&mut tx, bucket.id).await?;
             owners::give_bucket(&mut tx, bucket.owner).await?;
             tx.emit(&BucketDeleted {
                 owner: bucket.owner,

@@ -7,6 +7,7 @@ pub(crate) mod delete;
 pub(crate) mod erasure;
 pub(crate) mod get;
 pub(crate) mod intake;
+pub(crate) mod links;
 pub(crate) mod list;
 pub(crate) mod operations;
 pub(crate) mod pending;

@@ -1,9 +1,10 @@
 //! Storing an object: the bytes first, then one transaction with all that names them.
 
+use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_kernel::{Actor, Id};
+use stoa_kernel::{Actor, Id, RequestFacts};
 
 use super::{
     conditions::Conditions,
@@ -15,6 +16,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     events::ObjectCreated,
+    ids::LinkId,
     store::{
         blobs::{self, ChunkRow},
         buckets::BucketRow,
@@ -22,6 +24,37 @@ use crate::{
         versions::{self, Metadata, VersionRow},
     },
 };
+
+/// Who stores: somebody, or whoever has a link.
+#[derive(Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// Somebody who is signed in.
+    Actor(&'a Actor),
+    /// Whoever has this link.
+    Link(LinkId, &'a RequestFacts),
+}
+
+impl<'a> By<'a> {
+    /// Whose uploads are counted together.
+    fn caller(self) -> uuid::Uuid {
+        match self {
+            Self::Actor(actor) => actor.user_id.uuid(),
+            Self::Link(link, _) => link.uuid(),
+        }
+    }
+
+    fn entry(self, action: &'a str, version: &VersionRow) -> Entry<'a> {
+        let object = Some(version.object_id.uuid());
+        match self {
+            Self::Actor(actor) => Entry::by(actor, action, "object", object),
+            Self::Link(link, request) => Entry {
+                request_id: Some(&request.request_id),
+                address: Some(request.address.to_string().into()),
+                ..Entry::new(None, action, "object", object).detail(json!({ "link_id": link }))
+            },
+        }
+    }
+}
 
 /// What is to be stored.
 pub(crate) struct NewObject {
@@ -45,12 +78,12 @@ pub(crate) struct Put {
 /// When the conditions do not hold, and as [`intake::store`].
 pub(crate) async fn put(
     ctx: &Ctx,
-    actor: &Actor,
+    by: By<'_>,
     bucket: &BucketRow,
     mut new: NewObject,
     body: Body,
 ) -> Result<Put, Error> {
-    let _upload = ctx.uploads.begin(actor.user_id.uuid())?;
+    let _upload = ctx.uploads.begin(by.caller())?;
     let current = versions::current(&ctx.db, bucket.id, &new.path).await?;
     new.conditions.writing(current.as_ref())?;
     let max = bucket.max_object_bytes.unwrap_or(i64::MAX);
@@ -59,7 +92,7 @@ pub(crate) async fn put(
     let stored = intake::store(ctx, bucket.owner, std::mem::take(&mut new.expected), body).await?;
     metrics::counter!("storage_received_bytes_total").increment(stored.size.unsigned_abs());
 
-    let named = name(ctx, actor, bucket, &new, &stored).await;
+    let named = name(ctx, by, bucket, &new, &stored).await;
     match &named {
         Ok(put) if put.version.blob_id == stored.pending.id => stored.pending.arrived(),
         _ => stored.pending.abandon().await,
@@ -70,7 +103,7 @@ pub(crate) async fn put(
 /// The transaction by which the version has the bytes; none if they are what is current.
 async fn name(
     ctx: &Ctx,
-    actor: &Actor,
+    by: By<'_>,
     bucket: &BucketRow,
     new: &NewObject,
     stored: &Stored,
@@ -87,7 +120,7 @@ async fn name(
             is_new: false,
         });
     }
-    commit(tx, actor, bucket, new, (stored, version)).await
+    commit(tx, by, bucket, new, (stored, version)).await
 }
 
 fn version_of(ctx: &Ctx, bucket: &BucketRow, new: &NewObject, stored: &Stored) -> VersionRow {
@@ -126,7 +159,7 @@ async fn unchanged(tx: &mut Tx, version: &VersionRow, new: &NewObject) -> Result
 
 async fn commit(
     mut tx: Tx,
-    actor: &Actor,
+    by: By<'_>,
     bucket: &BucketRow,
     new: &NewObject,
     (stored, version): (&Stored, VersionRow),
@@ -145,7 +178,7 @@ async fn commit(
         checked_at: version.created_at,
     };
     blobs::insert(&mut tx, &chunk).await?;
-    created(&mut tx, actor, bucket, &version, "object.create").await?;
+    created(&mut tx, by, bucket, &version, "object.create").await?;
     tx.commit().await?;
     Ok(Put { version, is_new })
 }
@@ -153,7 +186,7 @@ async fn commit(
 /// What follows from every version that becomes the current one.
 pub(crate) async fn created(
     tx: &mut Tx,
-    actor: &Actor,
+    by: By<'_>,
     bucket: &BucketRow,
     version: &VersionRow,
     action: &str,
@@ -169,7 +202,6 @@ pub(crate) async fn created(
         media_type: version.media_type.clone(),
     })
     .await?;
-    let entry = Entry::by(actor, action, "object", Some(version.object_id.uuid()));
-    tx.audit(&entry.owner(bucket.owner)).await?;
+    tx.audit(&by.entry(action, version).owner(bucket.owner)).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use stoa_kernel::Actor;
 
 use super::{
     copy::{Target, copied, lock},
-    put::created,
+    put::{By, created},
     remove,
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(crate) async fn restore(
     if is_deleted {
         blobs::release(&mut tx, source.blob_id).await?;
     }
-    created(&mut tx, actor, bucket, &version, "object.restore").await?;
+    created(&mut tx, By::Actor(actor), bucket, &version, "object.restore").await?;
     tx.commit().await?;
     Ok((version, is_new))
 }

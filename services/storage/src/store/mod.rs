@@ -2,6 +2,7 @@
 
 pub(crate) mod blobs;
 pub(crate) mod buckets;
+pub(crate) mod links;
 pub(crate) mod operations;
 pub(crate) mod owners;
 pub(crate) mod pending;

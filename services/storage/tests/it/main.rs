@@ -8,6 +8,7 @@ mod copying;
 mod erasure;
 mod helpers;
 mod leftovers;
+mod links;
 mod listing;
 mod objects;
 mod operations;

@@ -42,6 +42,21 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
                 .await
                 .expect(200);
         }
+        let link = json!({"kind": "download", "path": "a", "expires_in": 60});
+        let link = app
+            .post(&format!("{BUCKETS}/{bucket}/links"))
+            .bearer(&token)
+            .json(&link)
+            .send()
+            .await
+            .expect(201);
+        app.get(link.value()["url"].as_str().unwrap())
+            .send()
+            .await
+            .expect(200);
+        get(&app, &token, &format!("{BUCKETS}/{bucket}/links"))
+            .await
+            .expect(200);
         let copy = json!({"path": "a", "to_path": "c"});
         app.post(&format!("{BUCKETS}/{bucket}/copy"))
             .bearer(&token)

@@ -1,0 +1,147 @@
+//! Making, using and revoking links.
+
+use sha2::{Digest, Sha256};
+use stoa_audit::{Entry, TxExt as _};
+use stoa_cache::LimitKey;
+use stoa_kernel::{Actor, Id, Timestamp, random};
+
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    ids::{LinkId, VersionId},
+    store::{
+        buckets::{self, BucketRow},
+        links::{self, LinkRow},
+    },
+};
+
+/// What a link is to be.
+pub(crate) struct NewLink {
+    pub(crate) kind: &'static str,
+    pub(crate) path: String,
+    pub(crate) version_id: Option<VersionId>,
+    pub(crate) max_bytes: Option<i64>,
+    pub(crate) password: Option<String>,
+    pub(crate) max_uses: Option<i64>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Makes a link, and the token that is shown once.
+pub(crate) async fn create(
+    ctx: &Ctx,
+    actor: &Actor,
+    bucket: &BucketRow,
+    new: NewLink,
+) -> Result<(LinkRow, String), Error> {
+    let password = match &new.password {
+        None => None,
+        Some(password) => Some(ctx.passwords.keep(password).await?),
+    };
+    let token = random::token::<32>();
+    let row = LinkRow {
+        id: Id::new(&ctx.clock),
+        token_hash: hash(&token),
+        bucket_id: bucket.id,
+        kind: new.kind.to_owned(),
+        path: new.path,
+        version_id: new.version_id,
+        max_bytes: new.max_bytes,
+        password,
+        max_uses: new.max_uses,
+        uses: 0,
+        created_at: ctx.clock.now(),
+        expires_at: new.expires_at,
+    };
+    let max = ctx.config.links_max;
+    let mut tx = ctx.db.begin().await?;
+    if !buckets::count(&mut tx, bucket.id, 0, 0).await? {
+        return Err(Error::NotFound);
+    }
+    if links::count(&mut tx, bucket.id, max).await? >= max {
+        return Err(Error::LinksFull(max));
+    }
+    links::insert(&mut tx, &row).await?;
+    let entry = Entry::by(actor, "link.create", "link", Some(row.id.uuid()));
+    tx.audit(&entry.owner(bucket.owner)).await?;
+    tx.commit().await?;
+    Ok((row, token))
+}
+
+/// Revokes a link.
+pub(crate) async fn revoke(ctx: &Ctx, actor: &Actor, bucket: &BucketRow, id: LinkId) -> Result<(), Error> {
+    let mut tx = ctx.db.begin().await?;
+    if !links::delete(&mut tx, bucket.id, id).await? {
+        return Err(Error::NotFound);
+    }
+    let entry = Entry::by(actor, "link.delete", "link", Some(id.uuid()));
+    tx.audit(&entry.owner(bucket.owner)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The link of a token and its bucket, for one who knows its password. It is not used by that yet.
+///
+/// # Errors
+/// When there is none that can be used, or the password is wrong. Guesses are limited for each link.
+pub(crate) async fn open(
+    ctx: &Ctx,
+    token: &str,
+    kind: &str,
+    password: Option<&str>,
+) -> Result<(LinkRow, BucketRow), Error> {
+    let found = links::get(&ctx.db, &hash(token), ctx.clock.now()).await?;
+    let link = found.filter(|link| link.kind == kind).ok_or(Error::NotFound)?;
+    let bucket = buckets::by_id(&ctx.db, link.bucket_id)
+        .await?
+        .ok_or(Error::NotFound)?;
+    // Once more by its name: not where its owner is suspended or erased.
+    let bucket = buckets::get(&ctx.db, &bucket.name)
+        .await?
+        .ok_or(Error::NotFound)?;
+    if let Some(kept) = &link.password {
+        let password = password.ok_or(Error::PasswordRequired)?;
+        let key = LimitKey::hash(&[link.id.uuid().as_bytes()]);
+        if ctx
+            .guesses
+            .check(key)
+            .await
+            .is_some_and(|verdict| !verdict.allowed)
+        {
+            return Err(Error::TooManyGuesses);
+        }
+        if !ctx.passwords.is_right(password, kept).await? {
+            return Err(Error::PasswordWrong);
+        }
+        ctx.guesses.give_back(key).await;
+    }
+    Ok((link, bucket))
+}
+
+/// Counts a use.
+///
+/// # Errors
+/// When none is left.
+pub(crate) async fn take(ctx: &Ctx, link: &LinkRow) -> Result<(), Error> {
+    if links::take(&ctx.db, link.id, ctx.clock.now()).await? {
+        return Ok(());
+    }
+    Err(Error::NotFound)
+}
+
+/// Deletes links whose time is over.
+pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
+    let now = ctx.clock.now();
+    loop {
+        let mut tx = ctx.db.begin().await?;
+        let deleted = links::delete_expired(&mut tx, now, super::BATCH).await?;
+        tx.commit().await?;
+        if deleted < u64::from(super::BATCH) {
+            return Ok(());
+        }
+    }
+}
+
+/// What is kept of a token. It has 256 random bits, so that no slower hash is needed.
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token).to_vec()
+}
