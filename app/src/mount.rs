@@ -188,6 +188,7 @@ pub(crate) async fn services(
     let auth: AuthConfig = settings.section("auth")?;
     let secrets = Secrets::new(data_dir.join("keys"), &auth.secret)?;
     let (permissions, channels) = (services::permissions(), services::channels());
+    let notifications = services::notifications();
     for known in KnownService::all().filter(|known| services.has(*known)) {
         let Some(make) = known.make else { continue };
         let name = known.name();
@@ -213,6 +214,7 @@ pub(crate) async fn services(
             events: Arc::clone(&events),
             channels: Arc::clone(&channels),
             draining: platform.draining.clone(),
+            notifications: Arc::clone(&notifications),
         };
         mounted.push(Mounted::new(known.descriptor(), env, |env| make(env, settings))?);
     }

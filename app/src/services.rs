@@ -5,7 +5,7 @@ use std::{ops::Deref, str::FromStr, sync::Arc};
 use stoa_db::Migration;
 use stoa_events::EventInfo;
 use stoa_http::openapi::Permission;
-use stoa_service::{ChannelInfo, Descriptor};
+use stoa_service::{ChannelInfo, Descriptor, NotificationType};
 
 /// The services. The gateway comes first; it is the edge around the others.
 #[rustfmt::skip] // a line each
@@ -15,6 +15,7 @@ const SERVICES: &[&Descriptor] = &[
     &stoa_users::SERVICE,
     &stoa_storage::SERVICE,
     &stoa_realtime::SERVICE,
+    &stoa_notifications::SERVICE,
 ];
 
 /// A service of this program, whether this process runs it or not.
@@ -94,6 +95,13 @@ pub(crate) fn channels() -> Arc<[ChannelInfo]> {
     KnownService::all()
         .flat_map(|service| service.channels)
         .copied()
+        .collect()
+}
+
+/// The kinds of notifications of all services.
+pub(crate) fn notifications() -> Arc<[&'static NotificationType]> {
+    KnownService::all()
+        .flat_map(|service| service.0.notifications)
         .collect()
 }
 

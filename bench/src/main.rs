@@ -5,6 +5,7 @@ mod db;
 mod events;
 mod http;
 mod logins;
+mod mails;
 mod nestjs;
 mod peer;
 mod process;
@@ -44,7 +45,7 @@ enum Command {
         /// Where the table is written
         #[arg(long)]
         write: PathBuf,
-        /// Parts to measure: process, http, logins, proxy, nestjs, replicas, db, events, brokers [default: all]; then nothing is
+        /// Parts to measure: process, http, logins, mails, proxy, nestjs, replicas, db, events, brokers [default: all]; then nothing is
         /// written
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
@@ -77,6 +78,9 @@ async fn main() -> Result<(), Error> {
             }
             if wanted("logins") {
                 logins::measure(&stoa, seconds, &mut report).await?;
+            }
+            if wanted("mails") {
+                mails::measure(&stoa, &mut report).await?;
             }
             if wanted("proxy") {
                 proxy::measure(&stoa, seconds, &mut report).await?;

@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
@@ -16,7 +16,7 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// Where it takes calls of other services, if it does.
     rpc: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Settings by their names in the environment, without the `STOA_`.
@@ -26,6 +26,11 @@ impl Server {
     /// All services in one process, on SQLite.
     pub(crate) async fn start(stoa: &Path) -> Result<Self, crate::Error> {
         Self::run(stoa, None, vec![]).await
+    }
+
+    /// All services in one process, on SQLite, whose mails go to this server.
+    pub(crate) async fn mailing(stoa: &Path, url: String) -> Result<Self, crate::Error> {
+        Self::run(stoa, None, vec![("MAIL__URL", url)]).await
     }
 
     /// All services in one process, on PostgreSQL.
@@ -100,10 +105,15 @@ impl Server {
             child: command.spawn()?,
             url: format!("http://{address}"),
             rpc: String::new(),
-            _folder: folder,
+            folder,
         };
         until_ready(&server.url, only.unwrap_or("stoa")).await?;
         Ok(server)
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) fn id(&self) -> Option<u32> {

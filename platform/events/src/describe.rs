@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use utoipa::{
-    PartialSchema, ToSchema,
+    __dev::ComposeSchema,
+    ToSchema,
     openapi::{
         KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat,
         schema::{SchemaType, Type},
@@ -38,8 +39,9 @@ pub struct FieldInfo {
 /// Stands for a time in descriptions.
 pub struct DateTime;
 
-impl PartialSchema for DateTime {
-    fn schema() -> RefOr<Schema> {
+// So that it may stand within others, such as an Option.
+impl ComposeSchema for DateTime {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
         let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
         let text = ObjectBuilder::new().schema_type(Type::String);
         text.format(Some(format)).into()
@@ -51,8 +53,8 @@ impl ToSchema for DateTime {}
 /// Stands for any JSON in descriptions.
 pub struct AnyJson;
 
-impl PartialSchema for AnyJson {
-    fn schema() -> RefOr<Schema> {
+impl ComposeSchema for AnyJson {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()
     }
 }

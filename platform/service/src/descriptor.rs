@@ -6,7 +6,7 @@ use stoa_events::{Audience, EventInfo};
 use stoa_http::Code;
 use utoipa::openapi::OpenApi;
 
-use crate::{ChannelInfo, Env, Service};
+use crate::{ChannelInfo, Env, NotificationType, Service};
 
 /// Among what a service wants: the events of all services, but those that are internal to them.
 pub const ALL_EVENTS: &str = "*";
@@ -37,6 +37,8 @@ pub struct Descriptor {
     pub emits: &'static [EventInfo],
     /// The channels that clients may subscribe to.
     pub channels: &'static [ChannelInfo],
+    /// The kinds of notifications that it sends.
+    pub notifications: &'static [NotificationType],
     /// Its pages, which the description of the API does not list.
     pub pages: &'static [&'static str],
     /// What its endpoints are.
@@ -66,6 +68,7 @@ impl Descriptor {
             wants: &[],
             emits: &[],
             channels: &[],
+            notifications: &[],
             pages: &[],
             openapi: OpenApi::default,
             check: |_| Ok(()),

@@ -2,11 +2,13 @@
 
 mod channels;
 mod descriptor;
+mod notification;
 
 use std::{path::PathBuf, sync::Arc};
 
 pub use channels::{ChannelHistory, ChannelInfo, ChannelPermission, ChannelSubject};
 pub use descriptor::{ALL_EVENTS, Descriptor, Make};
+pub use notification::{Channel, Criticality, DefaultTemplate, NotificationType, Throttle};
 
 use futures::future::BoxFuture;
 use stoa_cache::Cache;
@@ -63,6 +65,8 @@ pub struct Env {
     pub channels: Arc<[ChannelInfo]>,
     /// Cancelled when the process begins to stop: who keeps connections open says goodbye.
     pub draining: CancellationToken,
+    /// The kinds of notifications of all services, also of those that run elsewhere.
+    pub notifications: Arc<[&'static NotificationType]>,
 }
 
 /// A service, as plain data for the composition root to mount.

@@ -105,9 +105,12 @@ impl Builder {
         let mut envs = HashMap::new();
         let emitted = self.services.iter().flat_map(|(descriptor, _)| descriptor.emits);
         let events: Arc<[_]> = emitted.copied().collect();
+        let all = self.services.iter();
+        let notifications: Arc<[_]> = all.flat_map(|(descriptor, _)| descriptor.notifications).collect();
         for (descriptor, make) in self.services {
             let mut env = platform.env(&place, descriptor.name).await;
             env.events = Arc::clone(&events);
+            env.notifications = Arc::clone(&notifications);
             envs.insert(descriptor.name, env.clone());
             mounted.push(Mounted::new(descriptor, env, |env| Ok(make(env))).unwrap());
         }

@@ -104,6 +104,7 @@ impl Platform {
             events: Arc::default(),
             channels: Arc::clone(&self.channels),
             draining: self.draining.clone(),
+            notifications: Arc::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod jobs;
 mod keys;
 mod lockout;
 mod mails;
+mod notifications;
 mod ops;
 mod pages;
 mod password;
@@ -29,6 +30,7 @@ use stoa_auth_api::events::{
 use stoa_config::{ConfigError, Settings};
 use stoa_db::migrations;
 use stoa_events::Event as _;
+use stoa_notifications_api::NotificationRequested;
 use stoa_service::{Descriptor, Env, Service};
 use zeroize::Zeroizing;
 
@@ -90,7 +92,9 @@ pub const SERVICE: Descriptor = Descriptor {
         MemberAdded::INFO,
         MemberUpdated::INFO,
         MemberRemoved::INFO,
+        NotificationRequested::INFO,
     ],
+    notifications: &[notifications::ROLE_CHANGED],
     // Links in mails lead to them.
     pages: &[
         "/auth/verify",

@@ -1,12 +1,12 @@
 //! What other services ask of auth.
 
 use stoa_auth_api::{
-    DESCRIPTORS,
+    CONTACTS_MAX, DESCRIPTORS,
     v1::{
-        AuthenticateKeyRequest, AuthenticateKeyResponse, Grant, GrantsRequest, GrantsResponse, KeyPrincipal,
-        Membership, MembershipRequest, MembershipResponse, PublicKey, RaisedOrganization, RaisedRole,
-        RaisedVersion, RegisteredNames, RegistrationRequest, RegistrationResponse, RevokedSession,
-        TrustRequest, TrustResponse,
+        AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse, Grant,
+        GrantsRequest, GrantsResponse, KeyPrincipal, Membership, MembershipRequest, MembershipResponse,
+        PublicKey, RaisedOrganization, RaisedRole, RaisedVersion, RegisteredNames, RegistrationRequest,
+        RegistrationResponse, RevokedSession, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -19,7 +19,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     ops::{api_keys, trust},
-    store::{grants, members, registered_names, revocations::Since},
+    store::{accounts, grants, members, registered_names, revocations::Since},
 };
 
 /// The gRPC side of the service.
@@ -97,6 +97,33 @@ impl Access for Rpc {
             last_name: kept.last_name,
         });
         Ok(Response::new(RegistrationResponse { names }))
+    }
+
+    async fn contacts(
+        &self,
+        request: Request<ContactsRequest>,
+    ) -> Result<Response<ContactsResponse>, Status> {
+        let asked = request.into_inner().user_ids;
+        if asked.len() > CONTACTS_MAX {
+            return Err(Status::invalid_argument(format!(
+                "user_ids are more than {CONTACTS_MAX}"
+            )));
+        }
+        let users: Result<Vec<UserId>, _> = asked.iter().map(|id| id.parse()).collect();
+        let users = users.map_err(|_| not_an_id("user_ids"))?;
+        let found = accounts::contacts(&self.0.db, &users).await;
+        let contacts = found
+            .map_err(|e| failed(&e.into()))?
+            .into_iter()
+            .map(|account| Contact {
+                user_id: account.id.to_string(),
+                email: account.email,
+                is_email_verified: account.email_verified_at.is_some(),
+                is_disabled: account.disabled_at.is_some(),
+            });
+        Ok(Response::new(ContactsResponse {
+            contacts: contacts.collect(),
+        }))
     }
 
     async fn trust(&self, request: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {

@@ -1,61 +1,12 @@
 //! What users tells others, and what it does when others tell it something.
 
-use serde::{Deserialize, Serialize};
 use stoa_auth_api::events::{UserErased, UserRegistered};
-use stoa_events::{Done, Event, JobError, Subscription, Work};
-use stoa_kernel::UserId;
+use stoa_events::{Done, JobError, Subscription, Work};
+pub use stoa_users_api::events::{
+    AvatarChanged, PreferenceChanged, ProfileCreated, ProfileErased, ProfileUpdated,
+};
 
 use crate::{ctx::Ctx, error::Error, ops};
-
-/// A person has a profile now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(name = "profile.created", key = "user:{user_id}")]
-pub struct ProfileCreated {
-    /// The person.
-    pub user_id: UserId,
-}
-
-/// A profile was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(name = "profile.updated", key = "user:{user_id}")]
-pub struct ProfileUpdated {
-    /// The person.
-    pub user_id: UserId,
-    /// Its version now.
-    pub version: i64,
-    /// Names of the fields that changed.
-    pub fields: Vec<String>,
-}
-
-/// A preference was set or deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(name = "preference.changed", key = "user:{user_id}")]
-pub struct PreferenceChanged {
-    /// The person.
-    pub user_id: UserId,
-    /// The preference's key.
-    pub key: String,
-    /// Whether it is gone now.
-    pub deleted: bool,
-}
-
-/// An avatar was set, replaced or deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(name = "avatar.changed", key = "user:{user_id}")]
-pub struct AvatarChanged {
-    /// The person.
-    pub user_id: UserId,
-    /// Where it is now; none when it is gone.
-    pub avatar_url: Option<String>,
-}
-
-/// Everything that users held on a person is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(name = "profile.erased", key = "user:{user_id}")]
-pub struct ProfileErased {
-    /// The person.
-    pub user_id: UserId,
-}
 
 pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
     vec![

@@ -127,19 +127,21 @@ async fn a_forgotten_password_is_set_anew_by_the_mail_that_dev_mail_shows() {
     assert_eq!(new.status(), 200);
 }
 
+/// The mails to `to`, newest first.
+pub(super) async fn mails_to(stoa: &System, to: &str) -> Vec<Value> {
+    let key = std::fs::read_to_string(stoa.mails().join("dev-mail.key")).unwrap();
+    let path = format!("/dev/mail?format=json&key={}", key.trim());
+    let mailbox: Value = stoa.mailbox().look(&path).await.json().await.unwrap();
+    let mails = mailbox["items"].as_array().unwrap().iter();
+    mails.filter(|mail| mail["to"] == to).cloned().collect()
+}
+
 /// What follows `marker` in a mail to `to`.
 pub(super) async fn mailed_token(stoa: &System, to: &str, marker: &str) -> String {
-    let key = std::fs::read_to_string(stoa.mails().join("dev-mail.key")).unwrap();
-    let key = key.trim();
     for _ in 0..100 {
-        let mailbox = stoa
-            .mailbox()
-            .look(&format!("/dev/mail?format=json&key={key}"))
-            .await;
-        let mailbox: Value = mailbox.json().await.unwrap();
-        let mails = mailbox["items"].as_array().unwrap().iter();
+        let mails = mails_to(stoa, to).await;
         let text = mails
-            .filter(|mail| mail["to"] == to)
+            .iter()
             .find_map(|mail| mail["text"].as_str()?.split_once(marker));
         if let Some((_, rest)) = text {
             return rest

@@ -8,6 +8,7 @@
 mod broken;
 mod journey;
 mod limits;
+mod notifications;
 mod organizations;
 mod people;
 mod replicas;

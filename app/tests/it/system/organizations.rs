@@ -36,7 +36,7 @@ async fn verified(stoa: &System, address: &str) -> Value {
 }
 
 /// The same person with a new access token.
-async fn again(stoa: &System, person: &Value) -> Value {
+pub(super) async fn again(stoa: &System, person: &Value) -> Value {
     let body = json!({ "refresh_token": person["refresh_token"] });
     let answer = stoa.post("/api/v1/auth/refresh", body).await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -47,6 +47,22 @@ async fn found(stoa: &System, owner: &Value, name: &str) -> (String, Value) {
     let body = json!({ "name": name });
     let made = send(stoa, Method::POST, ORGANIZATIONS, token(owner), body, 201).await;
     (made["id"].as_str().unwrap().to_owned(), again(stoa, owner).await)
+}
+
+/// The owner of an organization, its id, and a member who was invited.
+pub(super) async fn with_member(stoa: &System, owner: &str, member: &str) -> (Value, String, Value) {
+    let owner = verified(stoa, owner).await;
+    let (id, owner) = found(stoa, &owner, "Analytical Engines").await;
+    let body = json!({ "email": member, "role": "member", "password": PASSWORD });
+    let path = format!("{ORGANIZATIONS}/{id}/invitations");
+    send(stoa, Method::POST, &path, token(&owner), body, 201).await;
+    let link = mailed_token(stoa, member, "invitation?token=").await;
+    let member = stoa.register(member).await;
+    let path = format!("/api/v1/auth/invitations/{link}/accept");
+    send(stoa, Method::POST, &path, token(&member), Value::Null, 200).await;
+    refused(stoa, "/api/v1/users/me", token(&member)).await;
+    let member = again(stoa, &member).await;
+    (owner, id, member)
 }
 
 /// Until a request with this token is refused in a row as often as there may be processes that answer; how long that took.

@@ -1,6 +1,7 @@
 //! What other services need of auth: its contract and its events.
 
 mod access;
+mod contacts;
 pub mod events;
 mod keys;
 mod registrations;
@@ -9,6 +10,7 @@ pub mod testing;
 mod trust;
 
 pub use access::{Access, AccessError};
+pub use contacts::{CONTACTS_MAX, Contacts};
 pub use keys::{KeyClient, tell_key_changed};
 pub use registrations::Registrations;
 pub use trust::TrustFeed;

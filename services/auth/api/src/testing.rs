@@ -9,9 +9,9 @@ use tonic::{Request, Response, Status, service::Routes};
 use uuid::Uuid;
 
 use crate::v1::{
-    self, AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, MembershipRequest,
-    MembershipResponse, RegisteredNames, RegistrationRequest, RegistrationResponse, TrustRequest,
-    TrustResponse,
+    self, AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse,
+    GrantsRequest, GrantsResponse, MembershipRequest, MembershipResponse, RegisteredNames,
+    RegistrationRequest, RegistrationResponse, TrustRequest, TrustResponse,
     access_server::{Access, AccessServer},
 };
 
@@ -26,6 +26,9 @@ struct Known {
     names: HashMap<String, RegisteredNames>,
     /// By user and organization.
     members: HashMap<(String, String), OrganizationRole>,
+    contacts: HashMap<String, Contact>,
+    /// No call of contacts is answered.
+    contacts_away: bool,
 }
 
 impl FakeAuth {
@@ -69,6 +72,34 @@ impl FakeAuth {
             last_name: Some(last.to_owned()),
         };
         self.0.lock().names.insert(user.to_string(), names);
+    }
+
+    /// `user` has an account with this address, and has verified it or not.
+    pub fn contact(&self, user: UserId, email: &str, is_email_verified: bool) {
+        let contact = Contact {
+            user_id: user.to_string(),
+            email: email.to_owned(),
+            is_email_verified,
+            is_disabled: false,
+        };
+        self.0.lock().contacts.insert(contact.user_id.clone(), contact);
+    }
+
+    /// `user` has no account any more.
+    pub fn erase(&self, user: UserId) {
+        self.0.lock().contacts.remove(&user.to_string());
+    }
+
+    /// The account of `user` is disabled.
+    pub fn disable(&self, user: UserId) {
+        if let Some(contact) = self.0.lock().contacts.get_mut(&user.to_string()) {
+            contact.is_disabled = true;
+        }
+    }
+
+    /// From now on nobody's contact is told, or is again.
+    pub fn contacts_away(&self, away: bool) {
+        self.0.lock().contacts_away = away;
     }
 }
 
@@ -119,6 +150,21 @@ impl Access for FakeAuth {
     ) -> Result<Response<RegistrationResponse>, Status> {
         let names = self.0.lock().names.get(&request.into_inner().user_id).cloned();
         Ok(Response::new(RegistrationResponse { names }))
+    }
+
+    async fn contacts(
+        &self,
+        request: Request<ContactsRequest>,
+    ) -> Result<Response<ContactsResponse>, Status> {
+        let known = self.0.lock();
+        if known.contacts_away {
+            return Err(Status::unavailable("away"));
+        }
+        let asked = request.into_inner().user_ids;
+        let contacts = asked.iter().filter_map(|user| known.contacts.get(user).cloned());
+        Ok(Response::new(ContactsResponse {
+            contacts: contacts.collect(),
+        }))
     }
 
     async fn trust(&self, _: Request<TrustRequest>) -> Result<Response<TrustResponse>, Status> {

@@ -2,7 +2,7 @@
 
 use garde::Validate;
 use serde::Deserialize;
-use stoa_db::{Db, Error, FromRow, List, Tx, containing};
+use stoa_db::{Db, Error, FromRow, List, ToValue, Tx, containing};
 use stoa_kernel::{Page, PageRequest, Timestamp, UserId};
 use utoipa::IntoParams;
 
@@ -29,6 +29,29 @@ pub(crate) struct Account {
 pub(crate) async fn by_id(db: &Db, id: UserId) -> Result<Option<Account>, Error> {
     db.fetch_optional(&format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"), &[&id])
         .await
+}
+
+/// How somebody can be reached.
+#[derive(FromRow)]
+pub(crate) struct Reachable {
+    pub(crate) id: UserId,
+    pub(crate) email: String,
+    pub(crate) email_verified_at: Option<Timestamp>,
+    pub(crate) disabled_at: Option<Timestamp>,
+}
+
+/// Of these people, those who have an account.
+pub(crate) async fn contacts(db: &Db, users: &[UserId]) -> Result<Vec<Reachable>, Error> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<_> = (1..=users.len()).map(|at| format!("${at}")).collect();
+    let sql = format!(
+        "SELECT id, email, email_verified_at, disabled_at FROM accounts WHERE id IN ({})",
+        places.join(", ")
+    );
+    let params: Vec<&dyn ToValue> = users.iter().map(|id| id as &dyn ToValue).collect();
+    db.fetch_all(&sql, &params).await
 }
 
 /// The account with this address, lowercased.

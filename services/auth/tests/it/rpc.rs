@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use stoa_auth_api::v1::{
-    AuthenticateKeyRequest, GrantsRequest, RegistrationRequest, TrustRequest, access_client::AccessClient,
+    AuthenticateKeyRequest, ContactsRequest, GrantsRequest, RegistrationRequest, TrustRequest,
+    access_client::AccessClient,
 };
 use stoa_db::db_test;
 use stoa_kernel::Id;
@@ -53,6 +54,34 @@ async fn trust_is_told_whole(app: App) {
     assert!(trust.raised_versions[0].until > now && trust.revoked_sessions[0].until > now);
     assert_eq!((trust.keys.len(), trust.keys[0].public.len()), (1, 32));
     assert_eq!(trust.keys[0].kid, crate::kid(&ada.access));
+}
+
+#[db_test]
+async fn how_people_can_be_reached_is_told(app: App) {
+    let (ada, bob) = (
+        register(&app, "Ada@Example.org").await,
+        register(&app, "bob@example.org").await,
+    );
+    let ask = async |user_ids: Vec<String>| client(&app).contacts(ContactsRequest { user_ids }).await;
+    let asked = vec![ada.id.to_string(), app.new_user().to_string(), bob.id.to_string()];
+    let mut told = ask(asked).await.unwrap().into_inner().contacts;
+    told.sort_by(|one, other| one.email.cmp(&other.email));
+    let emails: Vec<_> = told
+        .iter()
+        .map(|one| (&*one.email, one.is_email_verified, one.is_disabled))
+        .collect();
+    assert_eq!(
+        emails,
+        [
+            ("Ada@Example.org", false, false),
+            ("bob@example.org", false, false)
+        ]
+    );
+    assert_eq!(told[0].user_id, ada.id.to_string());
+    assert!(ask(Vec::new()).await.unwrap().into_inner().contacts.is_empty());
+    for wrong in [vec!["nobody".to_owned()], vec![ada.id.to_string(); 101]] {
+        assert_eq!(ask(wrong).await.unwrap_err().code(), Code::InvalidArgument);
+    }
 }
 
 #[db_test]

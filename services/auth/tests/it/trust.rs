@@ -8,9 +8,9 @@ use std::{
 use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
     v1::{
-        AuthenticateKeyRequest, AuthenticateKeyResponse, GrantsRequest, GrantsResponse, MembershipRequest,
-        MembershipResponse, RegistrationRequest, RegistrationResponse, RevokedSession, TrustRequest,
-        TrustResponse,
+        AuthenticateKeyRequest, AuthenticateKeyResponse, ContactsRequest, ContactsResponse, GrantsRequest,
+        GrantsResponse, MembershipRequest, MembershipResponse, RegistrationRequest, RegistrationResponse,
+        RevokedSession, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -230,6 +230,10 @@ impl<F: Fn(TrustRequest) -> TrustResponse + Send + Sync + 'static> Access for Sc
         &self,
         _: Request<RegistrationRequest>,
     ) -> Result<Response<RegistrationResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn contacts(&self, _: Request<ContactsRequest>) -> Result<Response<ContactsResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

@@ -114,7 +114,7 @@ pub(crate) async fn set(
         let mut tx = ctx.db.begin().await?;
         let written = write(&mut tx, actor, &row, ctx.config.preferences_max).await?;
         if written == Written::Yes {
-            changed(&mut tx, actor, &row.key, "preference.set").await?;
+            changed(&mut tx, actor, &row.key, Some(value)).await?;
             tx.commit().await?;
             return Ok(row);
         }
@@ -169,14 +169,19 @@ pub(crate) async fn delete(ctx: &Ctx, actor: &Actor, key: &str) -> Result<(), Er
     if !store::preferences::delete(&mut tx, actor.user_id, key).await? {
         return Err(Error::NotFound);
     }
-    changed(&mut tx, actor, key, "preference.delete").await?;
+    changed(&mut tx, actor, key, None).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// What follows from a change. A key of the person's own making may say something of them, so the audit log, which
-/// outlives an erasure, is told only keys that we know.
-async fn changed(tx: &mut Tx, actor: &Actor, key: &str, action: &str) -> Result<(), Error> {
+/// outlives an erasure, is told only keys that we know; and so is the value told to other services. None: it was deleted.
+async fn changed(tx: &mut Tx, actor: &Actor, key: &str, value: Option<&Value>) -> Result<(), Error> {
+    let action = if value.is_some() {
+        "preference.set"
+    } else {
+        "preference.delete"
+    };
     store::activity::insert(
         tx,
         actor.user_id,
@@ -188,7 +193,8 @@ async fn changed(tx: &mut Tx, actor: &Actor, key: &str, action: &str) -> Result<
     let event = PreferenceChanged {
         user_id: actor.user_id,
         key: key.to_owned(),
-        deleted: action == "preference.delete",
+        deleted: value.is_none(),
+        value: value.filter(|_| is_known(key)).cloned(),
     };
     tx.emit(&event).await?;
     let detail = if is_known(key) {

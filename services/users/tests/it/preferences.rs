@@ -93,12 +93,14 @@ async fn a_change_is_told_and_written_down_each_time(app: App) {
     );
 
     let told = app.heard::<PreferenceChanged>().await;
-    let change = |deleted| PreferenceChanged {
+    let change = |value: Option<&str>| PreferenceChanged {
         user_id: user,
         key: "theme".to_owned(),
-        deleted,
+        deleted: value.is_none(),
+        value: value.map(Value::from),
     };
-    assert_eq!(told, [change(false), change(false), change(false), change(true)]);
+    let all = [Some("dark"), Some("light"), Some("light"), None];
+    assert_eq!(told, all.map(change));
     assert_eq!(
         actions(&app, user).await,
         [

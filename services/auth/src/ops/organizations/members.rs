@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_auth_api::events::{MemberRemoved, MemberUpdated};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, UserId, codes};
+use stoa_notifications_api::NotificationRequested;
 
 use super::{Notice, Proof, hold, hold_accounts, hold_any, lifecycle, tell_owners};
 use crate::{
     ctx::Ctx,
     error::{LAST_OWNER, MEMBER_IS_OWNER, Result},
-    mails::MailKind,
+    mails::{MailKind, with_article},
+    notifications::ROLE_CHANGED,
     ops::changes::Changes,
     store::{
         accounts::{self, Account},
-        api_keys, domains, invitations, members as store, organizations,
+        api_keys, domains, invitations,
+        members::{self as store, Standing},
+        organizations::{self, Organization},
     },
 };
 
@@ -46,7 +51,7 @@ pub(crate) async fn set_role(
     let mut tx = ctx.db.begin().await?;
     let caller = hold(&mut tx, actor.user_id, id, OrganizationRole::Admin).await?;
     let before = store::role_in(&mut tx, id, user).await?.ok_or(codes::NOT_FOUND)?;
-    caller.at_least(before)?.at_least(role)?;
+    let caller = caller.at_least(before)?.at_least(role)?;
     if before == role {
         tx.rollback().await;
         return Ok(());
@@ -67,7 +72,7 @@ pub(crate) async fn set_role(
     if of_owner(before) {
         tell_of_owner(&mut tx, actor, id, user, role).await?;
     }
-    change(&mut tx, actor, id, (user, role), &mut changes).await?;
+    change(&mut tx, actor, &caller.organization, (user, role), &mut changes).await?;
     changes.commit(ctx, tx).await
 }
 
@@ -75,10 +80,11 @@ pub(crate) async fn set_role(
 async fn change(
     tx: &mut Tx,
     actor: &Actor,
-    id: OrganizationId,
+    organization: &Organization,
     (user, role): (UserId, OrganizationRole),
     changes: &mut Changes,
 ) -> Result<()> {
+    let id = organization.id;
     accounts::hold(tx, user).await?;
     store::set_role(tx, id, user, role).await?;
     if role < OrganizationRole::Admin {
@@ -94,9 +100,14 @@ async fn change(
         role,
     })
     .await?;
+    if user != actor.user_id {
+        let data =
+            json!({ "organization_id": id, "organization": organization.name, "role": with_article(role) });
+        tx.emit(&NotificationRequested::to(ROLE_CHANGED.name, user, data))
+            .await?;
+    }
     let entry = Entry::by(actor, "member.update", "account", Some(user.uuid())).organization(id);
-    tx.audit(&entry.detail(serde_json::json!({ "role": role })))
-        .await?;
+    tx.audit(&entry.detail(json!({ "role": role }))).await?;
     Ok(())
 }
 
@@ -128,7 +139,7 @@ pub(crate) async fn transfer(
         .at_least(OrganizationRole::Owner)?;
     let proven = proof.check(ctx, actor).await?;
     let mut tx = ctx.db.begin().await?;
-    hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
+    let Standing { organization, .. } = hold(&mut tx, actor.user_id, id, OrganizationRole::Owner).await?;
     let is_member = store::role_in(&mut tx, id, to).await?.is_some();
     if !is_member || to == actor.user_id {
         return Err(codes::NOT_FOUND.into());
@@ -142,7 +153,7 @@ pub(crate) async fn transfer(
     ];
     both.sort_unstable_by_key(|(user, _)| *user);
     for (user, role) in both {
-        change(&mut tx, actor, id, (user, role), &mut changes).await?;
+        change(&mut tx, actor, &organization, (user, role), &mut changes).await?;
         tell_of_owner(&mut tx, actor, id, user, role).await?;
     }
     keep_an_owner(&mut tx, id, actor.user_id).await?;

@@ -1,0 +1,35 @@
+//! Section `[notifications]` of the settings.
+
+use serde::{Deserialize, Serialize};
+use stoa_kernel::Period;
+
+/// What can be set; the defaults stand in `defaults.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationsConfig {
+    /// Name of the product, shown in mails and on pages.
+    pub product_name: String,
+    /// Notifications that one person's inbox holds.
+    pub inbox_max: u32,
+    /// Topics that one person follows.
+    pub topics_max: u32,
+    /// How long notifications are kept in the inbox.
+    pub inbox_keep: Period,
+    /// How long an address stays suppressed.
+    pub suppressions_keep: Period,
+    /// How long the history is kept.
+    pub history_keep: Period,
+}
+
+impl NotificationsConfig {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// In words that name the setting.
+    pub fn check(&self) -> Result<(), String> {
+        if stoa_kernel::text::line(&self.product_name).is_none() {
+            return Err("notifications.product_name must not be blank".to_owned());
+        }
+        Ok(())
+    }
+}

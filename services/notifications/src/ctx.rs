@@ -1,0 +1,52 @@
+//! What every handler, job and subscription of this service is given.
+
+use std::{ops::Deref, sync::Arc};
+
+use stoa_auth_api::Contacts;
+use stoa_db::Db;
+use stoa_kernel::Clock;
+use stoa_mail::Mailer;
+use stoa_service::Env;
+
+use crate::{NotificationsConfig, texts::Renderer, types::Types};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Ctx(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) mailer: Mailer,
+    /// How people can be reached.
+    pub(crate) contacts: Contacts,
+    pub(crate) types: Types,
+    pub(crate) texts: Renderer,
+    /// Without a slash at its end.
+    pub(crate) public_url: String,
+    pub(crate) config: NotificationsConfig,
+}
+
+impl Ctx {
+    pub(crate) fn new(env: Env, config: NotificationsConfig) -> Result<Self, String> {
+        config.check()?;
+        Ok(Self(Arc::new(Parts {
+            types: Types::new(&env.notifications)?,
+            texts: Renderer::new()?,
+            contacts: Contacts::new(&env.rpc),
+            db: env.db,
+            clock: env.clock,
+            mailer: env.mailer,
+            public_url: env.public_url,
+            config,
+        })))
+    }
+}
+
+impl Deref for Ctx {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,45 @@
+//! The endpoints.
+
+mod history;
+mod inbox;
+mod preferences;
+mod requests;
+mod scopes;
+mod suppressions;
+mod templates;
+mod topics;
+mod types;
+
+use stoa_http::endpoints;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::ctx::Ctx;
+
+pub(crate) fn router() -> OpenApiRouter<Ctx> {
+    endpoints!(
+        inbox::list,
+        inbox::count,
+        inbox::update,
+        inbox::read_all,
+        requests::send,
+        requests::read,
+        requests::cancel,
+        history::list,
+        history::read,
+        preferences::read,
+        preferences::set,
+        suppressions::list,
+        suppressions::release,
+        templates::list,
+        templates::read,
+        templates::versions,
+        templates::write,
+        templates::roll_back,
+        templates::preview,
+        topics::list,
+        topics::follow,
+        topics::unfollow,
+        types::list
+    )
+    .merge(crate::pages::routes())
+}

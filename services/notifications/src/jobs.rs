@@ -1,0 +1,235 @@
+//! What notifications does later, and at set times.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use stoa_db::Tx;
+use stoa_events::{Done, Job, JobError, JobHandler, Retry, Schedule, TxExt as _, Work};
+use stoa_kernel::{Timestamp, UserId};
+use stoa_service::{Channel, Criticality};
+
+use crate::{
+    address,
+    ctx::Ctx,
+    ops::{self, digest, fan_out, send},
+    store::{deliveries::DeliveryId, digests::DigestId, inbox::ItemId, notifications::NotificationId},
+};
+
+/// Deadline of jobs that go through whole tables.
+const LONG: Duration = Duration::from_secs(600);
+/// How long sending one mail may take: longer than all steps of SMTP together, by `mail.timeout` as it is by default.
+const SENDING: Duration = Duration::from_secs(300);
+/// What could not be sent is tried again for some hours.
+const AGAIN: Retry = Retry {
+    attempts: 12,
+    base: Duration::from_secs(5),
+    max: Duration::from_secs(3600),
+};
+
+/// Makes deliveries of a notification, for so many recipients, and leaves the rest to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FanOut<const PRIORITY: i16> {
+    notification_id: NotificationId,
+}
+
+/// Sends one delivery by one channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SendOut<const PRIORITY: i16> {
+    delivery_id: DeliveryId,
+    channel: String,
+}
+
+/// Queues of their own, so that each has workers for itself: news to a million people hold up nobody's second factor.
+macro_rules! queues {
+    ($($job:ident, $priority:literal, $name:literal;)*) => {$(
+        impl Job for $job<$priority> {
+            const NAME: &'static str = $name;
+            const PRIORITY: i16 = $priority;
+        }
+    )*};
+}
+
+queues! {
+    FanOut, 20, "notifications.fan_out_critical";
+    FanOut, 10, "notifications.fan_out";
+    FanOut, 0, "notifications.fan_out_bulk";
+    SendOut, 20, "notifications.send_critical";
+    SendOut, 10, "notifications.send";
+    SendOut, 0, "notifications.send_bulk";
+}
+
+/// Has a notification go out, not before `at`.
+pub(crate) async fn fan_out_at(
+    tx: &mut Tx,
+    criticality: Criticality,
+    notification_id: NotificationId,
+    at: Timestamp,
+) -> Result<(), stoa_db::Error> {
+    let made = match criticality {
+        Criticality::Critical => tx.enqueue_at(&FanOut::<20> { notification_id }, at).await,
+        Criticality::Normal => tx.enqueue_at(&FanOut::<10> { notification_id }, at).await,
+        Criticality::Bulk => tx.enqueue_at(&FanOut::<0> { notification_id }, at).await,
+    };
+    made.map(drop)
+}
+
+/// Has a delivery sent by a channel, not before `at`.
+pub(crate) async fn send_at(
+    tx: &mut Tx,
+    criticality: Criticality,
+    delivery_id: DeliveryId,
+    channel: Channel,
+    at: Timestamp,
+) -> Result<(), stoa_db::Error> {
+    let channel = channel.name().to_owned();
+    let made = match criticality {
+        Criticality::Critical => tx.enqueue_at(&SendOut::<20> { delivery_id, channel }, at).await,
+        Criticality::Normal => tx.enqueue_at(&SendOut::<10> { delivery_id, channel }, at).await,
+        Criticality::Bulk => tx.enqueue_at(&SendOut::<0> { delivery_id, channel }, at).await,
+    };
+    made.map(drop)
+}
+
+/// Sends a digest.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.send_digest", priority = 5)]
+pub(crate) struct SendDigest {
+    digest_id: DigestId,
+}
+
+/// Has a digest sent at its time.
+pub(crate) async fn digest_at(tx: &mut Tx, digest_id: DigestId, at: Timestamp) -> Result<(), stoa_db::Error> {
+    tx.enqueue_at(&SendDigest { digest_id }, at).await.map(drop)
+}
+
+/// Shows again what was put out of sight until now.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.wake")]
+pub(crate) struct Wake {
+    pub(crate) item_id: ItemId,
+    pub(crate) user_id: UserId,
+    pub(crate) until: Timestamp,
+}
+
+/// Deletes what is kept of an erased person, a batch at a time.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.erase_rows")]
+pub(crate) struct Erase {
+    pub(crate) user_id: UserId,
+}
+
+/// Deletes the mails that were sent to an erased person, where mails are kept in a folder.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.erase_mails")]
+pub(crate) struct EraseMails {
+    /// SHA-256 of the address, in hex: a job's row holds no address.
+    pub(crate) address_hash: String,
+}
+
+/// Deletes what is kept no longer.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.purge")]
+pub(crate) struct Purge {}
+
+pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
+    vec![
+        JobHandler::with(ctx, fan_out::<20>),
+        JobHandler::with(ctx, fan_out::<10>),
+        JobHandler::with(ctx, fan_out::<0>),
+        JobHandler::with(ctx, send::<20>).deadline(SENDING).retry(AGAIN),
+        JobHandler::with(ctx, send::<10>).deadline(SENDING).retry(AGAIN),
+        JobHandler::with(ctx, send::<0>).deadline(SENDING).retry(AGAIN),
+        JobHandler::with(ctx, send_digest).deadline(SENDING).retry(AGAIN),
+        JobHandler::with(ctx, wake),
+        JobHandler::with(ctx, erase),
+        JobHandler::with(ctx, erase_mails).deadline(LONG),
+        JobHandler::with(ctx, purge).deadline(LONG),
+    ]
+}
+
+pub(crate) fn schedules() -> Vec<Schedule> {
+    vec![Schedule::new("notifications.purge", "47 * * * *", Purge {})]
+}
+
+async fn fan_out<const P: i16>(ctx: Ctx, work: Work<FanOut<P>>) -> Result<Done, JobError> {
+    let id = work.payload().notification_id;
+    let texts = fan_out::texts(&ctx, id).await?;
+    let mut tx = work.begin().await?;
+    fan_out::batch(&ctx, &mut tx, id, texts.as_ref()).await?;
+    work.commit(tx).await
+}
+
+async fn send<const P: i16>(ctx: Ctx, work: Work<SendOut<P>>) -> Result<Done, JobError> {
+    let SendOut { delivery_id, channel } = work.payload();
+    let channel = Channel::of_name(channel);
+    let channel = channel.ok_or_else(|| JobError::Fatal("the channel is not known".to_owned()))?;
+    match send::send(&ctx, *delivery_id, channel, attempt(&work)).await? {
+        None => work.done().await,
+        Some(sending) => {
+            let mut tx = work.begin().await?;
+            let all = [(*delivery_id, sending.ended)];
+            send::end(&ctx, &mut tx, sending.user, channel, &all).await?;
+            work.commit(tx).await
+        }
+    }
+}
+
+async fn send_digest(ctx: Ctx, work: Work<SendDigest>) -> Result<Done, JobError> {
+    let digest_id = work.payload().digest_id;
+    match digest::send(&ctx, digest_id, attempt(&work)).await? {
+        None => work.done().await,
+        Some(sent) => {
+            let mut tx = work.begin().await?;
+            send::end(&ctx, &mut tx, sent.user, Channel::Email, &sent.all).await?;
+            if sent.more {
+                tx.enqueue(work.payload()).await?;
+            }
+            work.commit(tx).await
+        }
+    }
+}
+
+fn attempt<T>(work: &Work<T>) -> send::Attempt {
+    send::Attempt {
+        number: work.attempt(),
+        is_last: work.attempt() >= AGAIN.attempts,
+    }
+}
+
+async fn wake(_: Ctx, work: Work<Wake>) -> Result<Done, JobError> {
+    let &Wake {
+        item_id,
+        user_id,
+        until,
+    } = work.payload();
+    let mut tx = work.begin().await?;
+    ops::inbox::wake(&mut tx, user_id, item_id, until).await?;
+    work.commit(tx).await
+}
+
+async fn erase(ctx: Ctx, work: Work<Erase>) -> Result<Done, JobError> {
+    let mut tx = work.begin().await?;
+    if ops::erasure::batch(&ctx, &mut tx, work.payload().user_id).await? {
+        tx.enqueue(work.payload()).await?;
+    }
+    tx.shred();
+    work.commit(tx).await
+}
+
+async fn erase_mails(ctx: Ctx, work: Work<EraseMails>) -> Result<Done, JobError> {
+    let theirs = work.payload().address_hash.clone();
+    let forgotten = ctx
+        .mailer
+        .forget(move |given| hex::encode(address::hash(given)) == theirs);
+    forgotten.await.map_err(|e| JobError::Retry(e.to_string()))?;
+    work.done().await
+}
+
+async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
+    let more = ops::purge::purge(&ctx).await?;
+    let mut tx = work.begin().await?;
+    if more {
+        tx.enqueue(work.payload()).await?;
+    }
+    work.commit(tx).await
+}

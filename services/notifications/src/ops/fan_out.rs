@@ -1,0 +1,225 @@
+//! From one notification to a delivery for each recipient, a batch at a time.
+
+use stoa_db::Tx;
+use stoa_kernel::{Timestamp, UserId};
+use stoa_notifications_api::Recipients;
+use stoa_service::{Channel, Criticality, NotificationType, Throttle};
+
+use super::{show, text::Texts};
+use crate::{
+    ctx::Ctx,
+    decide::{Decision, Facts, When, decide},
+    error::Error,
+    jobs,
+    ops::preferences::chosen,
+    store::{
+        deliveries::{self, DeliveryId},
+        digests, followers,
+        notifications::{self, NotificationId, NotificationRow},
+        people::{self, Person},
+        preferences::{self, PreferenceRow},
+        sends::{self, New, state},
+        steps,
+    },
+    when,
+};
+
+/// Recipients of one transaction.
+const BATCH: u32 = 50;
+
+/// A recipient, locked, and what they have chosen.
+pub(crate) struct Recipient {
+    pub(crate) user: UserId,
+    pub(crate) person: Person,
+    choices: Vec<PreferenceRow>,
+}
+
+/// Makes the next deliveries; where there are more, a job that goes on.
+pub(crate) async fn batch(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    id: NotificationId,
+    texts: Option<&Texts>,
+) -> Result<(), Error> {
+    // Cancelled, or all have it.
+    let Some(notification) = notifications::begin(tx, id).await? else {
+        return Ok(());
+    };
+    let Some((kind, texts)) = ctx.types.get(&notification.kind).zip(texts) else {
+        tracing::warn!(notification = %id, kind = notification.kind, "no service sends notifications of this type any more");
+        return Ok(notifications::advance(tx, id, None, 0).await?);
+    };
+    let users = next(tx, &notification).await?;
+    let mut count = 0;
+    for user in &users {
+        let Some(person) = people::lock(tx, *user).await? else {
+            continue;
+        };
+        // Most have chosen nothing.
+        let choices = match person.version {
+            0 => Vec::new(),
+            _ => preferences::list_in(tx, *user).await?,
+        };
+        let recipient = Recipient {
+            user: *user,
+            person,
+            choices,
+        };
+        count += usize::from(deliver(ctx, tx, (kind, texts), &notification, &recipient).await?);
+    }
+    let last = users.last().copied().filter(|_| users.len() == BATCH as usize);
+    notifications::advance(tx, id, last, count).await?;
+    if last.is_some() {
+        let now = tx.clock().now();
+        jobs::fan_out_at(tx, kind.criticality, id, now).await?;
+    }
+    Ok(())
+}
+
+/// The texts of a notification's type; none if no service has it any more.
+pub(crate) async fn texts(ctx: &Ctx, id: NotificationId) -> Result<Option<Texts>, Error> {
+    let Some(notification) = notifications::get(&ctx.db, id).await? else {
+        return Ok(None);
+    };
+    match ctx.types.get(&notification.kind) {
+        Some(kind) => Ok(Some(Texts::load(ctx, kind).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Those whose turn it is, in the order of their ids.
+async fn next(tx: &mut Tx, notification: &NotificationRow) -> Result<Vec<UserId>, Error> {
+    match &notification.recipients.0 {
+        Recipients::Users(users) => {
+            let behind = |user: &&UserId| notification.position.is_none_or(|last| **user > last);
+            Ok(users
+                .iter()
+                .filter(behind)
+                .take(BATCH as usize)
+                .copied()
+                .collect())
+        }
+        Recipients::Topic(topic) => Ok(followers::next(tx, topic, notification.position, BATCH).await?),
+    }
+}
+
+/// To one person by all channels; false if they have it already.
+async fn deliver(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    (kind, texts): (&'static NotificationType, &Texts),
+    notification: &NotificationRow,
+    recipient: &Recipient,
+) -> Result<bool, Error> {
+    let made = deliveries::insert(tx, notification.id, recipient.user, kind.name).await?;
+    let Some(delivery) = made else {
+        return Ok(false);
+    };
+    for channel in texts.channels() {
+        let Some(decision) = decided(tx, kind, channel, recipient).await? else {
+            continue;
+        };
+        if channel == Channel::InApp && decision.when != When::Never {
+            show::show(ctx, tx, (kind, texts), notification, recipient, delivery).await?;
+        } else {
+            carry_out(tx, kind, (channel, recipient), delivery, decision).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// What is decided for a channel; none where the type does not go by it to this person.
+async fn decided(
+    tx: &mut Tx,
+    kind: &'static NotificationType,
+    channel: Channel,
+    recipient: &Recipient,
+) -> Result<Option<Decision>, Error> {
+    let Some(choice) = chosen(kind, channel, &recipient.choices) else {
+        return Ok(None);
+    };
+    let (now, person) = (tx.clock().now(), &recipient.person);
+    let zone = when::zone(person.timezone.as_deref());
+    Ok(Some(decide(&Facts {
+        now,
+        criticality: kind.criticality,
+        category: kind.category,
+        channel,
+        chosen: choice,
+        mails_off: person.mails_off,
+        quiet: person.quiet(),
+        digest_at: person.digest_at.unwrap_or(when::EIGHT),
+        zone: &zone,
+        exhausted: exhausted(tx, kind, channel, recipient.user, now).await?,
+    })))
+}
+
+/// The type's throttle, if as many have gone to the person as it allows.
+async fn exhausted(
+    tx: &mut Tx,
+    kind: &NotificationType,
+    channel: Channel,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Option<Throttle>, Error> {
+    let free = channel == Channel::InApp || kind.criticality == Criticality::Critical;
+    let Some(throttle) = kind.throttle.filter(|_| !free) else {
+        return Ok(None);
+    };
+    let within = jiff::SignedDuration::try_from(throttle.within).unwrap_or(jiff::SignedDuration::MAX);
+    let since = now.checked_sub(within).unwrap_or(Timestamp::MIN);
+    let gone = sends::counted(tx, (user, kind.name), channel, since, throttle.most).await?;
+    Ok((gone >= i64::from(throttle.most)).then_some(throttle))
+}
+
+/// Writes down what is decided, and has it done.
+async fn carry_out(
+    tx: &mut Tx,
+    kind: &NotificationType,
+    (channel, recipient): (Channel, &Recipient),
+    delivery: DeliveryId,
+    decision: Decision,
+) -> Result<(), Error> {
+    let new = |state| New {
+        delivery,
+        channel,
+        user: recipient.user,
+        kind: kind.name,
+        state,
+        code: decision.code,
+        counts: state != state::SKIPPED,
+    };
+    steps::insert(tx, delivery, channel, decision.code, &decision.words).await?;
+    match decision.when {
+        When::Never => sends::insert(tx, &new(state::SKIPPED), None).await?,
+        When::Now | When::At(_) => {
+            sends::insert(tx, &new(state::WAITING), None).await?;
+            let at = match decision.when {
+                When::At(at) => at,
+                _ => tx.clock().now(),
+            };
+            jobs::send_at(tx, kind.criticality, delivery, channel, at).await?;
+        }
+        When::Digest(due) => {
+            let digest = digest(tx, recipient.user, due).await?;
+            sends::insert(tx, &new(state::DIGESTED), Some(digest)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The digest of a locked person for this time, or, if it was sent meanwhile, one of right after.
+async fn digest(tx: &mut Tx, user: UserId, due: Timestamp) -> Result<digests::DigestId, Error> {
+    let mut due = due;
+    loop {
+        match digests::open(tx, user, due).await? {
+            Some((id, is_new)) => {
+                if is_new {
+                    jobs::digest_at(tx, id, due).await?;
+                }
+                return Ok(id);
+            }
+            None => due = when::next_hour(due),
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Sending one delivery by one channel. Nothing is locked while it is sent.
+
+use jiff::tz::TimeZone;
+use metrics::counter;
+use stoa_auth_api::v1::Contact;
+use stoa_db::Tx;
+use stoa_events::JobError;
+use stoa_kernel::UserId;
+use stoa_mail::{Mail, Receipt, SendError};
+use stoa_service::{Channel, Criticality, NotificationType};
+
+use super::{preferences::chosen, suppress, text::Texts, unsubscribe};
+use crate::{
+    address,
+    ctx::Ctx,
+    decide::{self, Facts},
+    error::Error,
+    store::{
+        deliveries::{self, DeliveryId},
+        notifications::{self, NotificationRow},
+        people::{self, Person},
+        preferences::{self, PreferenceRow},
+        sends::{self, SentTo, state},
+        steps, suppressions,
+    },
+    when,
+};
+
+/// One attempt at it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    /// 1 for the first.
+    pub(crate) number: u32,
+    /// No other follows.
+    pub(crate) is_last: bool,
+}
+
+/// How it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) state: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) words: String,
+    pub(crate) to: Option<SentTo>,
+}
+
+impl Ended {
+    pub(crate) fn skipped(code: &'static str, words: impl Into<String>) -> Self {
+        Self {
+            state: state::SKIPPED,
+            code,
+            words: words.into(),
+            to: None,
+        }
+    }
+
+    pub(crate) fn failed(code: &'static str, words: String) -> Self {
+        Self {
+            state: state::FAILED,
+            ..Self::skipped(code, words)
+        }
+    }
+}
+
+/// What is known of the recipient when it is sent.
+pub(crate) struct Reader {
+    pub(crate) user: UserId,
+    pub(crate) person: Person,
+    choices: Vec<PreferenceRow>,
+}
+
+/// What is sent, with whose it is.
+pub(crate) struct Sending {
+    pub(crate) user: UserId,
+    pub(crate) ended: Ended,
+}
+
+/// What is known of a person now; none if they were erased.
+pub(crate) async fn reader(ctx: &Ctx, user: UserId) -> Result<Option<Reader>, Error> {
+    let Some(person) = people::get(&ctx.db, user).await? else {
+        return Ok(None);
+    };
+    let choices = match person.version {
+        0 => Vec::new(),
+        _ => preferences::list(&ctx.db, user).await?,
+    };
+    Ok(Some(Reader {
+        user,
+        person,
+        choices,
+    }))
+}
+
+/// Sends it, unless something speaks against it; none if there is nothing left to do.
+pub(crate) async fn send(
+    ctx: &Ctx,
+    delivery: DeliveryId,
+    channel: Channel,
+    attempt: Attempt,
+) -> Result<Option<Sending>, JobError> {
+    let Some(send) = sends::get(&ctx.db, delivery, channel).await? else {
+        return Ok(None);
+    };
+    // A dead letter that was put back is failed.
+    if ![state::WAITING, state::FAILED].contains(&send.state.as_str()) {
+        return Ok(None);
+    }
+    let Some(row) = deliveries::get(&ctx.db, delivery).await? else {
+        return Ok(None);
+    };
+    let Some(reader) = reader(ctx, row.user_id).await? else {
+        return Ok(None);
+    };
+    let ended = match content(ctx, &row.kind, row.notification_id, channel, &reader).await? {
+        Err(ended) => ended,
+        Ok((kind, notification)) if channel == Channel::Email => {
+            mail(ctx, kind, &notification, (delivery, &reader), attempt).await?
+        }
+        Ok(_) => Ended::skipped("no_provider", "Not sent: nothing sends by this channel here"),
+    };
+    let user = row.user_id;
+    Ok(Some(Sending { user, ended }))
+}
+
+/// The notification, if nothing speaks against sending it now.
+pub(crate) async fn content(
+    ctx: &Ctx,
+    kind: &str,
+    notification: notifications::NotificationId,
+    channel: Channel,
+    reader: &Reader,
+) -> Result<Result<(&'static NotificationType, NotificationRow), Ended>, Error> {
+    let Some(notification) = notifications::get(&ctx.db, notification).await? else {
+        return Ok(Err(Ended::skipped("gone", "Not sent: it is kept no longer")));
+    };
+    let Some(kind) = ctx.types.get(kind) else {
+        let words = "Not sent: no service sends notifications of this type any more";
+        return Ok(Err(Ended::skipped("no_type", words)));
+    };
+    if notification.state == notifications::state::CANCELLED {
+        return Ok(Err(Ended::skipped("cancelled", "Not sent: it was cancelled")));
+    }
+    // They may have chosen otherwise since it was decided.
+    let chosen = chosen(kind, channel, &reader.choices);
+    let refusal = chosen.and_then(|chosen| {
+        decide::refusal(&Facts {
+            now: ctx.clock.now(),
+            criticality: kind.criticality,
+            category: kind.category,
+            channel,
+            chosen,
+            mails_off: reader.person.mails_off,
+            quiet: None,
+            digest_at: when::EIGHT,
+            zone: &TimeZone::UTC,
+            exhausted: None,
+        })
+    });
+    if let Some(refusal) = refusal {
+        return Ok(Err(Ended::skipped(refusal.code, refusal.words)));
+    }
+    Ok(Ok((kind, notification)))
+}
+
+async fn mail(
+    ctx: &Ctx,
+    kind: &'static NotificationType,
+    notification: &NotificationRow,
+    (delivery, reader): (DeliveryId, &Reader),
+    attempt: Attempt,
+) -> Result<Ended, JobError> {
+    let contact = match ctx.contacts.of(reader.user).await {
+        Ok(contact) => contact,
+        Err(error) => return Err(again(ctx, &[delivery], attempt, &error.to_string(), None).await?),
+    };
+    let contact = match reachable(kind, contact) {
+        Ok(contact) => contact,
+        Err(ended) => return Ok(ended),
+    };
+    if let Some(ended) = suppress::against(ctx, kind, Channel::Email, &contact.email).await? {
+        return Ok(ended);
+    }
+    let unsubscribe = match kind.criticality {
+        Criticality::Critical => String::new(),
+        _ => unsubscribe::link(ctx, reader.user, kind.category).await?,
+    };
+    let (language, data) = (reader.person.language.as_deref(), &notification.data.0);
+    let texts = Texts::load(ctx, kind).await?;
+    let text = match texts.render(ctx, Channel::Email, language, data, &unsubscribe) {
+        Some(Ok(text)) => text,
+        Some(Err(broken)) => {
+            let words = format!("Not sent: the template is broken in {broken}");
+            return Ok(Ended::failed("template_broken", words));
+        }
+        None => return Ok(Ended::skipped("no_template", "Not sent: there is no text for it")),
+    };
+    let mail = Mail {
+        // The same at each attempt, so that a mail that comes twice is known by its Message-ID.
+        id: format!("notification-{delivery}"),
+        to: contact.email.clone(),
+        subject: text.subject,
+        text: text.text,
+        html: text.html,
+        headers: unsubscribe::headers(&unsubscribe),
+    };
+    let sent = ctx.mailer.send(&mail).await;
+    outcome(ctx, &[delivery], &contact.email, attempt, sent).await
+}
+
+/// The contact, if mail of this type may go there.
+pub(crate) fn reachable(kind: &NotificationType, contact: Option<Contact>) -> Result<Contact, Ended> {
+    let Some(contact) = contact else {
+        let words = "Not sent: the person has no account any more";
+        return Err(Ended::skipped("no_account", words));
+    };
+    if contact.is_disabled && kind.criticality != Criticality::Critical {
+        return Err(Ended::skipped(
+            "account_disabled",
+            "Not sent: the account is disabled",
+        ));
+    }
+    if !contact.is_email_verified && !kind.to_unverified {
+        return Err(Ended::skipped(
+            "address_unverified",
+            "Not sent: the address is not verified",
+        ));
+    }
+    Ok(contact)
+}
+
+/// What came of sending these deliveries in one mail. What is to be tried again is written down and fails the job.
+pub(crate) async fn outcome(
+    ctx: &Ctx,
+    deliveries: &[DeliveryId],
+    address: &str,
+    attempt: Attempt,
+    sent: Result<Receipt, SendError>,
+) -> Result<Ended, JobError> {
+    let to = SentTo {
+        masked: address::masked(address),
+        hash: address::hash(address),
+    };
+    let plain = |why: &str| address::without(why, address);
+    let ended = match sent {
+        Ok(receipt) => Ended {
+            state: state::SENT,
+            ..Ended::skipped("sent", format!("Sent to {} by {}", to.masked, receipt.provider))
+        },
+        Err(SendError::Refused(why) | SendError::Gone(why)) => {
+            Ended::failed("refused", format!("The recipient was refused: {}", plain(&why)))
+        }
+        Err(SendError::Permanent(why)) => Ended::failed(
+            "refused_for_good",
+            format!("It was refused for good: {}", plain(&why)),
+        ),
+        Err(SendError::Transient { why, .. } | SendError::Config(why)) => {
+            return Err(again(ctx, deliveries, attempt, &plain(&why), Some(&to)).await?);
+        }
+    };
+    Ok(Ended {
+        to: Some(to),
+        ..ended
+    })
+}
+
+/// Writes down an attempt that failed and may be made again.
+pub(crate) async fn again(
+    ctx: &Ctx,
+    deliveries: &[DeliveryId],
+    attempt: Attempt,
+    why: &str,
+    to: Option<&SentTo>,
+) -> Result<JobError, JobError> {
+    let number = attempt.number;
+    let (code, words) = if attempt.is_last {
+        let words = format!("Attempt {number} failed, and no other follows: {why}");
+        ("given_up", words)
+    } else {
+        let words = format!("Attempt {number} failed; it is tried again later: {why}");
+        ("attempt_failed", words)
+    };
+    let mut tx = ctx.db.begin().await?;
+    for delivery in deliveries {
+        let state = attempt.is_last.then_some(state::FAILED);
+        if sends::update(&mut tx, *delivery, Channel::Email, (state, code), to).await? {
+            steps::insert(&mut tx, *delivery, Channel::Email, code, &words).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(JobError::Retry(why.to_owned()))
+}
+
+/// Writes down how it ended. Where the person was erased meanwhile, the mail in the folder goes as well.
+pub(crate) async fn end(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    user: UserId,
+    channel: Channel,
+    all: &[(DeliveryId, Ended)],
+) -> Result<(), Error> {
+    let is_erased = people::lock(tx, user).await?.is_none();
+    for (delivery, ended) in all {
+        counter!("stoa_notifications_total", "channel" => channel.name(), "outcome" => ended.state)
+            .increment(1);
+        let how = (Some(ended.state), ended.code);
+        if !is_erased && sends::update(tx, *delivery, channel, how, ended.to.as_ref()).await? {
+            steps::insert(tx, *delivery, channel, ended.code, &ended.words).await?;
+        }
+    }
+    let bounced = all.iter().find(|(_, ended)| ended.code == "refused");
+    if let Some(to) = bounced
+        .and_then(|(_, ended)| ended.to.as_ref())
+        .filter(|_| !is_erased)
+    {
+        suppressions::insert(tx, channel, (&to.hash, &to.masked), suppress::BOUNCED).await?;
+    }
+    let to = all.iter().find_map(|(_, ended)| ended.to.as_ref());
+    if let Some(to) = to.filter(|_| is_erased && ctx.mailer.is_folder()) {
+        super::erasure::mails(tx, &to.hash).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Addresses that nothing is sent to but what is critical.
+
+use stoa_audit::{Entry, TxExt as _};
+use stoa_kernel::Actor;
+use stoa_service::{Channel, Criticality, NotificationType};
+
+use super::send::Ended;
+use crate::{address, ctx::Ctx, error::Error, store::suppressions};
+
+/// Mails to the address bounce.
+pub(crate) const BOUNCED: &str = "bounced";
+
+/// What speaks against sending to an address, if anything does.
+pub(crate) async fn against(
+    ctx: &Ctx,
+    kind: &NotificationType,
+    channel: Channel,
+    address: &str,
+) -> Result<Option<Ended>, Error> {
+    if kind.criticality == Criticality::Critical {
+        return Ok(None);
+    }
+    let found = suppressions::find(&ctx.db, channel, &address::hash(address)).await?;
+    Ok(found.map(|row| {
+        let why = match row.reason.as_str() {
+            BOUNCED => "the address does not exist, or takes no mails",
+            _ => "the person has complained of a mail",
+        };
+        Ended::skipped("suppressed", format!("Not sent: since {} {why}", row.created_at))
+    }))
+}
+
+/// Has an address sent to again.
+pub(crate) async fn release(ctx: &Ctx, actor: &Actor, email: &str) -> Result<(), Error> {
+    let mut tx = ctx.db.begin().await?;
+    if !suppressions::delete(&mut tx, Channel::Email, &address::hash(email)).await? {
+        return Err(Error::NotFound);
+    }
+    tx.audit(&Entry::by(actor, "suppression.release", "suppression", None))
+        .await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,87 @@
+//! The text of a notification for one person: in their language, from the templates that are used.
+
+use serde_json::{Map, Value};
+use stoa_service::{Channel, NotificationType};
+
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    store::templates::{self, TemplateRow},
+    texts::{About, Broken, Rendered, Sources},
+    types::{default_text, languages},
+};
+
+/// The texts of one type: its own, and those that somebody has written in their place.
+pub(crate) struct Texts {
+    kind: &'static NotificationType,
+    written: Vec<TemplateRow>,
+}
+
+impl<'a> From<&'a TemplateRow> for Sources<'a> {
+    fn from(row: &'a TemplateRow) -> Self {
+        Self {
+            subject: &row.subject,
+            text: &row.body,
+            html: &row.html,
+            link: &row.link,
+        }
+    }
+}
+
+impl Texts {
+    /// Those that are used now.
+    pub(crate) async fn load(ctx: &Ctx, kind: &'static NotificationType) -> Result<Self, Error> {
+        let written = templates::of_type(&ctx.db, kind.name).await?;
+        Ok(Self { kind, written })
+    }
+
+    /// The channels that there are texts for.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = Channel> {
+        super::preferences::channels(self.kind)
+    }
+
+    /// The text for a channel, in `language` or the next that there is; none where there is none for this channel. What somebody has
+    /// written and what cannot be made of this data gives way to the text that came with the program.
+    pub(crate) fn render(
+        &self,
+        ctx: &Ctx,
+        channel: Channel,
+        language: Option<&str>,
+        data: &Map<String, Value>,
+        unsubscribe_url: &str,
+    ) -> Option<Result<Rendered, Broken>> {
+        let wanted = languages(language);
+        let about = |language| About {
+            language,
+            ..about(ctx, unsubscribe_url)
+        };
+        for language in &wanted {
+            let of = |row: &&TemplateRow| {
+                row.channel == channel.name() && row.language.eq_ignore_ascii_case(language)
+            };
+            if let Some(row) = self.written.iter().find(of) {
+                match ctx.texts.render(row.into(), data, &about(&row.language)) {
+                    Ok(made) => return Some(Ok(made)),
+                    Err(broken) => {
+                        let kind = self.kind.name;
+                        tracing::warn!(kind, language, version = row.version, %broken, "a template cannot be used with this data; its default is");
+                    }
+                }
+            }
+            if let Some(text) = default_text(self.kind, channel, std::slice::from_ref(language)) {
+                return Some(ctx.texts.render(text.into(), data, &about(text.language)));
+            }
+        }
+        None
+    }
+}
+
+/// What every text can say beside its data, in English.
+pub(crate) fn about<'a>(ctx: &'a Ctx, unsubscribe_url: &'a str) -> About<'a> {
+    About {
+        product: &ctx.config.product_name,
+        public_url: &ctx.public_url,
+        language: "en",
+        unsubscribe_url,
+    }
+}

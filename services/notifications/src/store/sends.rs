@@ -1,0 +1,127 @@
+//! Deliveries by one channel each, and how they stand.
+
+use stoa_db::{Db, Error, FromRow, ToValue, Tx};
+use stoa_kernel::{Timestamp, UserId};
+use stoa_service::Channel;
+
+use super::{deliveries::DeliveryId, digests::DigestId};
+
+/// A row of `sends`.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct SendRow {
+    pub(crate) channel: String,
+    pub(crate) state: String,
+    pub(crate) code: String,
+    pub(crate) address: Option<String>,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// How a delivery stands by one channel.
+pub(crate) mod state {
+    /// A job is to send it.
+    pub(crate) const WAITING: &str = "waiting";
+    /// It waits with others for a mail.
+    pub(crate) const DIGESTED: &str = "digested";
+    /// It is in the inbox, or a provider has it.
+    pub(crate) const SENT: &str = "sent";
+    /// It is not sent, and the code says why.
+    pub(crate) const SKIPPED: &str = "skipped";
+    /// It could not be sent.
+    pub(crate) const FAILED: &str = "failed";
+}
+
+const COLUMNS: &str = "channel, state, code, address, updated_at";
+
+/// Where something was sent, so that nobody reads it here.
+#[derive(Clone, Debug)]
+pub(crate) struct SentTo {
+    pub(crate) masked: String,
+    pub(crate) hash: Vec<u8>,
+}
+
+/// What a new row is made of.
+pub(crate) struct New<'a> {
+    pub(crate) delivery: DeliveryId,
+    pub(crate) channel: Channel,
+    pub(crate) user: UserId,
+    pub(crate) kind: &'a str,
+    pub(crate) state: &'a str,
+    pub(crate) code: &'a str,
+    /// It is one of so many of its type.
+    pub(crate) counts: bool,
+}
+
+/// Writes a new one, in a digest or in none.
+pub(crate) async fn insert(tx: &mut Tx, new: &New<'_>, digest: Option<DigestId>) -> Result<(), Error> {
+    let sql = "INSERT INTO sends (delivery_id, channel, user_id, type, state, code, digest_id, counted_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let now = tx.clock().now();
+    let params: [&dyn ToValue; 9] = [
+        &new.delivery,
+        &new.channel.name(),
+        &new.user,
+        &new.kind,
+        &new.state,
+        &new.code,
+        &digest,
+        &new.counts.then_some(now),
+        &now,
+    ];
+    tx.execute(sql, &params).await.map(drop)
+}
+
+/// How many of a type go or went to a person by a channel since a time, counted up to `most`.
+pub(crate) async fn counted(
+    tx: &mut Tx,
+    (user, kind): (UserId, &str),
+    channel: Channel,
+    since: Timestamp,
+    most: u32,
+) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) FROM (SELECT delivery_id FROM sends WHERE user_id = $1 AND type = $2 AND channel = $3 \
+               AND counted_at > $4 AND counted_at IS NOT NULL LIMIT $5) AS theirs";
+    let params: [&dyn ToValue; 5] = [&user, &kind, &channel.name(), &since, &most];
+    tx.fetch_one(sql, &params).await
+}
+
+/// How it stands now, where there is news, and where it went.
+pub(crate) async fn update(
+    tx: &mut Tx,
+    delivery: DeliveryId,
+    channel: Channel,
+    (state, code): (Option<&str>, &str),
+    to: Option<&SentTo>,
+) -> Result<bool, Error> {
+    let sql = "UPDATE sends SET state = COALESCE($3, state), code = $4, updated_at = $5, address = COALESCE($6, address), \
+               address_hash = COALESCE($7, address_hash) WHERE delivery_id = $1 AND channel = $2";
+    let now = tx.clock().now();
+    let (masked, hash) = (to.map(|to| &to.masked), to.map(|to| &to.hash));
+    let params: [&dyn ToValue; 7] = [&delivery, &channel.name(), &state, &code, &now, &masked, &hash];
+    Ok(tx.execute(sql, &params).await? > 0)
+}
+
+/// One channel of a delivery.
+pub(crate) async fn get(db: &Db, delivery: DeliveryId, channel: Channel) -> Result<Option<SendRow>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM sends WHERE delivery_id = $1 AND channel = $2");
+    db.fetch_optional(&sql, &[&delivery, &channel.name()]).await
+}
+
+/// All channels of a delivery: there are a handful.
+pub(crate) async fn of(db: &Db, delivery: DeliveryId) -> Result<Vec<SendRow>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM sends WHERE delivery_id = $1");
+    let mut rows: Vec<SendRow> = db.fetch_all(&sql, &[&delivery]).await?;
+    rows.sort_by(|a, b| a.channel.cmp(&b.channel));
+    Ok(rows)
+}
+
+/// Hashes of addresses that something was sent to, of these deliveries.
+pub(crate) async fn address_hashes(tx: &mut Tx, deliveries: &[DeliveryId]) -> Result<Vec<Vec<u8>>, Error> {
+    let mut hashes: Vec<Vec<u8>> = Vec::new();
+    for id in deliveries {
+        let sql = "SELECT address_hash FROM sends WHERE delivery_id = $1 AND channel = 'email' AND address_hash IS NOT NULL";
+        hashes.extend(tx.fetch_all::<Vec<u8>>(sql, &[id]).await?);
+    }
+    hashes.sort();
+    hashes.dedup();
+    Ok(hashes)
+}

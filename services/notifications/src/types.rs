@@ -1,0 +1,144 @@
+//! The types of notifications: those that this service sends itself, and all that services of this program list.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use stoa_service::{Channel, DefaultTemplate, NotificationType};
+
+/// What follows from a registration. The name that somebody has registered with is only shown in the inbox: an address that nobody
+/// has verified gets no text that a stranger wrote.
+pub(crate) const WELCOME: NotificationType = NotificationType {
+    about: "Somebody has registered",
+    channels: &[Channel::InApp, Channel::Email],
+    to_unverified: true,
+    sample: r#"{"first_name": "Ada"}"#,
+    templates: &[
+        DefaultTemplate {
+            subject: "Welcome to {{ product }}",
+            text: include_str!("../templates/account.welcome/email.en.txt"),
+            html: include_str!("../templates/account.welcome/email.en.html"),
+            ..DefaultTemplate::empty(Channel::Email, "en")
+        },
+        DefaultTemplate {
+            subject: "Willkommen bei {{ product }}",
+            text: include_str!("../templates/account.welcome/email.de.txt"),
+            html: include_str!("../templates/account.welcome/email.de.html"),
+            ..DefaultTemplate::empty(Channel::Email, "de")
+        },
+        DefaultTemplate {
+            subject: "Welcome to {{ product }}",
+            text: "Hello{% if first_name %} {{ first_name }}{% endif %}, your account is ready.",
+            ..DefaultTemplate::empty(Channel::InApp, "en")
+        },
+        DefaultTemplate {
+            subject: "Willkommen bei {{ product }}",
+            text: "Hallo{% if first_name %} {{ first_name }}{% endif %}, Ihr Konto ist bereit.",
+            ..DefaultTemplate::empty(Channel::InApp, "de")
+        },
+    ],
+    ..NotificationType::named("account.welcome", "account")
+};
+
+/// All types, by name.
+pub(crate) struct Types(BTreeMap<&'static str, &'static NotificationType>);
+
+impl Types {
+    /// # Errors
+    /// When two have one name, or one of them could not be sent.
+    pub(crate) fn new(all: &[&'static NotificationType]) -> Result<Self, String> {
+        let mut known = BTreeMap::new();
+        for one in all {
+            check(one).map_err(|why| format!("the notification type {}: {why}", one.name))?;
+            if known.insert(one.name, *one).is_some() {
+                return Err(format!("two notification types have the name {}", one.name));
+            }
+        }
+        Ok(Self(known))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'static NotificationType> {
+        self.0.get(name).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static NotificationType> {
+        self.0.values().copied()
+    }
+}
+
+fn check(one: &NotificationType) -> Result<(), String> {
+    let sample: Value =
+        serde_json::from_str(one.sample).map_err(|e| format!("its sample is not JSON: {e}"))?;
+    if !sample.is_object() {
+        return Err("its sample is not an object".to_owned());
+    }
+    for channel in one.channels {
+        let english = |text: &&DefaultTemplate| text.channel == *channel && text.language == "en";
+        if !one.templates.iter().any(|text| english(&text)) {
+            return Err(format!("it has no English text for {}", channel.name()));
+        }
+    }
+    Ok(())
+}
+
+/// Languages in which a text is looked for: `de-CH`, then `de`, then `en`.
+pub(crate) fn languages(wanted: Option<&str>) -> Vec<String> {
+    let mut languages = Vec::new();
+    let mut rest = wanted;
+    while let Some(tag) = rest {
+        languages.push(tag.to_owned());
+        rest = tag.rsplit_once('-').map(|(parent, _)| parent);
+    }
+    if languages.iter().all(|tag| tag != "en") {
+        languages.push("en".to_owned());
+    }
+    languages
+}
+
+/// The embedded text of a type for a channel, in the first of these languages that it has.
+pub(crate) fn default_text(
+    of: &NotificationType,
+    channel: Channel,
+    languages: &[String],
+) -> Option<&'static DefaultTemplate> {
+    languages.iter().find_map(|language| {
+        let fits =
+            |text: &&DefaultTemplate| text.channel == channel && text.language.eq_ignore_ascii_case(language);
+        of.templates.iter().find(fits)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_looked_for_in_the_language_then_without_its_region_then_in_english() {
+        assert_eq!(languages(Some("de-CH")), ["de-CH", "de", "en"]);
+        assert_eq!(
+            languages(Some("zh-Hant-TW")),
+            ["zh-Hant-TW", "zh-Hant", "zh", "en"]
+        );
+        assert_eq!(languages(Some("en-GB")), ["en-GB", "en"]);
+        assert_eq!(languages(None), ["en"]);
+        let subject = |language| {
+            let found = default_text(&WELCOME, Channel::Email, &languages(Some(language)));
+            found.map(|text| text.subject)
+        };
+        assert_eq!(subject("de-CH"), Some("Willkommen bei {{ product }}"));
+        assert_eq!(subject("el"), Some("Welcome to {{ product }}"));
+    }
+
+    #[test]
+    fn a_type_that_could_not_be_sent_is_refused() {
+        static NO_TEXT: NotificationType = NotificationType::named("a.b", "a");
+        static NO_SAMPLE: NotificationType = NotificationType {
+            sample: "[]",
+            channels: &[],
+            ..NotificationType::named("a.b", "a")
+        };
+        for wrong in [&[&NO_TEXT][..], &[&NO_SAMPLE], &[&WELCOME, &WELCOME]] {
+            assert!(Types::new(wrong).is_err());
+        }
+        assert!(Types::new(&[&WELCOME]).is_ok());
+    }
+}

@@ -1,0 +1,18 @@
+//! What notifications promises, on both databases.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod erasure;
+mod helpers;
+mod history;
+mod inbox;
+mod live;
+mod plans;
+mod preferences;
+mod purge;
+mod sending;
+mod suppressions;
+mod templates;
+mod timing;
+mod topics;
+mod unsubscribe;
+mod welcome;

@@ -1,0 +1,132 @@
+//! How the service reads its tables: by index, whatever their statistics say.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stoa_auth_api::events::UserErased;
+use stoa_db::{
+    Db, Engine, db_test,
+    testing::{Statements, analyze},
+};
+
+use crate::helpers::{App, counts, deliveries, inbox, notify, operator, person, shipped};
+
+/// Texts of statements that are not this service's: when a test may go on, and which queues have something, of which there are few.
+const MEANT: [&str; 3] = [
+    "COUNT(*) FROM outbox",
+    "SELECT queue FROM jobs",
+    "SELECT q.column1 FROM (VALUES",
+];
+
+#[db_test]
+async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(app: App) {
+    let statements = Statements::of(app.db());
+    let (ada, bob) = (person(&app, "ada"), person(&app, "bob"));
+    shipped(&app, ada, "1").await;
+    analyze(app.db()).await;
+    for user in [ada, bob] {
+        shipped(&app, user, "2").await;
+        notify(&app, "shop.news", user, json!({})).await;
+        for query in [
+            "",
+            "&unread=true",
+            "&archived=true",
+            "&snoozed=true",
+            "&category=orders",
+            "&unread=false&category=news",
+        ] {
+            inbox(&app, user, query).await;
+        }
+        counts(&app, user).await;
+        deliveries(&app, user).await;
+        let token = app.token(user, &[]);
+        let item = inbox(&app, user, "").await[0]["id"].as_str().unwrap().to_owned();
+        let until = app.clock().after(Duration::from_secs(60)).to_string();
+        app.patch(&format!("/api/v1/notifications/{item}"))
+            .bearer(&token)
+            .json(&json!({"snoozed_until": until}))
+            .send()
+            .await
+            .expect(200);
+        app.post("/api/v1/notifications/read-all")
+            .bearer(&token)
+            .send()
+            .await
+            .expect(204);
+    }
+    let token = operator(&app);
+    let body = json!({"type": "shop.news", "users": [ada, bob]});
+    let sent = app
+        .post("/api/v1/notifications/send")
+        .bearer(&token)
+        .idempotency_key("a")
+        .json(&body)
+        .send()
+        .await;
+    let id = sent.expect(202).value()["id"].as_str().unwrap().to_owned();
+    for query in [
+        "",
+        "type=shop.news",
+        &format!("notification_id={id}"),
+        &format!("user_id={ada}&type=shop.news"),
+    ] {
+        let path = format!("/api/v1/notifications/history?limit=1&{query}");
+        let page = app.get(&path).bearer(&token).send().await.expect(200).value();
+        if let Some(cursor) = page["next_cursor"].as_str() {
+            app.get(&format!("{path}&cursor={cursor}"))
+                .bearer(&token)
+                .send()
+                .await
+                .expect(200);
+        }
+    }
+    app.get(&format!("/api/v1/notifications/requests/{id}"))
+        .bearer(&token)
+        .send()
+        .await
+        .expect(200);
+    app.post(&format!("/api/v1/notifications/requests/{id}/cancel"))
+        .bearer(&token)
+        .send()
+        .await;
+    app.emit(&UserErased { user_id: bob }).await;
+    app.settle().await;
+    app.advance(Duration::from_secs(2 * 3600)).await;
+    stoa_testkit::eventually("old rows were looked for", async || {
+        statements.any("FROM deliveries WHERE created_at <")
+    })
+    .await;
+    app.settle().await;
+    assert!(statements.count() > 30);
+    for much in [false, true] {
+        if much {
+            add_items(app.db()).await;
+        }
+        let mut waste = statements.waste(app.db()).await;
+        // The first jobs of each queue are few, and may be sorted.
+        let sorts = |line: &str| line.contains("ORDER BY") || line.contains("Sort Key");
+        waste.retain(|one| !(sorts(&one.line) && one.sql.contains("AS heads ORDER BY")));
+        waste.retain(|one| !MEANT.iter().any(|meant| one.sql.contains(meant)));
+        assert!(waste.is_empty(), "{waste:#?}");
+        analyze(app.db()).await;
+    }
+}
+
+async fn add_items(db: &Db) {
+    let id = match db.engine() {
+        Engine::Sqlite => "randomblob(16)",
+        Engine::Postgres => "gen_random_uuid()",
+    };
+    let sql = format!(
+        "INSERT INTO inbox (id, user_id, delivery_id, type, category, title, body, is_read, is_archived, created_at) \
+         WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+         SELECT {id}, {id}, {id}, 'shop.news', 'news', 'x', 'x', FALSE, FALSE, $1 FROM n"
+    );
+    db.execute(&sql, &[&db.clock().now()]).await.unwrap();
+    let sql = format!(
+        "INSERT INTO deliveries (id, notification_id, user_id, type, created_at) \
+         WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+         SELECT {id}, {id}, {id}, 'shop.news', $1 FROM n"
+    );
+    db.execute(&sql, &[&db.clock().now()]).await.unwrap();
+}

@@ -1,0 +1,3 @@
+//! What other services need of users: its events.
+
+pub mod events;
