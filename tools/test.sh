@@ -29,6 +29,7 @@ part "formatting and lints" make --no-print-directory lint
 part "engines of the split shape" install_engines
 part "deployment" tools/deploy.sh
 part "description of the API" tools/openapi.sh
+part "packages for browsers" tools/web.sh
 
 step "PostgreSQL"
 start_postgres "$scratch/postgres"
@@ -38,6 +39,7 @@ echo "serving at $STOA_TEST_POSTGRES_URL"
 part "tests on SQLite and PostgreSQL" env STOA_TEST_BROKER_PAUSE=30 cargo test --workspace --locked --no-fail-fast
 part "the whole system split, on NATS" on_shape nats
 part "the whole system split, on RabbitMQ" on_shape rabbitmq
+part "WebSockets by Autobahn" tools/autobahn.sh
 part "API fuzzing by schemathesis" env STOA=target/debug/stoa tools/schemathesis.sh "$scratch"
 # Last: it leaves the program of a copy of the tree in target/debug.
 part "a new service" tools/service_test.sh

@@ -36,6 +36,10 @@ pub struct RealtimeConfig {
     pub heartbeat: Period,
     /// Messages that a client is sent after the fact, at most.
     pub recover_max: u32,
+    /// How long somebody who has left a channel counts as there.
+    pub presence_grace: Period,
+    /// How long a process may be silent before those who are there by it count as gone.
+    pub presence_lease: Period,
     /// Over how long clients are spread when they are told to come back.
     pub reconnect_spread: Period,
     /// How often grants are asked for anew.

@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use parking_lot::Mutex;
 use stoa_auth_api::Access;
 use stoa_cache::{Cache, Limiter};
 use stoa_db::Db;
@@ -9,11 +10,12 @@ use stoa_events::Channel;
 use stoa_http::{KeyAuthority, Verifier};
 use stoa_kernel::Clock;
 use stoa_service::{ChannelInfo, Env};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     RealtimeConfig,
-    hub::{Connections, Hub, Published, tell_others},
+    hub::{Connections, Hub, Leaving, Node, Published, tell_others},
 };
 
 /// Cheap to clone.
@@ -28,6 +30,8 @@ pub(crate) struct Parts {
     pub(crate) keys: Arc<dyn KeyAuthority>,
     pub(crate) access: Access,
     pub(crate) hub: Hub,
+    pub(crate) node: Node,
+    leaving: Mutex<Option<UnboundedReceiver<Leaving>>>,
     pub(crate) config: RealtimeConfig,
     /// In this process: a command is not to wait for another server to count it.
     pub(crate) commands: Limiter,
@@ -40,8 +44,11 @@ pub(crate) struct Parts {
 impl Ctx {
     pub(crate) fn new(env: Env, config: RealtimeConfig) -> Self {
         let here = env.cache.here();
+        let (leaving, left) = unbounded_channel();
         Self(Arc::new(Parts {
-            hub: Hub::new(Connections::new(&config)),
+            hub: Hub::new(Connections::new(&config), leaving),
+            node: Node::new(),
+            leaving: Mutex::new(Some(left)),
             commands: here.limiter("realtime.commands", config.commands_per_connection),
             publishes: here.limiter("realtime.publishes", config.publishes_per_user),
             tickets: here.limiter("realtime.tickets", config.tickets_per_user),
@@ -61,6 +68,11 @@ impl Ctx {
     pub(crate) fn kind_of(&self, channel: &Channel) -> Option<ChannelInfo> {
         let prefix = channel.prefix();
         self.kinds.iter().find(|kind| kind.prefix == prefix).copied()
+    }
+
+    /// Connections that have left channels: for the one who counts them out.
+    pub(crate) fn leaving(&self) -> Option<UnboundedReceiver<Leaving>> {
+        self.leaving.lock().take()
     }
 
     /// Hints to other processes at what was published.

@@ -14,6 +14,8 @@ stoa_kernel::codes! {
     TICKET_INVALID = 401 "ticket_invalid" "The ticket is not valid any more";
     /// No client may publish to this channel.
     CHANNEL_READ_ONLY = 403 "channel_read_only" "Only services publish to this channel";
+    /// Nobody's presence is kept on this channel.
+    PRESENCE_NOT_KEPT = 409 "presence_not_kept" "It is not kept who is on this channel";
     /// The person was erased, or the organization is gone.
     CHANNEL_CLOSED = 410 "channel_closed" "Nothing is published to this channel any more";
     /// The connection follows this channel already.

@@ -15,8 +15,11 @@ mod scopes;
 mod session;
 mod socket;
 mod store;
+mod stream;
 
 pub use config::RealtimeConfig;
+#[doc(hidden)]
+pub use socket::echo;
 use stoa_auth_api::events::{OrganizationPurged, UserErased};
 use stoa_config::{ConfigError, Settings};
 use stoa_events::{ChannelPublished, Event as _};

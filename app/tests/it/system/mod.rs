@@ -11,6 +11,7 @@ mod limits;
 mod notifications;
 mod organizations;
 mod people;
+mod realtime;
 mod replicas;
 mod routes;
 mod storage;

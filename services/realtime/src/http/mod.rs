@@ -1,6 +1,8 @@
 //! The endpoints.
 
+mod events;
 mod messages;
+mod presence;
 mod socket;
 mod tickets;
 
@@ -12,8 +14,10 @@ use crate::ctx::Ctx;
 pub(crate) fn router() -> OpenApiRouter<Ctx> {
     endpoints!(
         socket::connect,
+        events::follow,
         messages::publish,
         messages::list,
+        presence::list,
         tickets::create
     )
 }

@@ -43,7 +43,7 @@ async fn catch_up(ctx: &Ctx, channel: &Channel) -> Result<(), Error> {
         };
         // More may have been published between the two reads: then there are rows.
         if hole {
-            ctx.hub.topics().drop_all(channel);
+            ctx.hub.start_over(channel);
             return Ok(());
         }
         let all = rows.len() < BATCH as usize;
@@ -56,7 +56,7 @@ async fn catch_up(ctx: &Ctx, channel: &Channel) -> Result<(), Error> {
             };
             // It does not follow what was sent before: the numbering has begun anew.
             if ctx.hub.topics().tell(&published) {
-                ctx.hub.topics().drop_all(channel);
+                ctx.hub.start_over(channel);
                 return Ok(());
             }
         }

@@ -24,6 +24,8 @@ pub(crate) struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Followed {
     pub(crate) reason: Reason,
+    /// Whether they say that they are there.
+    pub(crate) present: bool,
 }
 
 impl Connection {

@@ -181,8 +181,8 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let channels: Vec<_> = self.connection.followed().lock().drain().collect();
-        for (channel, _) in channels {
-            self.hub.topics().leave(&channel, self.connection.id);
+        for (channel, how) in channels {
+            self.hub.left(&channel, &self.connection, how);
         }
         self.hub.connections().remove(&self.connection, self.user);
     }

@@ -18,6 +18,16 @@ pub(crate) type Epoch = Arc<str>;
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) text: Utf8Bytes,
+    /// Where its channel is with it.
+    pub(crate) place: Option<Arc<Place>>,
+}
+
+/// Where a channel is.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) channel: Channel,
+    pub(crate) epoch: Epoch,
+    pub(crate) offset: i64,
 }
 
 impl Frame {
@@ -25,7 +35,18 @@ impl Frame {
     pub(crate) fn of(value: &impl Serialize) -> Self {
         Self {
             text: serde_json::to_string(value).unwrap_or_default().into(),
+            place: None,
         }
+    }
+
+    /// With it a channel is there.
+    pub(crate) fn at(mut self, channel: Channel, epoch: Epoch, offset: i64) -> Self {
+        self.place = Some(Arc::new(Place {
+            channel,
+            epoch,
+            offset,
+        }));
+        self
     }
 }
 
@@ -61,7 +82,7 @@ impl Published {
             time: self.row.created_at,
             sender: self.row.sender_id,
         };
-        Frame::of(&push)
+        Frame::of(&push).at(self.channel.clone(), Arc::clone(&self.epoch), self.row.position)
     }
 }
 

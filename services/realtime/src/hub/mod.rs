@@ -5,12 +5,14 @@ mod connection;
 mod connections;
 mod follow;
 mod frame;
+mod node;
 mod outbox;
 mod topics;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
+use serde::Serialize;
 use stoa_events::Channel;
 use tokio::sync::mpsc;
 
@@ -20,6 +22,7 @@ pub(crate) use self::{
     connections::{Connections, Open, Refusal},
     follow::{run as follow, tell_others},
     frame::{Epoch, Frame, Published, problem_of},
+    node::{Leaving, Node, say_goodbye, watch_nodes},
     outbox::{Batch, Close, Outbox},
     topics::{Joined, Topics},
     watch::run as watch,
@@ -35,16 +38,19 @@ struct Parts {
     /// Channels of which something may have been missed.
     missed: mpsc::UnboundedSender<Channel>,
     receiver: parking_lot::Mutex<Option<mpsc::UnboundedReceiver<Channel>>>,
+    /// Connections that have left a channel on which they were present.
+    leaving: mpsc::UnboundedSender<Leaving>,
 }
 
 impl Hub {
-    pub(crate) fn new(connections: Connections) -> Self {
+    pub(crate) fn new(connections: Connections, leaving: mpsc::UnboundedSender<Leaving>) -> Self {
         let (missed, receiver) = mpsc::unbounded_channel();
         Self(Arc::new(Parts {
             topics: Topics::default(),
             connections,
             missed,
             receiver: parking_lot::Mutex::new(Some(receiver)),
+            leaving,
         }))
     }
 
@@ -71,6 +77,37 @@ impl Hub {
         }
     }
 
+    /// Has everybody who follows the channel here subscribe anew: the numbering has begun anew, or messages are gone.
+    pub(crate) fn start_over(&self, channel: &Channel) {
+        for connection in self.topics().clear(channel) {
+            self.expel(channel, &connection, "history_lost");
+        }
+    }
+
+    /// Ends a subscription, and tells the client why.
+    pub(crate) fn expel(&self, channel: &Channel, connection: &Connection, code: &'static str) {
+        let how = connection.followed().lock().remove(channel);
+        if let Some(how) = how {
+            self.left(channel, connection, how);
+            let unsubscribed = Which { channel, code };
+            connection.outbox.push(Frame::of(&Unsubscribed { unsubscribed }));
+        }
+    }
+
+    /// A connection does not follow the channel any more.
+    pub(crate) fn left(&self, channel: &Channel, connection: &Connection, how: Followed) {
+        self.topics().leave(channel, connection.id);
+        if let Some(principal) = connection.principal().filter(|_| how.present) {
+            // The receiver is gone only when the process ends.
+            let _ = self.0.leaving.send(Leaving {
+                channel: channel.clone(),
+                connection: connection.id,
+                user: principal.user_id,
+                at: Instant::now(),
+            });
+        }
+    }
+
     /// To be taken before a commit of something that is published: whatever becomes of the commit, those who follow the channel miss
     /// nothing.
     pub(crate) fn telling(&self, channel: &Channel) -> Telling {
@@ -79,6 +116,18 @@ impl Hub {
             channel: Some(channel.clone()),
         }
     }
+}
+
+/// Tells a client that it does not follow a channel any more.
+#[derive(Serialize)]
+struct Unsubscribed<'a> {
+    unsubscribed: Which<'a>,
+}
+
+#[derive(Serialize)]
+struct Which<'a> {
+    channel: &'a Channel,
+    code: &'static str,
 }
 
 /// Something is being committed. Dropped without [`Telling::tell`], nobody knows whether it was, and the history is looked at.

@@ -181,6 +181,7 @@ mod tests {
     fn frame(length: usize) -> Frame {
         Frame {
             text: "x".repeat(length).into(),
+            place: None,
         }
     }
 

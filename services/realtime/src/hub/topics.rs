@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
-use serde::Serialize;
 use stoa_events::Channel;
 use uuid::Uuid;
 
@@ -45,21 +44,6 @@ pub(crate) enum Joined {
     /// They do not follow it any more.
     Left,
 }
-
-/// Tells a client that it does not follow a channel any more.
-#[derive(Serialize)]
-struct Unsubscribed<'a> {
-    unsubscribed: Which<'a>,
-}
-
-#[derive(Serialize)]
-struct Which<'a> {
-    channel: &'a Channel,
-    code: &'static str,
-}
-
-/// For [`Unsubscribed`]: to subscribe again, for the numbering has begun anew or messages are gone.
-pub(crate) const HISTORY_LOST: &str = "history_lost";
 
 impl Topics {
     fn get(&self, channel: &Channel) -> Option<Arc<Mutex<Topic>>> {
@@ -149,32 +133,17 @@ impl Topics {
         Some((topic.last?, topic.epoch.clone()))
     }
 
-    /// Has everybody who follows the channel subscribe anew.
-    pub(crate) fn drop_all(&self, channel: &Channel) {
+    /// Nobody follows the channel any more; returns who did.
+    pub(crate) fn clear(&self, channel: &Channel) -> Vec<Arc<Connection>> {
         let Some(topic) = self.0.write().remove(channel) else {
-            return;
+            return Vec::new();
         };
-        let gone = Frame::of(&Unsubscribed {
-            unsubscribed: Which {
-                channel,
-                code: HISTORY_LOST,
-            },
-        });
-        for member in topic.lock().members.values() {
-            member.connection.followed().lock().remove(channel);
-            member.connection.outbox.push(gone.clone());
-        }
-    }
-
-    /// Tells one client why it does not follow a channel any more.
-    pub(crate) fn expel(&self, channel: &Channel, connection: &Connection, code: &'static str) {
-        self.leave(channel, connection.id);
-        if connection.followed().lock().remove(channel).is_some() {
-            let which = Which { channel, code };
-            connection
-                .outbox
-                .push(Frame::of(&Unsubscribed { unsubscribed: which }));
-        }
+        let mut topic = topic.lock();
+        topic
+            .members
+            .drain()
+            .map(|(_, member)| member.connection)
+            .collect()
     }
 
     /// Whether nobody follows anything.

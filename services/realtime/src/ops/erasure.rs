@@ -14,6 +14,7 @@ pub(crate) async fn erase(tx: &mut Tx, owner: Owner, now: Timestamp) -> Result<(
     store::channels::close(tx, &Channel::of(owner), now).await?;
     if let Owner::User(user) = owner {
         store::tickets::delete_of(tx, user).await?;
+        store::presence::delete_of(tx, user).await?;
     }
     tx.enqueue(&EraseChannel { owner }).await?;
     Ok(())

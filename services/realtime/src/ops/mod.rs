@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod erasure;
+pub(crate) mod presence;
 pub(crate) mod publish;
 pub(crate) mod purge;
 pub(crate) mod start;

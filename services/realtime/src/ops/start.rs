@@ -12,6 +12,10 @@ pub(crate) async fn start(ctx: Ctx) -> Result<(), String> {
     tokio::spawn(hub::catch_up(ctx.clone()));
     tokio::spawn(hub::follow(ctx.clone()));
     tokio::spawn(hub::watch(ctx.clone()));
+    tokio::spawn(hub::watch_nodes(ctx.clone()));
+    if let Some(leaving) = ctx.leaving() {
+        tokio::spawn(hub::say_goodbye(ctx.clone(), leaving));
+    }
     tokio::spawn(drain(ctx));
     Ok(())
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stoa_db::Db;
 use stoa_events::Channel;
-use stoa_kernel::{Principal, Reason};
+use stoa_kernel::{Principal, Reason, UserId};
 
-use super::access::{self, Wish};
+use super::{
+    access::{self, Wish},
+    presence,
+};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -88,15 +91,31 @@ pub(crate) async fn subscribe(
     Err(Error::TooBusy)
 }
 
+/// Says of a connection that follows the channel that its user is there.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn show(
+    ctx: &Ctx,
+    connection: &Connection,
+    user: UserId,
+    channel: &Channel,
+) -> Result<(), Error> {
+    // Noted first: whatever becomes of it, whoever ends the subscription has them counted out.
+    if let Some(how) = connection.followed().lock().get_mut(channel) {
+        how.present = true;
+    }
+    presence::enter(ctx, connection, user, channel).await
+}
+
 /// Ends a subscription.
 ///
 /// # Errors
 /// [`Error::NotSubscribed`].
 pub(crate) fn unsubscribe(ctx: &Ctx, connection: &Connection, channel: &Channel) -> Result<(), Error> {
-    if connection.followed().lock().remove(channel).is_none() {
-        return Err(Error::NotSubscribed);
-    }
-    ctx.hub.topics().leave(channel, connection.id);
+    let how = connection.followed().lock().remove(channel);
+    ctx.hub
+        .left(channel, connection, how.ok_or(Error::NotSubscribed)?);
     Ok(())
 }
 
@@ -134,7 +153,7 @@ async fn check_one(ctx: &Ctx, connection: &Arc<Connection>, channel: &Channel) {
             }
         }
         Err(Error::Db(_) | Error::Access(_)) => {}
-        Err(_) => ctx.hub.topics().expel(channel, connection, FORBIDDEN),
+        Err(_) => ctx.hub.expel(channel, connection, FORBIDDEN),
     }
 }
 
@@ -161,7 +180,11 @@ impl<'a> Joining<'a> {
             if followed.len() >= most {
                 return Err(Error::TooManySubscriptions(most));
             }
-            followed.insert(channel.clone(), Followed { reason });
+            let how = Followed {
+                reason,
+                present: false,
+            };
+            followed.insert(channel.clone(), how);
         }
         ctx.hub.topics().join(channel, connection);
         Ok(Self {

@@ -4,14 +4,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use stoa_events::{Channel, ChannelPublished};
 use stoa_http::Failure;
-use stoa_kernel::Timestamp;
+use stoa_kernel::{MAX_LIMIT, PageRequest, Timestamp, UserId};
 
 use super::{
     Credential, Session, closes,
     protocol::{Answer, Connect, Connected, Done, History, Publish, Refresh, Subscribe, Which, Wish},
 };
 use crate::{
-    error::{ALREADY_CONNECTED, OTHER_USER},
+    error::{ALREADY_CONNECTED, OTHER_USER, PRESENCE_NOT_KEPT},
     hub::{Frame, Published},
     ops::{
         access::{self, Wish as Access},
@@ -44,6 +44,7 @@ impl Session {
             }
             Wish::Publish(wanted) => self.publish(id, wanted).await,
             Wish::History(wanted) => self.history(id, wanted).await,
+            Wish::Presence(Which { channel }) => self.presence(id, channel).await,
         }
     }
 
@@ -111,8 +112,20 @@ impl Session {
     async fn subscribe(&mut self, id: Option<u64>, wanted: Subscribe) -> Result<(), Failure> {
         let principal = self.principal()?;
         let reply = |result: &subscribe::Subscribed| Some(Frame::of(&Answer { id, result }));
-        let Subscribe { channel, recover } = wanted;
-        subscribe::subscribe(&self.ctx, self.connection(), &principal, &channel, recover, reply).await?;
+        let Subscribe {
+            channel,
+            recover,
+            presence,
+        } = wanted;
+        let keeps = self.ctx.kind_of(&channel).is_none_or(|kind| kind.presence);
+        if presence && !keeps {
+            return Err(Failure::new(PRESENCE_NOT_KEPT));
+        }
+        let connection = self.connection();
+        subscribe::subscribe(&self.ctx, connection, &principal, &channel, recover, reply).await?;
+        if presence {
+            subscribe::show(&self.ctx, connection, principal.user_id, &channel).await?;
+        }
         Ok(())
     }
 
@@ -122,6 +135,30 @@ impl Session {
         let Publish { channel, event, data } = wanted;
         let published = super::publish(&self.ctx, &principal, &channel, &event, data.get()).await?;
         self.answer(id, &Receipt::of(&published));
+        Ok(())
+    }
+
+    async fn presence(&mut self, id: Option<u64>, channel: Channel) -> Result<(), Failure> {
+        let principal = self.principal()?;
+        let allowed = access::allow(&self.ctx, &principal, &channel, Access::Follow).await?;
+        if !allowed.info.presence {
+            return Err(Failure::new(PRESENCE_NOT_KEPT));
+        }
+        let page = PageRequest {
+            limit: MAX_LIMIT,
+            cursor: None,
+        };
+        let found = store::presence::list(&self.ctx.db, &channel, &page).await?;
+        let users = found.items.into_iter().map(|row| Present {
+            user_id: row.user_id,
+            since: row.since,
+        });
+        let there = There {
+            channel: &channel,
+            users: users.collect(),
+            more: found.next_cursor.is_some(),
+        };
+        self.answer(id, &there);
         Ok(())
     }
 
@@ -193,6 +230,21 @@ impl<'a> Receipt<'a> {
             time: published.row.created_at,
         }
     }
+}
+
+/// Who is on a channel.
+#[derive(Serialize)]
+struct There<'a> {
+    channel: &'a Channel,
+    users: Vec<Present>,
+    /// Whether there are more: `GET /api/v1/realtime/channels/{channel}/presence` has all of them.
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct Present {
+    user_id: UserId,
+    since: Timestamp,
 }
 
 /// Some of a channel's history.

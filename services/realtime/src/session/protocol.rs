@@ -23,6 +23,7 @@ pub(crate) enum Wish<'a> {
     Unsubscribe(Which),
     Publish(Publish<'a>),
     History(History),
+    Presence(Which),
     Ping,
 }
 
@@ -43,6 +44,8 @@ struct Raw<'a> {
     publish: Option<Publish<'a>>,
     #[serde(default)]
     history: Option<History>,
+    #[serde(default)]
+    presence: Option<Which>,
     #[serde(default)]
     ping: Option<Ping>,
 }
@@ -73,6 +76,9 @@ pub(crate) struct Subscribe {
     pub(crate) channel: Channel,
     #[serde(default)]
     pub(crate) recover: Option<Position>,
+    /// Whether others are to see that the user is there.
+    #[serde(default)]
+    pub(crate) presence: bool,
 }
 
 #[derive(Deserialize)]
@@ -123,13 +129,14 @@ impl<'a> Command<'a> {
             raw.unsubscribe.map(Wish::Unsubscribe),
             raw.publish.map(Wish::Publish),
             raw.history.map(Wish::History),
+            raw.presence.map(Wish::Presence),
             raw.ping.map(|Ping {}| Wish::Ping),
         ];
         let mut wishes = wishes.into_iter().flatten();
         match (wishes.next(), wishes.next()) {
             (Some(wish), None) => Ok(Self { id, wish }),
             _ => {
-                let detail = "A command has an id and one of connect, refresh, subscribe, unsubscribe, publish, history and ping.";
+                let detail = "A command has an id and one of connect, refresh, subscribe, unsubscribe, publish, history, presence and ping.";
                 Err((id, Failure::new(codes::MALFORMED).detail(detail)))
             }
         }

@@ -39,17 +39,22 @@ enum End {
     Broken(CloseCode, &'static str),
 }
 
+/// How a socket reads and writes, whose messages have at most `max_bytes`.
+pub(super) fn limits(max_bytes: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(max_bytes))
+        .max_frame_size(Some(max_bytes))
+}
+
 /// Talks with one client until the connection ends.
 pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     config: &RealtimeConfig,
     mut session: Session,
 ) {
-    let limits = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(Some(config.command_max_bytes))
-        .max_frame_size(Some(config.command_max_bytes));
+    let limits = limits(config.command_max_bytes);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await;
     let end = talk(&mut socket, config, &mut session).await;
     // From here on nobody is to wait for it.

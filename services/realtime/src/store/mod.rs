@@ -2,4 +2,5 @@
 
 pub(crate) mod channels;
 pub(crate) mod messages;
+pub(crate) mod presence;
 pub(crate) mod tickets;

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod access;
+mod autobahn;
 mod client;
 mod drain;
 mod erasure;
+mod events;
 mod helpers;
 mod limits;
 mod plans;
+mod presence;
 mod publishing;
 mod recovery;
 mod revocation;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The service's own tables: those of the platform are looked at by its own tests.
-const TABLES: [&str; 4] = ["messages", "channels", "closed_channels", "tickets"];
+const TABLES: [&str; 6] = ["messages", "channels", "tickets", "present", "presences", "nodes"];
 
 #[db_test]
 async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(app: App) {

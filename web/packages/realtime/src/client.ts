@@ -1,0 +1,242 @@
+import { backoff } from "./backoff.js";
+import {
+  RealtimeError,
+  type Connected,
+  type Disconnect,
+  type Message,
+  type Problem,
+  type Receipt,
+  type ServerText,
+  type Subscribed,
+} from "./protocol.js";
+import { openSocket, type OpenSocket, type Socket } from "./socket.js";
+import { Subscription, type Handlers } from "./subscription.js";
+
+/** What says who the client is: an access token or API key, or a one-time ticket. */
+export type Credentials = { token: string } | { ticket: string };
+
+export interface Options {
+  /** Address of the endpoint, such as wss://example.com/api/v1/realtime. */
+  url: string;
+  /** Asked for before each connection and before a token expires: fresh credentials. */
+  credentials: () => Promise<Credentials>;
+  onState?: (state: State) => void;
+  openSocket?: OpenSocket;
+  random?: () => number;
+}
+
+/** closed: not by itself again; waiting: until the next attempt. */
+export type State = "closed" | "connecting" | "connected" | "waiting";
+
+/** How long before its end a token is replaced, in milliseconds. */
+const EARLY = 60_000;
+/** Longer than this no timer can be set. */
+const LONGEST = 2 ** 31 - 1;
+/** From this code on a client does not come back. */
+const FINAL = 4500;
+
+interface Waiting {
+  resolve: (result: unknown) => void;
+  reject: (error: RealtimeError) => void;
+}
+
+/** Channels over one connection, which is opened again whenever it is lost. */
+export class RealtimeClient {
+  private readonly options: Options;
+  private readonly subscriptions = new Map<string, Subscription>();
+  private readonly waiting = new Map<number, Waiting>();
+  private socket: Socket | undefined;
+  private current: State = "closed";
+  private lastId = 0;
+  private attempts = 0;
+  private disconnect: Disconnect | undefined;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private refresh: ReturnType<typeof setTimeout> | undefined;
+  private silence: ReturnType<typeof setTimeout> | undefined;
+  /** How often something comes from the server, in milliseconds; 0 while it has not said so. */
+  private heartbeat = 0;
+
+  constructor(options: Options) {
+    this.options = options;
+  }
+
+  get state(): State {
+    return this.current;
+  }
+
+  /** Connects, and stays connected until `close`. */
+  connect(): void {
+    if (this.current === "closed") this.open();
+  }
+
+  /** Ends the connection; subscriptions are kept for the next `connect`. */
+  close(): void {
+    clearTimeout(this.retry);
+    this.lost();
+    this.setState("closed");
+  }
+
+  /** Follows a channel, now and after each reconnection. The result ends it. */
+  subscribe(channel: string, handlers: Handlers): () => void {
+    if (this.subscriptions.has(channel)) throw new Error(`${channel} is subscribed to already`);
+    const subscription = new Subscription(channel, handlers);
+    this.subscriptions.set(channel, subscription);
+    if (this.current === "connected") void this.begin(subscription);
+    return () => {
+      if (this.subscriptions.get(channel) !== subscription) return;
+      this.subscriptions.delete(channel);
+      if (this.current === "connected") this.command({ unsubscribe: { channel } }).catch(() => {});
+    };
+  }
+
+  /** Publishes to a channel; the event's name begins with "client.". */
+  async publish(channel: string, event: string, data: unknown): Promise<Receipt> {
+    return (await this.command({ publish: { channel, event, data } })) as Receipt;
+  }
+
+  private setState(state: State): void {
+    if (state === this.current) return;
+    this.current = state;
+    this.options.onState?.(state);
+  }
+
+  private open(): void {
+    this.setState("connecting");
+    this.disconnect = undefined;
+    const socket = (this.options.openSocket ?? openSocket)(this.options.url);
+    this.socket = socket;
+    const ours = (): boolean => this.socket === socket;
+    socket.onopen = () => ours() && void this.signIn(socket);
+    socket.onmessage = (event) => ours() && this.read(String(event.data));
+    socket.onclose = (event) => ours() && this.ended(event.code);
+    socket.onerror = () => {};
+  }
+
+  private async signIn(socket: Socket): Promise<void> {
+    try {
+      const connect = await this.options.credentials();
+      if (this.socket !== socket) return;
+      const connected = (await this.command({ connect })) as Connected;
+      this.attempts = 0;
+      this.plan(connected);
+      this.watch(connected.heartbeat_ms);
+      this.setState("connected");
+      for (const subscription of this.subscriptions.values()) void this.begin(subscription);
+    } catch {
+      // The server closes the connection itself where the credentials are no good.
+      if (this.socket === socket && !this.disconnect) socket.close();
+    }
+  }
+
+  private async begin(subscription: Subscription): Promise<void> {
+    try {
+      await this.command(subscription.command(), (result) => subscription.began(result as Subscribed));
+    } catch (error) {
+      // Without a connection it is tried again with the next.
+      if (this.current !== "connected" || !(error instanceof RealtimeError)) return;
+      this.subscriptions.delete(subscription.channel);
+      subscription.ended(error.code);
+    }
+  }
+
+  /** Sends a command. `first` is called with the result before anything that the server has sent behind it is read. */
+  private command(command: object, first?: (result: unknown) => void): Promise<unknown> {
+    const socket = this.socket;
+    if (!socket) return Promise.reject(new RealtimeError({ code: "disconnected", title: "Not connected" }));
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      const done = (result: unknown): void => {
+        first?.(result);
+        resolve(result);
+      };
+      this.waiting.set(id, { resolve: done, reject });
+      socket.send(JSON.stringify({ id, ...command }));
+    });
+  }
+
+  private read(text: string): void {
+    this.heard();
+    const said = JSON.parse(text) as ServerText;
+    if (said.result !== undefined || said.problem) this.answered(said);
+    else if (said.unsubscribed) this.unsubscribed(said.unsubscribed);
+    else if (said.disconnect) this.disconnect = said.disconnect;
+    else if (said.channel !== undefined) this.subscriptions.get(said.channel)?.took(said as unknown as Message);
+  }
+
+  private answered(said: { id?: unknown; result?: unknown; problem?: Problem }): void {
+    const id = said.id as number;
+    const waiting = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (said.problem) waiting?.reject(new RealtimeError(said.problem));
+    else waiting?.resolve(said.result);
+  }
+
+  private unsubscribed({ channel, code }: { channel: string; code: string }): void {
+    const subscription = this.subscriptions.get(channel);
+    if (!subscription) return;
+    if (code === "history_lost") {
+      void this.begin(subscription);
+      return;
+    }
+    this.subscriptions.delete(channel);
+    subscription.ended(code);
+  }
+
+  /** Has the token replaced before it expires. */
+  private plan(connected: Connected): void {
+    clearTimeout(this.refresh);
+    if (!connected.expires_at) return;
+    const left = Date.parse(connected.expires_at) - Date.now();
+    this.refresh = setTimeout(() => void this.renew(), Math.min(LONGEST, Math.max(left - EARLY, left / 2, 0)));
+  }
+
+  private async renew(): Promise<void> {
+    try {
+      const refresh = await this.options.credentials();
+      this.plan((await this.command({ refresh })) as Connected);
+    } catch {
+      // Then the token expires, and the next connection begins with fresh credentials.
+    }
+  }
+
+  /** A server from which nothing comes is asked, and then left. */
+  private watch(heartbeat: number): void {
+    this.heartbeat = heartbeat;
+    this.heard();
+  }
+
+  private heard(): void {
+    clearTimeout(this.silence);
+    if (this.heartbeat === 0) return;
+    this.silence = setTimeout(() => {
+      this.command({ ping: {} }).catch(() => {});
+      this.silence = setTimeout(() => this.ended(0), this.heartbeat);
+    }, this.heartbeat);
+  }
+
+  private lost(): void {
+    clearTimeout(this.refresh);
+    clearTimeout(this.silence);
+    this.heartbeat = 0;
+    const socket = this.socket;
+    this.socket = undefined;
+    socket?.close();
+    const gone = new RealtimeError({ code: "disconnected", title: "The connection was lost" });
+    for (const waiting of this.waiting.values()) waiting.reject(gone);
+    this.waiting.clear();
+  }
+
+  private ended(code: number): void {
+    const told = this.disconnect;
+    this.lost();
+    if (code >= FINAL && code < 5000) {
+      this.setState("closed");
+      return;
+    }
+    this.setState("waiting");
+    const random = this.options.random ?? Math.random;
+    const wait = Math.max(told?.reconnect_after_ms ?? 0, this.attempts > 0 || !told ? backoff(this.attempts, random) : 0);
+    this.attempts += 1;
+    this.retry = setTimeout(() => this.open(), wait);
+  }
+}

@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { backoff, RealtimeClient, RealtimeError, type Message } from "../src/index.js";
+import { FakeSocket, message, settle } from "./support/server.js";
+
+const CONNECTED = { connection_id: "c", user_id: "u", heartbeat_ms: 25_000 };
+
+let sockets: FakeSocket[];
+let client: RealtimeClient;
+let tokens: number;
+
+const socket = (): FakeSocket => sockets.at(-1) ?? assert.fail("no connection was opened");
+
+function start(): void {
+  client.connect();
+}
+
+async function accept(connected: object = CONNECTED): Promise<void> {
+  socket().onopen?.();
+  await settle();
+  assert.deepEqual(socket().commands.at(-1)?.["connect"], { token: `t${tokens}` });
+  socket().answer(connected);
+  await settle();
+}
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  sockets = [];
+  tokens = 0;
+  client = new RealtimeClient({
+    url: "ws://stoa.example/api/v1/realtime",
+    credentials: async () => ({ token: `t${++tokens}` }),
+    openSocket: () => {
+      const opened = new FakeSocket();
+      sockets.push(opened);
+      return opened;
+    },
+    random: () => 1,
+  });
+});
+
+afterEach(() => {
+  client.close();
+  mock.timers.reset();
+});
+
+test("the pause doubles, up to a limit, and half of it is random", () => {
+  const pauses = [0, 1, 2, 10, 100].map((attempt) => backoff(attempt, () => 1));
+  assert.deepEqual(pauses, [500, 1000, 2000, 30_000, 30_000]);
+  assert.equal(backoff(0, () => 0), 250);
+});
+
+test("messages come in order and none twice", async () => {
+  const seen: number[] = [];
+  client.subscribe("a:1", { onMessage: (one: Message) => seen.push(one.offset) });
+  start();
+  await accept();
+  assert.deepEqual(socket().commands.at(-1)?.["subscribe"], { channel: "a:1" });
+  socket().answer({ channel: "a:1", epoch: "e", offset: 3 });
+  for (const offset of [3, 4, 5, 5, 4, 6]) socket().push(message("a:1", offset));
+  socket().push(message("b:1", 7));
+  assert.deepEqual(seen, [4, 5, 6]);
+});
+
+test("a lost connection is opened again, and what was missed is asked for", async () => {
+  const seen: number[] = [];
+  const recovered: boolean[] = [];
+  client.subscribe("a:1", {
+    onMessage: (one) => seen.push(one.offset),
+    onSubscribed: (state) => recovered.push(state.recovered),
+  });
+  start();
+  await accept();
+  socket().answer({ channel: "a:1", epoch: "e", offset: 0 });
+  socket().push(message("a:1", 1));
+  socket().end(1006);
+  assert.equal(client.state, "waiting");
+  mock.timers.tick(499);
+  assert.equal(sockets.length, 1);
+  mock.timers.tick(1);
+  await accept();
+  assert.deepEqual(socket().commands.at(-1)?.["subscribe"], {
+    channel: "a:1",
+    recover: { epoch: "e", offset: 1 },
+  });
+  socket().answer({ channel: "a:1", epoch: "e", offset: 1, recovered: true });
+  socket().push(message("a:1", 2));
+  assert.deepEqual(seen, [1, 2]);
+  socket().end(1001);
+  mock.timers.tick(500);
+  await accept();
+  socket().answer({ channel: "a:1", epoch: "f", offset: 9, recovered: false });
+  assert.deepEqual(recovered, [true, true, false]);
+});
+
+test("each further attempt waits longer", async () => {
+  start();
+  for (const pause of [500, 1000, 2000]) {
+    const count = sockets.length;
+    socket().end(1006);
+    mock.timers.tick(pause - 1);
+    assert.equal(sockets.length, count);
+    mock.timers.tick(1);
+    assert.equal(sockets.length, count + 1);
+  }
+  await accept();
+  socket().end(1006);
+  mock.timers.tick(500);
+  assert.equal(sockets.length, 5);
+});
+
+test("the server says when to come back", async () => {
+  start();
+  await accept();
+  socket().push({ disconnect: { code: "shutdown", reconnect: true, reconnect_after_ms: 7000 } });
+  socket().end(4000);
+  mock.timers.tick(6999);
+  assert.equal(sockets.length, 1);
+  mock.timers.tick(1);
+  assert.equal(sockets.length, 2);
+});
+
+test("a session that has ended is not tried again", async () => {
+  start();
+  await accept();
+  socket().push({ disconnect: { code: "token_revoked", reconnect: false } });
+  socket().end(4500);
+  mock.timers.tick(3_600_000);
+  assert.equal(client.state, "closed");
+  assert.equal(sockets.length, 1);
+});
+
+test("a fresh token comes before the old one expires", async () => {
+  start();
+  const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+  await accept({ ...CONNECTED, expires_at, heartbeat_ms: 100_000_000 });
+  mock.timers.tick(3_539_999);
+  await settle();
+  assert.equal(tokens, 1);
+  mock.timers.tick(1);
+  await settle();
+  assert.deepEqual(socket().commands.at(-1)?.["refresh"], { token: "t2" });
+});
+
+test("a server that says nothing is asked, and then left", async () => {
+  start();
+  await accept();
+  mock.timers.tick(25_000);
+  assert.deepEqual(socket().commands.at(-1)?.["ping"], {});
+  socket().answer({});
+  mock.timers.tick(25_000);
+  mock.timers.tick(25_000);
+  assert.equal(client.state, "waiting");
+  assert.ok(sockets[0]?.isClosed);
+});
+
+test("a channel that may not be followed ends, and the others go on", async () => {
+  const ends: string[] = [];
+  const seen: number[] = [];
+  client.subscribe("a:1", { onMessage: () => {}, onEnd: (code) => ends.push(code) });
+  start();
+  await accept();
+  socket().refuse("forbidden");
+  await settle();
+  client.subscribe("b:1", { onMessage: (one) => seen.push(one.offset), onEnd: (code) => ends.push(code) });
+  socket().answer({ channel: "b:1", epoch: "e", offset: 0 });
+  socket().push({ unsubscribed: { channel: "b:1", code: "history_lost" } });
+  assert.ok(socket().commands.at(-1)?.["subscribe"]);
+  socket().answer({ channel: "b:1", epoch: "f", offset: 0, recovered: false });
+  socket().push(message("b:1", 1));
+  socket().push({ unsubscribed: { channel: "b:1", code: "forbidden" } });
+  assert.deepEqual([ends, seen], [["forbidden", "forbidden"], [1]]);
+});
+
+test("what is published is answered, or fails when the connection is lost", async () => {
+  start();
+  await accept();
+  const sent = client.publish("a:1", "client.x", { y: 1 });
+  assert.deepEqual(socket().commands.at(-1)?.["publish"], { channel: "a:1", event: "client.x", data: { y: 1 } });
+  socket().answer({ channel: "a:1", epoch: "e", offset: 1, id: "m", time: "t" });
+  assert.equal((await sent).offset, 1);
+  const lost = client.publish("a:1", "client.x", {});
+  socket().end(1006);
+  await assert.rejects(lost, (error: RealtimeError) => error.code === "disconnected");
+});
