@@ -66,7 +66,7 @@ fn refused(ctx: &Ctx, error: Error) -> Response {
     if let Some(cause) = &failure.internal {
         tracing::error!(cause, "a page failed");
     }
-    let bad = failure.problem.title.to_string();
+    let bad = failure.problem.title.clone();
     page(ctx, failure.status(), json!({ "bad": bad }))
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn check(source: &str) -> Result<(), (usize, String)> {
     for found in tokenize(source, false, minijinja::syntax::SyntaxConfig::default()) {
         // What cannot be read at all is said when it is rendered.
         let Ok((token, span)) = found else { return Ok(()) };
-        let line = usize::try_from(span.start_line).unwrap_or(1).max(1);
+        let line = usize::from(span.start_line).max(1);
         let refuse = |what: String| Err((line, what));
         match (&before, &token) {
             (Some(Token::BlockStart), Token::Ident(word)) if !STATEMENTS.contains(word) => {

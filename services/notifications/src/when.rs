@@ -70,7 +70,7 @@ fn first_after(now: Timestamp, date: Date, minute: i64, zone: &TimeZone) -> Opti
         AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible().ok(),
         // The hour comes twice.
         AmbiguousOffset::Fold { .. } => {
-            let earlier = ambiguous.clone().earlier().ok()?;
+            let earlier = ambiguous.earlier().ok()?;
             if earlier > now {
                 Some(earlier)
             } else {

@@ -123,7 +123,7 @@ pub(crate) async fn advance(
     tx.execute(sql, &[&id, &state, &last, &count]).await.map(drop)
 }
 
-/// Stops one that does not have all its deliveries yet, or has them and some wait; false if it is stopped already.
+/// Stops one that does not have all its deliveries yet; false if it has, or is stopped already.
 pub(crate) async fn cancel(tx: &mut Tx, id: NotificationId) -> Result<bool, Error> {
     let sql =
         "UPDATE notifications SET state = 'cancelled' WHERE id = $1 AND state IN ('scheduled', 'sending')";
