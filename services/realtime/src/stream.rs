@@ -101,9 +101,9 @@ impl Events {
         if self.ended {
             return None;
         }
-        let batch = match timeout(self.heartbeat, self.session.connection().outbox.next()).await {
-            Ok(batch) => batch,
-            Err(_) => return Some(Bytes::from_static(b":\n\n")),
+        let waiting = timeout(self.heartbeat, self.session.connection().outbox.next());
+        let Ok(batch) = waiting.await else {
+            return Some(Bytes::from_static(b":\n\n"));
         };
         let mut text = String::new();
         for frame in &batch.frames {
