@@ -9,6 +9,7 @@ const LARGEST: usize = 16 * 1024 * 1024;
 /// How a case may end. `UNIMPLEMENTED` is for compression, which is not offered.
 const GOOD: [&str; 4] = ["OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED"];
 
+#[expect(clippy::disallowed_methods, reason = "where a tool is, is no setting")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_autobahn_passes() {
     let Ok(wstest) = std::env::var("STOA_TEST_AUTOBAHN") else {
