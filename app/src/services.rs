@@ -16,6 +16,7 @@ const SERVICES: &[&Descriptor] = &[
     &stoa_storage::SERVICE,
     &stoa_realtime::SERVICE,
     &stoa_notifications::SERVICE,
+    &stoa_webhooks::SERVICE,
 ];
 
 /// A service of this program, whether this process runs it or not.

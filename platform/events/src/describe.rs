@@ -182,6 +182,9 @@ fn sample(schema: &Value, name: &str) -> Value {
             return sample(variant, name);
         }
     }
+    if let Some([part]) = schema["allOf"].as_array().map(Vec::as_slice) {
+        return sample(part, name);
+    }
     if let Some(parts) = schema["allOf"].as_array() {
         let parts = parts.iter().map(|part| sample(part, name));
         let fields = parts.filter_map(|part| part.as_object().cloned()).flatten();

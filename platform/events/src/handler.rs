@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use stoa_db::{Db, Error, Tx};
-use stoa_kernel::Timestamp;
+use stoa_kernel::{Owner, Timestamp};
 use uuid::Uuid;
 
 use crate::{Event, EventId, Job, store, store::Claimed};
@@ -231,6 +231,14 @@ pub struct AnyEvent {
     pub data: Box<RawValue>,
 }
 
+impl AnyEvent {
+    /// Whom it concerns.
+    #[must_use]
+    pub fn owner(&self) -> Option<Owner> {
+        owner_of(&self.key, self.data.get())
+    }
+}
+
 /// What is known of an event before a row is made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading {
@@ -238,6 +246,18 @@ pub struct Heading {
     pub name: String,
     /// Its key.
     pub key: String,
+    /// Whom it concerns.
+    pub owner: Option<Owner>,
+}
+
+/// The person or organization that an event concerns: the one that its key names, or else the field `owner` of its data.
+pub(crate) fn owner_of(key: &str, data: &str) -> Option<Owner> {
+    #[derive(Deserialize)]
+    struct Owned {
+        owner: Owner,
+    }
+    let named = key.parse().ok();
+    named.or_else(|| serde_json::from_str::<Owned>(data).ok().map(|data| data.owner))
 }
 
 /// Says of each of these events whether it is wanted. It may be asked of the same events again.

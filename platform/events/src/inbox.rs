@@ -9,7 +9,7 @@ use crate::{
     AnyEvent, EventId, Heading, Subscription, aside,
     bus::envelope,
     halves::Halves,
-    handler::Filter,
+    handler::{Filter, owner_of},
     store::{NewJob, OutboxRow, insert_jobs},
 };
 
@@ -187,9 +187,11 @@ impl Inbox {
 
 impl Arrival<'_> {
     fn heading(&self) -> Heading {
+        let key = self.key.as_deref().unwrap_or_default();
         Heading {
             name: self.name.clone().into_owned(),
-            key: self.key.as_deref().unwrap_or_default().to_owned(),
+            key: key.to_owned(),
+            owner: owner_of(key, self.data),
         }
     }
 }
@@ -200,7 +202,8 @@ fn payload<'a>(queue: &Queue, arrival: &'a Arrival<'a>) -> Result<Cow<'a, str>, 
         return Ok(Cow::Borrowed(arrival.data));
     }
     let unreadable = |e: serde_json::Error| Error::Data(format!("its data is not JSON: {e}"));
-    let Heading { name, key } = arrival.heading();
+    let name = arrival.name.clone().into_owned();
+    let key = arrival.key.as_deref().unwrap_or_default().to_owned();
     let data = serde_json::from_str(arrival.data).map_err(unreadable)?;
     let event = serde_json::to_string(&AnyEvent { name, key, data }).map_err(unreadable)?;
     Ok(Cow::Owned(event))

@@ -9,13 +9,13 @@ use crate::{OrganizationId, UserId};
 
 /// Whose a thing is. A table of owned things has it as `owner_kind, owner_id`, the key of its events is its text: `user:<id>` or
 /// `organization:<id>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum Owner {
     /// A person's.
-    User(#[schema(inline)] UserId),
+    User(UserId),
     /// An organization's.
-    Organization(#[schema(inline)] OrganizationId),
+    Organization(OrganizationId),
 }
 
 impl Owner {
@@ -62,6 +62,21 @@ impl FromStr for Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an owner is written user:<id> or organization:<id>")]
 pub struct NotAnOwner;
+
+impl utoipa::PartialSchema for Owner {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let kind = utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(["user", "organization"]));
+        utoipa::openapi::ObjectBuilder::new()
+            .property("kind", kind)
+            .property("id", UserId::schema())
+            .required("kind")
+            .required("id")
+            .into()
+    }
+}
+impl utoipa::ToSchema for Owner {}
 
 impl From<UserId> for Owner {
     fn from(id: UserId) -> Self {

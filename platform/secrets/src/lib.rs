@@ -4,7 +4,7 @@
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -24,6 +24,8 @@ struct Inner {
     folder: PathBuf,
     given: Option<Zeroizing<Vec<u8>>>,
     key: OnceLock<LessSafeKey>,
+    /// Kept while it is read or made, which happens once.
+    loading: Mutex<()>,
 }
 
 /// Why a secret could not be sealed or opened.
@@ -53,6 +55,7 @@ impl Secrets {
             folder,
             given,
             key: OnceLock::new(),
+            loading: Mutex::default(),
         })))
     }
 
@@ -76,6 +79,10 @@ impl Secrets {
     /// # Errors
     /// When it cannot be read or made.
     pub fn load(&self) -> Result<()> {
+        let _alone = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.key.get().is_some() {
+            return Ok(());
+        }
         let read = || {
             let folder = self.0.folder.display();
             self.read_or_make()
@@ -241,6 +248,21 @@ mod tests {
         assert_eq!(again.open("totp:1", &sealed).unwrap().as_slice(), b"a secret");
         assert!(again.open("totp:2", &sealed).is_err());
         assert_ne!(again.seal("totp:1", b"a secret").unwrap(), sealed);
+    }
+
+    #[test]
+    fn all_who_need_it_first_at_once_have_the_same_key() {
+        for _ in 0..20 {
+            let folder = TempDir::new().unwrap();
+            let secrets = Secrets::new(folder.path().join("keys"), "").unwrap();
+            let seal = || secrets.seal("p", b"a secret").unwrap();
+            let sealed: Vec<_> = std::thread::scope(|scope| {
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(seal)).collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            let again = opened(&folder);
+            assert!(sealed.iter().all(|sealed| again.open("p", sealed).is_ok()));
+        }
     }
 
     #[test]

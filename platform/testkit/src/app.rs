@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use stoa_audit::{AuditKey, Sealing};
 use stoa_cache::Cache;
 use stoa_db::{Db, Engine, testing::TestDatabase};
-use stoa_events::{Event, EventId, TxExt, Worker};
+use stoa_events::{Event, EventId, EventInfo, TxExt, Worker};
 use stoa_http::{Claims, KeyAuthority, MembershipClaim, TokenSigner, Verifier, openapi::RouteInfo};
 use stoa_kernel::{Clock, Id, OrganizationId, OrganizationRole, SessionId, Timestamp, UserId};
 use stoa_mail::Mail;
@@ -49,9 +49,17 @@ pub struct Builder {
     prepare: Vec<Prepare>,
     stand_ins: StandIns,
     authority: Option<MakeAuthority>,
+    emitted: Vec<EventInfo>,
 }
 
 impl Builder {
+    /// With events of services that are not there, as [`TestApp::emit`] emits them: for a service that wants the events of all.
+    #[must_use]
+    pub fn emitted(mut self, events: &[EventInfo]) -> Self {
+        self.emitted.extend(events);
+        self
+    }
+
     /// With this service. More than one see each other through events and rpc, as in the whole system.
     #[must_use]
     pub fn service(
@@ -104,7 +112,7 @@ impl Builder {
         let mut mounted = Vec::new();
         let mut envs = HashMap::new();
         let emitted = self.services.iter().flat_map(|(descriptor, _)| descriptor.emits);
-        let events: Arc<[_]> = emitted.copied().collect();
+        let events: Arc<[_]> = emitted.chain(&self.emitted).copied().collect();
         let all = self.services.iter();
         let notifications: Arc<[_]> = all.flat_map(|(descriptor, _)| descriptor.notifications).collect();
         for (descriptor, make) in self.services {

@@ -12,8 +12,8 @@ use syn::{
 /// braces name fields.
 ///
 /// With `audience = "owner"`, `"installation"` or `"internal"`: who outside of the services may be given it. Without, it is the owner
-/// where the key names one (`user:{…}`, `organization:{…}`, `{owner}`), and else those who run the installation. So an event whose key
-/// names a person, and whose data is not for that person, says so.
+/// where the key names one (`user:{…}`, `organization:{…}`, `{owner}`) or a field `owner: Owner` does, and else those who run the
+/// installation. So an event that has an owner, and whose data is not for that owner, says so.
 ///
 /// A field's type has a `ToSchema`. `#[event(example = "ada@example.com")]` on a field is what samples have there.
 #[proc_macro_derive(Event, attributes(event))]
@@ -40,7 +40,8 @@ fn expand_event(input: &DeriveInput) -> Result<Tokens> {
         .key
         .ok_or_else(|| Error::new_spanned(&input.ident, "an event has a key: #[event(name = …, key = …)]"))?;
     let (name, ident, about) = (given.name, &input.ident, first_line(&input.attrs));
-    let (audience, fields) = (audience(given.audience.as_ref(), &key)?, fields(input)?);
+    let fields = fields(input)?;
+    let audience = audience(given.audience.as_ref(), &key, &fields)?;
     let names = fields.iter().map(|field| &field.name);
     let described = fields.iter().map(Field::described);
     let made = formatted(&key)?;
@@ -65,10 +66,13 @@ fn expand_event(input: &DeriveInput) -> Result<Tokens> {
 }
 
 /// Who may be given the event: as it says, or as its key does.
-fn audience(given: Option<&LitStr>, key: &LitStr) -> Result<Ident> {
+fn audience(given: Option<&LitStr>, key: &LitStr, fields: &[Field]) -> Result<Ident> {
     let Some(given) = given else {
         let key = key.value();
-        let has_owner = key.starts_with("user:{") || key.starts_with("organization:{") || key == "{owner}";
+        let has_owner = fields.iter().any(Field::is_owner)
+            || key.starts_with("user:{")
+            || key.starts_with("organization:{")
+            || key == "{owner}";
         return Ok(format_ident!(
             "{}",
             if has_owner { "Owner" } else { "Installation" }
@@ -112,6 +116,17 @@ struct Field {
 }
 
 impl Field {
+    /// Whether it names the event's owner.
+    fn is_owner(&self) -> bool {
+        let Type::Path(path) = &self.ty else { return false };
+        self.name == "owner"
+            && path
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "Owner")
+    }
+
     fn described(&self) -> Tokens {
         let Self {
             name,
