@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU8, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -21,6 +21,9 @@ use crate::{
     postgres::Database,
     stoa::{Stoa, folder, run_with, token},
 };
+
+/// How long something is waited for: a mail server that failed several times is left alone for half a minute and more.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const SILENT: u8 = 0;
 const REFUSES: u8 = 1;
@@ -96,13 +99,11 @@ fn talk(stream: TcpStream, manner: &AtomicU8, taken: &Mutex<Vec<String>>) -> Opt
 }
 
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..600 {
-        if holds().await {
-            return;
-        }
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{what}: not within 30 s");
 }
 
 fn said(output: &Output) -> String {

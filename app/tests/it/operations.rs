@@ -12,7 +12,10 @@ use std::{
 use serde_json::json;
 use stoa_tls::testing::Authority;
 
-use crate::stoa::{Caller, Stoa, command, folder};
+use crate::{
+    architecture::with_database,
+    stoa::{Caller, Stoa, command, folder},
+};
 
 /// A process whose banner and log are read.
 struct Watched {
@@ -160,12 +163,11 @@ async fn a_hangup_reads_the_log_level_and_certificates_again_and_ends_nothing() 
 fn the_banner_of_a_gateway_by_itself_names_no_command_that_makes_a_database() {
     let (_scratch, data_dir) = folder();
     let elsewhere = "[\"http://127.0.0.1:9\"]";
-    let upstreams = [
-        ("GATEWAY__UPSTREAMS__AUTH", elsewhere),
-        ("GATEWAY__UPSTREAMS__USERS", elsewhere),
-        ("RPC__UPSTREAMS__AUTH", elsewhere),
-        ("RPC__UPSTREAMS__USERS", elsewhere),
-    ];
+    let services = with_database().into_iter().map(|service| service.to_uppercase());
+    let sections =
+        services.flat_map(|service| ["GATEWAY", "RPC"].map(|of| format!("{of}__UPSTREAMS__{service}")));
+    let sections: Vec<_> = sections.collect();
+    let upstreams: Vec<_> = sections.iter().map(|key| (key.as_str(), elsewhere)).collect();
     let stoa = Watched::serve(&data_dir, "true", &["--only", "gateway"], &upstreams);
     assert!(!stoa.banner.contains("admin create"), "{}", stoa.banner);
     let (_scratch, data_dir) = folder();

@@ -10,7 +10,10 @@ use std::{
 use stoa_db::{Db, DbOptions};
 use stoa_engines::Postgres;
 
-use crate::stoa::{Stoa, command, folder, token};
+use crate::{
+    architecture::with_database,
+    stoa::{Stoa, command, folder, token},
+};
 
 /// A server that asks for passwords, but not its superuser.
 pub(crate) fn server() -> Postgres {
@@ -184,36 +187,33 @@ fn passwords_that_the_settings_give_are_the_roles() {
     let postgres = server();
     let place = postgres.url();
     let place = &place[place.find('@').unwrap() + 1..place.rfind('/').unwrap()];
-    let given = format!("postgres://stoa_auth:from-elsewhere@{place}/stoa");
+    let given: Vec<_> = with_database()
+        .into_iter()
+        .map(|service| {
+            let variable = format!("STOA_{}__DATABASE__URL", service.to_uppercase());
+            (
+                variable,
+                format!("postgres://stoa_{service}:from-elsewhere@{place}/stoa"),
+            )
+        })
+        .collect();
     for round in ["first", "second"] {
         let out = scratch.path().join(format!("{round}.toml"));
         let done = command(&data_dir)
             .args(["provision", "--out"])
             .arg(&out)
             .env("STOA_ADMIN_URL", postgres.url())
-            .env("STOA_AUTH__DATABASE__URL", &given)
+            .envs(given.clone())
             // Another role's address is nobody's password.
             .env(
                 "STOA_DATABASE__URL",
                 format!("postgres://somebody:else@{place}/stoa"),
-            )
-            .env(
-                "STOA_USERS__DATABASE__URL",
-                format!("postgres://stoa_users:also-given@{place}/stoa"),
             )
             .output()
             .unwrap();
         assert!(done.status.success(), "{round}: {}", said(&done));
         assert!(url(&out, "auth").contains(":from-elsewhere@"), "{round}");
     }
-    let reached = command(&data_dir)
-        .env("STOA_AUTH__DATABASE__URL", &given)
-        .env(
-            "STOA_USERS__DATABASE__URL",
-            format!("postgres://stoa_users:also-given@{place}/stoa"),
-        )
-        .arg("migrate")
-        .output()
-        .unwrap();
+    let reached = command(&data_dir).envs(given).arg("migrate").output().unwrap();
     assert!(reached.status.success(), "{}", said(&reached));
 }
