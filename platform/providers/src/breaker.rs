@@ -17,7 +17,11 @@ const LONGEST_REST: Duration = Duration::from_secs(3600);
 
 /// What is known of one provider. Times are those since some moment in the past.
 #[derive(Debug, Default)]
-pub(crate) struct Breaker(Mutex<State>);
+pub(crate) struct Breaker {
+    state: Mutex<State>,
+    /// For a provider that no other stands beside: leaving it alone would help nobody, and cost messages their attempts.
+    stays_closed: bool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -43,9 +47,17 @@ pub(crate) struct Pass<'a> {
 }
 
 impl Breaker {
+    /// Of one of so many providers.
+    pub(crate) fn among(providers: usize) -> Self {
+        Self {
+            stays_closed: providers == 1,
+            ..Self::default()
+        }
+    }
+
     /// Lets an attempt through; or says in how long to come back.
     pub(crate) fn enter(&self, now: Duration) -> Result<Pass<'_>, Duration> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let wait = [Some(state.rests_until), state.open_until]
             .into_iter()
             .flatten()
@@ -71,7 +83,7 @@ impl Breaker {
 impl Pass<'_> {
     /// The provider does its work, whatever became of the message.
     pub(crate) fn works(self) {
-        let mut state = self.breaker.0.lock();
+        let mut state = self.breaker.state.lock();
         if self.trial || state.open_until.is_none() {
             *state = State {
                 rests_until: state.rests_until,
@@ -82,7 +94,10 @@ impl Pass<'_> {
 
     /// The provider failed. True if it is left alone from now on.
     pub(crate) fn fails(self, now: Duration) -> bool {
-        let mut state = self.breaker.0.lock();
+        if self.breaker.stays_closed {
+            return false;
+        }
+        let mut state = self.breaker.state.lock();
         if self.opened != state.opened {
             return false;
         }
@@ -98,7 +113,7 @@ impl Pass<'_> {
 
     /// The provider wants to be left alone for so long; that is no failure.
     pub(crate) fn rests(self, now: Duration, wait: Duration) {
-        let mut state = self.breaker.0.lock();
+        let mut state = self.breaker.state.lock();
         state.rests_until = state.rests_until.max(now + wait.min(LONGEST_REST));
     }
 }
@@ -149,7 +164,7 @@ pub(crate) fn note<T>(
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.trial {
-            self.breaker.0.lock().trying = false;
+            self.breaker.state.lock().trying = false;
         }
     }
 }

@@ -63,6 +63,7 @@ impl<P: Provider> Chain<P> {
     /// A chain of `providers`, at least one, for `channel`, such as `mail`. Caps are counted in `cache`.
     #[must_use]
     pub fn new(channel: &'static str, providers: Vec<Entry<P>>, cache: Cache, clock: Clock) -> Self {
+        let count_of_all = providers.len();
         let mut seen: HashMap<String, usize> = HashMap::new();
         let links = providers.into_iter().map(|mut entry| {
             let count = seen.entry(entry.name.clone()).or_default();
@@ -73,7 +74,7 @@ impl<P: Provider> Chain<P> {
             }
             Link {
                 entry,
-                breaker: Breaker::default(),
+                breaker: Breaker::among(count_of_all),
             }
         });
         Self {

@@ -209,7 +209,7 @@ async fn a_mail_whose_answer_was_lost_is_not_given_to_another_server_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_left_alone_after_some_mails() {
+async fn the_only_server_is_tried_with_each_mail() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let counting = tokio::spawn(async move {
@@ -221,20 +221,18 @@ async fn a_server_that_is_away_is_left_alone_after_some_mails() {
         count
     });
     let mailer = mailer_of(&config(&format!("smtp://{address}?tls=none")));
-    let mut waits = Vec::new();
     for n in 0..20 {
-        match mailer.send(&mail(&format!("m{n}"))).await {
-            Err(SendError::Transient { retry_after, .. }) => waits.push(retry_after),
-            other => panic!("{other:?}"),
-        }
+        let sent = mailer.send(&mail(&format!("m{n}"))).await;
+        let at_any_time = matches!(
+            sent,
+            Err(SendError::Transient {
+                retry_after: None,
+                ..
+            })
+        );
+        assert!(at_any_time, "{sent:?}");
     }
-    assert_eq!(waits.iter().filter(|wait| wait.is_none()).count(), 5, "{waits:?}");
-    let bounds = Duration::from_secs(20)..=Duration::from_secs(30);
-    assert!(
-        waits[5..].iter().all(|wait| bounds.contains(&wait.unwrap())),
-        "{waits:?}"
-    );
-    assert_eq!(counting.await.unwrap(), 5);
+    assert_eq!(counting.await.unwrap(), 20);
 }
 
 #[test]

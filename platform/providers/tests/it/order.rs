@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use stoa_cache::Cache;
 use stoa_kernel::Clock;
-use stoa_providers::{Breakers, Cause, SendError};
+use stoa_providers::{Breakers, Caps, Cause, Chain, Entry, SendError};
 
-use crate::{busy, down, two};
+use crate::{Two, busy, down, two};
 
 #[tokio::test]
 async fn the_first_takes_all_while_it_works() {
@@ -82,6 +83,24 @@ async fn an_open_breaker_costs_no_attempt_and_one_message_tries_it() {
     two.advance(61);
     assert_eq!(two.sent().await, "first");
     assert_eq!(two.attempts(), (7, 40));
+}
+
+#[tokio::test]
+async fn the_only_provider_is_tried_each_time() {
+    let Two { first, clock, .. } = two();
+    let entry = Entry {
+        name: "only".to_owned(),
+        caps: Caps::default(),
+        provider: first.clone(),
+    };
+    let chain = Chain::new("test", vec![entry], Cache::local(1 << 20), clock);
+    first.always(down());
+    for _ in 0..20 {
+        assert!(chain.send("m").await.is_err());
+    }
+    first.always(None);
+    assert!(chain.send("m").await.is_ok(), "as soon as it works");
+    assert_eq!(first.attempts(), 21);
 }
 
 #[tokio::test]
