@@ -199,9 +199,9 @@ async fn nothing_is_missed_over_restarts() {
             epoch => epoch.clone(),
         };
         if round == 0 {
-            stoa.restart()
+            stoa.restart();
         } else {
-            stoa.kill()
+            stoa.kill();
         }
         while socket.next().await.is_some() {}
     }
