@@ -81,7 +81,9 @@ def serving(expect, values, name, service, spec):
     spread = {one["topologyKey"] for one in spec.get("topologySpreadConstraints", [])}
     expect(bool(spread) == values["topologySpread"]["enabled"], f"{name} spreads over {spread}")
     sealing = "STOA_AUTH__SECRET" in {one["name"] for one in container["env"]}
-    expect(sealing == (name == "auth"), f"{name} and the secret of auth")
+    seals = "STOA_AUTH__SECRET" in values["services"][name].get("secrets", [])
+    expect(sealing == seals, f"{name} and the secret that seals")
+    expect(seals == (name in ("auth", "webhooks")), f"{name} seals secrets, or has none to do it with")
 
 
 def budgets(expect, values, deployments, found):
