@@ -16,7 +16,7 @@ pub struct Receipt {
 /// Why a message was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The address, such as a subscription or a device token, has ended: whoever stores it deletes it.
+    /// The address, such as a subscription or a device token, has ended, and is to be deleted.
     #[error("the address has ended: {0}")]
     Gone(String),
     /// There is no such recipient, or the recipient takes no messages: nothing that we could mend.

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Number(String);
 
 impl Number {
-    /// Reads a number and nothing around it; none if it is not one. Blanks, brackets and dashes are refused: whoever asks a person for
+    /// Reads a number and nothing around it; none if it is not one. Blanks, brackets and dashes are refused: a form that asks for
     /// a number takes them out.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

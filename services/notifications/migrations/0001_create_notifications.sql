@@ -1,4 +1,4 @@
--- What is to be sent: one row for each request, whoever it goes to.
+-- What is to be sent: one row for each request, however many it goes to.
 CREATE TABLE notifications (
     id UUID PRIMARY KEY,
     type TEXT NOT NULL,

@@ -26,7 +26,7 @@ use stoa_users_api::events::PreferenceChanged;
 
 /// The service.
 pub const SERVICE: Descriptor = Descriptor {
-    about: "what people are told: types, templates, preferences, channels, history and the inbox",
+    about: "what is sent to people: types, templates, preferences, channels, history and the inbox",
     defaults: include_str!("../defaults.toml"),
     port: 3003,
     migrations: stoa_db::migrations!(),
@@ -57,7 +57,7 @@ fn config(settings: &Settings) -> Result<NotificationsConfig, ConfigError> {
 /// The service with these settings.
 ///
 /// # Errors
-/// When its settings or the types of notifications cannot be used, in words for whoever started the program.
+/// When its settings or the types of notifications cannot be used, in words for the person who starts the program.
 pub fn service(env: Env, config: NotificationsConfig) -> Result<Service, String> {
     let ctx = ctx::Ctx::new(env, config)?;
     Ok(Service {

@@ -165,7 +165,7 @@ async fn a_stream_of_events_goes_through_as_well() {
     }
 }
 
-/// Processes are killed and restarted while it is published. Whoever comes back has every message once, in order.
+/// Processes are killed and restarted while it is published. A client that comes back has every message once, in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_missed_over_restarts() {
     let mut stoa = System::start_alone().await;

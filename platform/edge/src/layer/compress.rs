@@ -120,7 +120,7 @@ fn worthwhile(response: &Response, method: &Method, from: u64) -> bool {
         && !is_to_stay(headers)
 }
 
-/// Whether the answer is to leave as it is: `no-transform` holds for whoever passes it on.
+/// Whether the answer is to leave as it is: `no-transform` holds for all who pass it on.
 fn is_to_stay(headers: &HeaderMap) -> bool {
     let lines = headers
         .get_all(header::CACHE_CONTROL)

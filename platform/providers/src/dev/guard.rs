@@ -1,4 +1,4 @@
-//! Who may see the messages. They show links that reset passwords, so: whoever has the key of the pages, on this machine.
+//! Who may see the messages. They show links that reset passwords, so: callers on this machine who have the key of the pages.
 
 use std::sync::Arc;
 

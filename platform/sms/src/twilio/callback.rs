@@ -45,7 +45,7 @@ impl SmsEvent {
     }
 }
 
-/// Whether Twilio, or whoever has the account's `token`, has sent this form to this URL. `url` is the address as Twilio was given it, with
+/// Whether Twilio, or somebody who has the account's `token`, has sent this form to this URL. `url` is the address as Twilio was given it, with
 /// its query; `body` the form as it came; `signature` the header `X-Twilio-Signature`.
 #[must_use]
 pub fn verifies_callback(token: &str, url: &str, body: &[u8], signature: &str) -> bool {

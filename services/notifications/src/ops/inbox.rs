@@ -59,7 +59,7 @@ pub(crate) async fn change(ctx: &Ctx, user: UserId, id: ItemId, change: Change) 
     Ok(after)
 }
 
-/// Tells whoever looks at the inbox just now.
+/// Updates inboxes that are open.
 async fn changed(tx: &mut Tx, user_id: UserId, unread: i64) -> Result<(), Error> {
     let event = InboxChanged { user_id, unread };
     Ok(tx.publish(&Channel::user(user_id), &event).await.map(drop)?)

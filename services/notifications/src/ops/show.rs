@@ -73,7 +73,7 @@ pub(crate) async fn show(
     Ok(steps::insert(tx, delivery, Channel::InApp, code, &words).await?)
 }
 
-/// Shows it to whoever looks at the inbox just now.
+/// Shows it in inboxes that are open.
 async fn publish(tx: &mut Tx, user_id: UserId, item: ItemRow, unread: i64) -> Result<(), Error> {
     let event = NotificationShown {
         user_id,

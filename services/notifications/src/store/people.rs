@@ -34,7 +34,7 @@ impl Person {
     }
 }
 
-/// Locks the person until the transaction ends; none if they were erased. Whoever locks several does so in the order of their ids.
+/// Locks the person until the transaction ends; none if they were erased. Several are locked in the order of their ids.
 pub(crate) async fn lock(tx: &mut Tx, user: UserId) -> Result<Option<Person>, Error> {
     let sql = format!(
         "INSERT INTO people (user_id, is_erased, mails_off, inbox_count, unread_count) VALUES ($1, FALSE, FALSE, 0, 0) \

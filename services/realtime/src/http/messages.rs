@@ -75,7 +75,7 @@ impl RealtimeMessage {
 
 /// Publish to a channel.
 ///
-/// Whoever has subscribed is sent it, in the order of its offset. Only where the channel lets clients publish.
+/// All subscribers are sent it, in the order of its offset. Only where the channel lets clients publish.
 #[utoipa::path(
     post, path = "/api/v1/realtime/channels/{channel}/messages", tags = ["realtime"], operation_id = "realtime_publish",
     params(("channel" = String, Path, pattern = "^[a-z][a-z0-9_]*:[A-Za-z0-9_.:@-]+$", max_length = 128, example = "organization:01a1fd28-cedf-7b1c-9a3e-5f9f7a2d4c11")),

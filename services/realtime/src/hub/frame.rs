@@ -86,7 +86,7 @@ impl Published {
     }
 }
 
-/// What a client is told of a failure. What only the log may see goes there.
+/// A failure as the client sees it. Internal causes go to the log.
 pub(crate) fn problem_of(failure: Failure) -> Problem {
     if let Some(cause) = &failure.internal {
         tracing::warn!(code = %failure.problem.code, cause, "a client's command failed");

@@ -98,7 +98,7 @@ async fn step(
     Ok(())
 }
 
-/// Whoever has not said for so long that it runs, by the clock of the one who waits, does not.
+/// A process that has not renewed its row for so long, by the clock of the one that waits, counts as dead.
 fn is_dead(seen: &mut HashMap<Uuid, (i64, Instant)>, node: &NodeRow, lease: Duration) -> bool {
     let (beat, since) = seen.entry(node.id).or_insert((node.beat, Instant::now()));
     if *beat != node.beat {

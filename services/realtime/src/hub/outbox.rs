@@ -118,7 +118,7 @@ impl Outbox {
         }
         let first = queue.frames.len() <= 1;
         drop(queue);
-        // Whoever was woken takes all there is.
+        // The task that was woken takes all there is.
         if first {
             self.wake.notify_one();
         }

@@ -167,7 +167,7 @@ impl Topic {
     fn tell(&mut self, published: &Published) -> bool {
         let offset = published.row.position;
         let Some(last) = self.last else {
-            // Whoever joins right now may have read before this was committed.
+            // A subscriber who joins right now may have read before this was committed.
             self.missed = true;
             return false;
         };

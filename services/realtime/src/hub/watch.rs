@@ -1,4 +1,4 @@
-//! Cuts off whoever may not be connected any more, within a second: a session that has ended, a membership, an API key, a disabled
+//! Closes connections that are no longer allowed, within a second: a session that has ended, a membership, an API key, a disabled
 //! account. What was revoked is known to the verifier, so no connection asks a database.
 
 use std::{

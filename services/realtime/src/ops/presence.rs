@@ -20,13 +20,13 @@ const TOLD: u32 = 100;
 /// Connections of a dead process that are removed by one transaction.
 const BATCH: u32 = 50;
 
-/// What is told of somebody who comes or goes.
+/// What subscribers are sent when somebody comes or goes.
 #[derive(Serialize)]
 struct Who {
     user_id: UserId,
 }
 
-/// Notes that a connection is on a channel. Whoever follows the channel is told of the first of a person.
+/// Notes that a connection is on a channel. Subscribers are sent the first of a person.
 pub(crate) async fn enter(
     ctx: &Ctx,
     connection: &Connection,

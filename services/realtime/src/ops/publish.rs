@@ -39,7 +39,7 @@ pub(crate) async fn append(
     let now = tx.clock().now();
     let Head { epoch, last_offset } =
         store::channels::advance(tx, channel, &random::token::<9>(), now).await?;
-    // Behind the channel's row, whose lock whoever closes it has to take.
+    // Behind the channel's row, whose lock is also taken to close it.
     if store::channels::is_closed(tx, channel).await? {
         return Err(Error::Closed);
     }

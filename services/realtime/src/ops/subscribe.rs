@@ -33,7 +33,7 @@ pub(crate) struct Position {
     pub(crate) offset: i64,
 }
 
-/// What the client is told of a subscription.
+/// The answer to a subscription.
 #[derive(Debug, Serialize)]
 pub(crate) struct Subscribed {
     pub(crate) channel: Channel,
@@ -101,7 +101,7 @@ pub(crate) async fn show(
     user: UserId,
     channel: &Channel,
 ) -> Result<(), Error> {
-    // Noted first: whatever becomes of it, whoever ends the subscription has them counted out.
+    // Noted first: whatever becomes of it, the end of the subscription counts them out.
     if let Some(how) = connection.followed().lock().get_mut(channel) {
         how.present = true;
     }

@@ -18,7 +18,7 @@ pub(crate) enum Credential {
 }
 
 impl Credential {
-    /// Opens an access token or an API key. A token that is bound to a cookie comes by a ticket alone: whoever has it in hand has taken it
+    /// Opens an access token or an API key. A token that is bound to a cookie comes by a ticket alone: a caller who has it in hand has taken it
     /// from a browser.
     ///
     /// # Errors

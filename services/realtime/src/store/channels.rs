@@ -21,7 +21,7 @@ pub(crate) async fn head(db: &Db, channel: &Channel) -> Result<Head, Error> {
         .unwrap_or_default())
 }
 
-/// The next offset. Whoever publishes to the same channel waits for the end of this transaction. `epoch` is for a channel that is new.
+/// The next offset. Others who publish to the channel wait for the end of this transaction. `epoch` is for a channel that is new.
 pub(crate) async fn advance(
     tx: &mut Tx,
     channel: &Channel,
@@ -40,7 +40,7 @@ pub(crate) async fn is_closed(tx: &mut Tx, channel: &Channel) -> Result<bool, Er
     Ok(found.is_some())
 }
 
-/// Nothing is published there again. The channel's row is taken first, and made if there is none: whoever publishes right now has taken it
+/// Nothing is published there again. The channel's row is taken first, and made if there is none: a transaction that publishes right now has taken it
 /// before, and is waited for, or will find the channel closed.
 pub(crate) async fn close(tx: &mut Tx, channel: &Channel, now: Timestamp) -> Result<(), Error> {
     advance(tx, channel, "", now).await?;

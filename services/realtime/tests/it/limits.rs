@@ -115,7 +115,7 @@ async fn who_does_not_read_is_disconnected_and_finds_everything_later() {
         quick.push().await;
     }
     let (last, code, reason) = slow.closed().await;
-    // Whoever was cut off in the midst of a message sees no more than the end of the connection.
+    // A client that was cut off in the midst of a message sees no more than the end of the connection.
     if code != 0 {
         assert_eq!((code, &*reason), (4001, "slow_consumer"));
         assert_eq!(last.unwrap()["disconnect"]["code"], "slow_consumer");

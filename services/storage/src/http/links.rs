@@ -130,7 +130,7 @@ impl From<LinkRow> for StorageLink {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StorageNewLink {
     link: StorageLink,
-    /// Where it is used, below the public address. It is shown this once, and whoever has it can use it.
+    /// Where it is used, below the public address. It is shown this once, and anybody who has it can use it.
     url: String,
 }
 

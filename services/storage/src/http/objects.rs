@@ -94,7 +94,7 @@ pub(super) async fn read(
     answer(&ctx, &bucket, &version, asked).await
 }
 
-/// What is stored under the path, if the caller may read it. Nobody is told of what they may not read.
+/// What is stored under the path, if the caller may read it. What a caller may not read is not found.
 async fn readable(
     ctx: &Ctx,
     actor: Result<Actor<ObjectsRead>>,
@@ -107,7 +107,7 @@ async fn readable(
         Err(error) => return Err(error.into()),
     };
     let is_public = found.as_ref().is_some_and(|bucket| bucket.is_public);
-    // Whoever is not signed in is told no more than that they are not.
+    // A caller without credentials learns only that they are missing.
     let actor = match actor {
         Err(failure) if !is_public => return Err(failure),
         actor => actor.ok(),

@@ -25,12 +25,12 @@ use crate::{
     },
 };
 
-/// Who stores: somebody, or whoever has a link.
+/// Who stores: somebody signed in, or the holder of a link.
 #[derive(Clone, Copy)]
 pub(crate) enum By<'a> {
     /// Somebody who is signed in.
     Actor(&'a Actor),
-    /// Whoever has this link.
+    /// The holder of this link.
     Link(LinkId, &'a RequestFacts),
 }
 

@@ -155,7 +155,7 @@ export class RealtimeClient {
   }
 
   private read(text: string): void {
-    this.heard();
+    this.noteActivity();
     const said = JSON.parse(text) as ServerText;
     if (said.result !== undefined || said.problem) this.answered(said);
     else if (said.unsubscribed) this.unsubscribed(said.unsubscribed);
@@ -202,10 +202,10 @@ export class RealtimeClient {
   /** A server from which nothing comes is asked, and then left. */
   private watch(heartbeat: number): void {
     this.heartbeat = heartbeat;
-    this.heard();
+    this.noteActivity();
   }
 
-  private heard(): void {
+  private noteActivity(): void {
     clearTimeout(this.silence);
     if (this.heartbeat === 0) return;
     this.silence = setTimeout(() => {
