@@ -6,7 +6,7 @@ use lettre::message::Mailbox;
 use stoa_cache::Cache;
 use stoa_kernel::Clock;
 use stoa_outbound::Outbound;
-use stoa_providers::{Chain, DevPages, Folder};
+use stoa_providers::{DevPages, Transport};
 
 use crate::{
     Address, EventKey, Mail, MailConfig, Receipt, SendError, message,
@@ -21,12 +21,7 @@ struct Inner {
     from: Mailbox,
     event_key: Option<EventKey>,
     clock: Clock,
-    transport: Transport,
-}
-
-enum Transport {
-    Providers(Chain<MailProvider>),
-    Folder(Folder<Mail>),
+    transport: Transport<MailProvider, Mail>,
 }
 
 impl Mailer {
@@ -43,25 +38,9 @@ impl Mailer {
         clock: Clock,
     ) -> Result<Self, SendError> {
         let from = message::sender(&config.from)?;
-        let providers = provider::entries(config)?;
-        let transport = if providers.is_empty() {
-            let own = &config.folder;
-            Transport::Folder(Folder::open(if own.as_os_str().is_empty() {
-                folder
-            } else {
-                own.clone()
-            })?)
-        } else {
-            let providers = providers
-                .into_iter()
-                .map(|entry| entry.map(|named| named.with(outbound)));
-            Transport::Providers(Chain::new(
-                "mail",
-                providers.collect(),
-                cache.clone(),
-                clock.clone(),
-            ))
-        };
+        let providers = provider::entries(config)?.into_iter();
+        let providers = providers.map(|entry| entry.map(|named| named.with(outbound)));
+        let transport = Transport::open(providers.collect(), (&config.folder, folder), cache, &clock)?;
         Ok(Self(Arc::new(Inner {
             from,
             event_key: config.read_event_key()?,
@@ -91,13 +70,7 @@ impl Mailer {
                 let outcome = chain.send(&outgoing).await;
                 self.of_recipient(mail, outcome).await
             }
-            Transport::Folder(folder) => {
-                folder.store(mail.clone(), time, message.formatted()).await?;
-                Ok(Receipt {
-                    provider: "folder".to_owned(),
-                    id: mail.id.clone(),
-                })
-            }
+            Transport::Folder(folder) => folder.keep(mail, time, message.formatted()).await,
         }
     }
 
@@ -120,15 +93,12 @@ impl Mailer {
     /// Whether mail to `address` can be sent from here: a mail server may take ASCII alone. Only then the server is asked; one that
     /// does not answer is taken not to.
     pub async fn takes(&self, address: &Address) -> bool {
-        let Transport::Providers(chain) = &self.0.transport else {
-            return true;
-        };
-        for provider in chain.providers() {
+        for provider in self.0.transport.providers() {
             if provider.takes(address).await {
                 return true;
             }
         }
-        false
+        self.is_folder()
     }
 
     /// The mails in the folder, newest first; empty where providers send them.
@@ -136,15 +106,7 @@ impl Mailer {
     /// # Errors
     /// When the folder cannot be read.
     pub async fn mailbox(&self) -> Result<Vec<Mail>, SendError> {
-        match &self.0.transport {
-            Transport::Providers(_) => Ok(Vec::new()),
-            Transport::Folder(folder) => Ok(folder
-                .list()
-                .await?
-                .into_iter()
-                .map(|stored| stored.message)
-                .collect()),
-        }
+        self.0.transport.kept().await
     }
 
     /// Deletes the mails to whom `theirs` names by their bare address from the folder. Where providers send them there is nothing to
@@ -153,14 +115,9 @@ impl Mailer {
     /// # Errors
     /// When the folder cannot be read or a file not be deleted.
     pub async fn forget(&self, theirs: impl Fn(&str) -> bool + Send + 'static) -> Result<(), SendError> {
-        match &self.0.transport {
-            Transport::Providers(_) => Ok(()),
-            Transport::Folder(folder) => {
-                let theirs =
-                    move |mail: &Mail| message::mailbox(&mail.to).is_some_and(|to| theirs(to.email.as_ref()));
-                folder.delete(theirs).await
-            }
-        }
+        let theirs =
+            move |mail: &Mail| message::mailbox(&mail.to).is_some_and(|to| theirs(to.email.as_ref()));
+        self.0.transport.delete(theirs).await
     }
 
     /// Pages over the folder mailbox, to callers on this machine who have its key. None where providers send mails. Not to be served
@@ -171,10 +128,7 @@ impl Mailer {
     /// # Errors
     /// When the key cannot be read or made.
     pub fn dev_mailbox(&self) -> Result<Option<DevPages>, SendError> {
-        match &self.0.transport {
-            Transport::Providers(_) => Ok(None),
-            Transport::Folder(folder) => DevPages::new(folder.clone()).map(Some),
-        }
+        self.0.transport.dev_pages()
     }
 
     /// Whether SendGrid has signed this body of events, by the key of the settings. `signature` and `timestamp` are the headers
@@ -188,6 +142,6 @@ impl Mailer {
     /// Whether mails only go to the folder.
     #[must_use]
     pub fn is_folder(&self) -> bool {
-        matches!(self.0.transport, Transport::Folder(_))
+        self.0.transport.is_folder()
     }
 }

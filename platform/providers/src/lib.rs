@@ -13,6 +13,7 @@ mod outcome;
 pub mod testing;
 mod text;
 mod time;
+mod transport;
 
 /// What its metrics tell.
 pub const METRICS: &[(&str, &str)] = &[(
@@ -27,3 +28,4 @@ pub use dev::{DevPages, Shown};
 pub use folder::{Folder, Record, Stored, is_id};
 pub use outcome::{Cause, Receipt, SendError};
 pub use text::{moment, with_links};
+pub use transport::Transport;
