@@ -22,7 +22,7 @@ pub(crate) fn print(kept: &[(&str, DevPages)], services: &Services, url: &str, d
         .map(|(label, pages)| format!("  {label:<7} {url}{}\n", pages.path))
         .collect();
     if !kept.is_empty() {
-        kept += "          (kept here while nobody is set who sends them)\n";
+        kept += "          (kept here while the settings name nothing that sends them)\n";
     }
     say(format!(
         "\n  Stoa {version} is serving {services}\n\n  API     {url}/api/v1\n  Docs    {url}/api/docs\n  Health  {url}/health\n{kept}  Data    {data}\n\n\
