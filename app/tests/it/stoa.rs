@@ -36,6 +36,18 @@ pub(crate) const EASY: [(&str, &str); 6] = [
     ("STOA_GATEWAY__METRICS_FROM", r#"["127.0.0.0/8"]"#),
 ];
 
+/// The names of the services, kept until the tests end.
+pub(crate) fn services() -> Vec<&'static str> {
+    let listed = Command::new(env!("CARGO_BIN_EXE_stoa"))
+        .arg("services")
+        .output()
+        .expect("stoa starts");
+    let text = String::from_utf8(listed.stdout).unwrap().leak();
+    text.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect()
+}
+
 /// Runs a subcommand to its end.
 pub(crate) fn run(data_dir: &Path, args: &[&str]) -> Output {
     run_with(data_dir, args, &[])

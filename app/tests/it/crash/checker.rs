@@ -13,7 +13,7 @@ use stoa_events::QueueStats;
 use stoa_kernel::{Clock, UserId};
 
 use super::load::{MARK, Person};
-use crate::stoa::Caller;
+use crate::stoa::{Caller, services};
 
 const DEFAULTS: &str = include_str!("../../../../stoa.default.toml");
 
@@ -26,11 +26,12 @@ pub(crate) struct Checker {
 impl Checker {
     /// Opens them by the settings in `files`, or else as files of the data folder.
     pub(crate) async fn open(files: &[&Path], data_dir: &Path) -> Self {
+        let services = services();
         let schema = Schema::new(DEFAULTS).unwrap();
         let schema = ["database", "bus", "cache", "objects"]
             .into_iter()
             .fold(schema, |schema, engine| {
-                schema.per_service(engine, ["auth", "users"])
+                schema.per_service(engine, services.iter().copied())
             });
         let settings = Settings::load(schema, files.iter().copied(), std::iter::empty(), Vec::new()).unwrap();
         let open = async |service: &str| {
