@@ -103,6 +103,15 @@ impl Node {
         self.process = Some(started);
     }
 
+    /// Restarts it with a further variable of the environment.
+    pub fn restart_with(&mut self, name: &str, value: &str) {
+        self.stop();
+        self.process = None;
+        self.spec.environment.push((name.into(), value.into()));
+        self.start();
+        self.wait();
+    }
+
     /// Stops it in order and starts it again, ready.
     pub fn restart(&mut self) {
         self.stop();

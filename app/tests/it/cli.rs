@@ -1,6 +1,12 @@
 //! The command line: what it prints, and with what exit code it ends.
 
-use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use crate::stoa::{Stoa, command, folder, run, token};
 
@@ -9,11 +15,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn create_admin(data_dir: &Path, email: &str, password: &str) -> std::process::Output {
-    create_admin_with(data_dir, email, password, &[])
+    admin(command(data_dir), email, password, &[])
 }
 
-fn create_admin_with(data_dir: &Path, email: &str, password: &str, flags: &[&str]) -> std::process::Output {
-    let mut child = command(data_dir)
+/// Makes an administrator by a command line of `stoa`.
+pub(crate) fn admin(mut stoa: Command, email: &str, password: &str, flags: &[&str]) -> std::process::Output {
+    let mut child = stoa
         .args(["admin", "create", "--email", email])
         .args(flags)
         .stdin(Stdio::piped())
@@ -60,8 +67,8 @@ async fn an_account_that_is_taken_over_is_heard_of_by_a_serving_stoa_within_a_se
     let (_scratch, data_dir) = folder();
     let stoa = Stoa::serve(&data_dir);
     let squatter = stoa.register("root@example.com").await;
-    let taken = create_admin_with(
-        &data_dir,
+    let taken = admin(
+        command(&data_dir),
         "root@example.com",
         "another good one\n",
         &["--take-over"],

@@ -26,14 +26,15 @@ pub(crate) fn command(data_dir: &Path) -> Command {
 }
 
 /// Settings for tests, which look at what happens, not at how long it takes: passwords are hashed at a fraction of the cost, and
-/// nobody is told to slow down.
-pub(crate) const EASY: [(&str, &str); 6] = [
+/// nobody is told to slow down. Webhooks go to servers of the tests.
+pub(crate) const EASY: [(&str, &str); 7] = [
     ("STOA_AUTH__PASSWORD__MEMORY_KIB", "64"),
     ("STOA_AUTH__PASSWORD__ITERATIONS", "1"),
     ("STOA_GATEWAY__RATE_LIMIT__PER_ADDRESS", "off"),
     ("STOA_GATEWAY__RATE_LIMIT__PER_USER", "off"),
     ("STOA_AUTH__RATE_LIMIT__REGISTER_PER_ADDRESS", "off"),
     ("STOA_GATEWAY__METRICS_FROM", r#"["127.0.0.0/8"]"#),
+    ("STOA_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#),
 ];
 
 /// The names of the services, kept until the tests end.

@@ -1,26 +1,27 @@
 //! Looks into the services' databases, on either engine: is everything there, and once?
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-    process::Command,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, process::Command, time::Duration};
 
 use stoa_config::{Schema, Settings};
 use stoa_db::{DatabaseConfig, Db};
-use stoa_events::QueueStats;
 use stoa_kernel::{Clock, UserId};
 
-use super::load::{MARK, Person};
+use super::{
+    load::{MARK, Person},
+    outside::Outside,
+};
 use crate::stoa::{Caller, services};
 
 const DEFAULTS: &str = include_str!("../../../../stoa.default.toml");
 
-/// The databases of all services.
+/// The databases of the services that a registration leads to, and what has left for the servers of others.
 pub(crate) struct Checker {
     auth: Db,
     users: Db,
+    notifications: Db,
+    realtime: Db,
+    webhooks: Db,
+    outside: Option<Outside>,
 }
 
 impl Checker {
@@ -43,62 +44,116 @@ impl Checker {
         Self {
             auth: open("auth").await,
             users: open("users").await,
+            notifications: open("notifications").await,
+            realtime: open("realtime").await,
+            webhooks: open("webhooks").await,
+            outside: None,
         }
+    }
+
+    /// Looks at the servers of others as well.
+    pub(crate) fn with(self, outside: &Outside) -> Self {
+        let outside = Some(outside.clone());
+        Self { outside, ..self }
+    }
+
+    fn databases(&self) -> [&Db; 5] {
+        [
+            &self.auth,
+            &self.users,
+            &self.notifications,
+            &self.realtime,
+            &self.webhooks,
+        ]
     }
 
     /// Waits until no service has an event to hand on or a job to do, and what the broker may hold has arrived: every
     /// account's registration. None may have been given up.
     pub(crate) async fn everything_followed(&self) {
-        let mut left = String::new();
+        let mut left = None;
         for _ in 0..300 {
-            let (auth, users) = (stats(&self.auth).await, stats(&self.users).await);
-            assert_eq!(auth.dead + users.dead, 0, "dead letters");
-            if is_idle(&auth) && is_idle(&users) {
-                let arrived = self.arrived().await;
-                let mut missing = self.accounts().await;
-                missing.retain(|user| !arrived.contains_key(user));
-                if missing.is_empty() {
-                    return;
-                }
-                left = format!("user.registered has not come to users for {missing:?}");
-            } else {
-                left = format!("auth {auth:?}, users {users:?}");
+            left = self.left().await;
+            if left.is_none() {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        panic!("not everything followed within 60 s: {left}");
+        panic!("not everything followed within 60 s: {}", left.unwrap());
     }
 
-    /// Every account has one profile, one audit entry and one arrival of its registration, whether it was acknowledged or not;
-    /// and of what was acknowledged nothing is missing.
-    pub(crate) async fn exactly_once(&self, people: &[Person]) {
+    /// What has not followed yet.
+    async fn left(&self) -> Option<String> {
+        for db in self.databases() {
+            let stats = stoa_events::stats(db).await.unwrap();
+            assert_eq!(stats.dead, 0, "dead letters of {}", db.service());
+            if stats.outbox + stats.ready + stats.running > 0 {
+                return Some(format!("{} {stats:?}", db.service()));
+            }
+        }
+        let accounts = self.accounts().await;
+        for (what, counts) in self.effects().await {
+            let missing = accounts.keys().find(|user| !counts.contains_key(user));
+            if let Some(user) = missing {
+                return Some(format!("{what} of {user}"));
+            }
+        }
+        self.outside.as_ref()?.missing(&accounts)
+    }
+
+    /// What a registration leads to in the databases: how often, for each account.
+    async fn effects(&self) -> [(&'static str, HashMap<UserId, i64>); 6] {
+        let created =
+            "SELECT resource_id, COUNT(*) FROM audit WHERE action = 'account.create' GROUP BY resource_id";
+        let named = "SELECT user_id, COUNT(*) FROM profiles WHERE first_name = 'Ada' GROUP BY user_id";
+        let welcomes = "SELECT user_id, COUNT(*) FROM inbox WHERE type = 'account.welcome' GROUP BY user_id";
+        let mails = "SELECT user_id, COUNT(*) FROM sends \
+                     WHERE type = 'account.welcome' AND channel = 'email' AND state = 'sent' GROUP BY user_id";
+        let arrived = "SELECT key, COUNT(*) FROM jobs WHERE queue = 'users.create_profile' AND state = 'done' GROUP BY key";
+        let shown =
+            "SELECT channel, COUNT(*) FROM messages WHERE event = 'notification.shown' GROUP BY channel";
+        [
+            ("audit entries", counts(&self.auth, created).await),
+            ("profiles", counts(&self.users, named).await),
+            ("arrivals in users", counts_of_keys(&self.users, arrived).await),
+            (
+                "welcomes in the inbox",
+                counts(&self.notifications, welcomes).await,
+            ),
+            ("welcomes by mail", counts(&self.notifications, mails).await),
+            ("messages by socket", counts_of_keys(&self.realtime, shown).await),
+        ]
+    }
+
+    /// Every account has one profile, one audit entry, one welcome and one message by socket, whether its registration was
+    /// acknowledged or not; and of what was acknowledged nothing is missing. So many things were `broken`.
+    pub(crate) async fn exactly_once(&self, people: &[Person], broken: usize) {
         let accounts = self.accounts().await;
         for person in people {
             assert!(
-                accounts.contains(&person.id),
+                accounts.contains_key(&person.id),
                 "{} was acknowledged and is gone",
                 person.email
             );
         }
-        let created =
-            "SELECT resource_id, COUNT(*) FROM audit WHERE action = 'account.create' GROUP BY resource_id";
-        let created = counts(&self.auth, created).await;
-        let named = counts(
-            &self.users,
-            "SELECT user_id, COUNT(*) FROM profiles WHERE first_name = 'Ada' GROUP BY user_id",
-        )
-        .await;
-        let arrived = self.arrived().await;
-        for user in &accounts {
-            assert_eq!(created.get(user), Some(&1), "audit entries of {user}");
-            assert_eq!(named.get(user), Some(&1), "profiles of {user}");
-            assert_eq!(arrived.get(user), Some(&1), "arrivals of {user}");
+        for (what, counts) in self.effects().await {
+            for user in accounts.keys() {
+                assert_eq!(counts.get(user), Some(&1), "{what} of {user}");
+            }
+        }
+        if let Some(outside) = &self.outside {
+            let events =
+                "SELECT subject, COUNT(*) FROM messages WHERE type = 'user.registered' GROUP BY subject";
+            let events = counts_of_keys(&self.webhooks, events).await;
+            for user in accounts.keys() {
+                assert_eq!(events.get(user), Some(&1), "webhook messages of {user}");
+            }
+            outside.each_once(&accounts, broken);
         }
         self.preferences(&accounts, people).await;
     }
 
     /// A preference, its activity and its audit entry come together.
-    async fn preferences(&self, accounts: &HashSet<UserId>, people: &[Person]) {
+    async fn preferences(&self, accounts: &HashMap<UserId, String>, people: &[Person]) {
         let rows: Vec<(UserId, String, String)> = self
             .users
             .fetch_all("SELECT user_id, key, value FROM preferences", &[])
@@ -120,7 +175,7 @@ impl Checker {
         let audited =
             "SELECT resource_id, COUNT(*) FROM audit WHERE action = 'preference.set' GROUP BY resource_id";
         let audited = counts(&self.users, audited).await;
-        for user in accounts {
+        for user in accounts.keys() {
             let rows = i64::try_from(kept.get(user).map_or(0, HashMap::len)).unwrap();
             assert_eq!(counted.get(user), Some(&rows), "preferences of {user}");
             assert_eq!(told.get(user), audited.get(user), "activity and audit of {user}");
@@ -128,26 +183,15 @@ impl Checker {
         }
     }
 
-    /// The accounts that the load made.
-    async fn accounts(&self) -> HashSet<UserId> {
+    /// The accounts that the load made, with their addresses.
+    async fn accounts(&self) -> HashMap<UserId, String> {
         let accounts: Vec<(UserId, String)> = self
             .auth
             .fetch_all("SELECT id, email FROM accounts", &[])
             .await
             .unwrap();
         let ours = accounts.into_iter().filter(|(_, email)| email.starts_with(MARK));
-        ours.map(|(id, _)| id).collect()
-    }
-
-    /// How often `user.registered` came to users, for each account.
-    async fn arrived(&self) -> HashMap<UserId, i64> {
-        let sql = "SELECT key, COUNT(*) FROM jobs WHERE queue = 'users.create_profile' AND state = 'done' GROUP BY key";
-        let arrived: Vec<(String, i64)> = self.users.fetch_all(sql, &[]).await.unwrap();
-        let of = |key: &str| key.strip_prefix("user:").unwrap().parse().unwrap();
-        arrived
-            .into_iter()
-            .map(|(key, count)| (of(&key), count))
-            .collect()
+        ours.collect()
     }
 
     /// The entries of the audit logs stand in the order of their ids. Holds where one process wrote them.
@@ -160,22 +204,25 @@ impl Checker {
     }
 
     pub(crate) async fn close(self) {
-        self.auth.close().await;
-        self.users.close().await;
+        for db in self.databases() {
+            db.close().await;
+        }
     }
-}
-
-async fn stats(db: &Db) -> QueueStats {
-    stoa_events::stats(db).await.unwrap()
-}
-
-fn is_idle(stats: &QueueStats) -> bool {
-    stats.outbox + stats.ready + stats.running == 0
 }
 
 async fn counts(db: &Db, sql: &str) -> HashMap<UserId, i64> {
     let counts: Vec<(UserId, i64)> = db.fetch_all(sql, &[]).await.unwrap();
     counts.into_iter().collect()
+}
+
+/// The same, of rows that name a person as `user:<id>`.
+async fn counts_of_keys(db: &Db, sql: &str) -> HashMap<UserId, i64> {
+    let counts: Vec<(String, i64)> = db.fetch_all(sql, &[]).await.unwrap();
+    let of = |key: &str| key.strip_prefix("user:")?.parse().ok();
+    counts
+        .into_iter()
+        .filter_map(|(key, count)| Some((of(&key)?, count)))
+        .collect()
 }
 
 /// Everybody who was acknowledged can log in.

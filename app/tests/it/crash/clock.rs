@@ -55,7 +55,7 @@ async fn everything_is_there(stoa: Stoa, clock: &FakeClock, data_dir: &Path, peo
     let checker = Checker::open(&[], data_dir).await;
     checker.everything_followed().await;
     assert!(stoa.terminate().success());
-    checker.exactly_once(people).await;
+    checker.exactly_once(people, 0).await;
     checker.audit_in_order().await;
     checker.close().await;
     checker::audit_is_whole(command(data_dir));

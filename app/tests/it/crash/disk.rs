@@ -50,7 +50,7 @@ async fn with_a_full_disk_nothing_acknowledged_is_lost_and_all_goes_on_once_ther
     let checker = Checker::open(&[], &data_dir).await;
     checker.everything_followed().await;
     assert!(stoa.terminate().success());
-    checker.exactly_once(&people).await;
+    checker.exactly_once(&people, 0).await;
     checker.close().await;
     checker::audit_is_whole(command(&data_dir));
 }

@@ -1,16 +1,18 @@
 //! The one process is killed at random moments.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use rand::RngExt;
 
 use super::{
     checker::{self, Checker},
     load::Load,
+    outside::Outside,
     rounds,
 };
 use crate::{
-    stoa::{Stoa, command, folder},
+    cli::create_admin,
+    stoa::{PASSWORD, Stoa, command, folder, token},
     system,
 };
 
@@ -21,9 +23,12 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost_and_nothing_happens_t
     }
     let (rounds, mut random) = rounds(30);
     let (_scratch, data_dir) = folder();
+    let outside = Outside::start().await;
+    let serve = || Stoa::serve_with_variables(&data_dir, &outside.variables());
+    subscribe(&serve(), &data_dir, &outside).await;
     let mut people = Vec::new();
     for round in 0..rounds {
-        let stoa = Stoa::serve(&data_dir);
+        let stoa = serve();
         let load = Load::start(&stoa, &format!("r{round}"));
         tokio::time::sleep(Duration::from_millis(random.random_range(5..400))).await;
         stoa.kill();
@@ -34,16 +39,24 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost_and_nothing_happens_t
         "only {} registrations were acknowledged",
         people.len()
     );
-    let stoa = Stoa::serve(&data_dir);
+    let stoa = serve();
     checker::everybody_logs_in(&stoa, &people).await;
-    let checker = Checker::open(&[], &data_dir).await;
+    let checker = Checker::open(&[], &data_dir).await.with(&outside);
     checker.everything_followed().await;
     assert!(stoa.terminate().success());
-    checker.exactly_once(&people).await;
+    checker.exactly_once(&people, rounds as usize).await;
     checker.close().await;
     checker::audit_is_whole(command(&data_dir));
     println!(
         "crash: {} registrations acknowledged, all there, each once",
         people.len()
     );
+}
+
+/// An administrator has every registration sent outside.
+async fn subscribe(stoa: &Stoa, data_dir: &Path, outside: &Outside) {
+    let made = create_admin(data_dir, "root@example.com", PASSWORD);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let root = stoa.login("root@example.com").await;
+    outside.subscribe(stoa, token(&root)).await;
 }

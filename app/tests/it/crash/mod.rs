@@ -6,6 +6,7 @@ mod clock;
 mod disk;
 mod embedded;
 mod load;
+mod outside;
 mod slow;
 mod split;
 mod storage;
