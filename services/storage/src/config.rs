@@ -21,6 +21,10 @@ pub struct StorageConfig {
     pub uploads_max: usize,
     /// How long an upload may bring nothing.
     pub upload_abandoned: Period,
+    /// Uploads in parts that one owner may have under way.
+    pub unfinished_max: i64,
+    /// How long an upload in parts is kept of which nothing comes.
+    pub unfinished_keep: Period,
     /// How long a deleted object can be restored.
     pub keep_deleted: Period,
     /// How long caches may keep what is public.

@@ -9,7 +9,7 @@ use stoa_kernel::Clock;
 use stoa_objects::Objects;
 use stoa_service::Env;
 
-use crate::{StorageConfig, passwords::Passwords, uploads::Uploads};
+use crate::{StorageConfig, ops::uploads::turn::Writers, passwords::Passwords, uploads::Uploads};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     /// Whom a request acts for, and what they may do.
     pub(crate) access: Access,
     pub(crate) uploads: Uploads,
+    /// The requests that append to uploads in parts.
+    pub(crate) writers: Writers,
     pub(crate) passwords: Passwords,
     /// Guesses of the password of one link.
     pub(crate) guesses: Limiter,
@@ -33,6 +35,7 @@ impl Ctx {
         Self(Arc::new(Parts {
             access: Access::new(&env.rpc),
             uploads: Uploads::new(config.uploads_max, config.uploads_per_caller),
+            writers: Writers::default(),
             passwords: Passwords::new(),
             guesses: env.cache.limiter("storage.link_password", config.link_guesses),
             objects: env.objects,

@@ -26,6 +26,18 @@ stoa_kernel::codes! {
     QUOTA_EXCEEDED = 409 "quota_exceeded" "There is no room for this object";
     /// Something is being done to the objects of the bucket.
     OPERATION_IN_PROGRESS = 409 "operation_in_progress" "Another operation on this bucket is in progress";
+    /// No room for a further upload in parts.
+    UPLOADS_FULL = 409 "uploads_full" "There are too many unfinished uploads";
+    /// The upload was completed, given up or joined with others.
+    UPLOAD_GONE = 410 "upload_gone" "The upload takes nothing more";
+    /// Not all of a piece has come that is to be joined with others.
+    UPLOAD_UNFINISHED = 409 "upload_unfinished" "Not all of the upload has come";
+    /// The upload has come to another place.
+    OFFSET_MISMATCH = 409 "offset_mismatch" "The upload has come to another offset";
+    /// Another request appends to it.
+    UPLOAD_LOCKED = 423 "upload_locked" "Another request sends to this upload";
+    /// What came is not what `Upload-Checksum` says. The status is that of tus.
+    CHECKSUM_MISMATCH = 460 "checksum_mismatch" "The body does not match its checksum";
     /// The body is not what its checksum says.
     DIGEST_MISMATCH = 422 "digest_mismatch" "The body does not match its checksum";
     /// Nothing of the object is in the ranges that were asked for.
@@ -53,6 +65,28 @@ pub(crate) enum Error {
     InProgress,
     #[error("there is no room for a further link")]
     LinksFull(i64),
+    #[error("there is no room for a further upload in parts")]
+    UploadsFull(i64),
+    #[error("the upload is not open")]
+    UploadGone,
+    #[error("the upload has come to {0}")]
+    Offset(i64),
+    #[error("another request appends to the upload")]
+    UploadLocked,
+    #[error("not all of it has come")]
+    Unfinished,
+    #[error("the body does not match its checksum")]
+    Checksum,
+    #[error("{0}")]
+    Length(&'static str),
+    #[error("not the number of a part")]
+    PartNumber,
+    #[error("there is no part {0}, or another one")]
+    NoSuchPart(i64),
+    #[error("the parts are not in rising order")]
+    PartOrder,
+    #[error("part {0} is too small")]
+    PartTooSmall(i64),
     #[error("the link asks for a password")]
     PasswordRequired,
     #[error("not the link's password")]
@@ -97,6 +131,32 @@ impl From<Error> for Failure {
             Error::TooLong => Self::invalid("to_path", "too_long", "At most 1024 bytes are taken"),
             Error::LinksFull(max) => {
                 Self::new(LINKS_FULL).detail(format!("At most {max} of a bucket are kept."))
+            }
+            Error::UploadsFull(max) => Self::new(UPLOADS_FULL)
+                .detail(format!("At most {max} are kept. Finish or delete some first.")),
+            Error::UploadGone => Self::new(UPLOAD_GONE),
+            Error::Offset(offset) => Self::new(OFFSET_MISMATCH).detail(format!("It has come to {offset}.")),
+            Error::UploadLocked => Self::new(UPLOAD_LOCKED),
+            Error::Unfinished => Self::new(UPLOAD_UNFINISHED),
+            Error::Checksum => Self::new(CHECKSUM_MISMATCH),
+            Error::Length(wrong) => Self::invalid("upload-length", "invalid", wrong),
+            Error::PartNumber => Self::invalid(
+                "part_number",
+                "out_of_range",
+                "Parts have numbers from 1 to 10000",
+            ),
+            Error::NoSuchPart(number) => Self::invalid(
+                "parts",
+                "unknown",
+                format!("Part {number} is not there, or another one"),
+            ),
+            Error::PartOrder => Self::invalid(
+                "parts",
+                "invalid",
+                "Parts are listed in rising order of their numbers",
+            ),
+            Error::PartTooSmall(number) => {
+                Self::invalid("parts", "too_short", format!("Part {number} is too small"))
             }
             Error::PasswordRequired => {
                 Self::new(LINK_PASSWORD_REQUIRED).detail("Send it as the header x-link-password.")

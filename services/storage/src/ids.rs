@@ -36,3 +36,8 @@ pub type BlobId = Id<BlobTag>;
 pub(crate) enum ChunkTag {}
 /// Names a piece of stored bytes.
 pub(crate) type ChunkId = Id<ChunkTag>;
+
+/// Label of an upload's id.
+pub(crate) enum UploadTag {}
+/// Names an upload in parts.
+pub(crate) type UploadId = Id<UploadTag>;

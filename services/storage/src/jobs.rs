@@ -7,7 +7,7 @@ use stoa_events::{Done, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
 
 use crate::{
     ctx::Ctx,
-    ids::{BlobId, OperationId},
+    ids::{BlobId, BucketId, ChunkId, OperationId, UploadId},
     ops,
     store::{operations, pending},
 };
@@ -22,6 +22,27 @@ const TURN: Duration = Duration::from_secs(5);
 #[job(name = "storage.delete_blobs")]
 pub(crate) struct DeleteBlobs {
     pub(crate) blob_ids: Vec<BlobId>,
+}
+
+/// Deletes bytes that were a part's of an upload, which was replaced.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.delete_chunks")]
+pub(crate) struct DeleteChunks {
+    pub(crate) chunk_ids: Vec<ChunkId>,
+}
+
+/// Deletes the parts of an upload that no object has.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.discard_upload")]
+pub(crate) struct DiscardUpload {
+    pub(crate) upload_id: UploadId,
+}
+
+/// Gives up all uploads of a bucket that was deleted.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.discard_uploads")]
+pub(crate) struct DiscardUploads {
+    pub(crate) bucket_id: BucketId,
 }
 
 /// Does what is to be done to all objects under a prefix.
@@ -49,6 +70,9 @@ pub(crate) struct Verify {}
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     vec![
         JobHandler::with(ctx, delete_blobs).deadline(LONG),
+        JobHandler::with(ctx, delete_chunks),
+        JobHandler::with(ctx, discard_upload).deadline(LONG),
+        JobHandler::with(ctx, discard_uploads).deadline(LONG),
         JobHandler::with(ctx, run_operation).deadline(LONG),
         JobHandler::with(ctx, sweep).deadline(LONG),
         JobHandler::with(ctx, purge).deadline(LONG),
@@ -82,6 +106,21 @@ async fn delete_blobs(ctx: Ctx, work: Work<DeleteBlobs>) -> Result<Done, JobErro
     work.done().await
 }
 
+async fn delete_chunks(ctx: Ctx, work: Work<DeleteChunks>) -> Result<Done, JobError> {
+    ops::uploads::discard::chunks(&ctx, &work.payload().chunk_ids).await?;
+    work.done().await
+}
+
+async fn discard_upload(ctx: Ctx, work: Work<DiscardUpload>) -> Result<Done, JobError> {
+    ops::uploads::discard::discard(&ctx, work.payload().upload_id).await?;
+    work.done().await
+}
+
+async fn discard_uploads(ctx: Ctx, work: Work<DiscardUploads>) -> Result<Done, JobError> {
+    ops::uploads::discard::of_bucket(&ctx, work.payload().bucket_id).await?;
+    work.done().await
+}
+
 /// A few seconds at a time, so that other work has its turn.
 async fn run_operation(ctx: Ctx, work: Work<RunOperation>) -> Result<Done, JobError> {
     let begun = Instant::now();
@@ -100,6 +139,7 @@ async fn run_operation(ctx: Ctx, work: Work<RunOperation>) -> Result<Done, JobEr
 
 async fn sweep(ctx: Ctx, work: Work<Sweep>) -> Result<Done, JobError> {
     ops::sweep::sweep(&ctx).await?;
+    ops::uploads::discard::expired(&ctx).await?;
     work.done().await
 }
 

@@ -8,9 +8,10 @@ use crate::{
     ctx::Ctx,
     error::Error,
     events::{BucketCreated, BucketDeleted, BucketUpdated},
+    jobs::DiscardUploads,
     store::{
         buckets::{self, BucketRow},
-        links, operations, owners,
+        links, operations, owners, uploads,
     },
 };
 
@@ -127,6 +128,10 @@ pub(crate) async fn delete(ctx: &Ctx, actor: &Actor, bucket: &BucketRow) -> Resu
     }
     operations::delete_of(&mut tx, bucket.id).await?;
     links::delete_of(&mut tx, bucket.id).await?;
+    if uploads::any_of_bucket(&mut tx, bucket.id).await? {
+        let bucket_id = bucket.id;
+        tx.enqueue(&DiscardUploads { bucket_id }).await?;
+    }
     owners::give_bucket(&mut tx, bucket.owner).await?;
     let entry = Entry::by(actor, "bucket.delete", "bucket", Some(bucket.id.uuid()));
     tx.audit(&entry.owner(bucket.owner)).await?;

@@ -9,7 +9,10 @@ use sha2::{Digest, Sha256};
 use stoa_kernel::{Id, Owner};
 use stoa_objects::ObjectError;
 
-use super::pending::Pending;
+use super::{
+    pending::{Pending, Room},
+    uploads::digests::Digests,
+};
 use crate::{ctx::Ctx, error::Error, kind, ops::get::key};
 
 /// The bytes of an upload as they come.
@@ -26,6 +29,10 @@ pub(crate) struct Expected {
     pub(crate) media_type: Option<String>,
     /// Patterns of media types that are taken; none for any.
     pub(crate) allowed_types: Vec<String>,
+    /// Whose room it takes up.
+    pub(crate) room: Room,
+    /// Checksums of all that came before it, which go on with it.
+    pub(crate) digests: Option<Digests>,
     /// Its checksums, and the headers that name them.
     pub(crate) md5: Option<([u8; 16], &'static str)>,
     pub(crate) sha256: Option<([u8; 32], &'static str)>,
@@ -34,10 +41,13 @@ pub(crate) struct Expected {
 /// Stored bytes that no version has yet.
 pub(crate) struct Stored {
     pub(crate) pending: Pending,
+    pub(crate) room: Room,
     pub(crate) size: i64,
     pub(crate) media_type: String,
     pub(crate) md5: [u8; 16],
     pub(crate) sha256: [u8; 32],
+    /// What the digests that were expected have become.
+    pub(crate) digests: Option<Digests>,
 }
 
 /// Stores the body for an object of the owner.
@@ -48,7 +58,7 @@ pub(crate) async fn store(ctx: &Ctx, owner: Owner, expected: Expected, body: Bod
     if expected.length.is_some_and(|length| length > expected.max) {
         return Err(Error::TooLarge(expected.max));
     }
-    let pending = Pending::begin(ctx, owner, expected.length.unwrap_or(0)).await?;
+    let pending = Pending::begin(ctx, owner, expected.room, expected.length.unwrap_or(0)).await?;
     let key = key(Id::from_uuid(pending.id.uuid()));
     let mut intake = Intake {
         body,
@@ -126,6 +136,9 @@ impl Intake {
         self.pending.received(self.size).await?;
         self.md5.update(&piece);
         self.sha256.update(&piece);
+        if let Some(digests) = &mut self.expected.digests {
+            digests.update(&piece);
+        }
         Ok(Some(piece))
     }
 
@@ -167,10 +180,12 @@ impl Intake {
     fn finish(self) -> Stored {
         Stored {
             pending: self.pending,
+            room: self.expected.room,
             size: self.size,
             media_type: self.media_type.unwrap_or_else(|| kind::ANY.to_owned()),
             md5: self.md5.finalize().into(),
             sha256: self.sha256.finalize().into(),
+            digests: self.expected.digests,
         }
     }
 }

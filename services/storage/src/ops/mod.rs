@@ -18,6 +18,7 @@ pub(crate) mod reach;
 pub(crate) mod remove;
 pub(crate) mod restore;
 pub(crate) mod sweep;
+pub(crate) mod uploads;
 pub(crate) mod verify;
 
 /// Rows that one transaction deletes at most.

@@ -19,26 +19,45 @@ const STEP: i64 = 16 * 1024 * 1024;
 /// It is noted anew that an upload goes on so many times within the time after which it is given up.
 const NOTES: i64 = 10;
 
+/// Whose room stored bytes take up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Room {
+    /// One object's, and that of its bytes.
+    #[default]
+    Object,
+    /// That of the bytes of a part: its upload counts as the object.
+    Part,
+    /// None of its own: its upload has reserved it.
+    Reserved,
+}
+
 /// A blob that is being stored. Dropped before it has arrived, it is given up: its bytes are deleted and its room is given back.
 pub(crate) struct Pending {
     ctx: Ctx,
     pub(crate) id: BlobId,
     pub(crate) owner: Owner,
+    room: Room,
     reserved: i64,
     seen: Timestamp,
     arrived: bool,
 }
 
 impl Pending {
-    /// Takes the owner's room for one object of `length` bytes, as far as that is known.
+    /// Takes the owner's room for `length` bytes, as far as that is known.
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) async fn begin(ctx: &Ctx, owner: Owner, length: i64) -> Result<Self, Error> {
+    pub(crate) async fn begin(ctx: &Ctx, owner: Owner, room: Room, length: i64) -> Result<Self, Error> {
+        let (objects, reserved) = match room {
+            Room::Object => (1, length),
+            Room::Part => (0, length),
+            Room::Reserved => (0, 0),
+        };
         let row = PendingRow {
             id: Id::new(&ctx.clock),
             owner,
-            reserved: length,
+            objects,
+            reserved,
             seen_at: ctx.clock.now(),
         };
         let mut tx = ctx.db.begin().await?;
@@ -46,7 +65,7 @@ impl Pending {
             return Err(Error::Erased);
         }
         let most = (ctx.config.objects_max, ctx.config.bytes_max);
-        if !owners::take(&mut tx, owner, (1, length), most).await? {
+        if (objects, reserved) != (0, 0) && !owners::take(&mut tx, owner, (objects, reserved), most).await? {
             return Err(Error::Quota);
         }
         pending::insert(&mut tx, &row).await?;
@@ -55,7 +74,8 @@ impl Pending {
             ctx: ctx.clone(),
             id: row.id,
             owner,
-            reserved: length,
+            room,
+            reserved,
             seen: row.seen_at,
             arrived: false,
         })
@@ -66,7 +86,7 @@ impl Pending {
     /// # Errors
     /// When there is no room, or it was given up meanwhile.
     pub(crate) async fn received(&mut self, length: i64) -> Result<(), Error> {
-        if length > self.reserved {
+        if length > self.reserved && !matches!(self.room, Room::Reserved) {
             let missing = length - self.reserved;
             if !self.reserve(missing.max(STEP)).await? && !self.reserve(missing).await? {
                 return Err(Error::Quota);
@@ -143,8 +163,8 @@ pub(crate) async fn give_up(ctx: &Ctx, id: BlobId, owner: Owner) -> Result<(), E
     ctx.objects.discard(&key(Id::from_uuid(id.uuid()))).await?;
     let mut tx = ctx.db.begin().await?;
     owners::lock(&mut tx, owner).await?;
-    if let Some(reserved) = pending::delete(&mut tx, id).await? {
-        owners::give(&mut tx, owner, 1, reserved).await?;
+    if let Some((objects, reserved)) = pending::delete(&mut tx, id).await? {
+        owners::give(&mut tx, owner, objects, reserved).await?;
     }
     tx.commit().await?;
     Ok(())

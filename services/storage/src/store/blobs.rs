@@ -25,6 +25,12 @@ pub(crate) async fn insert(tx: &mut Tx, chunk: &ChunkRow) -> Result<(), Error> {
     insert_chunk(tx, chunk).await
 }
 
+/// Writes a blob of so many chunks, which one version has. The chunks are written apart.
+pub(crate) async fn insert_composed(tx: &mut Tx, id: BlobId, chunks: i64) -> Result<(), Error> {
+    let sql = "INSERT INTO blobs (id, refs, chunks) VALUES ($1, 1, $2)";
+    tx.execute(sql, &[&id, &chunks]).await.map(drop)
+}
+
 async fn insert_chunk(tx: &mut Tx, chunk: &ChunkRow) -> Result<(), Error> {
     let sql = "INSERT INTO chunks (id, blob_id, position, size, sha256, checked_at) VALUES ($1, $2, $3, $4, $5, $6)";
     let params: [&dyn ToValue; 6] = [

@@ -5,7 +5,9 @@ pub(crate) mod buckets;
 pub(crate) mod links;
 pub(crate) mod operations;
 pub(crate) mod owners;
+pub(crate) mod parts;
 pub(crate) mod pending;
+pub(crate) mod uploads;
 pub(crate) mod versions;
 
 use stoa_db::{Db, Engine, Error, FromRow, ToValue};

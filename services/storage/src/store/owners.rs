@@ -66,6 +66,18 @@ pub(crate) async fn give_bucket(tx: &mut Tx, owner: Owner) -> Result<(), Error> 
     tx.execute(sql, &[&owner.kind(), &owner.uuid()]).await.map(drop)
 }
 
+/// Takes room for a further upload in parts; false if there is none.
+pub(crate) async fn take_upload(tx: &mut Tx, owner: Owner, max: i64) -> Result<bool, Error> {
+    let sql = "UPDATE owners SET uploads = uploads + 1 WHERE kind = $1 AND id = $2 AND uploads < $3";
+    Ok(tx.execute(sql, &[&owner.kind(), &owner.uuid(), &max]).await? > 0)
+}
+
+/// Gives back the room of an upload in parts.
+pub(crate) async fn give_upload(tx: &mut Tx, owner: Owner) -> Result<(), Error> {
+    let sql = "UPDATE owners SET uploads = uploads - 1 WHERE kind = $1 AND id = $2";
+    tx.execute(sql, &[&owner.kind(), &owner.uuid()]).await.map(drop)
+}
+
 /// Locks the owner, and notes that they were erased.
 pub(crate) async fn erase(tx: &mut Tx, owner: Owner) -> Result<(), Error> {
     let sql = "INSERT INTO owners (kind, id, bytes, objects, buckets, is_suspended, is_erased) \

@@ -10,6 +10,8 @@ use crate::ids::BlobId;
 pub(crate) struct PendingRow {
     pub(crate) id: BlobId,
     pub(crate) owner: Owner,
+    /// Objects that it counts as: none for a part of an upload, which does already.
+    pub(crate) objects: i64,
     pub(crate) reserved: i64,
     pub(crate) seen_at: Timestamp,
 }
@@ -19,21 +21,24 @@ impl FromRow for PendingRow {
         Ok(Self {
             id: row.get(0, "id")?,
             owner: owner_of(&row.get::<String>(1, "owner_kind")?, row.get(2, "owner_id")?),
-            reserved: row.get(3, "reserved")?,
-            seen_at: row.get(4, "seen_at")?,
+            objects: row.get(3, "objects")?,
+            reserved: row.get(4, "reserved")?,
+            seen_at: row.get(5, "seen_at")?,
         })
     }
 }
 
 /// Notes that the blob is about to be stored.
 pub(crate) async fn insert(tx: &mut Tx, row: &PendingRow) -> Result<(), Error> {
-    let sql = "INSERT INTO pending_blobs (id, owner_kind, owner_id, reserved, seen_at, is_swept) VALUES ($1, $2, $3, $4, $5, FALSE)";
+    let sql = "INSERT INTO pending_blobs (id, owner_kind, owner_id, objects, reserved, seen_at, is_swept) \
+               VALUES ($1, $2, $3, $4, $5, $6, FALSE)";
     tx.execute(
         sql,
         &[
             &row.id,
             &row.owner.kind(),
             &row.owner.uuid(),
+            &row.objects,
             &row.reserved,
             &row.seen_at,
         ],
@@ -67,9 +72,9 @@ pub(crate) async fn give_up(db: &Db, id: BlobId) -> Result<bool, Error> {
     Ok(db.execute(sql, &[&id]).await? > 0)
 }
 
-/// Deletes the note of one that was given up: what was reserved. None if that was done before.
-pub(crate) async fn delete(tx: &mut Tx, id: BlobId) -> Result<Option<i64>, Error> {
-    let sql = "DELETE FROM pending_blobs WHERE id = $1 RETURNING reserved";
+/// Deletes the note of one that was given up: the objects and bytes that were reserved. None if that was done before.
+pub(crate) async fn delete(tx: &mut Tx, id: BlobId) -> Result<Option<(i64, i64)>, Error> {
+    let sql = "DELETE FROM pending_blobs WHERE id = $1 RETURNING objects, reserved";
     tx.fetch_optional(sql, &[&id]).await
 }
 
@@ -81,7 +86,7 @@ pub(crate) async fn any(db: &Db) -> Result<bool, Error> {
 
 /// Those of which nothing was seen since `before`, the oldest first.
 pub(crate) async fn stale(db: &Db, before: Timestamp, limit: u32) -> Result<Vec<PendingRow>, Error> {
-    let sql = "SELECT id, owner_kind, owner_id, reserved, seen_at FROM pending_blobs WHERE seen_at < $1 \
+    let sql = "SELECT id, owner_kind, owner_id, objects, reserved, seen_at FROM pending_blobs WHERE seen_at < $1 \
                ORDER BY seen_at, id LIMIT $2";
     super::in_order(db, sql, &[&before, &limit]).await
 }
