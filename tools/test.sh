@@ -41,6 +41,7 @@ part "the whole system split, on NATS" on_shape nats
 part "the whole system split, on RabbitMQ" on_shape rabbitmq
 part "WebSockets by Autobahn" tools/autobahn.sh
 part "API fuzzing by schemathesis" env STOA=target/debug/stoa tools/schemathesis.sh "$scratch"
+part "clients of storage" env STOA=target/debug/stoa tools/storage_clients.sh "$scratch/storage"
 # Last: it leaves the program of a copy of the tree in target/debug.
 part "a new service" tools/service_test.sh
 

@@ -13,13 +13,18 @@ use crate::stoa::{PASSWORD, Stoa, folder, token};
 
 const EMAIL: &str = "Hypatia.Of.Alexandria@example.com";
 /// All that only this person can have brought in, in lower case.
-const TRACES: [&str; 6] = [
+const TRACES: [&str; 11] = [
     "hypatia.of.alexandria",
     "hypatiaxyz",
     "alexandrinaxyz",
     "astrolabe-xyz",
     "stargazer-agent-xyz",
     "observatory-key-xyz",
+    "sextant-bucket-xyz",
+    "sextant-path-xyz",
+    "sextant-content-xyz",
+    "gnomon-path-xyz",
+    "gnomon-content-xyz",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +103,43 @@ async fn leave_traces(stoa: &Stoa) -> String {
         )
         .await;
     assert_eq!(refused.status(), 401);
+    leave_objects(stoa, &token).await;
     token
+}
+
+/// A bucket with versions, one that was deleted, a link, and an upload that is not finished.
+async fn leave_objects(stoa: &Stoa, token: &str) {
+    let call = |method: Method, path: &str| stoa.request(method, path).bearer_auth(token);
+    let buckets = "/api/v1/storage/buckets";
+    let bucket = json!({ "name": "sextant-bucket-xyz", "versioning": true });
+    let link = json!({ "kind": "download", "path": "sextant-path-xyz.txt", "expires_in": 600 });
+    let object = "/api/v1/storage/sextant-bucket-xyz/sextant-path-xyz.txt";
+    let tus = "/api/v1/storage/tus";
+    // The names of the bucket and of the path, as tus writes them.
+    let metadata = "bucket c2V4dGFudC1idWNrZXQteHl6,path Z25vbW9uLXBhdGgteHl6";
+    let text = |text: &'static str| {
+        call(Method::PUT, object)
+            .header("x-meta-note", "sextant-content-xyz")
+            .body(text)
+    };
+    let appended = call(Method::POST, tus)
+        .header("tus-resumable", "1.0.0")
+        .header("upload-length", "100")
+        .header("upload-metadata", metadata)
+        .header("content-type", "application/offset+octet-stream")
+        .body("gnomon-content-xyz");
+    for request in [
+        call(Method::POST, buckets).json(&bucket),
+        text("sextant-content-xyz"),
+        text("sextant-content-xyz, again"),
+        call(Method::POST, &format!("{buckets}/sextant-bucket-xyz/links")).json(&link),
+        call(Method::DELETE, object),
+        text("sextant-content-xyz, the last"),
+        appended,
+    ] {
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
 }
 
 /// The files in which something of the person stands, and what.

@@ -30,6 +30,8 @@ stoa_kernel::codes! {
     UPLOADS_FULL = 409 "uploads_full" "There are too many unfinished uploads";
     /// The upload was completed, given up or joined with others.
     UPLOAD_GONE = 410 "upload_gone" "The upload takes nothing more";
+    /// Another version of tus than is spoken here.
+    TUS_VERSION_UNKNOWN = 412 "tus_version_unknown" "This version of tus is not spoken";
     /// Not all of a piece has come that is to be joined with others.
     UPLOAD_UNFINISHED = 409 "upload_unfinished" "Not all of the upload has come";
     /// The upload has come to another place.

@@ -1,7 +1,5 @@
 //! Buckets, objects, versions and shares.
 
-#![allow(dead_code, reason = "tus and S3, which upload in parts, come next")]
-
 mod config;
 mod ctx;
 mod error;

@@ -8,10 +8,15 @@ use crate::{CorsConfig, Origin, codes::ORIGIN_NOT_ALLOWED};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, baggage, content-type, idempotency-key, if-match, if-none-match, traceparent, tracestate, x-api-key, x-csrf-token, x-request-id",
+    "authorization, baggage, content-md5, content-type, idempotency-key, if-match, if-none-match, range, repr-digest, traceparent, \
+     tracestate, tus-resumable, upload-checksum, upload-concat, upload-defer-length, upload-length, upload-metadata, upload-offset, \
+     x-api-key, x-csrf-token, x-http-method-override, x-link-password, x-request-id, x-requested-with",
 );
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
-    "content-disposition, etag, idempotency-replayed, link, location, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id",
+    "accept-ranges, content-disposition, content-range, etag, idempotency-replayed, link, location, ratelimit-limit, \
+     ratelimit-remaining, ratelimit-reset, retry-after, tus-checksum-algorithm, tus-extension, tus-max-size, tus-resumable, \
+     tus-version, upload-concat, upload-defer-length, upload-expires, upload-length, upload-metadata, upload-offset, x-request-id, \
+     x-version-id",
 );
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const ANY: HeaderValue = HeaderValue::from_static("*");

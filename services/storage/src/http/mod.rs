@@ -10,6 +10,7 @@ mod objects;
 mod operations;
 mod ranges;
 mod scopes;
+mod tus;
 mod uploaded;
 mod usage;
 mod view;
@@ -40,6 +41,13 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         links::read,
         links::put,
         usage::read,
+        tus::options,
+        tus::create,
+        tus::upload_options,
+        tus::look,
+        tus::append,
+        tus::terminate,
+        tus::overridden,
         objects::read,
         objects::put,
         objects::delete,

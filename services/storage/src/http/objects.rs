@@ -134,7 +134,12 @@ async fn readable(
 }
 
 /// The bucket, if the caller may write what is under the path: all of the bucket, or by a grant on that object alone.
-async fn writable(ctx: &Ctx, actor: &Actor<ObjectsWrite>, name: &str, path: &str) -> Result<BucketRow> {
+pub(super) async fn writable(
+    ctx: &Ctx,
+    actor: &Actor<ObjectsWrite>,
+    name: &str,
+    path: &str,
+) -> Result<BucketRow> {
     let bucket = reach::bucket(ctx, name).await?;
     if reach::into(ctx, actor, ObjectsWrite::ACTION, &bucket).await? == Reach::Bucket {
         return Ok(bucket);

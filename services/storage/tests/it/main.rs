@@ -15,5 +15,7 @@ mod operations;
 mod plans;
 mod quota;
 mod ranges;
+mod tus;
+mod tus_more;
 mod verify;
 mod versions;

@@ -9,7 +9,10 @@ use stoa_db::{
     testing::{Statements, analyze},
 };
 
-use crate::helpers::{App, BUCKETS, get, make_bucket, put, url};
+use crate::{
+    helpers::{App, BUCKETS, get, make_bucket, put, url},
+    tus,
+};
 
 /// Texts of statements that read a whole table on purpose: when a test may go on.
 const MEANT: [&str; 1] = ["COUNT(*) FROM outbox"];
@@ -57,6 +60,7 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
         get(&app, &token, &format!("{BUCKETS}/{bucket}/links"))
             .await
             .expect(200);
+        uploads(&app, &token, bucket).await;
         let copy = json!({"path": "a", "to_path": "c"});
         app.post(&format!("{BUCKETS}/{bucket}/copy"))
             .bearer(&token)
@@ -114,6 +118,33 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
         assert!(waste.is_empty(), "{waste:#?}");
         analyze(app.db()).await;
     }
+}
+
+/// Uploads in parts of each kind, some of which are given up.
+async fn uploads(app: &App, token: &str, bucket: &str) {
+    for path in ["u", "v"] {
+        let upload = tus::begun(app, token, (bucket, path), 70).await;
+        for at in 0..70 {
+            tus::append(app, token, (&upload, at), b"x", &[])
+                .await
+                .expect(204);
+            if path == "v" {
+                break;
+            }
+        }
+        tus::look(app, token, &upload).await.expect(200);
+    }
+    let piece = [("upload-concat", "partial"), ("upload-length", "3")];
+    let piece = tus::location(&tus::begin(app, token, &piece).await);
+    tus::append(app, token, (&piece, 0), b"abc", &[])
+        .await
+        .expect(204);
+    let (into, concat) = (tus::metadata(bucket, "w"), format!("final;{piece}"));
+    let whole = [("upload-metadata", &*into), ("upload-concat", &*concat)];
+    tus::location(&tus::begin(app, token, &whole).await);
+    let upload = tus::begun(app, token, (bucket, "x"), 70).await;
+    let call = app.delete(&upload).bearer(token).header("tus-resumable", "1.0.0");
+    call.send().await.expect(204);
 }
 
 async fn add_versions(db: &Db) {

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Clients that people use, against the storage of a real server which is killed on the way: tus-js-client.
+#   tools/storage_clients.sh SCRATCH_FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/common.sh
+
+scratch=${1:?name a scratch folder}
+mkdir -p "$scratch"
+kept=$(cat tools/storage_clients/{package-lock.json,.npmrc} | sha256sum | cut -c1-12)
+place=target/storage-clients-$kept
+if [ ! -e "$place/done" ]; then
+    command -v npm >/dev/null || { install_package nodejs && install_package npm; }
+    mkdir -p "$place"
+    cp tools/storage_clients/{package.json,package-lock.json,.npmrc} "$place"
+    npm ci --prefix "$place" --omit=dev --no-audit --no-fund --silent
+    touch "$place/done"
+fi
+# `make test` has built it already, and another build would not share its features.
+stoa=${STOA:-}
+if [ -z "$stoa" ]; then
+    cargo build --quiet --locked --package stoa
+    stoa=target/debug/stoa
+fi
+stoa=$(realpath "$stoa")
+cp tools/storage_clients/*.mjs "$place"
+
+node "$place/tus.mjs" "$stoa" "$scratch/tus" "$(free_port)"
