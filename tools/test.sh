@@ -20,6 +20,9 @@ export TMPDIR="$scratch/tmp"
 install --directory --mode=1777 "$TMPDIR"
 PARTS_LOG="$scratch/part.log"
 
+host=$(rustc --version --verbose | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+export "CARGO_TARGET_${host}_RUNNER=$PWD/tools/test_threads.sh"
+
 # The whole workspace, in which stoa alone has such tests: for one package dependencies would be built again, with fewer features.
 on_shape() {
     STOA_TEST_SHAPE=$1 cargo test --workspace --locked --test it -- system:: crash::
