@@ -8,7 +8,7 @@ use stoa_outbound::Outbound;
 use stoa_providers::{DevPages, Receipt, SendError, Transport};
 
 use crate::{
-    Sms, SmsConfig,
+    Number, Sms, SmsConfig,
     provider::{self, SmsProvider},
 };
 
@@ -63,6 +63,12 @@ impl SmsSender {
         }
     }
 
+    /// Whether messages go to numbers that begin as this one does, by `sms.prefixes`.
+    #[must_use]
+    pub fn takes(&self, number: &Number) -> bool {
+        self.0.config.takes(number.as_str())
+    }
+
     /// The messages in the folder, newest first; empty where providers send them.
     ///
     /// # Errors
@@ -94,6 +100,12 @@ impl SmsSender {
         let url = self.0.config.callback_url.as_str();
         let signed = |one: &SmsProvider| one.twilio.verifies(url, body, signature);
         !url.is_empty() && self.0.transport.providers().any(signed)
+    }
+
+    /// Whether providers tell what becomes of messages: there are some, and `sms.callback_url` is set.
+    #[must_use]
+    pub fn has_callbacks(&self) -> bool {
+        !self.0.config.callback_url.is_empty() && !self.is_folder()
     }
 
     /// Whether messages only go to the folder.

@@ -74,6 +74,14 @@ impl SmsConfig {
     }
 }
 
+impl SmsConfig {
+    /// Whether messages go to numbers that begin as this one does.
+    pub(crate) fn takes(&self, number: &str) -> bool {
+        let begins = |prefix: &String| number.starts_with(prefix.as_str());
+        self.prefixes.is_empty() || self.prefixes.iter().any(begins)
+    }
+}
+
 /// One text message to one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sms {
@@ -97,8 +105,7 @@ impl Sms {
                 "it is not a phone number in its international form".to_owned(),
             ));
         }
-        let prefixes = &config.prefixes;
-        if !prefixes.is_empty() && !prefixes.iter().any(|prefix| self.to.starts_with(prefix.as_str())) {
+        if !config.takes(&self.to) {
             return Err(SendError::Refused(
                 "numbers that begin so are not among sms.prefixes".to_owned(),
             ));

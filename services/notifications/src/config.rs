@@ -1,7 +1,7 @@
 //! Section `[notifications]` of the settings.
 
 use serde::{Deserialize, Serialize};
-use stoa_kernel::Period;
+use stoa_kernel::{Period, Rate};
 
 /// What can be set; the defaults stand in `defaults.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +19,22 @@ pub struct NotificationsConfig {
     pub suppressions_keep: Period,
     /// How long the history is kept.
     pub history_keep: Period,
+    /// Codes by which people show that a phone number is theirs.
+    pub phone_codes: PhoneCodesConfig,
+}
+
+/// How often such codes are sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneCodesConfig {
+    /// To one person.
+    pub per_person: Rate,
+    /// To one number.
+    pub per_number: Rate,
+    /// To people in one network.
+    pub per_network: Rate,
+    /// To all people together.
+    pub in_all: Rate,
 }
 
 impl NotificationsConfig {

@@ -6,9 +6,11 @@ use stoa_auth_api::Contacts;
 use stoa_db::Db;
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
+use stoa_secrets::Secrets;
 use stoa_service::Env;
+use stoa_sms::SmsSender;
 
-use crate::{NotificationsConfig, texts::Renderer, types::Types};
+use crate::{NotificationsConfig, keyed::Keyed, limits::CodeLimits, texts::Renderer, types::Types};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +20,13 @@ pub(crate) struct Parts {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) mailer: Mailer,
+    pub(crate) sms: SmsSender,
+    /// Seals phone numbers.
+    pub(crate) secrets: Secrets,
+    /// Hashes them.
+    pub(crate) keyed: Keyed,
+    /// Codes that are sent to them.
+    pub(crate) codes: CodeLimits,
     /// How people can be reached.
     pub(crate) contacts: Contacts,
     pub(crate) types: Types,
@@ -34,9 +43,13 @@ impl Ctx {
             types: Types::new(&env.notifications)?,
             texts: Renderer::new()?,
             contacts: Contacts::new(&env.rpc),
+            keyed: Keyed::new(&env.secrets),
+            codes: CodeLimits::new(&env.cache, &config.phone_codes),
             db: env.db,
             clock: env.clock,
             mailer: env.mailer,
+            sms: env.sms,
+            secrets: env.secrets,
             public_url: env.public_url,
             config,
         })))

@@ -1,8 +1,12 @@
 //! What can go wrong here, and what callers are told of it.
 
+use std::time::Duration;
+
+use http::{HeaderValue, header};
 use stoa_auth_api::AccessError;
 use stoa_events::JobError;
 use stoa_http::{Code, Failure, codes};
+use stoa_secrets::SecretError;
 
 use crate::texts::Broken;
 
@@ -14,6 +18,8 @@ stoa_kernel::codes! {
     NOTIFICATION_OVER = 409 "notification_over" "The notification can no longer be cancelled";
     /// No room for a further topic.
     TOPICS_FULL = 409 "topics_full" "You follow as many topics as you can";
+    /// None was sent, or it is good no more.
+    PHONE_CODE_EXPIRED = 409 "phone_code_expired" "No code is waited for; set the number again";
 }
 
 /// Why a use case failed.
@@ -37,8 +43,14 @@ pub(crate) enum Error {
     Template(Broken),
     #[error("no room for a further topic")]
     TopicsFull(u32),
+    #[error("no code is waited for")]
+    NoPhoneCode,
+    #[error("too often")]
+    TooMany(Duration),
     #[error("{}", .0.title)]
     Code(Code),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error(transparent)]
     Db(#[from] stoa_db::Error),
     #[error(transparent)]
@@ -60,7 +72,13 @@ impl From<Error> for Failure {
             }
             Error::TopicsFull(max) => Self::new(TOPICS_FULL)
                 .detail(format!("At most {max} topics are followed; unfollow one first.")),
+            Error::NoPhoneCode => Self::new(PHONE_CODE_EXPIRED),
+            Error::TooMany(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+            }
             Error::Code(code) => Self::new(code),
+            Error::Secret(error) => Self::internal(error),
             Error::Db(error) => error.into(),
             Error::Access(error) => Self::unavailable(error),
         }

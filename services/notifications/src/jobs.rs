@@ -11,8 +11,15 @@ use stoa_service::{Channel, Criticality};
 use crate::{
     address,
     ctx::Ctx,
-    ops::{self, digest, fan_out, send},
-    store::{deliveries::DeliveryId, digests::DigestId, inbox::ItemId, notifications::NotificationId},
+    ops::{
+        self, digest, fan_out,
+        phones::{self, CodeSent},
+        send,
+    },
+    store::{
+        deliveries::DeliveryId, digests::DigestId, inbox::ItemId, notifications::NotificationId,
+        phones::CodeId,
+    },
 };
 
 /// Deadline of jobs that go through whole tables.
@@ -111,6 +118,21 @@ pub(crate) struct Wake {
     pub(crate) until: Timestamp,
 }
 
+/// Codes for phone numbers are good for ten minutes: then nobody waits for them.
+const CODES: Retry = Retry {
+    attempts: 10,
+    base: Duration::from_secs(2),
+    max: Duration::from_secs(90),
+};
+
+/// Sends the code by which somebody shows that a phone number is theirs.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.send_phone_code", priority = 20)]
+pub(crate) struct SendPhoneCode {
+    pub(crate) user_id: UserId,
+    pub(crate) code_id: CodeId,
+}
+
 /// Deletes what is kept of an erased person, a batch at a time.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
 #[job(name = "notifications.erase_rows")]
@@ -124,6 +146,14 @@ pub(crate) struct Erase {
 pub(crate) struct EraseMails {
     /// SHA-256 of the address, in hex: a job's row holds no address.
     pub(crate) address_hash: String,
+}
+
+/// Deletes the text messages that were sent to an erased person, where they are kept in a folder.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.erase_texts")]
+pub(crate) struct EraseTexts {
+    /// Of the number, in hex.
+    pub(crate) number_hash: String,
 }
 
 /// Deletes what is kept no longer.
@@ -140,9 +170,13 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
         JobHandler::with(ctx, send::<10>).deadline(SENDING).retry(AGAIN),
         JobHandler::with(ctx, send::<0>).deadline(SENDING).retry(AGAIN),
         JobHandler::with(ctx, send_digest).deadline(SENDING).retry(AGAIN),
+        JobHandler::with(ctx, send_phone_code)
+            .deadline(SENDING)
+            .retry(CODES),
         JobHandler::with(ctx, wake),
         JobHandler::with(ctx, erase),
         JobHandler::with(ctx, erase_mails).deadline(LONG),
+        JobHandler::with(ctx, erase_texts).deadline(LONG),
         JobHandler::with(ctx, purge).deadline(LONG),
     ]
 }
@@ -167,9 +201,13 @@ async fn send<const P: i16>(ctx: Ctx, work: Work<SendOut<P>>) -> Result<Done, Jo
         None => work.done().await,
         Some(sending) => {
             let mut tx = work.begin().await?;
+            let again_at = sending.ended.again_at;
             let all = [(*delivery_id, sending.ended)];
             send::end(&ctx, &mut tx, sending.user, channel, &all).await?;
-            work.commit(tx).await
+            match again_at {
+                Some(at) => work.again(tx, at).await,
+                None => work.commit(tx).await,
+            }
         }
     }
 }
@@ -193,6 +231,23 @@ fn attempt<T>(work: &Work<T>) -> send::Attempt {
     send::Attempt {
         number: work.attempt(),
         is_last: work.attempt() >= AGAIN.attempts,
+        since: work.time(),
+    }
+}
+
+async fn send_phone_code(ctx: Ctx, work: Work<SendPhoneCode>) -> Result<Done, JobError> {
+    let &SendPhoneCode { user_id, code_id } = work.payload();
+    match phones::send_code(&ctx, user_id, code_id).await? {
+        None => work.done().await,
+        Some(CodeSent::Later(at)) => {
+            let tx = work.begin().await?;
+            work.again(tx, at).await
+        }
+        Some(CodeSent::Now(state, number_hash)) => {
+            let mut tx = work.begin().await?;
+            phones::code_sent(&ctx, &mut tx, (user_id, code_id), state, &number_hash).await?;
+            work.commit(tx).await
+        }
     }
 }
 
@@ -222,6 +277,17 @@ async fn erase_mails(ctx: Ctx, work: Work<EraseMails>) -> Result<Done, JobError>
         .mailer
         .forget(move |given| hex::encode(address::hash(given)) == theirs);
     forgotten.await.map_err(|e| JobError::Retry(e.to_string()))?;
+    work.done().await
+}
+
+async fn erase_texts(ctx: Ctx, work: Work<EraseTexts>) -> Result<Done, JobError> {
+    let (theirs, known) = (work.payload().number_hash.clone(), ctx.clone());
+    let is_theirs = move |number: &str| {
+        let hash = phones::hash(&known, number);
+        hash.is_ok_and(|hash| hex::encode(hash) == theirs)
+    };
+    let deleted = ctx.sms.delete(is_theirs).await;
+    deleted.map_err(|e| JobError::Retry(e.to_string()))?;
     work.done().await
 }
 

@@ -2,6 +2,7 @@
 
 mod history;
 mod inbox;
+mod phone;
 mod preferences;
 mod requests;
 mod scopes;
@@ -26,6 +27,10 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         requests::cancel,
         history::list,
         history::read,
+        phone::read,
+        phone::set,
+        phone::verify,
+        phone::delete,
         preferences::read,
         preferences::set,
         suppressions::list,

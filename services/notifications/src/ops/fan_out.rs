@@ -128,14 +128,15 @@ async fn deliver(
     Ok(true)
 }
 
-/// What is decided for a channel; none where the type does not go by it to this person.
+/// What is decided for a channel; none where the type does not go by it to this person, or they have no address of it.
 async fn decided(
     tx: &mut Tx,
     kind: &'static NotificationType,
     channel: Channel,
     recipient: &Recipient,
 ) -> Result<Option<Decision>, Error> {
-    let Some(choice) = chosen(kind, channel, &recipient.choices) else {
+    let choice = chosen(kind, channel, &recipient.choices);
+    let Some(choice) = choice.filter(|_| recipient.person.is_reached_by(channel)) else {
         return Ok(None);
     };
     let (now, person) = (tx.clock().now(), &recipient.person);

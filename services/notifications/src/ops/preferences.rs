@@ -74,7 +74,8 @@ fn choosable(types: &Types) -> BTreeSet<(&'static str, Channel)> {
         .collect()
 }
 
-fn choices(types: &Types, rows: &[PreferenceRow]) -> Vec<Choice> {
+/// For the categories and channels by which the person can be reached.
+fn choices(types: &Types, person: &Person, rows: &[PreferenceRow]) -> Vec<Choice> {
     let choice = |(category, channel): (&'static str, Channel)| {
         let kinds = || types.iter().filter(|kind| kind.category == category);
         let (delivery, source) = kinds()
@@ -87,7 +88,10 @@ fn choices(types: &Types, rows: &[PreferenceRow]) -> Vec<Choice> {
             source,
         }
     };
-    choosable(types).into_iter().map(choice).collect()
+    let all = choosable(types).into_iter();
+    all.filter(|(_, channel)| person.is_reached_by(*channel))
+        .map(choice)
+        .collect()
 }
 
 /// What holds for a person.
@@ -95,7 +99,7 @@ pub(crate) async fn read(ctx: &Ctx, user: UserId) -> Result<Preferences, Error> 
     let person = people::get(&ctx.db, user).await?.unwrap_or_default();
     let rows = preferences::list(&ctx.db, user).await?;
     Ok(Preferences {
-        choices: choices(&ctx.types, &rows),
+        choices: choices(&ctx.types, &person, &rows),
         person,
     })
 }
@@ -142,8 +146,8 @@ pub(crate) async fn replace(
     let person = people::lock(&mut tx, user).await?.ok_or(Error::Erased)?;
     tx.commit().await?;
     Ok(Preferences {
+        choices: choices(&ctx.types, &person, &wanted.rows),
         person,
-        choices: choices(&ctx.types, &wanted.rows),
     })
 }
 

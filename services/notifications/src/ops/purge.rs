@@ -11,7 +11,7 @@ use crate::{
     store::{
         deliveries, digests,
         inbox::{self, ItemId},
-        links, notifications, people, suppressions,
+        links, notifications, people, phones, suppressions,
     },
 };
 
@@ -35,7 +35,7 @@ pub(crate) async fn purge(ctx: &Ctx) -> Result<bool, Error> {
             deliveries_before(ctx, history).await?,
             notifications_before(ctx, history).await?,
             items_before(ctx, items).await?,
-            others_before(ctx, history).await?,
+            others_before(ctx, history, now).await?,
             suppressions_before(ctx, suppressed).await?,
         ];
         if !most.contains(&true) {
@@ -60,11 +60,12 @@ async fn notifications_before(ctx: &Ctx, time: Timestamp) -> Result<bool, Error>
     Ok(deleted == u64::from(BATCH))
 }
 
-async fn others_before(ctx: &Ctx, time: Timestamp) -> Result<bool, Error> {
+async fn others_before(ctx: &Ctx, time: Timestamp, now: Timestamp) -> Result<bool, Error> {
     let mut tx = ctx.db.begin().await?;
     let deleted = [
         digests::delete_before(&mut tx, time, BATCH).await?,
         links::delete_before(&mut tx, time, BATCH).await?,
+        phones::delete_expired(&mut tx, now, BATCH).await?,
     ];
     tx.commit().await?;
     Ok(deleted.contains(&u64::from(BATCH)))

@@ -5,11 +5,11 @@ use metrics::counter;
 use stoa_auth_api::v1::Contact;
 use stoa_db::Tx;
 use stoa_events::JobError;
-use stoa_kernel::UserId;
+use stoa_kernel::{Timestamp, UserId};
 use stoa_mail::{Mail, Receipt, SendError};
 use stoa_service::{Channel, Criticality, NotificationType};
 
-use super::{preferences::chosen, suppress, text::Texts, unsubscribe};
+use super::{preferences::chosen, retry, send_sms, suppress, text::Texts, unsubscribe};
 use crate::{
     address,
     ctx::Ctx,
@@ -33,6 +33,8 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     /// No other follows.
     pub(crate) is_last: bool,
+    /// When the send was first to be made, or before.
+    pub(crate) since: Timestamp,
 }
 
 /// How it ended.
@@ -41,7 +43,9 @@ pub(crate) struct Ended {
     pub(crate) state: &'static str,
     pub(crate) code: &'static str,
     pub(crate) words: String,
-    pub(crate) to: Option<SentTo>,
+    pub(crate) to: Option<Box<SentTo>>,
+    /// It has not ended: it is to be tried then, for no failure of ours.
+    pub(crate) again_at: Option<Timestamp>,
 }
 
 impl Ended {
@@ -51,6 +55,7 @@ impl Ended {
             code,
             words: words.into(),
             to: None,
+            again_at: None,
         }
     }
 
@@ -115,6 +120,9 @@ pub(crate) async fn send(
         Err(ended) => ended,
         Ok((kind, notification)) if channel == Channel::Email => {
             mail(ctx, kind, &notification, (delivery, &reader), attempt).await?
+        }
+        Ok((kind, notification)) if channel == Channel::Sms => {
+            send_sms::send(ctx, kind, &notification, (delivery, &reader), attempt).await?
         }
         Ok(_) => Ended::skipped("no_provider", "Not sent: nothing sends by this channel here"),
     };
@@ -207,8 +215,8 @@ async fn mail(
     outcome(ctx, &[delivery], &contact.email, attempt, sent).await
 }
 
-/// The contact, if mail of this type may go there.
-pub(crate) fn reachable(kind: &NotificationType, contact: Option<Contact>) -> Result<Contact, Ended> {
+/// The contact, if anything of this type may go to this person.
+pub(crate) fn has_account(kind: &NotificationType, contact: Option<Contact>) -> Result<Contact, Ended> {
     let Some(contact) = contact else {
         let words = "Not sent: the person has no account any more";
         return Err(Ended::skipped("no_account", words));
@@ -219,6 +227,12 @@ pub(crate) fn reachable(kind: &NotificationType, contact: Option<Contact>) -> Re
             "Not sent: the account is disabled",
         ));
     }
+    Ok(contact)
+}
+
+/// The contact, if mail of this type may go there.
+pub(crate) fn reachable(kind: &NotificationType, contact: Option<Contact>) -> Result<Contact, Ended> {
+    let contact = has_account(kind, contact)?;
     if !contact.is_email_verified && !kind.to_unverified {
         return Err(Ended::skipped(
             "address_unverified",
@@ -258,7 +272,7 @@ pub(crate) async fn outcome(
         }
     };
     Ok(Ended {
-        to: Some(to),
+        to: Some(Box::new(to)),
         ..ended
     })
 }
@@ -271,23 +285,7 @@ pub(crate) async fn again(
     why: &str,
     to: Option<&SentTo>,
 ) -> Result<JobError, JobError> {
-    let number = attempt.number;
-    let (code, words) = if attempt.is_last {
-        let words = format!("Attempt {number} failed, and no other follows: {why}");
-        ("given_up", words)
-    } else {
-        let words = format!("Attempt {number} failed; it is tried again later: {why}");
-        ("attempt_failed", words)
-    };
-    let mut tx = ctx.db.begin().await?;
-    for delivery in deliveries {
-        let state = attempt.is_last.then_some(state::FAILED);
-        if sends::update(&mut tx, *delivery, Channel::Email, (state, code), to).await? {
-            steps::insert(&mut tx, *delivery, Channel::Email, code, &words).await?;
-        }
-    }
-    tx.commit().await?;
-    Ok(JobError::Retry(why.to_owned()))
+    retry::failed(ctx, (deliveries, Channel::Email), attempt, why, to).await
 }
 
 /// Writes down how it ended. Where the person was erased meanwhile, the mail in the folder goes as well.
@@ -300,23 +298,27 @@ pub(crate) async fn end(
 ) -> Result<(), Error> {
     let is_erased = people::lock(tx, user).await?.is_none();
     for (delivery, ended) in all {
-        counter!("stoa_notifications_total", "channel" => channel.name(), "outcome" => ended.state)
-            .increment(1);
+        if ended.again_at.is_none() {
+            counter!("stoa_notifications_total", "channel" => channel.name(), "outcome" => ended.state)
+                .increment(1);
+        }
         let how = (Some(ended.state), ended.code);
-        if !is_erased && sends::update(tx, *delivery, channel, how, ended.to.as_ref()).await? {
+        if !is_erased && sends::update(tx, *delivery, channel, how, ended.to.as_deref()).await? {
             steps::insert(tx, *delivery, channel, ended.code, &ended.words).await?;
         }
     }
     let bounced = all.iter().find(|(_, ended)| ended.code == "refused");
     if let Some(to) = bounced
-        .and_then(|(_, ended)| ended.to.as_ref())
+        .and_then(|(_, ended)| ended.to.as_deref())
         .filter(|_| !is_erased)
     {
         suppressions::insert(tx, channel, (&to.hash, &to.masked), suppress::BOUNCED).await?;
     }
-    let to = all.iter().find_map(|(_, ended)| ended.to.as_ref());
-    if let Some(to) = to.filter(|_| is_erased && ctx.mailer.is_folder()) {
-        super::erasure::mails(tx, &to.hash).await?;
+    let to = all.iter().find_map(|(_, ended)| ended.to.as_deref());
+    match to.filter(|_| is_erased) {
+        Some(to) if channel == Channel::Sms => super::erasure::texts(ctx, tx, &to.hash).await?,
+        Some(to) if ctx.mailer.is_folder() => super::erasure::mails(tx, &to.hash).await?,
+        _ => {}
     }
     Ok(())
 }

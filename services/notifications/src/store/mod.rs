@@ -7,6 +7,7 @@ pub(crate) mod inbox;
 pub(crate) mod links;
 pub(crate) mod notifications;
 pub(crate) mod people;
+pub(crate) mod phones;
 pub(crate) mod preferences;
 pub(crate) mod sends;
 pub(crate) mod steps;

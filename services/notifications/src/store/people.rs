@@ -2,11 +2,12 @@
 
 use stoa_db::{Db, Error, FromRow, Tx};
 use stoa_kernel::UserId;
+use stoa_service::Channel;
 
 use crate::when::QuietHours;
 
-const COLUMNS: &str =
-    "language, timezone, mails_off, inbox_count, unread_count, quiet_from, quiet_until, digest_at, version";
+const COLUMNS: &str = "language, timezone, mails_off, inbox_count, unread_count, quiet_from, quiet_until, digest_at, version, \
+     has_phone";
 
 /// What is known of a person.
 #[derive(Clone, Debug, Default, FromRow)]
@@ -22,9 +23,19 @@ pub(crate) struct Person {
     pub(crate) digest_at: Option<i64>,
     /// Of what they have chosen; 0: nothing yet.
     pub(crate) version: i64,
+    /// They have a verified phone number.
+    has_phone: bool,
 }
 
 impl Person {
+    /// Whether they have an address of this channel. Mail goes to the account's, of which auth knows.
+    pub(crate) fn is_reached_by(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::InApp | Channel::Email | Channel::Push => true,
+            Channel::Sms => self.has_phone,
+        }
+    }
+
     /// Their quiet hours, if they have any.
     pub(crate) fn quiet(&self) -> Option<QuietHours> {
         Some(QuietHours {
@@ -53,7 +64,7 @@ pub(crate) async fn get(db: &Db, user: UserId) -> Result<Option<Person>, Error> 
 pub(crate) async fn erase(tx: &mut Tx, user: UserId) -> Result<(), Error> {
     let sql = "INSERT INTO people (user_id, is_erased, mails_off, inbox_count, unread_count) VALUES ($1, TRUE, FALSE, 0, 0) \
                ON CONFLICT (user_id) DO UPDATE SET is_erased = TRUE, language = NULL, timezone = NULL, mails_off = FALSE, \
-               inbox_count = 0, unread_count = 0, quiet_from = NULL, quiet_until = NULL, digest_at = NULL, version = 0";
+               inbox_count = 0, unread_count = 0, quiet_from = NULL, quiet_until = NULL, digest_at = NULL, version = 0, has_phone = FALSE";
     tx.execute(sql, &[&user]).await.map(drop)
 }
 
@@ -73,6 +84,12 @@ pub(crate) async fn set_timezone(tx: &mut Tx, user: UserId, timezone: Option<&st
 pub(crate) async fn set_mails_off(tx: &mut Tx, user: UserId, off: bool) -> Result<(), Error> {
     let sql = "UPDATE people SET mails_off = $2 WHERE user_id = $1";
     tx.execute(sql, &[&user, &off]).await.map(drop)
+}
+
+/// Whether a locked person has a verified phone number.
+pub(crate) async fn set_phone(tx: &mut Tx, user: UserId, has: bool) -> Result<(), Error> {
+    let sql = "UPDATE people SET has_phone = $2 WHERE user_id = $1";
+    tx.execute(sql, &[&user, &has]).await.map(drop)
 }
 
 /// Changes what is counted of a locked person's inbox.

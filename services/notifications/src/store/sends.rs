@@ -114,12 +114,16 @@ pub(crate) async fn of(db: &Db, delivery: DeliveryId) -> Result<Vec<SendRow>, Er
     Ok(rows)
 }
 
-/// Hashes of addresses that something was sent to, of these deliveries.
-pub(crate) async fn address_hashes(tx: &mut Tx, deliveries: &[DeliveryId]) -> Result<Vec<Vec<u8>>, Error> {
+/// Hashes of addresses that something was sent to by a channel, of these deliveries.
+pub(crate) async fn address_hashes(
+    tx: &mut Tx,
+    channel: Channel,
+    deliveries: &[DeliveryId],
+) -> Result<Vec<Vec<u8>>, Error> {
     let mut hashes: Vec<Vec<u8>> = Vec::new();
     for id in deliveries {
-        let sql = "SELECT address_hash FROM sends WHERE delivery_id = $1 AND channel = 'email' AND address_hash IS NOT NULL";
-        hashes.extend(tx.fetch_all::<Vec<u8>>(sql, &[id]).await?);
+        let sql = "SELECT address_hash FROM sends WHERE delivery_id = $1 AND channel = $2 AND address_hash IS NOT NULL";
+        hashes.extend(tx.fetch_all::<Vec<u8>>(sql, &[id, &channel.name()]).await?);
     }
     hashes.sort();
     hashes.dedup();

@@ -61,6 +61,13 @@ async fn tables_with(app: &TestApp, words: &[&str]) -> Vec<String> {
     found
 }
 
+/// Whether a row of a table speaks of `word`, in lower case.
+pub(crate) async fn speaks(app: &TestApp, table: &str, word: &str) -> bool {
+    let sql = format!("SELECT * FROM {table}");
+    let rows: Vec<AnyRow> = app.db().fetch_all(&sql, &[]).await.unwrap();
+    rows.iter().any(|row| row.0.to_lowercase().contains(word))
+}
+
 /// Somebody with something everywhere.
 async fn somebody(app: &TestApp) -> UserId {
     let user = person(app, "hypatia");

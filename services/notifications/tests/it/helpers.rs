@@ -14,7 +14,7 @@ use stoa_testkit::{Builder, TestApp, settings};
 /// A shop that writes to its customers.
 pub(crate) static SHOP: Descriptor = Descriptor {
     about: "a shop",
-    notifications: &[SHIPPED, ALARM, NEWS, BROKEN],
+    notifications: &[SHIPPED, ALARM, NEWS, BROKEN, PARCEL],
     ..Descriptor::named("shop")
 };
 
@@ -103,6 +103,25 @@ const BROKEN: NotificationType = NotificationType {
     ..NotificationType::named("shop.broken", "orders")
 };
 
+/// To phones.
+const PARCEL: NotificationType = NotificationType {
+    about: "A parcel arrives",
+    channels: &[Channel::Sms],
+    sample: r#"{"at": "10:30"}"#,
+    templates: &[
+        DefaultTemplate {
+            text: "Your parcel comes at {{ at }}.",
+            link: "/parcels",
+            ..DefaultTemplate::empty(Channel::Sms, "en")
+        },
+        DefaultTemplate {
+            text: "Ihr Paket kommt um {{ at }}.",
+            ..DefaultTemplate::empty(Channel::Sms, "de")
+        },
+    ],
+    ..NotificationType::named("shop.parcel", "parcels")
+};
+
 stoa_testkit::app!(
     /// notifications as it is by default.
     pub(crate) App,
@@ -137,6 +156,25 @@ pub(crate) fn person(app: &TestApp, name: &str) -> UserId {
     let auth: &FakeAuth = app.stand_in();
     auth.contact(user, &format!("{name}@example.com"), true);
     user
+}
+
+/// Sets somebody's number, and gives the code that was sent there.
+pub(crate) async fn phone(app: &TestApp, user: UserId, number: &str) {
+    let token = app.token(user, &[]);
+    let path = "/api/v1/notifications/phone";
+    let set = app.put(path).bearer(&token).json(&json!({ "number": number }));
+    set.send().await.expect(202);
+    app.settle().await;
+    let code = code_to(app, number).await;
+    let verify = app.post(&format!("{path}/verify")).bearer(&token);
+    verify.json(&json!({ "code": code })).send().await.expect(200);
+}
+
+/// The code of the newest message to a number.
+pub(crate) async fn code_to(app: &TestApp, number: &str) -> String {
+    let texts = app.texts().await;
+    let newest = texts.iter().find(|sms| sms.to == number).unwrap();
+    newest.text.chars().take(6).collect()
 }
 
 /// The shop asks for a notification to one person, and it goes out.

@@ -9,7 +9,7 @@ use stoa_db::{
     testing::{Statements, analyze},
 };
 
-use crate::helpers::{App, counts, deliveries, inbox, notify, operator, person, shipped};
+use crate::helpers::{App, counts, deliveries, inbox, notify, operator, person, phone, shipped};
 
 /// Texts of statements that are not this service's: when a test may go on, and which queues have something, of which there are few.
 const MEANT: [&str; 3] = [
@@ -38,6 +38,8 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
             inbox(&app, user, query).await;
         }
         counts(&app, user).await;
+        phone(&app, user, &format!("+4917012345{}", u8::from(user == bob))).await;
+        notify(&app, "shop.parcel", user, json!({"at": "9:00"})).await;
         deliveries(&app, user).await;
         let token = app.token(user, &[]);
         let item = inbox(&app, user, "").await[0]["id"].as_str().unwrap().to_owned();

@@ -300,7 +300,8 @@ async fn the_types_of_all_services_are_listed(app: App) {
             "order.shipped",
             "shop.alarm",
             "shop.broken",
-            "shop.news"
+            "shop.news",
+            "shop.parcel"
         ]
     );
     assert_eq!(types["items"][1]["channels"], json!(["in_app", "email"]));
