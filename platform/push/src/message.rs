@@ -12,6 +12,8 @@ const LONGEST: Duration = Duration::from_secs(28 * 24 * 3600);
 pub struct Push {
     /// The receiver may use it to know again what it has had already.
     pub id: String,
+    /// What kind of message it is, for the program that receives it; empty: nothing is said.
+    pub kind: String,
     /// One line.
     pub title: String,
     /// What it says.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Period, Rate};
 
+/// Most push subscriptions that one person can be allowed: a message to all of them is one job.
+pub(crate) const PUSH_SUBSCRIPTIONS: u32 = 100;
+
 /// What can be set; the defaults stand in `defaults.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +16,8 @@ pub struct NotificationsConfig {
     pub inbox_max: u32,
     /// Topics that one person follows.
     pub topics_max: u32,
+    /// Browsers and phones of one person that push messages go to.
+    pub push_subscriptions_max: u32,
     /// How long notifications are kept in the inbox.
     pub inbox_keep: Period,
     /// How long an address stays suppressed.
@@ -45,6 +50,12 @@ impl NotificationsConfig {
     pub fn check(&self) -> Result<(), String> {
         if stoa_kernel::text::line(&self.product_name).is_none() {
             return Err("notifications.product_name must not be blank".to_owned());
+        }
+        if self.push_subscriptions_max > PUSH_SUBSCRIPTIONS {
+            return Err(format!(
+                "notifications.push_subscriptions_max is {} and must be at most {PUSH_SUBSCRIPTIONS}",
+                self.push_subscriptions_max
+            ));
         }
         Ok(())
     }

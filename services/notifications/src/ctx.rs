@@ -1,11 +1,15 @@
 //! What every handler, job and subscription of this service is given.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use stoa_auth_api::Contacts;
 use stoa_db::Db;
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
+use stoa_push::{PushSender, VapidKey};
 use stoa_secrets::Secrets;
 use stoa_service::Env;
 use stoa_sms::SmsSender;
@@ -21,7 +25,10 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) mailer: Mailer,
     pub(crate) sms: SmsSender,
-    /// Seals phone numbers.
+    pub(crate) push: PushSender,
+    /// The key by which push services know this installation, once it was needed.
+    pub(crate) vapid: OnceLock<VapidKey>,
+    /// Seals phone numbers and push subscriptions.
     pub(crate) secrets: Secrets,
     /// Hashes them.
     pub(crate) keyed: Keyed,
@@ -49,6 +56,8 @@ impl Ctx {
             clock: env.clock,
             mailer: env.mailer,
             sms: env.sms,
+            push: env.push,
+            vapid: OnceLock::new(),
             secrets: env.secrets,
             public_url: env.public_url,
             config,

@@ -18,6 +18,8 @@ stoa_kernel::codes! {
     NOTIFICATION_OVER = 409 "notification_over" "The notification can no longer be cancelled";
     /// No room for a further topic.
     TOPICS_FULL = 409 "topics_full" "You follow as many topics as you can";
+    /// No room for a further browser or phone.
+    PUSH_SUBSCRIPTIONS_FULL = 409 "push_subscriptions_full" "You have as many push subscriptions as you can";
     /// None was sent, or it is good no more.
     PHONE_CODE_EXPIRED = 409 "phone_code_expired" "No code is waited for; set the number again";
 }
@@ -43,6 +45,10 @@ pub(crate) enum Error {
     Template(Broken),
     #[error("no room for a further topic")]
     TopicsFull(u32),
+    #[error("no room for a further push subscription")]
+    PushFull(u32),
+    #[error("{0}")]
+    Internal(&'static str),
     #[error("no code is waited for")]
     NoPhoneCode,
     #[error("too often")]
@@ -72,6 +78,10 @@ impl From<Error> for Failure {
             }
             Error::TopicsFull(max) => Self::new(TOPICS_FULL)
                 .detail(format!("At most {max} topics are followed; unfollow one first.")),
+            Error::PushFull(max) => Self::new(PUSH_SUBSCRIPTIONS_FULL).detail(format!(
+                "At most {max} browsers and phones are kept; delete one first."
+            )),
+            Error::Internal(_) => Self::internal(error),
             Error::NoPhoneCode => Self::new(PHONE_CODE_EXPIRED),
             Error::TooMany(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stoa_auth_api::events::{UserErased, UserRegistered};
+use stoa_auth_api::events::{SessionRevoked, UserErased, UserRegistered};
 use stoa_events::{Done, Event, JobError, Subscription, TxExt as _, Work};
 use stoa_kernel::UserId;
 use stoa_notifications_api::{NotificationRequested, Recipients};
@@ -13,7 +13,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     jobs::Erase,
-    ops::{people, request},
+    ops::{people, push, request},
     store, types,
 };
 
@@ -53,6 +53,7 @@ pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
         Subscription::with("notifications.request", ctx, requested),
         Subscription::with("notifications.welcome", ctx, registered),
         Subscription::with("notifications.follow_preference", ctx, preference_changed),
+        Subscription::with("notifications.end_session", ctx, session_revoked),
         Subscription::with("notifications.erase", ctx, erased),
     ]
 }
@@ -101,6 +102,17 @@ async fn accept<T>(work: Work<T>, request: &request::Checked) -> Result<Done, Jo
 async fn preference_changed(_: Ctx, work: Work<PreferenceChanged>) -> Result<Done, JobError> {
     let mut tx = work.begin().await?;
     people::follow(&mut tx, work.payload()).await?;
+    work.commit(tx).await
+}
+
+async fn session_revoked(_: Ctx, work: Work<SessionRevoked>) -> Result<Done, JobError> {
+    let &SessionRevoked {
+        user_id,
+        session_id,
+        until,
+    } = work.payload();
+    let mut tx = work.begin().await?;
+    push::end_session(&mut tx, user_id, session_id, until).await?;
     work.commit(tx).await
 }
 

@@ -14,7 +14,7 @@ use crate::{
     ops::{
         self, digest, fan_out,
         phones::{self, CodeSent},
-        send,
+        send, send_push,
     },
     store::{
         deliveries::DeliveryId, digests::DigestId, inbox::ItemId, notifications::NotificationId,
@@ -204,6 +204,9 @@ async fn send<const P: i16>(ctx: Ctx, work: Work<SendOut<P>>) -> Result<Done, Jo
             let again_at = sending.ended.again_at;
             let all = [(*delivery_id, sending.ended)];
             send::end(&ctx, &mut tx, sending.user, channel, &all).await?;
+            if channel == Channel::Push && again_at.is_none() {
+                send_push::end(&mut tx, *delivery_id).await?;
+            }
             match again_at {
                 Some(at) => work.again(tx, at).await,
                 None => work.commit(tx).await,

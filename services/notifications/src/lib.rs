@@ -20,7 +20,7 @@ mod types;
 mod when;
 
 pub use config::{NotificationsConfig, PhoneCodesConfig};
-use stoa_auth_api::events::{UserErased, UserRegistered};
+use stoa_auth_api::events::{SessionRevoked, UserErased, UserRegistered};
 use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
 use stoa_notifications_api::NotificationRequested;
@@ -42,6 +42,7 @@ pub const SERVICE: Descriptor = Descriptor {
         NotificationRequested::NAME,
         UserRegistered::NAME,
         PreferenceChanged::NAME,
+        SessionRevoked::NAME,
         UserErased::NAME,
     ],
     notifications: &[types::WELCOME],

@@ -124,6 +124,9 @@ impl Fcm {
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .collect();
         data.insert("id", &push.id);
+        if !push.kind.is_empty() {
+            data.insert("type", &push.kind);
+        }
         if let Some(link) = &push.link {
             data.insert("url", link);
         }

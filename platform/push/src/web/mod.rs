@@ -22,6 +22,8 @@ const ANSWER: usize = 16 * 1024;
 #[derive(Serialize)]
 struct Payload<'a> {
     id: &'a str,
+    #[serde(rename = "type", skip_serializing_if = "str::is_empty")]
+    kind: &'a str,
     title: &'a str,
     body: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,7 @@ pub(crate) async fn send(
     let refuse = |why: &str| SendError::Permanent(why.to_owned());
     let payload = Payload {
         id: &push.id,
+        kind: &push.kind,
         title: &push.title,
         body: &push.text,
         url: push.link.as_deref(),

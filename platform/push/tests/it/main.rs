@@ -24,6 +24,7 @@ fn opened(config: &PushConfig) -> Result<PushSender, SendError> {
 fn push() -> Push {
     Push {
         id: "n1".to_owned(),
+        kind: "order.shipped".to_owned(),
         title: "Grüße".to_owned(),
         text: "Your order has left.".to_owned(),
         link: Some("https://stoa.example/orders/1".to_owned()),

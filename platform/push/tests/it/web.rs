@@ -53,6 +53,7 @@ async fn a_browser_decrypts_what_it_is_sent() {
     let text: Value = serde_json::from_str(got[0]["text"].as_str().unwrap()).unwrap();
     let expected = json!({
         "id": "n1",
+        "type": "order.shipped",
         "title": "Grüße",
         "body": "Your order has left.",
         "url": "https://stoa.example/orders/1",

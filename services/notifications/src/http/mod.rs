@@ -4,6 +4,7 @@ mod history;
 mod inbox;
 mod phone;
 mod preferences;
+mod push;
 mod requests;
 mod scopes;
 mod suppressions;
@@ -33,6 +34,10 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         phone::delete,
         preferences::read,
         preferences::set,
+        push::key,
+        push::list,
+        push::subscribe,
+        push::delete,
         suppressions::list,
         suppressions::release,
         templates::list,

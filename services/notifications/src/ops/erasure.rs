@@ -9,7 +9,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     jobs::{EraseMails, EraseTexts},
-    store::{deliveries, digests, followers, inbox, links, notifications, phones, preferences, sends},
+    store::{deliveries, digests, followers, inbox, links, notifications, phones, preferences, push, sends},
 };
 
 /// Rows that one transaction deletes at most.
@@ -31,6 +31,7 @@ pub(crate) async fn batch(ctx: &Ctx, tx: &mut Tx, user: UserId) -> Result<bool, 
     let alone = notifications::delete_to(tx, user, BATCH).await?;
     let items = inbox::delete_oldest(tx, user, i64::from(BATCH)).await?;
     preferences::delete_all(tx, user).await?;
+    push::delete_of(tx, user).await?;
     let most = [
         theirs.len() as u64,
         alone,

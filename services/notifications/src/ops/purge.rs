@@ -11,7 +11,7 @@ use crate::{
     store::{
         deliveries, digests,
         inbox::{self, ItemId},
-        links, notifications, people, phones, suppressions,
+        links, notifications, people, phones, push, suppressions,
     },
 };
 
@@ -66,6 +66,7 @@ async fn others_before(ctx: &Ctx, time: Timestamp, now: Timestamp) -> Result<boo
         digests::delete_before(&mut tx, time, BATCH).await?,
         links::delete_before(&mut tx, time, BATCH).await?,
         phones::delete_expired(&mut tx, now, BATCH).await?,
+        push::delete_ended(&mut tx, now, BATCH).await?,
     ];
     tx.commit().await?;
     Ok(deleted.contains(&u64::from(BATCH)))

@@ -9,7 +9,7 @@ use stoa_kernel::{Timestamp, UserId};
 use stoa_mail::{Mail, Receipt, SendError};
 use stoa_service::{Channel, Criticality, NotificationType};
 
-use super::{preferences::chosen, retry, send_sms, suppress, text::Texts, unsubscribe};
+use super::{preferences::chosen, retry, send_push, send_sms, suppress, text::Texts, unsubscribe};
 use crate::{
     address,
     ctx::Ctx,
@@ -123,6 +123,9 @@ pub(crate) async fn send(
         }
         Ok((kind, notification)) if channel == Channel::Sms => {
             send_sms::send(ctx, kind, &notification, (delivery, &reader), attempt).await?
+        }
+        Ok((kind, notification)) if channel == Channel::Push => {
+            send_push::send(ctx, kind, &notification, (delivery, &reader), attempt).await?
         }
         Ok(_) => Ended::skipped("no_provider", "Not sent: nothing sends by this channel here"),
     };

@@ -100,6 +100,7 @@ pub(crate) async fn delete(tx: &mut Tx, ids: &[DeliveryId]) -> Result<(), Error>
         for sql in [
             "DELETE FROM steps WHERE delivery_id = $1",
             "DELETE FROM sends WHERE delivery_id = $1",
+            "DELETE FROM push_sends WHERE delivery_id = $1",
             "DELETE FROM deliveries WHERE id = $1",
         ] {
             tx.execute(sql, &[id]).await?;

@@ -7,7 +7,7 @@ use stoa_service::Channel;
 use crate::when::QuietHours;
 
 const COLUMNS: &str = "language, timezone, mails_off, inbox_count, unread_count, quiet_from, quiet_until, digest_at, version, \
-     has_phone";
+     has_phone, push_count";
 
 /// What is known of a person.
 #[derive(Clone, Debug, Default, FromRow)]
@@ -25,13 +25,16 @@ pub(crate) struct Person {
     pub(crate) version: i64,
     /// They have a verified phone number.
     has_phone: bool,
+    /// Browsers and phones that push messages go to.
+    pub(crate) push_count: i64,
 }
 
 impl Person {
     /// Whether they have an address of this channel. Mail goes to the account's, of which auth knows.
     pub(crate) fn is_reached_by(&self, channel: Channel) -> bool {
         match channel {
-            Channel::InApp | Channel::Email | Channel::Push => true,
+            Channel::InApp | Channel::Email => true,
+            Channel::Push => self.push_count > 0,
             Channel::Sms => self.has_phone,
         }
     }
@@ -64,7 +67,7 @@ pub(crate) async fn get(db: &Db, user: UserId) -> Result<Option<Person>, Error> 
 pub(crate) async fn erase(tx: &mut Tx, user: UserId) -> Result<(), Error> {
     let sql = "INSERT INTO people (user_id, is_erased, mails_off, inbox_count, unread_count) VALUES ($1, TRUE, FALSE, 0, 0) \
                ON CONFLICT (user_id) DO UPDATE SET is_erased = TRUE, language = NULL, timezone = NULL, mails_off = FALSE, \
-               inbox_count = 0, unread_count = 0, quiet_from = NULL, quiet_until = NULL, digest_at = NULL, version = 0, has_phone = FALSE";
+               inbox_count = 0, unread_count = 0, quiet_from = NULL, quiet_until = NULL, digest_at = NULL, version = 0, has_phone = FALSE, push_count = 0";
     tx.execute(sql, &[&user]).await.map(drop)
 }
 
@@ -90,6 +93,12 @@ pub(crate) async fn set_mails_off(tx: &mut Tx, user: UserId, off: bool) -> Resul
 pub(crate) async fn set_phone(tx: &mut Tx, user: UserId, has: bool) -> Result<(), Error> {
     let sql = "UPDATE people SET has_phone = $2 WHERE user_id = $1";
     tx.execute(sql, &[&user, &has]).await.map(drop)
+}
+
+/// Changes how many browsers and phones of a locked person push messages go to.
+pub(crate) async fn count_push(tx: &mut Tx, user: UserId, change: i64) -> Result<(), Error> {
+    let sql = "UPDATE people SET push_count = push_count + $2 WHERE user_id = $1 AND NOT is_erased";
+    tx.execute(sql, &[&user, &change]).await.map(drop)
 }
 
 /// Changes what is counted of a locked person's inbox.

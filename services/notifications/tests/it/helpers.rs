@@ -14,7 +14,7 @@ use stoa_testkit::{Builder, TestApp, settings};
 /// A shop that writes to its customers.
 pub(crate) static SHOP: Descriptor = Descriptor {
     about: "a shop",
-    notifications: &[SHIPPED, ALARM, NEWS, BROKEN, PARCEL],
+    notifications: &[SHIPPED, ALARM, NEWS, BROKEN, PARCEL, DOOR],
     ..Descriptor::named("shop")
 };
 
@@ -120,6 +120,20 @@ const PARCEL: NotificationType = NotificationType {
         },
     ],
     ..NotificationType::named("shop.parcel", "parcels")
+};
+
+/// To browsers and phones.
+const DOOR: NotificationType = NotificationType {
+    about: "Somebody is at the door",
+    channels: &[Channel::Push],
+    sample: r#"{"who": "Bob"}"#,
+    templates: &[DefaultTemplate {
+        subject: "Somebody is at the door",
+        text: "{{ who }} rings.",
+        link: "/door",
+        ..DefaultTemplate::empty(Channel::Push, "en")
+    }],
+    ..NotificationType::named("shop.door", "door")
 };
 
 stoa_testkit::app!(

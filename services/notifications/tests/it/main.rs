@@ -10,6 +10,7 @@ mod phone;
 mod plans;
 mod preferences;
 mod purge;
+mod push;
 mod sending;
 mod sms;
 mod suppressions;

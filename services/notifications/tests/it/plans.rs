@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stoa_auth_api::events::UserErased;
+use stoa_auth_api::events::{SessionRevoked, UserErased};
 use stoa_db::{
     Db, Engine, db_test,
     testing::{Statements, analyze},
 };
+use stoa_kernel::{Id, UserId};
+use stoa_providers::testing::{Answer, FakeApi};
 
 use crate::helpers::{App, counts, deliveries, inbox, notify, operator, person, phone, shipped};
+
+const P256DH: &str =
+    "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
 
 /// Texts of statements that are not this service's: when a test may go on, and which queues have something, of which there are few.
 const MEANT: [&str; 3] = [
@@ -38,6 +43,7 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
             inbox(&app, user, query).await;
         }
         counts(&app, user).await;
+        push(&app, user).await;
         phone(&app, user, &format!("+4917012345{}", u8::from(user == bob))).await;
         notify(&app, "shop.parcel", user, json!({"at": "9:00"})).await;
         deliveries(&app, user).await;
@@ -111,6 +117,40 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
         waste.retain(|one| !MEANT.iter().any(|meant| one.sql.contains(meant)));
         assert!(waste.is_empty(), "{waste:#?}");
         analyze(app.db()).await;
+    }
+}
+
+/// A browser is registered, written to, and gone with its session; and another stays.
+async fn push(app: &App, user: UserId) {
+    let path = "/api/v1/notifications/push-subscriptions";
+    let service = FakeApi::start(Answer::new(201, "")).await;
+    let body = |name: &str| {
+        let keys = json!({ "p256dh": P256DH, "auth": "BTBZMqHH6r4Tts7J_aSIgg" });
+        json!({ "endpoint": format!("http://{}/{name}", service.address()), "keys": keys })
+    };
+    let session = Id::new(app.clock());
+    for (name, token) in [
+        ("1", app.session_token(user, session, &[])),
+        ("2", app.token(user, &[])),
+        ("2", app.token(user, &[])),
+    ] {
+        let answer = app.post(path).bearer(&token).json(&body(name)).send().await;
+        assert!(answer.status() < 300, "{}", answer.text());
+    }
+    notify(app, "shop.door", user, json!({"who": "Bob"})).await;
+    assert_eq!(service.asked().len(), 2);
+    let until = app.clock().after(Duration::from_secs(60));
+    app.emit(&SessionRevoked {
+        user_id: user,
+        session_id: session,
+        until,
+    })
+    .await;
+    let token = app.token(user, &[]);
+    let left = app.get(path).bearer(&token).send().await.expect(200).value();
+    for one in left["items"].as_array().unwrap() {
+        let path = format!("{path}/{}", one["id"].as_str().unwrap());
+        app.delete(&path).bearer(&token).send().await;
     }
 }
 

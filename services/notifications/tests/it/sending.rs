@@ -300,6 +300,7 @@ async fn the_types_of_all_services_are_listed(app: App) {
             "order.shipped",
             "shop.alarm",
             "shop.broken",
+            "shop.door",
             "shop.news",
             "shop.parcel"
         ]

@@ -1,0 +1,269 @@
+//! Sending one delivery to all browsers and phones of a person. What became of it at each is kept at once, so that an attempt goes on
+//! where the one before was broken off.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures::{StreamExt as _, stream};
+use stoa_db::Tx;
+use stoa_events::JobError;
+use stoa_push::{Push, SendError, Urgency, VapidKey};
+use stoa_service::{Channel, Criticality, NotificationType};
+
+use super::{
+    push, retry,
+    send::{Attempt, Ended, Reader, has_account},
+    text::Texts,
+};
+use crate::{
+    ctx::Ctx,
+    error::Error,
+    store::{
+        deliveries::DeliveryId,
+        notifications::NotificationRow,
+        people,
+        push::{self as store, PushId, PushRow, state},
+        sends,
+    },
+    texts::Rendered,
+};
+
+/// Messages that go out at once: each may take `push.timeout`.
+const AT_ONCE: usize = 10;
+/// How long push services try to deliver.
+const TTL: Duration = Duration::from_secs(3 * 24 * 3600);
+/// Longest title, text and link, in bytes as JSON writes them: together with the rest less than any push service takes (RFC 8291).
+const TITLE: usize = 500;
+const TEXT: usize = 2000;
+const LINK: usize = 1000;
+
+/// How it went so far.
+#[derive(Default)]
+struct Tally {
+    sent: usize,
+    gone: usize,
+    failed: usize,
+    /// Words of one that was refused for good.
+    refusal: Option<String>,
+    /// Why others are to be tried again, and when their services ask for it.
+    later: Vec<(String, Option<Duration>)>,
+}
+
+/// Sends it to those that have not got it.
+pub(crate) async fn send(
+    ctx: &Ctx,
+    kind: &'static NotificationType,
+    notification: &NotificationRow,
+    (delivery, reader): (DeliveryId, &Reader),
+    attempt: Attempt,
+) -> Result<Ended, JobError> {
+    let this = (&[delivery][..], Channel::Push);
+    let contact = match ctx.contacts.of(reader.user).await {
+        Ok(contact) => contact,
+        Err(error) => return Err(retry::failed(ctx, this, attempt, &error.to_string(), None).await?),
+    };
+    if let Err(ended) = has_account(kind, contact) {
+        return Ok(ended);
+    }
+    let (language, data) = (reader.person.language.as_deref(), &notification.data.0);
+    let texts = Texts::load(ctx, kind).await?;
+    let text = match texts.render(ctx, Channel::Push, language, data, "") {
+        Some(Ok(text)) => text,
+        Some(Err(broken)) => {
+            let words = format!("Not sent: the template is broken in {broken}");
+            return Ok(Ended::failed("template_broken", words));
+        }
+        None => return Ok(Ended::skipped("no_template", "Not sent: there is no text for it")),
+    };
+    let (key, push) = (push::key(ctx).await?, message(ctx, kind, delivery, &text));
+    let tally = to_all(ctx, (&key, &push), delivery, reader).await?;
+    outcome(ctx, this, attempt, tally).await
+}
+
+/// Sends it to each that has not got it, several at once.
+async fn to_all(
+    ctx: &Ctx,
+    message: (&VapidKey, &Push),
+    delivery: DeliveryId,
+    reader: &Reader,
+) -> Result<Tally, Error> {
+    let mut tally = Tally::default();
+    let done: HashMap<PushId, String> = store::done(&ctx.db, delivery).await?.into_iter().collect();
+    for had in done.values() {
+        match had.as_str() {
+            state::SENT => tally.sent += 1,
+            state::GONE => tally.gone += 1,
+            _ => tally.failed += 1,
+        }
+    }
+    let rows = store::of_user(&ctx.db, reader.user, crate::config::PUSH_SUBSCRIPTIONS).await?;
+    let rows = rows.into_iter().filter(|row| !done.contains_key(&row.id));
+    let each = rows.map(|row| to_one(ctx, message, delivery, row));
+    let mut each = stream::iter(each).buffer_unordered(AT_ONCE);
+    while let Some(sent) = each.next().await {
+        match sent? {
+            Ok(()) => tally.sent += 1,
+            Err(SendError::Gone(_) | SendError::Refused(_)) => tally.gone += 1,
+            Err(SendError::Permanent(why)) => {
+                tally.failed += 1;
+                tally.refusal = Some(why);
+            }
+            Err(SendError::Transient { why, retry_after, .. }) => tally.later.push((why, retry_after)),
+            Err(SendError::Config(why)) => tally.later.push((why, None)),
+        }
+    }
+    Ok(tally)
+}
+
+/// Sends it to one, and keeps what became of it.
+async fn to_one(
+    ctx: &Ctx,
+    (key, push): (&VapidKey, &Push),
+    delivery: DeliveryId,
+    row: PushRow,
+) -> Result<Result<(), SendError>, Error> {
+    let sent = match push::open(ctx, &row) {
+        Ok(address) => ctx.push.send(key, &address, push).await.map(drop),
+        // Sealed by another secret: nobody can use it any more.
+        Err(Error::Secret(_)) => Err(SendError::Gone("it cannot be opened".to_owned())),
+        Err(error) => return Err(error),
+    };
+    let state = match &sent {
+        Ok(()) => state::SENT,
+        Err(SendError::Gone(_) | SendError::Refused(_)) => {
+            push::ended(ctx, row.user_id, row.id).await?;
+            state::GONE
+        }
+        Err(SendError::Permanent(_)) => state::FAILED,
+        Err(SendError::Transient { .. } | SendError::Config(_)) => return Ok(sent),
+    };
+    let mut tx = ctx.db.begin().await?;
+    // Where the person was erased meanwhile, nothing is kept of them.
+    if people::lock(&mut tx, row.user_id).await?.is_some() {
+        store::set_done(&mut tx, delivery, row.id, state).await?;
+    }
+    tx.commit().await?;
+    Ok(sent)
+}
+
+/// How the delivery stands by this.
+async fn outcome(
+    ctx: &Ctx,
+    this: (&[DeliveryId], Channel),
+    attempt: Attempt,
+    tally: Tally,
+) -> Result<Ended, JobError> {
+    let all = tally.sent + tally.gone + tally.failed + tally.later.len();
+    if let Some((why, _)) = tally.later.first() {
+        let why = format!("{} of {all}, of which one: {why}", tally.later.len());
+        let waits: Option<Vec<Duration>> = tally.later.iter().map(|(_, wait)| *wait).collect();
+        let ended = match waits.and_then(|waits| waits.into_iter().min()) {
+            Some(wait) => retry::put_off(ctx, attempt, wait.max(Duration::from_secs(1)), &why),
+            None if attempt.is_last && tally.sent > 0 => Ended::failed("given_up", why),
+            None => return Err(retry::failed(ctx, this, attempt, &why, None).await?),
+        };
+        // Given up of some, and others have it.
+        if ended.again_at.is_some() || tally.sent == 0 {
+            return Ok(ended);
+        }
+    }
+    let mut words = format!("Sent to {} of {all} browsers and phones", tally.sent);
+    if tally.gone > 0 {
+        words = format!("{words}; {} had ended and were deleted", tally.gone);
+    }
+    if let Some(why) = &tally.refusal {
+        words = format!("{words}; {} refused it, of which one: {why}", tally.failed);
+    }
+    Ok(match tally {
+        Tally { sent: 1.., .. } => Ended {
+            state: sends::state::SENT,
+            ..Ended::skipped("sent", words)
+        },
+        Tally { failed: 1.., .. } => Ended::failed("refused_for_good", words),
+        _ => Ended::skipped("no_subscription", format!("Not sent: {words}")),
+    })
+}
+
+/// It ended: what became of it at each is not needed any more.
+pub(crate) async fn end(tx: &mut Tx, delivery: DeliveryId) -> Result<(), Error> {
+    Ok(store::delete_done(tx, delivery).await?)
+}
+
+/// What browsers and phones are given. Of two of one topic, push services deliver the later one alone.
+fn message(ctx: &Ctx, kind: &NotificationType, delivery: DeliveryId, text: &Rendered) -> Push {
+    let link = text.link.as_ref().filter(|link| json_length(link) <= LINK);
+    Push {
+        id: delivery.to_string(),
+        kind: kind.name.to_owned(),
+        title: shortened(&text.subject, TITLE),
+        text: shortened(&text.text, TEXT),
+        link: link.map(|link| format!("{}{link}", ctx.public_url)),
+        data: Default::default(),
+        ttl: TTL,
+        urgency: match kind.criticality {
+            Criticality::Critical => Urgency::High,
+            Criticality::Normal => Urgency::Normal,
+            Criticality::Bulk => Urgency::Low,
+        },
+        topic: Some(delivery.uuid().simple().to_string()),
+    }
+}
+
+/// The text, or as many of its words as JSON writes in `most` bytes.
+fn shortened(text: &str, most: usize) -> String {
+    if json_length(text) <= most {
+        return text.to_owned();
+    }
+    let mut length = "…".len();
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        length += json_length(c.encode_utf8(&mut [0; 4]));
+        if length > most {
+            break;
+        }
+        end = at + c.len_utf8();
+    }
+    let part = &text[..end];
+    // At the end of a word, unless that is far away.
+    let word = part.rfind(char::is_whitespace).filter(|at| *at > end / 2);
+    format!("{}…", part[..word.unwrap_or(end)].trim_end())
+}
+
+/// Bytes that JSON takes for it, without quotes.
+fn json_length(text: &str) -> usize {
+    let length = |c: char| match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        c if u32::from(c) < 32 => 6,
+        c => c.len_utf8(),
+    };
+    text.chars().map(length).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_ends_with_a_whole_word() {
+        assert_eq!(shortened("short", 10), "short");
+        assert_eq!(shortened("one two three four", 14), "one two…");
+        assert_eq!(shortened("onetwothreefour", 10), "onetwot…");
+        for text in ["ä".repeat(3000), "\"\u{1}".repeat(3000), "a b ".repeat(3000)] {
+            let short = shortened(&text, TEXT);
+            let json = serde_json::to_string(&short).unwrap();
+            assert!(json.len() <= TEXT + 2 && json.len() > TEXT / 2, "{}", json.len());
+            assert!(short.ends_with('…'));
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_json() {
+        for text in [
+            "plain",
+            "a\"b\\c\nd\re\tf\u{1}g\u{8}h\u{c}",
+            "äö€😀\u{7f}\u{2028}",
+        ] {
+            let json = serde_json::to_string(text).unwrap();
+            assert_eq!(json_length(text) + 2, json.len(), "{text:?}");
+        }
+    }
+}
