@@ -165,11 +165,8 @@ pub(super) fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>> {
     let Some(value) = headers.get(CHECKSUM) else {
         return Ok(None);
     };
-    let (name, value) = value
-        .to_str()
-        .unwrap_or_default()
-        .split_once(' ')
-        .unwrap_or_default();
+    let text = value.to_str().unwrap_or_default();
+    let (name, value) = text.split_once(' ').unwrap_or((text, ""));
     let Some(algorithm) = Algorithm::named(name) else {
         let detail = format!("Upload-Checksum is one of {}.", Algorithm::NAMES);
         return Err(Failure::new(codes::MALFORMED).detail(detail));
