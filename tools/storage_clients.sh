@@ -26,3 +26,7 @@ stoa=$(realpath "$stoa")
 cp tools/storage_clients/*.mjs "$place"
 
 node "$place/tus.mjs" "$stoa" "$scratch/tus" "$(free_port)"
+node "$place/webhooks.mjs" "$stoa" "$scratch/webhooks" "$(free_port)"
+realtime=web/packages/realtime
+[ -e $realtime/dist/src/index.js ] || (cd $realtime && npm ci --no-audit --no-fund --silent && npm run --silent build)
+node "$place/realtime.mjs" "$stoa" "$scratch/realtime" "$(free_port)" $realtime/dist/src/index.js

@@ -9,7 +9,8 @@ export class Server {
   #process;
   #ended;
 
-  constructor(program, folder, port) {
+  constructor(program, folder, port, settings = {}) {
+    this.settings = settings;
     this.program = program;
     this.folder = folder;
     this.port = port;
@@ -27,7 +28,7 @@ export class Server {
         (name) => [`STOA_${name}`, "off"],
       ),
     );
-    const env = { ...process.env, ...off, STOA_GATEWAY__ACCESS_LOG: "false", STOA_AUTH__PASSWORD__MEMORY_KIB: "64" };
+    const env = { ...process.env, ...off, STOA_GATEWAY__ACCESS_LOG: "false", STOA_AUTH__PASSWORD__MEMORY_KIB: "64", ...this.settings };
     const listen = `127.0.0.1:${this.port}`;
     this.#process = spawn(this.program, ["--data-dir", this.folder, "serve", "--listen", listen], {
       env,

@@ -61,6 +61,9 @@ pub(crate) struct Published {
 #[derive(Serialize)]
 struct Push<'a> {
     channel: &'a Channel,
+    /// Of the first message alone: who followed the channel before it knew of no epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<&'a str>,
     offset: i64,
     id: MessageId,
     event: &'a str,
@@ -75,6 +78,7 @@ impl Published {
         let data: &RawValue = serde_json::from_str(&self.row.data).unwrap_or(RawValue::NULL);
         let push = Push {
             channel: &self.channel,
+            epoch: (self.row.position == 1).then_some(&*self.epoch),
             offset: self.row.position,
             id: self.row.id,
             event: &self.row.event,

@@ -11,6 +11,8 @@ export interface Problem {
 /** A message of a channel. */
 export interface Message<T = unknown> {
   channel: string;
+  /** Of the first message of a channel alone. */
+  epoch?: string;
   /** 1 for the first of its channel; no number is left out. */
   offset: number;
   id: string;

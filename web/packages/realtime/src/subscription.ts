@@ -38,6 +38,7 @@ export class Subscription {
     // The server sends none twice; a message of before a new subscription may still be on its way.
     if (message.offset <= this.offset) return;
     this.offset = message.offset;
+    if (message.epoch !== undefined) this.epoch = message.epoch;
     this.handlers.onMessage(message);
   }
 

@@ -94,6 +94,22 @@ test("a lost connection is opened again, and what was missed is asked for", asyn
   assert.deepEqual(recovered, [true, true, false]);
 });
 
+test("a channel that was new is recovered by the epoch of its first message", async () => {
+  client.subscribe("a:1", { onMessage: () => {} });
+  start();
+  await accept();
+  socket().answer({ channel: "a:1", epoch: "", offset: 0 });
+  socket().push({ ...message("a:1", 1), epoch: "e" });
+  socket().push(message("a:1", 2));
+  socket().end(1006);
+  mock.timers.tick(500);
+  await accept();
+  assert.deepEqual(socket().commands.at(-1)?.["subscribe"], {
+    channel: "a:1",
+    recover: { epoch: "e", offset: 2 },
+  });
+});
+
 test("each further attempt waits longer", async () => {
   start();
   for (const pause of [500, 1000, 2000]) {
