@@ -139,6 +139,12 @@ impl Mailer {
         key.is_some_and(|key| key.verifies(signature, timestamp, body))
     }
 
+    /// Whether events of SendGrid are believed: `mail.event_key` is set.
+    #[must_use]
+    pub fn has_event_key(&self) -> bool {
+        self.0.event_key.is_some()
+    }
+
     /// Whether mails only go to the folder.
     #[must_use]
     pub fn is_folder(&self) -> bool {

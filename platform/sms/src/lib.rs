@@ -13,4 +13,4 @@ pub use segments::{Encoding, Segments};
 pub use sender::SmsSender;
 pub use sms::{Sms, SmsConfig};
 pub use stoa_providers::{Cause, DevPages, Receipt, SendError};
-pub use twilio::{SmsEvent, SmsStatus, parse_callback, verifies_callback};
+pub use twilio::{Reply, SmsEvent, SmsStatus, parse_callback, parse_reply, verifies_callback};

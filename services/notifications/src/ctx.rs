@@ -6,6 +6,7 @@ use std::{
 };
 
 use stoa_auth_api::Contacts;
+use stoa_cache::Limiter;
 use stoa_db::Db;
 use stoa_kernel::Clock;
 use stoa_mail::Mailer;
@@ -14,7 +15,13 @@ use stoa_secrets::Secrets;
 use stoa_service::Env;
 use stoa_sms::SmsSender;
 
-use crate::{NotificationsConfig, keyed::Keyed, limits::CodeLimits, texts::Renderer, types::Types};
+use crate::{
+    NotificationsConfig,
+    keyed::Keyed,
+    limits::{CodeLimits, REFUSED_CALLBACKS},
+    texts::Renderer,
+    types::Types,
+};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -32,7 +39,9 @@ pub(crate) struct Parts {
     pub(crate) secrets: Secrets,
     /// Hashes them.
     pub(crate) keyed: Keyed,
-    /// Codes that are sent to them.
+    /// Requests for callbacks that were refused, by address.
+    pub(crate) refused_callbacks: Limiter,
+    /// Codes that are sent to phone numbers.
     pub(crate) codes: CodeLimits,
     /// How people can be reached.
     pub(crate) contacts: Contacts,
@@ -51,6 +60,7 @@ impl Ctx {
             texts: Renderer::new()?,
             contacts: Contacts::new(&env.rpc),
             keyed: Keyed::new(&env.secrets),
+            refused_callbacks: env.cache.limiter("notifications.callbacks", REFUSED_CALLBACKS),
             codes: CodeLimits::new(&env.cache, &config.phone_codes),
             db: env.db,
             clock: env.clock,

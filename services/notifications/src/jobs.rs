@@ -12,7 +12,9 @@ use crate::{
     address,
     ctx::Ctx,
     ops::{
-        self, digest, fan_out,
+        self,
+        callbacks::{self, Told},
+        digest, fan_out,
         phones::{self, CodeSent},
         send, send_push,
     },
@@ -97,6 +99,13 @@ pub(crate) async fn send_at(
     made.map(drop)
 }
 
+/// Has what waits of a cancelled notification not be sent.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.stop", priority = 20)]
+pub(crate) struct Stop {
+    pub(crate) notification_id: NotificationId,
+}
+
 /// Sends a digest.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
 #[job(name = "notifications.send_digest", priority = 5)]
@@ -131,6 +140,15 @@ const CODES: Retry = Retry {
 pub(crate) struct SendPhoneCode {
     pub(crate) user_id: UserId,
     pub(crate) code_id: CodeId,
+}
+
+/// Does what follows from what a provider has told.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "notifications.provider_events")]
+pub(crate) struct ProviderEvents {
+    pub(crate) events: Vec<Told>,
+    /// How often their messages were looked for before.
+    pub(crate) tries: u32,
 }
 
 /// Deletes what is kept of an erased person, a batch at a time.
@@ -173,6 +191,8 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
         JobHandler::with(ctx, send_phone_code)
             .deadline(SENDING)
             .retry(CODES),
+        JobHandler::with(ctx, stop),
+        JobHandler::with(ctx, provider_events),
         JobHandler::with(ctx, wake),
         JobHandler::with(ctx, erase),
         JobHandler::with(ctx, erase_mails).deadline(LONG),
@@ -252,6 +272,29 @@ async fn send_phone_code(ctx: Ctx, work: Work<SendPhoneCode>) -> Result<Done, Jo
             work.commit(tx).await
         }
     }
+}
+
+async fn stop(_: Ctx, work: Work<Stop>) -> Result<Done, JobError> {
+    let mut tx = work.begin().await?;
+    if ops::cancel::batch(&mut tx, work.payload().notification_id).await? {
+        tx.enqueue(work.payload()).await?;
+    }
+    work.commit(tx).await
+}
+
+async fn provider_events(ctx: Ctx, work: Work<ProviderEvents>) -> Result<Done, JobError> {
+    let ProviderEvents { events, tries } = work.payload();
+    let later = callbacks::all(&ctx, events, *tries).await?;
+    let mut tx = work.begin().await?;
+    if !later.is_empty() {
+        let at = callbacks::next_look(ctx.clock.now(), *tries);
+        let job = ProviderEvents {
+            events: later,
+            tries: tries + 1,
+        };
+        tx.enqueue_at(&job, at).await?;
+    }
+    work.commit(tx).await
 }
 
 async fn wake(_: Ctx, work: Work<Wake>) -> Result<Done, JobError> {

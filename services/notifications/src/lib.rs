@@ -10,6 +10,7 @@ mod http;
 mod jobs;
 mod keyed;
 mod limits;
+mod mjml;
 mod ops;
 mod pages;
 mod phone;

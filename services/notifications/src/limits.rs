@@ -1,11 +1,17 @@
 //! How often something may be asked for that costs money or reaches people who have not asked for it.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
 use stoa_cache::{Cache, LimitKey, Limiter};
-use stoa_kernel::{UserId, network_of};
+use stoa_kernel::{Rate, UserId, network_of};
 
 use crate::{config::PhoneCodesConfig, error::Error};
+
+/// Callbacks of one address that are not signed by a provider, beyond which nothing is read of it: checking a signature costs time.
+pub(crate) const REFUSED_CALLBACKS: Rate = Rate::Limit {
+    count: NonZeroU32::MIN.saturating_add(29),
+    period: Duration::from_secs(60),
+};
 
 /// The limits of codes that are sent to phone numbers.
 pub(crate) struct CodeLimits {

@@ -31,8 +31,13 @@ const STATEMENTS: [&str; 10] = [
 
 /// Refuses what a template may not do: the line, counted from 1, and why.
 pub(crate) fn check(source: &str) -> Result<(), (usize, String)> {
-    if source.len() > SOURCE_MAX {
-        return Err((1, format!("it has more than {SOURCE_MAX} bytes")));
+    check_up_to(source, SOURCE_MAX)
+}
+
+/// The same of a part that may have so many bytes.
+pub(crate) fn check_up_to(source: &str, most: usize) -> Result<(), (usize, String)> {
+    if source.len() > most {
+        return Err((1, format!("it has more than {most} bytes")));
     }
     // The text before a token says what it is.
     let mut before: Option<Token<'_>> = None;

@@ -5,9 +5,11 @@ use ring::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, verify};
 use url::form_urlencoded;
 
 /// Fields beyond which a callback is none.
-const FIELDS: usize = 200;
+pub(super) const FIELDS: usize = 200;
+/// The code that says that the number's owner has answered STOP.
+const UNSUBSCRIBED: u32 = 21610;
 /// Codes that say of a number that it takes no messages: unknown, a landline, unsubscribed.
-const BAD_NUMBER: [u32; 3] = [21610, 30005, 30006];
+const BAD_NUMBER: [u32; 3] = [UNSUBSCRIBED, 30005, 30006];
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,12 @@ pub enum SmsStatus {
 }
 
 impl SmsEvent {
+    /// Whether the number's owner has unsubscribed.
+    #[must_use]
+    pub fn has_unsubscribed(&self) -> bool {
+        self.error == Some(UNSUBSCRIBED)
+    }
+
     /// Whether nothing is to be sent to this number any more.
     #[must_use]
     pub fn is_bad_number(&self) -> bool {

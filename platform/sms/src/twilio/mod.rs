@@ -2,6 +2,7 @@
 
 mod answer;
 mod callback;
+mod reply;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{Number, Sms, SmsConfig};
 pub use callback::{SmsEvent, SmsStatus, parse_callback, verifies_callback};
+pub use reply::{Reply, parse_reply};
 
 /// Most that is read of an answer.
 const ANSWER: usize = 64 * 1024;

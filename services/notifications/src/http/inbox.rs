@@ -139,6 +139,21 @@ pub(super) async fn update(
     Ok(Json(item.into()))
 }
 
+/// Delete a notification of your inbox.
+#[utoipa::path(
+    delete, path = "/api/v1/notifications/{id}", tags = ["notifications"], operation_id = "notifications_delete_item",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 204, description = "It is gone"))
+)]
+pub(super) async fn delete(
+    actor: Actor<InboxWrite>,
+    State(ctx): State<Ctx>,
+    Path(id): Path<ItemId>,
+) -> Result<StatusCode> {
+    ops::delete(&ctx, actor.user_id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Mark all notifications as read.
 ///
 /// Those that are neither archived nor snoozed.

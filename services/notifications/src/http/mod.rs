@@ -1,5 +1,6 @@
 //! The endpoints.
 
+mod callbacks;
 mod history;
 mod inbox;
 mod phone;
@@ -22,7 +23,9 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         inbox::list,
         inbox::count,
         inbox::update,
+        inbox::delete,
         inbox::read_all,
+        callbacks::receive,
         requests::send,
         requests::read,
         requests::cancel,

@@ -149,18 +149,32 @@ pub(super) async fn read(
     Ok(Json(row.into()))
 }
 
+/// A notification that was stopped.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NotificationsCancelled {
+    #[serde(flatten)]
+    notification: NotificationsSent,
+    /// Mails, text messages and push messages that were to be sent and are not, counted up to 1000.
+    stopped: i64,
+}
+
 /// Stop a notification.
 ///
-/// Nobody gets it from now on who has not got it yet. `409 notification_over`: all have their delivery, or it is stopped already.
+/// Nobody gets it from now on who has not got it yet, and what waits is not sent: for its time, for the end of quiet hours, for a digest,
+/// for another attempt. What is in inboxes stays. `409 notification_over`: all of it is sent, or it is stopped already.
 #[utoipa::path(
     post, path = "/api/v1/notifications/requests/{id}/cancel", tags = ["notifications"], operation_id = "notifications_cancel_request",
     params(("id" = String, Path, format = Uuid)),
-    responses((status = 200, description = "It is stopped", body = NotificationsSent))
+    responses((status = 200, description = "It is stopped", body = NotificationsCancelled))
 )]
 pub(super) async fn cancel(
     actor: Actor<NotificationsSend>,
     State(ctx): State<Ctx>,
     Path(id): Path<NotificationId>,
-) -> Result<Json<NotificationsSent>> {
-    Ok(Json(cancel::cancel(&ctx, &actor, id).await?.into()))
+) -> Result<Json<NotificationsCancelled>> {
+    let (row, stopped) = cancel::cancel(&ctx, &actor, id).await?;
+    Ok(Json(NotificationsCancelled {
+        notification: row.into(),
+        stopped,
+    }))
 }

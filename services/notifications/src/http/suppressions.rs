@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use stoa_http::{Actor, Json, Paged, Result, field_error};
 use stoa_kernel::{Page, Timestamp};
 use stoa_mail::Address;
+use stoa_service::Channel;
+use stoa_sms::Number;
 use utoipa::ToSchema;
 
 use super::scopes::{SuppressionsRead, SuppressionsWrite};
 use crate::{
+    address,
     ctx::Ctx,
-    ops::suppress,
+    error::Error,
+    ops::{phones, suppress},
     store::suppressions::{self, SuppressionId, SuppressionRow},
 };
 
@@ -31,13 +35,14 @@ pub(super) struct NotificationsSuppression {
     created_at: Timestamp,
 }
 
-/// Mails to the address bounce, or the person has complained of one.
+/// Messages to the address bounce, or the person has complained of one, or has unsubscribed by the provider's own means.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only describes what the database keeps as text")]
 pub(super) enum NotificationsSuppressionReason {
     Bounced,
     Complained,
+    Unsubscribed,
 }
 
 impl From<SuppressionRow> for NotificationsSuppression {
@@ -67,13 +72,26 @@ pub(super) async fn list(
     Ok(Json(rows.map(NotificationsSuppression::from)))
 }
 
-/// Which address.
+/// Which address: one of the two.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotificationsReleaseSuppression {
-    #[garde(custom(is_email))]
+    #[garde(inner(custom(is_email)))]
+    #[serde(default)]
     #[schema(format = Email, max_length = 254)]
-    email: String,
+    email: Option<String>,
+    /// A phone number in its international form.
+    #[garde(inner(custom(is_number)))]
+    #[serde(default)]
+    #[schema(pattern = "^\\+[1-9][0-9]{7,14}$", example = "+491701234567")]
+    phone: Option<String>,
+}
+
+fn is_number(text: &str, (): &()) -> garde::Result {
+    match Number::parse(text) {
+        Some(_) => Ok(()),
+        None => Err(field_error("format", "Expected a number such as +491701234567")),
+    }
 }
 
 fn is_email(text: &str, (): &()) -> garde::Result {
@@ -96,6 +114,14 @@ pub(super) async fn release(
     State(ctx): State<Ctx>,
     Json(body): Json<NotificationsReleaseSuppression>,
 ) -> Result<StatusCode> {
-    suppress::release(&ctx, &actor, &body.email).await?;
+    let (channel, hash) = match (&body.email, &body.phone) {
+        (Some(email), None) => (Channel::Email, address::hash(email)),
+        (None, Some(number)) => (Channel::Sms, phones::hash(&ctx, number)?),
+        _ => {
+            let message = "Give an address or a number".to_owned();
+            return Err(Error::Field("email", "required", message).into());
+        }
+    };
+    suppress::release(&ctx, &actor, channel, &hash).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use super::scopes::{TemplatesRead, TemplatesWrite};
 use crate::{
     ctx::Ctx,
     error::Error,
-    ops::templates::{self, Used},
+    ops::templates::{self, Used, Written},
     store::templates::{self as store, Key, TemplateRow},
     texts::{Rendered, Sources},
 };
@@ -33,6 +33,8 @@ pub(super) struct NotificationsTemplate {
     subject: String,
     text: String,
     html: String,
+    /// What the HTML was made of; else empty.
+    mjml: String,
     link: String,
     /// When somebody wrote it; null for the one that came with the program.
     #[schema(required)]
@@ -50,6 +52,7 @@ impl From<Used> for NotificationsTemplate {
             subject: used.row.subject,
             text: used.row.body,
             html: used.row.html,
+            mjml: used.row.mjml,
             link: used.row.link,
             created_at: (used.row.version > 0).then_some(used.row.created_at),
         }
@@ -124,6 +127,8 @@ pub(super) struct NotificationsTemplateVersion {
     subject: String,
     text: String,
     html: String,
+    /// What the HTML was made of; else empty.
+    mjml: String,
     link: String,
     created_at: Timestamp,
 }
@@ -135,6 +140,7 @@ impl From<TemplateRow> for NotificationsTemplateVersion {
             subject: row.subject,
             text: row.body,
             html: row.html,
+            mjml: row.mjml,
             link: row.link,
             created_at: row.created_at,
         }
@@ -177,6 +183,12 @@ pub(super) struct NotificationsWriteTemplate {
     #[serde(default)]
     #[schema(max_length = 32768)]
     html: String,
+    /// In place of `html`: [MJML](https://documentation.mjml.io), of which the HTML is made when it is saved. What stands between elements, such as a loop over
+    /// sections, goes into `mj-raw`. Nothing is included.
+    #[garde(length(bytes, max = 32768))]
+    #[serde(default)]
+    #[schema(max_length = 32768)]
+    mjml: String,
     /// A path below this server's address; empty: nowhere.
     #[garde(length(bytes, max = 1000))]
     #[serde(default)]
@@ -185,12 +197,15 @@ pub(super) struct NotificationsWriteTemplate {
 }
 
 impl NotificationsWriteTemplate {
-    fn sources(&self) -> Sources<'_> {
-        Sources {
-            subject: &self.subject,
-            text: &self.text,
-            html: &self.html,
-            link: &self.link,
+    fn written(&self) -> Written<'_> {
+        Written {
+            sources: Sources {
+                subject: &self.subject,
+                text: &self.text,
+                html: &self.html,
+                link: &self.link,
+            },
+            mjml: &self.mjml,
         }
     }
 }
@@ -212,7 +227,7 @@ pub(super) async fn write(
     Json(body): Json<NotificationsWriteTemplate>,
 ) -> Result<Json<NotificationsTemplate>> {
     Ok(Json(
-        templates::write(&ctx, &actor, &of(key), body.sources())
+        templates::write(&ctx, &actor, &of(key), &body.written())
             .await?
             .into(),
     ))
@@ -309,7 +324,7 @@ pub(super) async fn preview(
         channel: body.channel,
         language: body.language,
     };
-    let made = templates::preview(&ctx, &key, body.template.sources(), body.data);
+    let made = templates::preview(&ctx, &key, &body.template.written(), body.data);
     let made = made.map_err(|error| match error {
         Error::NotFound => Error::Field(
             "type",

@@ -122,7 +122,14 @@ async fn deliver(
         if channel == Channel::InApp && decision.when != When::Never {
             show::show(ctx, tx, (kind, texts), notification, recipient, delivery).await?;
         } else {
-            carry_out(tx, kind, (channel, recipient), delivery, decision).await?;
+            carry_out(
+                tx,
+                kind,
+                (channel, recipient),
+                (notification.id, delivery),
+                decision,
+            )
+            .await?;
         }
     }
     Ok(true)
@@ -178,10 +185,11 @@ async fn carry_out(
     tx: &mut Tx,
     kind: &NotificationType,
     (channel, recipient): (Channel, &Recipient),
-    delivery: DeliveryId,
+    (notification, delivery): (NotificationId, DeliveryId),
     decision: Decision,
 ) -> Result<(), Error> {
     let new = |state| New {
+        notification,
         delivery,
         channel,
         user: recipient.user,

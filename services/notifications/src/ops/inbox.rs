@@ -59,6 +59,17 @@ pub(crate) async fn change(ctx: &Ctx, user: UserId, id: ItemId, change: Change) 
     Ok(after)
 }
 
+/// Deletes an item of a person.
+pub(crate) async fn delete(ctx: &Ctx, user: UserId, id: ItemId) -> Result<(), Error> {
+    let mut tx = ctx.db.begin().await?;
+    let person = people::lock(&mut tx, user).await?.ok_or(Error::Erased)?;
+    let gone = inbox::delete(&mut tx, user, id).await?.ok_or(Error::NotFound)?;
+    let unread = -i64::from(gone.counts());
+    people::count(&mut tx, user, -1, unread).await?;
+    changed(&mut tx, user, person.unread_count + unread).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Updates inboxes that are open.
 async fn changed(tx: &mut Tx, user_id: UserId, unread: i64) -> Result<(), Error> {
     let event = InboxChanged { user_id, unread };

@@ -1,5 +1,6 @@
 //! What can be done, one use case a file: called by http, jobs and subscriptions alike.
 
+pub(crate) mod callbacks;
 pub(crate) mod cancel;
 pub(crate) mod digest;
 pub(crate) mod erasure;

@@ -11,7 +11,7 @@ use crate::{
     store::{
         deliveries, digests,
         inbox::{self, ItemId},
-        links, notifications, people, phones, push, suppressions,
+        links, notifications, people, phones, provider_events, push, suppressions,
     },
 };
 
@@ -67,6 +67,7 @@ async fn others_before(ctx: &Ctx, time: Timestamp, now: Timestamp) -> Result<boo
         links::delete_before(&mut tx, time, BATCH).await?,
         phones::delete_expired(&mut tx, now, BATCH).await?,
         push::delete_ended(&mut tx, now, BATCH).await?,
+        provider_events::delete_before(&mut tx, time, BATCH).await?,
     ];
     tx.commit().await?;
     Ok(deleted.contains(&u64::from(BATCH)))

@@ -256,6 +256,7 @@ pub(crate) async fn outcome(
     let to = SentTo {
         masked: address::masked(address),
         hash: address::hash(address),
+        provider_id: None,
     };
     let plain = |why: &str| address::without(why, address);
     let ended = match sent {

@@ -65,15 +65,20 @@ pub(crate) async fn send(
         text: plain(ctx, &text),
         to: number,
     };
-    let to = SentTo {
+    let mut to = SentTo {
         masked: phone::masked(&sms.to),
         hash: row.number_hash,
+        provider_id: None,
     };
     let ended = match ctx.sms.send(&sms).await {
-        Ok(receipt) => Ended {
-            state: state::SENT,
-            ..Ended::skipped("sent", format!("Sent to {} by {}", to.masked, receipt.provider))
-        },
+        Ok(receipt) => {
+            let words = format!("Sent to {} by {}", to.masked, receipt.provider);
+            to.provider_id = Some(receipt.id).filter(|id| !id.is_empty() && ctx.sms.has_callbacks());
+            Ended {
+                state: state::SENT,
+                ..Ended::skipped("sent", words)
+            }
+        }
         Err(SendError::Transient {
             why,
             retry_after: Some(wait),

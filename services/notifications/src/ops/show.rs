@@ -61,6 +61,7 @@ pub(crate) async fn show(
         }
     };
     let new = New {
+        notification: notification.id,
         delivery,
         channel: Channel::InApp,
         user: recipient.user,

@@ -9,6 +9,8 @@ use crate::{address, ctx::Ctx, error::Error, store::suppressions};
 
 /// Messages to the address bounce.
 pub(crate) const BOUNCED: &str = "bounced";
+/// Its owner has called a message to it spam.
+pub(crate) const COMPLAINED: &str = "complained";
 /// Its owner has said so there, such as by answering STOP.
 pub(crate) const UNSUBSCRIBED: &str = "unsubscribed";
 
@@ -44,9 +46,9 @@ pub(crate) async fn against_hash(
 }
 
 /// Has an address sent to again.
-pub(crate) async fn release(ctx: &Ctx, actor: &Actor, email: &str) -> Result<(), Error> {
+pub(crate) async fn release(ctx: &Ctx, actor: &Actor, channel: Channel, hash: &[u8]) -> Result<(), Error> {
     let mut tx = ctx.db.begin().await?;
-    if !suppressions::delete(&mut tx, Channel::Email, &address::hash(email)).await? {
+    if !suppressions::delete(&mut tx, channel, hash).await? {
         return Err(Error::NotFound);
     }
     tx.audit(&Entry::by(actor, "suppression.release", "suppression", None))

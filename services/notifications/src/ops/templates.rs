@@ -1,5 +1,7 @@
 //! Writing texts: refused when they are broken, kept in versions, and back to an earlier one in one call.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_kernel::{Actor, Timestamp};
@@ -9,7 +11,7 @@ use super::text;
 use crate::{
     ctx::Ctx,
     error::Error,
-    sandbox,
+    mjml, sandbox,
     store::templates::{self, Key, TemplateRow},
     texts::{About, Broken, Rendered, Sources},
     types::default_text,
@@ -51,6 +53,7 @@ fn own(kind: &'static NotificationType, channel: Channel, language: &str) -> Opt
         body: text.text.to_owned(),
         html: text.html.to_owned(),
         link: text.link.to_owned(),
+        mjml: String::new(),
         created_at: Timestamp::UNIX_EPOCH,
     })
 }
@@ -93,14 +96,53 @@ pub(crate) async fn read(ctx: &Ctx, key: &Key) -> Result<Used, Error> {
         .ok_or(Error::NotFound)
 }
 
+/// A text as somebody writes it.
+pub(crate) struct Written<'a> {
+    pub(crate) sources: Sources<'a>,
+    /// In place of the HTML.
+    pub(crate) mjml: &'a str,
+}
+
+/// The HTML, made of MJML where it is written so.
+fn html<'a>(written: &Written<'a>) -> Result<Cow<'a, str>, Error> {
+    let broken = |(line, message)| {
+        let part = "mjml";
+        Error::Template(Broken { part, line, message })
+    };
+    if written.mjml.trim().is_empty() {
+        return Ok(Cow::Borrowed(written.sources.html));
+    }
+    if !written.sources.html.is_empty() {
+        let message = "Give either HTML or MJML".to_owned();
+        return Err(Error::Field("mjml", "invalid", message));
+    }
+    sandbox::check(written.mjml).map_err(broken)?;
+    let html = mjml::compile(written.mjml).map_err(broken)?;
+    // What stood apart in it may have come together.
+    sandbox::check_up_to(&html, mjml::HTML_MAX).map_err(|(_, message)| broken((1, message)))?;
+    Ok(Cow::Owned(html))
+}
+
 /// What a text makes of the type's sample, or of other data.
 pub(crate) fn preview(
     ctx: &Ctx,
     key: &Key,
-    sources: Sources<'_>,
+    written: &Written<'_>,
     data: Option<Map<String, Value>>,
 ) -> Result<Rendered, Error> {
+    made(ctx, key, written, data).map(|(made, _)| made)
+}
+
+/// The same, with the HTML that is to be kept.
+fn made(
+    ctx: &Ctx,
+    key: &Key,
+    written: &Written<'_>,
+    data: Option<Map<String, Value>>,
+) -> Result<(Rendered, String), Error> {
     let (kind, _) = known(ctx, key)?;
+    let html = html(written)?;
+    let sources = written.sources;
     for (part, source) in [
         ("subject", sources.subject),
         ("text", sources.text),
@@ -115,14 +157,39 @@ pub(crate) fn preview(
         language: &key.language,
         ..text::about(ctx, &link)
     };
-    let made = ctx.texts.render(sources, &data.unwrap_or_else(sample), &about);
-    made.map_err(Error::Template)
+    let data = data.unwrap_or_else(sample);
+    if !written.mjml.trim().is_empty() {
+        // By itself, for the line of what is wrong is that of what was written.
+        let alone = Sources {
+            text: written.mjml,
+            html: "",
+            link: "",
+            ..sources
+        };
+        let part = |broken: Broken| match broken.part {
+            "text" => Broken {
+                part: "mjml",
+                ..broken
+            },
+            _ => broken,
+        };
+        let tried = ctx.texts.render(alone, &data, &about);
+        tried.map_err(|broken| Error::Template(part(broken)))?;
+    }
+    let sources = Sources {
+        html: &html,
+        ..sources
+    };
+    let made = ctx.texts.render(sources, &data, &about);
+    let made = made.map_err(Error::Template)?;
+    Ok((made, html.into_owned()))
 }
 
 /// Has a text used from now on, as a new version, unless it is broken.
-pub(crate) async fn write(ctx: &Ctx, actor: &Actor, key: &Key, sources: Sources<'_>) -> Result<Used, Error> {
+pub(crate) async fn write(ctx: &Ctx, actor: &Actor, key: &Key, written: &Written<'_>) -> Result<Used, Error> {
     let (kind, _) = known(ctx, key)?;
-    preview(ctx, key, sources, None)?;
+    let (_, html) = made(ctx, key, written, None)?;
+    let sources = written.sources;
     let mut tx = ctx.db.begin().await?;
     let version = templates::lock(&mut tx, key).await?.newest + 1;
     let row = TemplateRow {
@@ -131,8 +198,9 @@ pub(crate) async fn write(ctx: &Ctx, actor: &Actor, key: &Key, sources: Sources<
         version,
         subject: sources.subject.to_owned(),
         body: sources.text.to_owned(),
-        html: sources.html.to_owned(),
+        html,
         link: sources.link.to_owned(),
+        mjml: written.mjml.to_owned(),
         created_at: tx.clock().now(),
     };
     templates::insert(&mut tx, key, &row).await?;

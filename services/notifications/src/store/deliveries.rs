@@ -68,6 +68,12 @@ pub(crate) async fn get(db: &Db, id: DeliveryId) -> Result<Option<DeliveryRow>, 
     db.fetch_optional(&sql, &[&id]).await
 }
 
+/// Whose a delivery is.
+pub(crate) async fn user_of(tx: &mut Tx, id: DeliveryId) -> Result<Option<UserId>, Error> {
+    tx.fetch_optional("SELECT user_id FROM deliveries WHERE id = $1", &[&id])
+        .await
+}
+
 /// Makes one; none if the person has it already.
 pub(crate) async fn insert(
     tx: &mut Tx,
@@ -98,8 +104,9 @@ pub(crate) async fn before(tx: &mut Tx, time: Timestamp, limit: u32) -> Result<V
 pub(crate) async fn delete(tx: &mut Tx, ids: &[DeliveryId]) -> Result<(), Error> {
     for id in ids {
         for sql in [
-            "DELETE FROM steps WHERE delivery_id = $1",
+            // First: steps are written under the lock of these.
             "DELETE FROM sends WHERE delivery_id = $1",
+            "DELETE FROM steps WHERE delivery_id = $1",
             "DELETE FROM push_sends WHERE delivery_id = $1",
             "DELETE FROM deliveries WHERE id = $1",
         ] {

@@ -9,6 +9,7 @@ pub(crate) mod notifications;
 pub(crate) mod people;
 pub(crate) mod phones;
 pub(crate) mod preferences;
+pub(crate) mod provider_events;
 pub(crate) mod push;
 pub(crate) mod sends;
 pub(crate) mod steps;

@@ -123,10 +123,10 @@ pub(crate) async fn advance(
     tx.execute(sql, &[&id, &state, &last, &count]).await.map(drop)
 }
 
-/// Stops one that does not have all its deliveries yet; false if it has, or is stopped already.
+/// Stops one of which something is not sent yet; false if all is, or it is stopped already.
 pub(crate) async fn cancel(tx: &mut Tx, id: NotificationId) -> Result<bool, Error> {
-    let sql =
-        "UPDATE notifications SET state = 'cancelled' WHERE id = $1 AND state IN ('scheduled', 'sending')";
+    let sql = "UPDATE notifications SET state = 'cancelled' WHERE id = $1 AND (state IN ('scheduled', 'sending') \
+         OR (state = 'sent' AND EXISTS (SELECT 1 FROM sends WHERE unsent_of = $1)))";
     Ok(tx.execute(sql, &[&id]).await? == 1)
 }
 

@@ -24,10 +24,12 @@ pub(crate) struct TemplateRow {
     pub(crate) body: String,
     pub(crate) html: String,
     pub(crate) link: String,
+    /// What the HTML was made of; else empty.
+    pub(crate) mjml: String,
     pub(crate) created_at: Timestamp,
 }
 
-const COLUMNS: &str = "channel, language, version, subject, body, html, link, created_at";
+const COLUMNS: &str = "channel, language, version, subject, body, html, link, mjml, created_at";
 
 /// The newest version of a text that there was.
 #[derive(Clone, Debug, FromRow)]
@@ -39,7 +41,7 @@ pub(crate) struct ActiveRow {
 
 /// The texts of a type that are used in the place of its own: a handful for each channel and language.
 pub(crate) async fn of_type(db: &Db, kind: &str) -> Result<Vec<TemplateRow>, Error> {
-    let sql = "SELECT t.channel, t.language, t.version, t.subject, t.body, t.html, t.link, t.created_at \
+    let sql = "SELECT t.channel, t.language, t.version, t.subject, t.body, t.html, t.link, t.mjml, t.created_at \
                FROM active_templates a JOIN templates t ON t.type = a.type AND t.channel = a.channel \
                AND t.language = a.language AND t.version = a.version WHERE a.type = $1";
     db.fetch_all(sql, &[&kind]).await
@@ -88,9 +90,9 @@ pub(crate) async fn has(tx: &mut Tx, key: &Key, version: i64) -> Result<bool, Er
 
 /// Writes a version of a locked text, and drops the oldest.
 pub(crate) async fn insert(tx: &mut Tx, key: &Key, row: &TemplateRow) -> Result<(), Error> {
-    let sql = "INSERT INTO templates (type, channel, language, version, subject, body, html, link, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let params: [&dyn ToValue; 9] = [
+    let sql = "INSERT INTO templates (type, channel, language, version, subject, body, html, link, created_at, mjml) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let params: [&dyn ToValue; 10] = [
         &key.kind,
         &key.channel,
         &key.language,
@@ -100,6 +102,7 @@ pub(crate) async fn insert(tx: &mut Tx, key: &Key, row: &TemplateRow) -> Result<
         &row.html,
         &row.link,
         &row.created_at,
+        &row.mjml,
     ];
     tx.execute(sql, &params).await?;
     let sql = "DELETE FROM templates WHERE type = $1 AND channel = $2 AND language = $3 AND version <= $4";

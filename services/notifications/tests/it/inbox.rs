@@ -231,3 +231,38 @@ async fn what_is_no_change_is_refused_and_so_are_strangers(app: App) {
         assert_problem(&answer, 422, "invalid_input", &[field]);
     }
 }
+
+#[db_test]
+async fn what_is_deleted_is_gone_and_counted_so_and_only_ones_own(app: App) {
+    let (ada, eve) = (person(&app, "ada"), person(&app, "eve"));
+    for order in ["1", "2"] {
+        shipped(&app, ada, order).await;
+    }
+    let ids: Vec<String> = inbox(&app, ada, "")
+        .await
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().to_owned())
+        .collect();
+    let delete = async |user: UserId, id: &str| {
+        let call = app.delete(&format!("/api/v1/notifications/{id}"));
+        call.bearer(&app.token(user, &[])).send().await
+    };
+    assert_problem(&delete(eve, &ids[0]).await, 404, "not_found", &[]);
+    delete(ada, &ids[0]).await.expect(204);
+    assert_problem(&delete(ada, &ids[0]).await, 404, "not_found", &[]);
+    assert_eq!(
+        (counts(&app, ada).await, titles(&app, ada, "").await),
+        ((1, 1), vec!["Order 1".to_owned()])
+    );
+    let key = app.api_key(ada, &["inbox.read"]);
+    let call = app
+        .delete(&format!("/api/v1/notifications/{}", ids[1]))
+        .api_key(&key);
+    assert_problem(&call.send().await, 403, "forbidden", &[]);
+    let read = app
+        .patch(&format!("/api/v1/notifications/{}", ids[1]))
+        .bearer(&app.token(ada, &[]));
+    read.json(&json!({"read": true})).send().await.expect(200);
+    delete(ada, &ids[1]).await.expect(204);
+    assert_eq!(counts(&app, ada).await, (0, 0));
+}

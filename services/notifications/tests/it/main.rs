@@ -1,6 +1,7 @@
 //! What notifications promises, on both databases.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod callbacks;
 mod erasure;
 mod helpers;
 mod history;

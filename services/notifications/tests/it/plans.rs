@@ -97,6 +97,17 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
         .bearer(&token)
         .send()
         .await;
+    let later = app.clock().after(Duration::from_secs(600));
+    let body = json!({"type": "shop.news", "users": [ada], "send_at": later});
+    let sent = app
+        .post("/api/v1/notifications/send")
+        .bearer(&token)
+        .json(&body)
+        .send()
+        .await;
+    let id = sent.expect(202).value()["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/notifications/requests/{id}/cancel");
+    app.post(&path).bearer(&token).send().await.expect(200);
     app.emit(&UserErased { user_id: bob }).await;
     app.settle().await;
     app.advance(Duration::from_secs(2 * 3600)).await;
@@ -110,14 +121,21 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
         if much {
             add_items(app.db()).await;
         }
-        let mut waste = statements.waste(app.db()).await;
-        // The first jobs of each queue are few, and may be sorted.
-        let sorts = |line: &str| line.contains("ORDER BY") || line.contains("Sort Key");
-        waste.retain(|one| !(sorts(&one.line) && one.sql.contains("AS heads ORDER BY")));
-        waste.retain(|one| !MEANT.iter().any(|meant| one.sql.contains(meant)));
-        assert!(waste.is_empty(), "{waste:#?}");
+        no_waste(app.db(), &statements).await;
         analyze(app.db()).await;
     }
+}
+
+/// Every statement so far goes by index.
+pub(crate) async fn no_waste(db: &Db, statements: &Statements) {
+    let mut waste = statements.waste(db).await;
+    // The first jobs of each queue are few, and may be sorted.
+    let sorts = |line: &str| line.contains("ORDER BY") || line.contains("Sort Key");
+    waste.retain(|one| !(sorts(&one.line) && one.sql.contains("AS heads ORDER BY")));
+    waste.retain(|one| !MEANT.iter().any(|meant| one.sql.contains(meant)));
+    // What a test itself counts.
+    waste.retain(|one| !one.sql.starts_with("SELECT COUNT(*) FROM ") || one.sql.contains("WHERE"));
+    assert!(waste.is_empty(), "{waste:#?}");
 }
 
 /// A browser is registered, written to, and gone with its session; and another stays.

@@ -177,7 +177,11 @@ async fn what_is_scheduled_goes_out_at_its_time_and_not_when_it_is_cancelled(app
         let path = format!("/api/v1/notifications/requests/{id}/cancel");
         app.post(&path).bearer(&token).send().await
     };
-    assert_eq!(cancel(second).await.expect(200).value()["state"], "cancelled");
+    let cancelled = cancel(second).await.expect(200).value();
+    assert_eq!(
+        (&cancelled["state"], &cancelled["stopped"]),
+        (&json!("cancelled"), &json!(0))
+    );
     assert_problem(&cancel(second).await, 409, "notification_over", &[]);
     app.advance(Duration::from_secs(3700)).await;
     let token = operator(&app);
@@ -307,4 +311,57 @@ async fn the_types_of_all_services_are_listed(app: App) {
     );
     assert_eq!(types["items"][1]["channels"], json!(["in_app", "email"]));
     assert_eq!(types["items"][2]["criticality"], "critical");
+}
+
+#[db_test]
+async fn what_waits_of_a_notification_is_stopped_also_after_all_have_their_delivery(app: App) {
+    let users: Vec<UserId> = (0..3).map(|at| person(&app, &format!("p{at}"))).collect();
+    // One gets it at once, one in a digest, one after quiet hours that last all day but a minute.
+    let daily = json!({"choices": [{"category": "orders", "channel": "email", "delivery": "daily"}]});
+    let quiet = json!({"choices": [], "quiet_hours": {"from": "00:01", "until": "00:00"}});
+    let minute = app.clock().now().as_second().rem_euclid(86_400) / 60;
+    if minute == 0 {
+        app.advance(Duration::from_secs(120)).await;
+    }
+    for (user, body) in [(users[1], &daily), (users[2], &quiet)] {
+        crate::preferences::choose(&app, user, body).await.expect(200);
+    }
+    let token = operator(&app);
+    let body = json!({"type": "order.shipped", "users": users, "data": {"order": "1"}});
+    let sent = send(&app, &token, &body).await.expect(202).value();
+    let id = sent["id"].as_str().unwrap();
+    app.settle().await;
+    assert_eq!(
+        (state(&app, id).await.0.as_str(), app.mails().await.len()),
+        ("sent", 1)
+    );
+    let path = format!("/api/v1/notifications/requests/{id}/cancel");
+    let cancelled = app.post(&path).bearer(&token).send().await.expect(200).value();
+    assert_eq!(
+        (
+            &cancelled["state"],
+            &cancelled["stopped"],
+            &cancelled["recipients"]
+        ),
+        (&json!("cancelled"), &json!(2), &json!(3))
+    );
+    app.settle().await;
+    for (user, codes) in [
+        (users[0], vec!["queued", "sent"]),
+        (users[1], vec!["digested", "cancelled"]),
+        (users[2], vec!["held", "cancelled"]),
+    ] {
+        let delivery = &deliveries(&app, user).await[0];
+        assert_eq!(steps(delivery, "email"), codes);
+        assert_eq!(steps(delivery, "in_app"), ["shown"], "what is shown stays");
+    }
+    assert_problem(
+        &app.post(&path).bearer(&token).send().await,
+        409,
+        "notification_over",
+        &[],
+    );
+    app.advance(Duration::from_secs(2 * 86_400)).await;
+    app.settle().await;
+    assert_eq!(app.mails().await.len(), 1);
 }

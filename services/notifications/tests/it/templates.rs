@@ -252,3 +252,41 @@ async fn a_text_that_lacks_its_data_gives_way_to_the_one_that_came_with_the_prog
     notify(&app, "shop.alarm", ada, json!({"where": {}})).await;
     assert_eq!(app.mails().await[0].subject, "Fire");
 }
+
+#[db_test]
+async fn html_is_written_as_mjml_and_kept_with_what_it_was_made_of(app: App) {
+    let ada = person(&app, "ada");
+    let mjml = |text: &str| {
+        format!(
+            "<mjml>\n<mj-body><mj-section><mj-column>\n<mj-text>{text}</mj-text></mj-column></mj-section></mj-body></mjml>"
+        )
+    };
+    let body = |mjml: &str| json!({ "subject": "s", "text": "t", "mjml": mjml });
+    let good = mjml("Order <b>{{ order }}</b>");
+    let saved = write(&app, MAIL, &body(&good)).await.expect(200).value();
+    assert_eq!(saved["mjml"], good);
+    assert!(
+        saved["html"].as_str().unwrap().contains("<b>{{ order }}</b>"),
+        "{saved}"
+    );
+    shipped(&app, ada, "a<b").await;
+    let html = app.mails().await.remove(0).html.unwrap();
+    assert!(
+        html.contains("<table") && html.contains("Order <b>a&lt;b</b>"),
+        "{html}"
+    );
+    for (mjml, line) in [
+        (mjml("<mj-text>"), 3),
+        (mjml("{{ nothing }}"), 3),
+        (mjml("{{ 'x' * 1000000 }}"), 3),
+        ("<p>x</p>".to_owned(), 1),
+    ] {
+        let answer = write(&app, MAIL, &body(&mjml)).await;
+        assert_problem(&answer, 422, "invalid_input", &["mjml"]);
+        let text = answer.text();
+        assert!(text.contains(&format!("Line {line}: ")), "{mjml}: {text}");
+    }
+    let both = json!({ "subject": "s", "text": "t", "html": "<p>", "mjml": good });
+    assert_problem(&write(&app, MAIL, &both).await, 422, "invalid_input", &["mjml"]);
+    assert_eq!(read(&app, MAIL).await["version"], 1);
+}
