@@ -33,7 +33,7 @@ pub(crate) async fn measure(stoa: &Path, report: &mut Report) -> Result<(), crat
     let url = format!("smtp://{}?tls=none", listener.local_addr()?);
     let taken = Arc::new(AtomicUsize::new(0));
     tokio::spawn(serve(listener, Arc::clone(&taken)));
-    let server = Server::mailing(stoa, url).await?;
+    let server = Server::with(stoa, &[("MAIL__URL", &url)]).await?;
     let token = administrator(stoa, &server).await?;
     let people = people(&server).await?;
     until(&taken, PEOPLE).await?;

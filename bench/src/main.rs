@@ -3,6 +3,7 @@
 mod bare;
 mod db;
 mod events;
+mod files;
 mod http;
 mod logins;
 mod mails;
@@ -14,6 +15,9 @@ mod replicas;
 mod report;
 mod rounds;
 mod server;
+mod socket;
+mod sockets;
+mod webhooks;
 mod wrk;
 
 use std::path::PathBuf;
@@ -45,7 +49,7 @@ enum Command {
         /// Where the table is written
         #[arg(long)]
         write: PathBuf,
-        /// Parts to measure: process, http, logins, mails, proxy, nestjs, replicas, db, events, brokers [default: all]; then nothing is
+        /// Parts to measure: process, http, logins, mails, webhooks, sockets, files, proxy, nestjs, replicas, db, events, brokers [default: all]; then nothing is
         /// written
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
@@ -81,6 +85,15 @@ async fn main() -> Result<(), Error> {
             }
             if wanted("mails") {
                 mails::measure(&stoa, &mut report).await?;
+            }
+            if wanted("webhooks") {
+                webhooks::measure(&stoa, &mut report).await?;
+            }
+            if wanted("sockets") {
+                sockets::measure(&stoa, seconds, &mut report).await?;
+            }
+            if wanted("files") {
+                files::measure(&stoa, &mut report).await?;
             }
             if wanted("proxy") {
                 proxy::measure(&stoa, seconds, &mut report).await?;

@@ -16,6 +16,16 @@ impl Peer {
         Self::start(name, name, |_| vec![("UPSTREAM", upstream.to_owned())])
     }
 
+    /// A server of WebSockets on Node: `socketio` or `ws`.
+    pub(crate) fn sockets(name: &str) -> Result<Self, crate::Error> {
+        Self::start("sockets", "nodejs", |_| vec![("PEER", name.to_owned())])
+    }
+
+    /// nginx, which keeps and serves files.
+    pub(crate) fn files() -> Result<Self, crate::Error> {
+        Self::start("files", "nginx", |_| Vec::new())
+    }
+
     /// NestJS on this PostgreSQL, from so many processes.
     pub(crate) fn nestjs(database: String, workers: usize) -> Result<Self, crate::Error> {
         Self::start("nestjs", "nodejs", |folder| {
@@ -52,6 +62,11 @@ impl Peer {
         };
         let process = tokio::task::block_in_place(|| Process::start(spec));
         Ok(Self { process, folder })
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.process.port())
     }
 
     /// The address of one's own profile.

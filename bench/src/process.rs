@@ -47,7 +47,7 @@ pub(crate) async fn measure(stoa: &Path, report: &mut Report) -> Result<(), crat
 }
 
 /// Resident memory, in MiB.
-fn resident(process: u32) -> Result<f64, crate::Error> {
+pub(crate) fn resident(process: u32) -> Result<f64, crate::Error> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let kib = status.lines().find_map(|line| {
         line.strip_prefix("VmRSS:")?

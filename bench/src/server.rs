@@ -28,9 +28,10 @@ impl Server {
         Self::run(stoa, None, vec![]).await
     }
 
-    /// All services in one process, on SQLite, whose mails go to this server.
-    pub(crate) async fn mailing(stoa: &Path, url: String) -> Result<Self, crate::Error> {
-        Self::run(stoa, None, vec![("MAIL__URL", url)]).await
+    /// All services in one process, on SQLite, with these settings.
+    pub(crate) async fn with(stoa: &Path, settings: &[(&'static str, &str)]) -> Result<Self, crate::Error> {
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        Self::run(stoa, None, settings.collect()).await
     }
 
     /// All services in one process, on PostgreSQL.
@@ -144,6 +145,11 @@ impl Server {
     /// The address of one's own profile.
     pub(crate) fn me(&self) -> String {
         format!("{}{}", self.url, crate::bare::PATH)
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 }
 
