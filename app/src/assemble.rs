@@ -66,6 +66,10 @@ pub(crate) fn edge(
         router,
         openapi,
         unlisted,
+        protocols: KnownService::all()
+            .flat_map(|service| service.protocols)
+            .copied()
+            .collect(),
         verifier: platform.verifier.clone(),
         keys: Some(Arc::clone(&platform.keys)),
         cache: platform.cache.clone(),
@@ -82,7 +86,12 @@ pub(crate) fn edge(
 
 /// The routes of a service of another process.
 fn elsewhere(service: KnownService) -> RemoteRoutes {
-    let pages = service.pages.iter().map(|path| (*path).to_owned());
+    let protocols = service.protocols.iter().flat_map(|protocol| protocol.paths);
+    let pages = service
+        .pages
+        .iter()
+        .chain(protocols)
+        .map(|path| (*path).to_owned());
     RemoteRoutes {
         service: service.name(),
         paths: (service.openapi)().paths.paths.into_keys().chain(pages).collect(),

@@ -83,7 +83,7 @@ def serving(expect, values, name, service, spec):
     sealing = "STOA_AUTH__SECRET" in {one["name"] for one in container["env"]}
     seals = "STOA_AUTH__SECRET" in values["services"][name].get("secrets", [])
     expect(sealing == seals, f"{name} and the secret that seals")
-    expect(seals == (name in ("auth", "notifications", "webhooks")), f"{name} seals secrets, or has none to do it with")
+    expect(seals == (name in ("auth", "notifications", "storage", "webhooks")), f"{name} seals secrets, or has none to do it with")
 
 
 def budgets(expect, values, deployments, found):

@@ -3,7 +3,7 @@
 use stoa_config::{ConfigError, Settings};
 use stoa_db::Migration;
 use stoa_events::{Audience, EventInfo};
-use stoa_http::Code;
+use stoa_http::{Code, Protocol};
 use utoipa::openapi::OpenApi;
 
 use crate::{ChannelInfo, Env, NotificationType, Service};
@@ -41,6 +41,8 @@ pub struct Descriptor {
     pub notifications: &'static [NotificationType],
     /// Its pages, which the description of the API does not list.
     pub pages: &'static [&'static str],
+    /// Its routes of other protocols than the API's.
+    pub protocols: &'static [Protocol],
     /// What its endpoints are.
     pub openapi: fn() -> OpenApi,
     /// Refuses settings that it could not work with, without opening anything.
@@ -70,6 +72,7 @@ impl Descriptor {
             channels: &[],
             notifications: &[],
             pages: &[],
+            protocols: &[],
             openapi: OpenApi::default,
             check: |_| Ok(()),
             make: None,

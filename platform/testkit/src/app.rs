@@ -207,7 +207,9 @@ impl TestApp {
         let pages = descriptors.iter().flat_map(|descriptor| descriptor.pages);
         let pages = pages.map(|path| (*path).to_owned()).collect();
         let keys = authority.unwrap_or_else(|| Arc::clone(&platform.keys) as _);
-        let edge = edge::around(router, openapi.clone(), keys, pages, &platform);
+        let protocols = descriptors.iter().flat_map(|descriptor| descriptor.protocols);
+        let unlisted = (pages, protocols.copied().collect());
+        let edge = edge::around(router, openapi.clone(), keys, unlisted, &platform);
         let stop = CancellationToken::new();
         let server = tokio::spawn(stoa_edge::serve(listener, edge, stop.clone(), Duration::ZERO));
         let own = descriptors.iter().flat_map(|descriptor| descriptor.codes);

@@ -136,6 +136,11 @@ impl Call {
         self.with(|request| request.header(header::CONTENT_TYPE, media_type).body(body.into()))
     }
 
+    /// With a body of which nothing is said.
+    pub fn raw_body(self, body: impl Into<Bytes>) -> Self {
+        self.with(|request| request.body(body.into()))
+    }
+
     fn with(self, change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
         Self {
             request: change(self.request),

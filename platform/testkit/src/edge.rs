@@ -9,7 +9,7 @@ use axum::{
 };
 use http::Request;
 use stoa_edge::{Draining, Edge, EdgeConfig, EdgeParts, Tunnels};
-use stoa_http::{FailureInfo, KeyAuthority};
+use stoa_http::{FailureInfo, KeyAuthority, Protocol};
 use stoa_kernel::Rate;
 use utoipa::openapi::OpenApi;
 
@@ -20,7 +20,7 @@ pub(crate) fn around(
     router: Router,
     openapi: OpenApi,
     keys: Arc<dyn KeyAuthority>,
-    unlisted: Vec<String>,
+    (unlisted, protocols): (Vec<String>, Vec<Protocol>),
     platform: &Platform,
 ) -> Edge {
     let mut config: EdgeConfig = settings("gateway");
@@ -33,6 +33,7 @@ pub(crate) fn around(
         router: router.layer(middleware::from_fn(show_cause)),
         openapi,
         unlisted,
+        protocols,
         verifier: platform.verifier.clone(),
         keys: Some(keys),
         cache: platform.cache.clone(),

@@ -6,7 +6,7 @@ use stoa_auth_api::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse, Grant,
         GrantsRequest, GrantsResponse, KeyPrincipal, Membership, MembershipRequest, MembershipResponse,
         PublicKey, RaisedOrganization, RaisedRole, RaisedVersion, RegisteredNames, RegistrationRequest,
-        RegistrationResponse, RevokedSession, TrustRequest, TrustResponse,
+        RegistrationResponse, RevokedSession, StandingRequest, StandingResponse, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -18,7 +18,10 @@ use uuid::Uuid;
 use crate::{
     ctx::Ctx,
     error::Error,
-    ops::{api_keys, trust},
+    ops::{
+        api_keys::{self, KeyHolder},
+        trust,
+    },
     store::{accounts, grants, members, registered_names, revocations::Since},
 };
 
@@ -54,17 +57,22 @@ impl Access for Rpc {
         request: Request<AuthenticateKeyRequest>,
     ) -> Result<Response<AuthenticateKeyResponse>, Status> {
         let holder = api_keys::authenticate(&self.0, &request.into_inner().key).await;
-        let names = |permissions: &Permissions| permissions.iter().map(str::to_owned).collect();
-        let principal = holder.map_err(|e| failed(&e))?.map(|holder| KeyPrincipal {
-            user_id: holder.user.to_string(),
-            permissions: names(&holder.permissions),
-            scopes: names(&holder.scopes),
-            roles: holder.roles,
-            more_memberships: holder.memberships.more,
-            memberships: holder.memberships.listed.iter().map(membership).collect(),
-            organization_id: holder.organization.map(|id| id.to_string()),
-        });
+        let principal = holder.map_err(|e| failed(&e))?.map(principal);
         Ok(Response::new(AuthenticateKeyResponse { principal }))
+    }
+
+    async fn standing(
+        &self,
+        request: Request<StandingRequest>,
+    ) -> Result<Response<StandingResponse>, Status> {
+        let request = request.into_inner();
+        let user: UserId = request.user_id.parse().map_err(|_| not_an_id("user_id"))?;
+        let organization = request.organization_id.map(|id| id.parse()).transpose();
+        let organization = organization.map_err(|_| not_an_id("organization_id"))?;
+        let scopes = Permissions::new(request.scopes);
+        let holder = api_keys::standing(&self.0, user, organization, scopes).await;
+        let principal = holder.map_err(|e| failed(&e))?.map(principal);
+        Ok(Response::new(StandingResponse { principal }))
     }
 
     async fn membership(
@@ -184,6 +192,19 @@ impl Access for Rpc {
                 })
                 .collect(),
         }))
+    }
+}
+
+fn principal(holder: KeyHolder) -> KeyPrincipal {
+    let names = |permissions: &Permissions| permissions.iter().map(str::to_owned).collect();
+    KeyPrincipal {
+        user_id: holder.user.to_string(),
+        permissions: names(&holder.permissions),
+        scopes: names(&holder.scopes),
+        roles: holder.roles,
+        more_memberships: holder.memberships.more,
+        memberships: holder.memberships.listed.iter().map(membership).collect(),
+        organization_id: holder.organization.map(|id| id.to_string()),
     }
 }
 

@@ -35,6 +35,10 @@ pub struct StorageConfig {
     pub links_max: i64,
     /// How often the password of one link may be guessed.
     pub link_guesses: Rate,
+    /// Access keys that one owner may have.
+    pub access_keys_max: i64,
+    /// Requests with a wrong signature of one address.
+    pub signature_guesses: Rate,
     /// Bytes that one run of that reads at most.
     pub verify_bytes: i64,
 }

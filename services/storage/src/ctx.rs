@@ -2,11 +2,12 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use stoa_auth_api::Access;
+use stoa_auth_api::{Access, Standings};
 use stoa_cache::Limiter;
 use stoa_db::Db;
 use stoa_kernel::Clock;
 use stoa_objects::Objects;
+use stoa_secrets::Secrets;
 use stoa_service::Env;
 
 use crate::{StorageConfig, ops::uploads::turn::Writers, passwords::Passwords, uploads::Uploads};
@@ -27,6 +28,11 @@ pub(crate) struct Parts {
     pub(crate) passwords: Passwords,
     /// Guesses of the password of one link.
     pub(crate) guesses: Limiter,
+    /// Requests with a wrong signature of one address.
+    pub(crate) signatures: Limiter,
+    /// Who acts by an access key.
+    pub(crate) standings: Standings,
+    pub(crate) secrets: Secrets,
     pub(crate) config: StorageConfig,
 }
 
@@ -38,6 +44,9 @@ impl Ctx {
             writers: Writers::default(),
             passwords: Passwords::new(),
             guesses: env.cache.limiter("storage.link_password", config.link_guesses),
+            signatures: env.cache.limiter("storage.signature", config.signature_guesses),
+            standings: Standings::new(&env.rpc),
+            secrets: env.secrets,
             objects: env.objects,
             db: env.db,
             clock: env.clock,

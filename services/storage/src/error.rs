@@ -5,6 +5,7 @@ use stoa_auth_api::AccessError;
 use stoa_events::JobError;
 use stoa_http::{Failure, codes};
 use stoa_objects::ObjectError;
+use stoa_secrets::SecretError;
 
 stoa_kernel::codes! {
     /// The codes that only this service answers with.
@@ -18,6 +19,8 @@ stoa_kernel::codes! {
     BUCKETS_FULL = 409 "buckets_full" "There is no room for a further bucket";
     /// No room for a further link.
     LINKS_FULL = 409 "links_full" "There is no room for a further link";
+    /// No room for a further access key.
+    ACCESS_KEYS_FULL = 409 "access_keys_full" "There is no room for a further access key";
     /// The link has a password, and none was sent.
     LINK_PASSWORD_REQUIRED = 403 "link_password_required" "The link asks for a password";
     /// Not the link's password.
@@ -89,6 +92,8 @@ pub(crate) enum Error {
     PartOrder,
     #[error("part {0} is too small")]
     PartTooSmall(i64),
+    #[error("there is no room for a further access key")]
+    AccessKeysFull(i64),
     #[error("the link asks for a password")]
     PasswordRequired,
     #[error("not the link's password")]
@@ -115,6 +120,8 @@ pub(crate) enum Error {
     Busy(&'static str),
     #[error(transparent)]
     Objects(#[from] ObjectError),
+    #[error(transparent)]
+    Secrets(#[from] SecretError),
     #[error(transparent)]
     Db(#[from] stoa_db::Error),
     #[error(transparent)]
@@ -160,6 +167,9 @@ impl From<Error> for Failure {
             Error::PartTooSmall(number) => {
                 Self::invalid("parts", "too_short", format!("Part {number} is too small"))
             }
+            Error::AccessKeysFull(max) => {
+                Self::new(ACCESS_KEYS_FULL).detail(format!("At most {max} are kept."))
+            }
             Error::PasswordRequired => {
                 Self::new(LINK_PASSWORD_REQUIRED).detail("Send it as the header x-link-password.")
             }
@@ -191,6 +201,7 @@ impl From<Error> for Failure {
                 Self::new(OBJECT_DAMAGED).cause("stored bytes are missing")
             }
             Error::Objects(error) => Self::unavailable(error),
+            Error::Secrets(error) => Self::internal(error),
             Error::Db(error) => error.into(),
         }
     }

@@ -17,6 +17,11 @@ pub enum VersionTag {}
 /// Names a version of an object.
 pub type VersionId = Id<VersionTag>;
 
+/// Label of an access key's id.
+pub(crate) enum AccessKeyTag {}
+/// Names an access key.
+pub(crate) type AccessKeyId = Id<AccessKeyTag>;
+
 /// Label of a link's id.
 pub(crate) enum LinkTag {}
 /// Names a link.

@@ -61,6 +61,7 @@ pub const SERVICE: Descriptor = Descriptor {
         ObjectDeleted::INFO,
         BytesDamaged::INFO,
     ],
+    protocols: &[http::s3::PROTOCOL],
     openapi: || http::router().into_openapi(),
     make: Some(|env, settings| Ok(service(env, config(settings).map_err(|e| e.to_string())?))),
     ..Descriptor::named("storage")

@@ -1,11 +1,15 @@
 //! How many uploads are under way at once, of one caller and in this process: each takes up memory and a connection.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
 use crate::error::Error;
+
+/// How long somebody waits for room.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Cheap to clone; clones count together.
 #[derive(Clone)]
@@ -15,6 +19,8 @@ struct Inner {
     max: usize,
     per_caller: usize,
     under_way: Mutex<HashMap<Uuid, usize>>,
+    /// Notified when one ends.
+    ended: Notify,
 }
 
 /// One of them, until it is dropped.
@@ -29,7 +35,30 @@ impl Uploads {
             max,
             per_caller,
             under_way: Mutex::default(),
+            ended: Notify::new(),
         }))
+    }
+
+    /// Waits until the caller has room for one more, but not for long: for protocols whose clients begin more at once than there is
+    /// room for, and take a refusal for a failure.
+    pub(crate) async fn room(&self, caller: Uuid) {
+        let waiting = async {
+            loop {
+                let ended = self.0.ended.notified();
+                if self.has_room(caller) {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        // Whoever has waited in vain is refused.
+        let _ = timeout(PATIENCE, waiting).await;
+    }
+
+    fn has_room(&self, caller: Uuid) -> bool {
+        let under_way = self.0.under_way.lock();
+        let own = under_way.get(&caller).copied().unwrap_or_default();
+        own < self.0.per_caller && under_way.values().sum::<usize>() < self.0.max
     }
 
     /// # Errors
@@ -63,6 +92,8 @@ impl Drop for Upload {
                 under_way.remove(&self.caller);
             }
         }
+        drop(under_way);
+        self.uploads.0.ended.notify_waiters();
     }
 }
 
@@ -81,5 +112,22 @@ mod tests {
         drop(held);
         assert!(uploads.begin(one).is_ok());
         assert!(uploads.0.under_way.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_has_the_room_of_one_that_ends() {
+        let uploads = Uploads::new(3, 1);
+        let caller = Uuid::from_u128(1);
+        let held = uploads.begin(caller).unwrap_or_else(|_| unreachable!());
+        let waiting = tokio::spawn({
+            let uploads = uploads.clone();
+            async move {
+                uploads.room(caller).await;
+                uploads.begin(caller).is_ok()
+            }
+        });
+        tokio::task::yield_now().await;
+        drop(held);
+        assert!(waiting.await.unwrap());
     }
 }

@@ -39,8 +39,8 @@ use metrics::Gauge;
 use stoa_cache::{Cache, LimitKey, Limiter};
 use stoa_events::TRACEPARENT;
 use stoa_http::{
-    Failure, Idempotency, KeyAuthority, RequestFacts, RequestInfo, Result, Verifier, admit, idempotent,
-    names, settled,
+    Failure, Idempotency, KeyAuthority, Protocol, RequestFacts, RequestInfo, Result, Verifier, admit,
+    idempotent, names, settled,
 };
 use stoa_kernel::{Clock, Principal};
 use stoa_rpc::deadline;
@@ -76,6 +76,8 @@ pub struct EdgeParts {
     pub openapi: OpenApi,
     /// Routes that the description does not list, such as `/dev/mail`.
     pub unlisted: Vec<String>,
+    /// Routes of other protocols than the API's.
+    pub protocols: Vec<Protocol>,
     /// Checks access tokens.
     pub verifier: Verifier,
     /// Knows API keys; without it no key is accepted.
@@ -135,6 +137,7 @@ impl Edge {
         let mut unlisted = parts.unlisted;
         unlisted.extend(crate::pages::UNLISTED.iter().map(|path| (*path).to_owned()));
         let mut routes = Routes::new(&parts.openapi, &unlisted, &config.rate_limit.per_route, &cache);
+        routes.speak(&parts.protocols);
         remote::assign(&mut routes, parts.forwarded, &parts.openapi);
         let router = parts.router.merge(document::router(&parts.openapi));
         // Stands inside of the idempotency, which runs requests in tasks of their own.

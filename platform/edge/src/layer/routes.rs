@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::IpAddr, sync::OnceLock};
 use http::{Method, StatusCode};
 use metrics::Histogram;
 use stoa_cache::{Cache, LimitKey, Limiter};
-use stoa_http::openapi;
+use stoa_http::{Protocol, openapi};
 use utoipa::openapi::{OpenApi, PathItem, RefOr, path::Operation};
 
 use super::remote::Remote;
@@ -36,6 +36,8 @@ pub(super) struct Route {
     files: Vec<Method>,
     /// Methods whose body is stored while it arrives.
     uploads: Vec<Method>,
+    /// What it speaks, if that is not the API's.
+    pub(super) protocol: Option<Protocol>,
     /// Where its requests go, if its service runs in another process.
     pub(super) remote: Option<Remote>,
     durations: [[OnceLock<Histogram>; CLASSES.len()]; METHODS.len()],
@@ -95,6 +97,20 @@ impl Routes {
         Some(index)
     }
 
+    /// Adds routes of other protocols.
+    pub(super) fn speak(&mut self, protocols: &[Protocol]) {
+        for protocol in protocols {
+            for path in protocol.paths {
+                if let Some(index) = self.insert(path) {
+                    let route = &mut self.routes[index];
+                    route.protocol = Some(*protocol);
+                    route.uploads = vec![Method::PUT];
+                    route.files = vec![Method::POST];
+                }
+            }
+        }
+    }
+
     /// Says where the requests for a route go.
     pub(super) fn assign(&mut self, path: &str, remote: Remote) {
         match self.insert(path) {
@@ -134,6 +150,7 @@ impl Route {
             limiters: Vec::new(),
             files: Vec::new(),
             uploads: Vec::new(),
+            protocol: None,
             remote: None,
             durations: Default::default(),
         }

@@ -2,7 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use stoa_http::{AsIs, Code, FailureInfo, Problem, codes, names, with_request_id};
+use stoa_http::{AsIs, Code, FailureInfo, Problem, Protocol, RefusedRequest, codes, names, with_request_id};
 
 use super::exchange::Exchange;
 use crate::codes::{CODES, REFUSED};
@@ -25,7 +25,11 @@ pub(super) fn problems(response: Response, exchange: &Exchange<'_>) -> Response 
     }
     if let Some(FailureInfo(facts)) = response.extensions().get::<FailureInfo>() {
         log(exchange, status, &facts.problem.code, facts.internal.as_deref());
-        return with_request_id(response, &exchange.info.request_id);
+        let facts = std::sync::Arc::clone(facts);
+        return match &exchange.route.protocol {
+            Some(protocol) => in_protocol(protocol, response, &facts.problem, exchange),
+            None => with_request_id(response, &exchange.info.request_id),
+        };
     }
     if response.extensions().get::<AsIs>().is_some()
         || response.headers().get(header::CONTENT_TYPE) == Some(&PROBLEM)
@@ -38,6 +42,9 @@ pub(super) fn problems(response: Response, exchange: &Exchange<'_>) -> Response 
         ..Problem::new(code_for(status))
     };
     log(exchange, status, &problem.code, None);
+    if let Some(protocol) = &exchange.route.protocol {
+        return in_protocol(protocol, response, &problem, exchange);
+    }
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, PROBLEM);
@@ -45,6 +52,28 @@ pub(super) fn problems(response: Response, exchange: &Exchange<'_>) -> Response 
         parts,
         Body::from(serde_json::to_vec(&problem).unwrap_or_default()),
     )
+}
+
+/// The refusal as the protocol of the route says it, with the headers that it came with.
+fn in_protocol(
+    protocol: &Protocol,
+    response: Response,
+    problem: &Problem,
+    exchange: &Exchange<'_>,
+) -> Response {
+    let mut said = (protocol.refuse)(&RefusedRequest {
+        method: &exchange.method,
+        uri: &exchange.uri,
+        request_id: &exchange.info.request_id,
+        problem,
+    });
+    let (parts, _) = response.into_parts();
+    for (name, value) in &parts.headers {
+        if *name != header::CONTENT_LENGTH {
+            said.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    said
 }
 
 /// The first code with this status.

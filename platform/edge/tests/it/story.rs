@@ -101,6 +101,7 @@ pub(crate) fn story_with(settings: &str, change: impl FnOnce(&mut EdgeParts)) ->
         router: product(),
         openapi: described(),
         unlisted: Vec::new(),
+        protocols: Vec::new(),
         verifier,
         keys: None,
         cache: Cache::local(1024 * 1024),

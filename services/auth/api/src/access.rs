@@ -37,14 +37,27 @@ impl Access {
         actor: &Actor<A>,
         organization: Option<OrganizationId>,
     ) -> Result<Owner> {
-        let Some(organization) = organization.or(actor.organization_id) else {
-            return Ok(actor.user_id.into());
+        self.owner_in(actor, organization, A::ORGANIZATION_ROLES).await
+    }
+
+    /// The same for any principal, of whom these roles in the organization are asked.
+    ///
+    /// # Errors
+    /// As [`Self::owner`].
+    pub async fn owner_in(
+        &self,
+        principal: &Principal,
+        organization: Option<OrganizationId>,
+        roles: &[OrganizationRole],
+    ) -> Result<Owner> {
+        let Some(organization) = organization.or(principal.organization_id) else {
+            return Ok(principal.user_id.into());
         };
-        let role = self.role_in(actor, organization).await;
+        let role = self.role_in(principal, organization).await;
         let role = role.map_err(Failure::unavailable)?;
         match role {
             None => Err(Failure::new(codes::NOT_FOUND)),
-            Some(role) if A::ORGANIZATION_ROLES.contains(&role) => Ok(organization.into()),
+            Some(role) if roles.contains(&role) => Ok(organization.into()),
             Some(_) => Err(Failure::new(codes::ORGANIZATION_ROLE_REQUIRED)),
         }
     }

@@ -79,7 +79,7 @@ impl KeyAuthority for KeyClient {
     }
 }
 
-fn principal(key: KeyPrincipal) -> Result<Principal, Failure> {
+pub(crate) fn principal(key: KeyPrincipal) -> Result<Principal, Failure> {
     let memberships = key.memberships.into_iter().map(membership);
     let organization = key
         .organization_id

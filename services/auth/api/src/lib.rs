@@ -5,6 +5,7 @@ mod contacts;
 pub mod events;
 mod keys;
 mod registrations;
+mod standing;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trust;
@@ -13,6 +14,7 @@ pub use access::{Access, AccessError};
 pub use contacts::{CONTACTS_MAX, Contacts};
 pub use keys::{KeyClient, tell_key_changed};
 pub use registrations::Registrations;
+pub use standing::{Standings, Stands};
 pub use trust::TrustFeed;
 
 /// Generated from `proto/stoa/auth/v1/access.proto`.

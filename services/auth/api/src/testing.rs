@@ -1,6 +1,9 @@
 //! A stand-in for auth, for tests of other services.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use stoa_kernel::{Grant, OrganizationId, OrganizationRole, UserId};
@@ -11,7 +14,8 @@ use uuid::Uuid;
 use crate::v1::{
     self, AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse,
     GrantsRequest, GrantsResponse, MembershipRequest, MembershipResponse, RegisteredNames,
-    RegistrationRequest, RegistrationResponse, TrustRequest, TrustResponse,
+    RegistrationRequest, RegistrationResponse, StandingRequest, StandingResponse, TrustRequest,
+    TrustResponse,
     access_server::{Access, AccessServer},
 };
 
@@ -27,6 +31,8 @@ struct Known {
     /// By user and organization.
     members: HashMap<(String, String), OrganizationRole>,
     contacts: HashMap<String, Contact>,
+    /// Whose accounts are disabled or gone.
+    closed: HashSet<String>,
     /// No call of contacts is answered.
     contacts_away: bool,
 }
@@ -65,6 +71,12 @@ impl FakeAuth {
         self.0.lock().members.insert(key, role);
     }
 
+    /// `user` is not a member of this organization any more.
+    pub fn leave(&self, user: UserId, organization: OrganizationId) {
+        let key = (user.to_string(), organization.to_string());
+        self.0.lock().members.remove(&key);
+    }
+
     /// `user` has registered with these names.
     pub fn register(&self, user: UserId, first: &str, last: &str) {
         let names = RegisteredNames {
@@ -87,14 +99,18 @@ impl FakeAuth {
 
     /// `user` has no account any more.
     pub fn erase(&self, user: UserId) {
-        self.0.lock().contacts.remove(&user.to_string());
+        let mut known = self.0.lock();
+        known.contacts.remove(&user.to_string());
+        known.closed.insert(user.to_string());
     }
 
     /// The account of `user` is disabled.
     pub fn disable(&self, user: UserId) {
-        if let Some(contact) = self.0.lock().contacts.get_mut(&user.to_string()) {
+        let mut known = self.0.lock();
+        if let Some(contact) = known.contacts.get_mut(&user.to_string()) {
             contact.is_disabled = true;
         }
+        known.closed.insert(user.to_string());
     }
 
     /// From now on nobody's contact is told, or is again.
@@ -126,6 +142,34 @@ impl Access for FakeAuth {
         _: Request<AuthenticateKeyRequest>,
     ) -> Result<Response<AuthenticateKeyResponse>, Status> {
         Err(Status::unimplemented("the test kit knows the keys"))
+    }
+
+    /// Of everybody but those who are disabled or erased.
+    async fn standing(
+        &self,
+        request: Request<StandingRequest>,
+    ) -> Result<Response<StandingResponse>, Status> {
+        let asked = request.into_inner();
+        let known = self.0.lock();
+        let its = |organization: &String| {
+            let role = known
+                .members
+                .get(&(asked.user_id.clone(), organization.clone()))?;
+            Some(v1::Membership {
+                organization_id: organization.clone(),
+                role: role.name().to_owned(),
+            })
+        };
+        let membership = asked.organization_id.as_ref().map(its);
+        let is_open = !known.closed.contains(&asked.user_id) && membership != Some(None);
+        let principal = is_open.then(|| v1::KeyPrincipal {
+            user_id: asked.user_id,
+            scopes: asked.scopes,
+            memberships: membership.flatten().into_iter().collect(),
+            organization_id: asked.organization_id,
+            ..v1::KeyPrincipal::default()
+        });
+        Ok(Response::new(StandingResponse { principal }))
     }
 
     async fn membership(

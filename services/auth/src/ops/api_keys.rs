@@ -5,7 +5,8 @@ use stoa_audit::TxExt as _;
 use stoa_auth_api::tell_key_changed;
 use stoa_db::{Json, Tx};
 use stoa_kernel::{
-    API_KEY_PREFIX, Membership, Memberships, OrganizationId, Permissions, Timestamp, UserId, codes, random,
+    API_KEY_PREFIX, Membership, Memberships, OrganizationId, OrganizationRole, Permissions, Timestamp,
+    UserId, codes, random,
 };
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use crate::{
     password::Password,
     permissions,
     store::{
+        accounts,
         api_keys::{self as store, ApiKey, ApiKeyId, KeyOwner},
         members, roles,
     },
@@ -146,27 +148,59 @@ pub(crate) async fn authenticate(ctx: &Ctx, key: &str) -> Result<Option<KeyHolde
         tracing::warn!(%error, "it could not be kept when an API key was last used");
     }
     let scopes = Permissions::new(kept.scopes.0);
-    if let (Some(organization_id), Some(role)) = (kept.organization_id, kept.organization_role) {
-        let membership = Membership {
-            organization_id,
-            role,
-        };
-        return Ok(Some(KeyHolder {
-            user: kept.user_id,
-            roles: Vec::new(),
-            permissions: Permissions::default(),
-            scopes,
-            memberships: Memberships::all(vec![membership]),
-            organization: Some(organization_id),
-        }));
+    if let (Some(organization), Some(role)) = (kept.organization_id, kept.organization_role) {
+        return Ok(Some(of_organization(kept.user_id, (organization, role), scopes)));
     }
-    let access = match roles::access_of(&ctx.db, kept.user_id).await {
+    of_person(ctx, kept.user_id, scopes).await
+}
+
+/// Who acts by a credential that another service keeps for `user`, for themselves or for an organization: as by an API key with these
+/// scopes, but for an organization with the role that they have in it now. None if their account is disabled or gone, the organization
+/// is deleted, or they are not a member of it.
+pub(crate) async fn standing(
+    ctx: &Ctx,
+    user: UserId,
+    organization: Option<OrganizationId>,
+    scopes: Permissions,
+) -> Result<Option<KeyHolder>> {
+    let account = accounts::by_id(&ctx.db, user).await?;
+    if account.is_none_or(|account| account.disabled_at.is_some()) {
+        return Ok(None);
+    }
+    let Some(organization) = organization else {
+        return of_person(ctx, user, scopes).await;
+    };
+    let role = members::role_of(&ctx.db, organization, user).await?;
+    Ok(role.map(|role| of_organization(user, (organization, role), scopes)))
+}
+
+fn of_organization(
+    user: UserId,
+    (organization_id, role): (OrganizationId, OrganizationRole),
+    scopes: Permissions,
+) -> KeyHolder {
+    let membership = Membership {
+        organization_id,
+        role,
+    };
+    KeyHolder {
+        user,
+        roles: Vec::new(),
+        permissions: Permissions::default(),
+        scopes,
+        memberships: Memberships::all(vec![membership]),
+        organization: Some(organization_id),
+    }
+}
+
+async fn of_person(ctx: &Ctx, user: UserId, scopes: Permissions) -> Result<Option<KeyHolder>> {
+    let access = match roles::access_of(&ctx.db, user).await {
         Err(stoa_db::Error::NotFound) => return Ok(None),
         access => access?,
     };
     Ok(Some(KeyHolder {
-        user: kept.user_id,
-        memberships: members::listed(&ctx.db, kept.user_id).await?.memberships(),
+        user,
+        memberships: members::listed(&ctx.db, user).await?.memberships(),
         organization: None,
         roles: access.roles,
         permissions: access.permissions.and(&scopes),

@@ -44,7 +44,7 @@ pub(crate) async fn take(app: &TestApp, by: &SignedIn, user: UserId, role: &str)
     app.delete(&path).bearer(&by.access).send().await
 }
 
-async fn turn(app: &TestApp, by: &SignedIn, user: UserId, how: &str) -> Answer {
+pub(crate) async fn turn(app: &TestApp, by: &SignedIn, user: UserId, how: &str) -> Answer {
     let path = format!("/api/v1/auth/users/{user}/{how}");
     app.post(&path).bearer(&by.access).send().await
 }

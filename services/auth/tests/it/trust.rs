@@ -10,7 +10,7 @@ use stoa_auth_api::{
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, ContactsRequest, ContactsResponse, GrantsRequest,
         GrantsResponse, MembershipRequest, MembershipResponse, RegistrationRequest, RegistrationResponse,
-        RevokedSession, TrustRequest, TrustResponse,
+        RevokedSession, StandingRequest, StandingResponse, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -216,6 +216,10 @@ impl<F: Fn(TrustRequest) -> TrustResponse + Send + Sync + 'static> Access for Sc
         &self,
         _: Request<AuthenticateKeyRequest>,
     ) -> Result<Response<AuthenticateKeyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn standing(&self, _: Request<StandingRequest>) -> Result<Response<StandingResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

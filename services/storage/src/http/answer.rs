@@ -94,6 +94,13 @@ fn describe(headers: &mut HeaderMap, ctx: &Ctx, bucket: &BucketRow, version: &Ve
     headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::CACHE_CONTROL, caching(ctx, bucket, version, is_fixed));
+    // As a client of S3 gave them: without them the bytes cannot be read.
+    for name in [header::CONTENT_ENCODING, header::CONTENT_LANGUAGE] {
+        let value = version.metadata.get(&format!(":{name}"));
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
     for (name, value) in &version.metadata {
         if let (Ok(name), Ok(value)) = (
             HeaderName::try_from(format!("{META}{name}")),

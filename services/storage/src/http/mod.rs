@@ -1,5 +1,6 @@
 //! The endpoints.
 
+mod access_keys;
 mod answer;
 mod buckets;
 mod conditions;
@@ -9,6 +10,7 @@ mod listing;
 mod objects;
 mod operations;
 mod ranges;
+pub(crate) mod s3;
 mod scopes;
 mod tus;
 mod uploaded;
@@ -51,5 +53,9 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         objects::read,
         objects::put,
         objects::delete,
+        access_keys::list,
+        access_keys::create,
+        access_keys::delete,
     )
+    .merge(s3::routes())
 }

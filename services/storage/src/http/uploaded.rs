@@ -9,8 +9,8 @@ use crate::{kind, ops::intake::Expected, store::versions::Metadata};
 /// What headers begin with that say something of an object.
 pub(super) const META: &str = "x-meta-";
 /// Bytes of all names and values, and how many there may be.
-const META_BYTES: usize = 2048;
-const META_COUNT: usize = 32;
+pub(super) const META_BYTES: usize = 2048;
+pub(super) const META_COUNT: usize = 32;
 
 /// What the upload is to be like.
 ///

@@ -118,7 +118,12 @@ impl StorageObject {
             media_type: row.media_type,
             etag: row.etag,
             sha256: row.sha256.map(hex::encode),
-            metadata: row.metadata,
+            // What is kept of other headers is said by headers only.
+            metadata: row
+                .metadata
+                .into_iter()
+                .filter(|(name, _)| !name.starts_with(':'))
+                .collect(),
             current: row.is_current,
             created_at: row.created_at,
             deleted_at: row.deleted_at,

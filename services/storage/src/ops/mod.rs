@@ -1,5 +1,6 @@
 //! What can be done, one use case a file: called by http, jobs and subscriptions alike.
 
+pub(crate) mod access_keys;
 pub(crate) mod buckets;
 pub(crate) mod conditions;
 pub(crate) mod copy;

@@ -1,5 +1,6 @@
 //! The only place with SQL; one aggregate a file.
 
+pub(crate) mod access_keys;
 pub(crate) mod blobs;
 pub(crate) mod buckets;
 pub(crate) mod links;

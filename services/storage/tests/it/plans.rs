@@ -11,6 +11,7 @@ use stoa_db::{
 
 use crate::{
     helpers::{App, BUCKETS, get, make_bucket, put, url},
+    s3::client::{KEYS, S3},
     tus,
 };
 
@@ -76,6 +77,7 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
             .await
             .expect(202);
         app.settle().await;
+        by_s3(&app, &token, bucket).await;
         app.patch(&format!("{BUCKETS}/{bucket}"))
             .bearer(&token)
             .json(&json!({}))
@@ -145,6 +147,21 @@ async fn uploads(app: &App, token: &str, bucket: &str) {
     let upload = tus::begun(app, token, (bucket, "x"), 70).await;
     let call = app.delete(&upload).bearer(token).header("tus-resumable", "1.0.0");
     call.send().await.expect(204);
+}
+
+/// What clients of S3 ask besides.
+async fn by_s3(app: &App, token: &str, bucket: &str) {
+    let s3 = S3::new(app, token, json!({})).await;
+    get(app, token, KEYS).await.expect(200);
+    s3.get("/").await.expect(200);
+    s3.put(&format!("/{bucket}/b"), "b").await.expect(200);
+    s3.get(&format!("/{bucket}?delimiter=/&prefix=a"))
+        .await
+        .expect(200);
+    s3.get(&format!("/{bucket}?uploads")).await.expect(200);
+    let gone = S3::new(app, token, json!({})).await;
+    let path = format!("{KEYS}/{}", gone.id);
+    app.delete(&path).bearer(token).send().await.expect(204);
 }
 
 async fn add_versions(db: &Db) {

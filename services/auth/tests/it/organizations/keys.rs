@@ -1,11 +1,12 @@
 //! API keys that act for an organization.
 
 use serde_json::{Value, json};
+use stoa_auth_api::v1::StandingRequest;
 use stoa_db::db_test;
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually};
 
 use super::{App, ORGANIZATIONS, add, again, delete, found, get, post, remove, set_role, verified};
-use crate::{PASSWORD, SignedIn, register, text};
+use crate::{PASSWORD, SignedIn, register, rpc::client, text};
 
 fn wanted(scopes: &[&str], role: &str) -> Value {
     json!({ "name": "import", "scopes": scopes, "role": role, "password": PASSWORD })
@@ -132,4 +133,63 @@ async fn a_key_ends_with_its_removal_its_makers_role_and_its_organization(app: A
     by_key(&app, &key, &members).await.expect(200);
     delete(&app, &ada, &id).await.expect(200);
     refused(&key).await;
+}
+
+#[db_test]
+async fn who_acts_by_a_credential_of_another_service_is_told_as_it_is_now(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (one, ada) = found(&app, &ada, "One").await;
+    let bob = register(&app, "bob@example.org").await;
+    let bob = add(&app, &ada, &one, &bob, "bob@example.org", "admin").await;
+    let ask = async |organization: Option<&str>| {
+        let request = StandingRequest {
+            user_id: bob.id.to_string(),
+            organization_id: organization.map(str::to_owned),
+            scopes: vec!["objects.read".to_owned()],
+        };
+        let answer = client(&app).standing(request).await.unwrap();
+        answer.into_inner().principal
+    };
+    let role = async || {
+        let principal = ask(Some(&one)).await?;
+        assert_eq!(principal.organization_id.as_ref(), Some(&one));
+        assert!(principal.permissions.is_empty() && principal.scopes == ["objects.read"]);
+        Some(principal.memberships[0].role.clone())
+    };
+    let own = ask(None).await.unwrap();
+    assert_eq!((own.organization_id, own.memberships.len()), (None, 1));
+    assert_eq!(role().await.as_deref(), Some("admin"));
+    set_role(&app, &ada, &one, bob.id, "guest").await.expect(204);
+    assert_eq!(role().await.as_deref(), Some("guest"));
+    remove(&app, &ada, &one, bob.id).await.expect(204);
+    assert_eq!(role().await, None);
+    assert!(ask(None).await.is_some());
+    let root = crate::admin::root(&app).await;
+    crate::admin::turn(&app, &root, bob.id, "disable")
+        .await
+        .expect(204);
+    let request = StandingRequest {
+        user_id: bob.id.to_string(),
+        ..StandingRequest::default()
+    };
+    let gone = client(&app).standing(request).await.unwrap().into_inner();
+    assert!(gone.principal.is_none());
+    for (user_id, organization_id) in [("x", None), (ada.id.to_string().as_str(), Some("x"))] {
+        let request = StandingRequest {
+            user_id: user_id.to_owned(),
+            organization_id: organization_id.map(str::to_owned),
+            scopes: Vec::new(),
+        };
+        let refused = client(&app).standing(request).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    }
+    let (id, ada) = found(&app, &ada, "Two").await;
+    delete(&app, &ada, &id).await.expect(200);
+    let request = StandingRequest {
+        user_id: ada.id.to_string(),
+        organization_id: Some(id),
+        scopes: Vec::new(),
+    };
+    let deleted = client(&app).standing(request).await.unwrap().into_inner();
+    assert!(deleted.principal.is_none());
 }

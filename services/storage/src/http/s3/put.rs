@@ -1,0 +1,56 @@
+//! `PutObject`.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+use super::{
+    Call,
+    bucket::empty,
+    described::{described, refuse_missing, tell_version},
+    error::Result,
+    list::quoted,
+    payload,
+};
+use crate::{
+    http::conditions::conditions,
+    ops::{
+        intake::Expected,
+        put::{self as ops, By, NewObject},
+    },
+};
+
+pub(super) async fn put(mut call: Call<'_>, body: Body) -> Result<Response> {
+    let path = call.request.path()?;
+    let name = call.request.bucket.clone().unwrap_or_default();
+    let bucket = call.writable(&name, &path).await?;
+    refuse_missing(&call.request)?;
+    let (media_type, metadata) = described(&call.request)?;
+    let payload = call.payload();
+    let incoming = payload::open(&call.request, body, payload)?;
+    let new = NewObject {
+        path,
+        metadata,
+        expected: Expected {
+            length: incoming.length,
+            media_type,
+            md5: incoming.md5,
+            sha256: incoming.sha256,
+            ..Expected::default()
+        },
+        conditions: conditions(&call.request.headers)?,
+    };
+    let by = By::Actor(&call.signed()?.actor);
+    call.ctx.uploads.room(call.signed()?.actor.user_id.uuid()).await;
+    let put = ops::put(call.ctx, by, &bucket, new, incoming.body).await;
+    let put = put.map_err(|error| incoming.refusal.explain(error))?;
+    let mut response = empty(StatusCode::OK);
+    let headers = response.headers_mut();
+    if let Ok(etag) = HeaderValue::try_from(quoted(&put.version.etag)) {
+        headers.insert(header::ETAG, etag);
+    }
+    tell_version(headers, &bucket, &put.version);
+    Ok(response)
+}

@@ -1,0 +1,131 @@
+//! A request to S3: which bucket and object it is about.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, Method, Uri, request::Parts};
+use percent_encoding::percent_decode_str;
+use stoa_http::RequestFacts;
+
+use super::error::{Result, S3Error};
+use crate::path;
+
+/// What the paths begin with.
+const ROOT: &str = "/s3";
+
+/// A request, taken apart.
+pub(super) struct S3Request {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    /// The name of the bucket; none for all.
+    pub(super) bucket: Option<String>,
+    /// The object's key as it came; none for the bucket.
+    pub(super) key: Option<String>,
+    pub(super) query: Query,
+    pub(super) facts: Arc<RequestFacts>,
+}
+
+/// Names and values of a query, decoded, in their order.
+pub(super) struct Query(pub(super) Vec<(String, String)>);
+
+impl Query {
+    fn parse(query: &str) -> Self {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .map(|pair| {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    (decoded(name), decoded(value))
+                })
+                .collect(),
+        )
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.0.iter();
+        pairs
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// A number; `otherwise` if it is not there.
+    pub(super) fn number(&self, name: &'static str, otherwise: usize) -> Result<usize> {
+        match self.get(name).filter(|text| !text.is_empty()) {
+            None => Ok(otherwise),
+            Some(text) => text
+                .parse::<u32>()
+                .map(|number| number as usize)
+                .map_err(|_| S3Error::invalid(format!("{name} is not a number"))),
+        }
+    }
+}
+
+/// A space may be written as a plus.
+fn decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8_lossy().into_owned()
+}
+
+impl S3Request {
+    pub(super) fn new(parts: Parts, facts: Arc<RequestFacts>) -> Result<Self> {
+        let rest = resource(parts.uri.path()).trim_start_matches('/');
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        Ok(Self {
+            bucket: some(bucket)?,
+            key: some(key)?,
+            query: Query::parse(parts.uri.query().unwrap_or_default()),
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            facts,
+        })
+    }
+
+    /// The text of a header; none if it is not there.
+    ///
+    /// # Errors
+    /// When it is there and not visible ASCII.
+    pub(super) fn header(&self, name: &str) -> Result<Option<&str>> {
+        let value = self.headers.get(name);
+        let text = value.map(|value| value.to_str()).transpose();
+        text.map_err(|_| S3Error::invalid(format!("The header {name} is not ASCII")))
+    }
+
+    /// The object's path as it is kept.
+    pub(super) fn path(&self) -> Result<String> {
+        object_path(self.key.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+}
+
+/// The path of the key as it is kept.
+pub(super) fn object_path(key: &str) -> Result<String> {
+    path::object(key).map_err(|wrong| {
+        if key.len() > 1024 {
+            S3Error::new(400, "KeyTooLongError", wrong)
+        } else {
+            S3Error::invalid(wrong)
+        }
+    })
+}
+
+/// What of a path names something in S3.
+pub(super) fn resource(path: &str) -> &str {
+    path.strip_prefix(ROOT).unwrap_or(path)
+}
+
+fn some(text: &str) -> Result<Option<String>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let text = percent_decode_str(text).decode_utf8();
+    let text = text.map_err(|_| S3Error::new(400, "InvalidURI", "The key is not UTF-8"))?;
+    Ok(Some(text.into_owned()))
+}

@@ -1,0 +1,9 @@
+//! The buckets by S3.
+
+mod access;
+mod bodies;
+pub(crate) mod client;
+mod keys;
+mod multipart;
+mod objects;
+mod refusals;
