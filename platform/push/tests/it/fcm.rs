@@ -113,7 +113,7 @@ async fn a_message_is_handed_over_whole_with_a_token_that_is_asked_for_once() {
     let expected = json!({ "message": {
         "token": "phone-1:APA91b",
         "notification": { "title": "Grüße", "body": "Your order has left." },
-        "data": { "id": "n1", "order": "1", "url": "https://stoa.example/orders/1" },
+        "data": { "id": "n1", "type": "order.shipped", "order": "1", "url": "https://stoa.example/orders/1" },
         "android": { "ttl": "3600s", "priority": "high", "collapse_key": "order-1" },
         "apns": { "headers": { "apns-priority": "10", "apns-expiration": null, "apns-collapse-id": "order-1" } },
     } });
