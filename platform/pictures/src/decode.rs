@@ -52,7 +52,7 @@ pub(crate) async fn small(
 }
 
 /// The format of a file, told by its first bytes; none if such pictures are not accepted.
-fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+pub(crate) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     let format = image::guess_format(bytes).ok()?;
     let accepted = [
         ImageFormat::Png,
@@ -67,7 +67,7 @@ fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
 ///
 /// # Errors
 /// As [`square`].
-fn memory(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<u64, PictureError> {
+pub(crate) fn memory(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<u64, PictureError> {
     let decoder = open(bytes, format, largest)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
@@ -83,6 +83,32 @@ fn memory(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<u64, Pi
     Ok(decoded + BESIDE)
 }
 
+/// A picture that was decoded, and what its file says of it.
+pub(crate) struct Decoded {
+    pub(crate) image: DynamicImage,
+    pub(crate) orientation: Orientation,
+    pub(crate) profile: Option<Vec<u8>>,
+}
+
+/// Decodes a whole picture, or the first frame of one that moves.
+///
+/// # Errors
+/// As [`square`].
+pub(crate) fn decode(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<Decoded, PictureError> {
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+        return Err(PictureError::Unreadable("it ends early".to_owned()));
+    }
+    let mut decoder = open(bytes, format, largest)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().unwrap_or(None);
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| refused(error, format, largest))?;
+    Ok(Decoded {
+        image,
+        orientation,
+        profile,
+    })
+}
+
 /// The picture as a square PNG of `size` pixels a side: its middle, upright, the first frame if it moves, in the colours of sRGB.
 /// Whatever else was in the file (where a photograph was taken, by which camera) is gone. Slow: not for async threads.
 ///
@@ -90,14 +116,11 @@ fn memory(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<u64, Pi
 /// [`PictureError::TooLarge`] by what the header says, before any pixel is decoded, if it is larger than `largest`;
 /// [`PictureError::Unreadable`] if the bytes are not of this format, or not all of them are there.
 fn square(bytes: &[u8], format: ImageFormat, largest: Largest, size: u32) -> Result<Vec<u8>, PictureError> {
-    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
-        return Err(PictureError::Unreadable("it ends early".to_owned()));
-    }
-    let failed = |error| refused(error, format, largest);
-    let mut decoder = open(bytes, format, largest)?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().unwrap_or(None);
-    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let Decoded {
+        image,
+        orientation,
+        profile,
+    } = decode(bytes, format, largest)?;
     let is_grey = !image.color().has_color();
     let has_alpha = image.color().has_alpha();
 
@@ -113,7 +136,11 @@ fn square(bytes: &[u8], format: ImageFormat, largest: Largest, size: u32) -> Res
 }
 
 /// Reads the header.
-fn open(bytes: &[u8], format: ImageFormat, largest: Largest) -> Result<impl ImageDecoder + '_, PictureError> {
+pub(crate) fn open(
+    bytes: &[u8],
+    format: ImageFormat,
+    largest: Largest,
+) -> Result<impl ImageDecoder + '_, PictureError> {
     let failed = |error| refused(error, format, largest);
     let mut limits = Limits::default();
     limits.max_image_width = Some(largest.side);
@@ -142,7 +169,7 @@ fn too_large(Largest { side, area }: Largest) -> PictureError {
     PictureError::TooLarge { side, area }
 }
 
-fn refused(error: ImageError, format: ImageFormat, largest: Largest) -> PictureError {
+pub(crate) fn refused(error: ImageError, format: ImageFormat, largest: Largest) -> PictureError {
     match error {
         ImageError::Limits(limit)
             if format == ImageFormat::Png && limit.kind() == LimitErrorKind::InsufficientMemory =>

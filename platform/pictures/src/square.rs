@@ -1,4 +1,4 @@
-//! The middle square of a picture, scaled.
+//! The middle of a picture, scaled.
 
 use image::{
     DynamicImage, ImageBuffer, Luma, LumaA, Pixel, Primitive, Rgb, Rgba, RgbaImage, imageops::FilterType,
@@ -7,43 +7,48 @@ use image::{
 /// Sixteen bits for each of red, green, blue and opacity.
 pub(super) type Pixels = ImageBuffer<Rgba<u16>, Vec<u16>>;
 
-/// The middle square of the picture, `size` pixels a side. It is cut before it is scaled, in the memory that the picture has.
+/// The middle square of the picture, `size` pixels a side.
 pub(super) fn scaled(image: DynamicImage, size: u32) -> Pixels {
-    let square = match image {
-        DynamicImage::ImageLuma8(image) => cut(image).into(),
-        DynamicImage::ImageLumaA8(image) => weighted::<LumaA<u8>>(cut(image)).into(),
-        DynamicImage::ImageRgb8(image) => cut(image).into(),
-        DynamicImage::ImageRgba8(image) => weighted::<Rgba<u8>>(cut(image)).into(),
-        DynamicImage::ImageLuma16(image) => cut::<Luma<u16>>(image).into(),
-        DynamicImage::ImageLumaA16(image) => weighted::<LumaA<u16>>(cut(image)).into(),
-        DynamicImage::ImageRgb16(image) => cut::<Rgb<u16>>(image).into(),
-        DynamicImage::ImageRgba16(image) => weighted::<Rgba<u16>>(cut(image)).into(),
+    let side = image.width().min(image.height());
+    middle(image, (side, side), (size, size))
+}
+
+/// The middle of the picture, of these sides, scaled to those. It is cut before it is scaled, in the memory that the picture has.
+pub(super) fn middle(image: DynamicImage, cut_to: (u32, u32), size: (u32, u32)) -> Pixels {
+    let part = match image {
+        DynamicImage::ImageLuma8(image) => cut(image, cut_to).into(),
+        DynamicImage::ImageLumaA8(image) => weighted::<LumaA<u8>>(cut(image, cut_to)).into(),
+        DynamicImage::ImageRgb8(image) => cut(image, cut_to).into(),
+        DynamicImage::ImageRgba8(image) => weighted::<Rgba<u8>>(cut(image, cut_to)).into(),
+        DynamicImage::ImageLuma16(image) => cut::<Luma<u16>>(image, cut_to).into(),
+        DynamicImage::ImageLumaA16(image) => weighted::<LumaA<u16>>(cut(image, cut_to)).into(),
+        DynamicImage::ImageRgb16(image) => cut::<Rgb<u16>>(image, cut_to).into(),
+        DynamicImage::ImageRgba16(image) => weighted::<Rgba<u16>>(cut(image, cut_to)).into(),
         // No format that we accept is decoded to anything else.
-        other => DynamicImage::ImageRgba16(weighted(cut(other.into_rgba16()))),
+        other => DynamicImage::ImageRgba16(weighted(cut(other.into_rgba16(), cut_to))),
     };
-    let small = square.resize_exact(size, size, FilterType::CatmullRom);
-    drop(square);
+    let small = part.resize_exact(size.0, size.1, FilterType::CatmullRom);
+    drop(part);
     unweighted(small.into_rgba16())
 }
 
-/// The middle square, moved to the beginning of the picture's own memory.
-fn cut<P: Pixel>(image: ImageBuffer<P, Vec<P::Subpixel>>) -> ImageBuffer<P, Vec<P::Subpixel>> {
+/// The middle of these sides, which are no longer than the picture's, moved to the beginning of the picture's own memory.
+fn cut<P: Pixel>(
+    image: ImageBuffer<P, Vec<P::Subpixel>>,
+    (wide, high): (u32, u32),
+) -> ImageBuffer<P, Vec<P::Subpixel>> {
     let (width, height) = image.dimensions();
-    let side = width.min(height);
-    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let (left, top) = ((width - wide) / 2, (height - high) / 2);
     let channels = usize::from(P::CHANNEL_COUNT);
-    let [width, side_length, left, top] = [width, side, left, top].map(|pixels| pixels as usize);
+    let [width, columns, rows, left, top] = [width, wide, high, left, top].map(|pixels| pixels as usize);
     let mut samples = image.into_raw();
-    for row in 0..side_length {
+    for row in 0..rows {
         let start = ((top + row) * width + left) * channels;
-        samples.copy_within(
-            start..start + side_length * channels,
-            row * side_length * channels,
-        );
+        samples.copy_within(start..start + columns * channels, row * columns * channels);
     }
-    samples.truncate(side_length * side_length * channels);
-    // There are exactly as many samples as the square needs.
-    ImageBuffer::from_raw(side, side, samples).unwrap_or_default()
+    samples.truncate(columns * rows * channels);
+    // There are exactly as many samples as the part needs.
+    ImageBuffer::from_raw(wide, high, samples).unwrap_or_default()
 }
 
 /// Each colour multiplied by its opacity: so that, when pixels are averaged, what is clear has no colour to give.

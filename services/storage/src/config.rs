@@ -31,6 +31,24 @@ pub struct StorageConfig {
     pub public_max_age: Period,
     /// How often everything stored is compared with its checksum.
     pub verify_every: Period,
+    /// Sides that renditions may have; empty for any.
+    pub rendition_sides: Vec<u32>,
+    /// Longest side that is made, in pixels.
+    pub rendition_max_side: u32,
+    /// Longest side of a picture of which renditions are made, in pixels.
+    pub rendition_source_side: u32,
+    /// Largest file of which renditions are made, in bytes.
+    pub rendition_source_bytes: i64,
+    /// Memory that pictures may take up while renditions are made, all together, in bytes.
+    pub rendition_memory_bytes: usize,
+    /// New renditions of one address.
+    pub renditions_per_address: Rate,
+    /// Renditions that are kept of one object.
+    pub renditions_per_object: i64,
+    /// Bytes of renditions that are kept of one owner.
+    pub renditions_max_bytes: i64,
+    /// How long a rendition is kept that nobody asks for.
+    pub renditions_keep: Period,
     /// Links that one bucket may have.
     pub links_max: i64,
     /// How often the password of one link may be guessed.

@@ -10,7 +10,12 @@ use stoa_objects::Objects;
 use stoa_secrets::Secrets;
 use stoa_service::Env;
 
-use crate::{StorageConfig, ops::uploads::turn::Writers, passwords::Passwords, uploads::Uploads};
+use crate::{
+    StorageConfig,
+    ops::{renditions::Renditions, uploads::turn::Writers},
+    passwords::Passwords,
+    uploads::Uploads,
+};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +28,7 @@ pub(crate) struct Parts {
     /// Whom a request acts for, and what they may do.
     pub(crate) access: Access,
     pub(crate) uploads: Uploads,
+    pub(crate) renditions: Renditions,
     /// The requests that append to uploads in parts.
     pub(crate) writers: Writers,
     pub(crate) passwords: Passwords,
@@ -41,6 +47,11 @@ impl Ctx {
         Self(Arc::new(Parts {
             access: Access::new(&env.rpc),
             uploads: Uploads::new(config.uploads_max, config.uploads_per_caller),
+            renditions: Renditions::new(
+                &config,
+                env.cache
+                    .limiter("storage.renditions", config.renditions_per_address),
+            ),
             writers: Writers::default(),
             passwords: Passwords::new(),
             guesses: env.cache.limiter("storage.link_password", config.link_guesses),

@@ -5,6 +5,7 @@ use stoa_auth_api::AccessError;
 use stoa_events::JobError;
 use stoa_http::{Failure, codes};
 use stoa_objects::ObjectError;
+use stoa_pictures::PictureError;
 use stoa_secrets::SecretError;
 
 stoa_kernel::codes! {
@@ -116,6 +117,12 @@ pub(crate) enum Error {
     TooManyUploads(usize),
     #[error("the stored object is damaged")]
     Damaged,
+    #[error("too many new renditions")]
+    TooManyRenditions,
+    #[error("the picture is too large to be made smaller")]
+    TooLargeToRender(i64),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     #[error("{0}")]
     Busy(&'static str),
     #[error(transparent)]
@@ -195,6 +202,12 @@ impl From<Error> for Failure {
             Error::TooManyUploads(max) => Self::new(codes::RATE_LIMITED)
                 .detail(format!("At most {max} uploads of one caller run at once."))
                 .header(header::RETRY_AFTER, HeaderValue::from_static("5")),
+            Error::TooManyRenditions => Self::new(codes::RATE_LIMITED)
+                .detail("So many pictures of new sizes are made for an address.")
+                .header(header::RETRY_AFTER, HeaderValue::from_static("60")),
+            Error::TooLargeToRender(max) => Self::new(codes::IMAGE_TOO_LARGE)
+                .detail(format!("Pictures of more than {max} bytes are sent as they are.")),
+            Error::Picture(error) => error.into(),
             Error::Damaged => Self::new(OBJECT_DAMAGED).cause("what is stored does not match its checksum"),
             Error::Busy(_) | Error::Access(_) => Self::unavailable(error),
             Error::Objects(ObjectError::NotFound) => {

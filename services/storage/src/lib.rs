@@ -39,6 +39,10 @@ pub const SERVICE: Descriptor = Descriptor {
             "Bytes of objects that answers were begun with",
         ),
         (
+            "storage_renditions_total",
+            "Pictures that were made smaller, or in another format",
+        ),
+        (
             "storage_swept_total",
             "Uploads that were given up after their process had ended",
         ),

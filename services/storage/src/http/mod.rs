@@ -10,6 +10,7 @@ mod listing;
 mod objects;
 mod operations;
 mod ranges;
+mod renditions;
 pub(crate) mod s3;
 mod scopes;
 mod tus;

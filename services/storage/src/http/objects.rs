@@ -8,11 +8,12 @@ use axum::{
 use futures::{StreamExt, TryStreamExt};
 use garde::Validate;
 use serde::Deserialize;
-use stoa_http::{Actor, Failure, Json, Path, Query, Result, Unfiltered, codes, refuse_encoded};
+use stoa_http::{Actor, Failure, Json, Path, Query, RequestInfo, Result, Unfiltered, codes, refuse_encoded};
 
 use super::{
     answer::{Asked, answer},
     conditions::conditions,
+    renditions::Which,
     scopes::{ObjectsRead, ObjectsWrite},
     uploaded,
     view::StorageObject,
@@ -25,6 +26,7 @@ use crate::{
         delete as deletion,
         put::{self as storing, By, NewObject},
         reach::{self, Reach},
+        renditions::rendition,
     },
     path,
     store::{
@@ -41,22 +43,12 @@ pub(super) fn object_path(text: &str) -> Result<String> {
     path::object(text).map_err(|wrong| Failure::invalid("path", "invalid", wrong))
 }
 
-/// Which version is meant.
-#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// This one; the current one, if absent. A deleted one is found until it is purged, by those who may read the bucket.
-    #[garde(skip)]
-    #[param(value_type = Option<uuid::Uuid>)]
-    version: Option<VersionId>,
-}
-
 /// An object, or parts of it.
 ///
 /// Anybody may read what is in a public bucket; else those who may read the bucket, and those who were granted `objects.read` on
 /// the object. What cannot run in a browser is shown there, all else is saved. `Range` may name up to 32 ranges; conditions are
-/// those of RFC 9110.
+/// those of RFC 9110. Of a JPEG, PNG, WebP or GIF (the first frame) `width`, `height`, `fit`, `format` and `quality` ask for a smaller one,
+/// never for a larger one; it has an ETag of its own. `429 rate_limited`: too many new ones.
 #[utoipa::path(
     get, path = "/api/v1/storage/{bucket}/{*path}", tags = ["storage"], operation_id = "storage_read_object",
     params(
@@ -80,18 +72,26 @@ pub(super) async fn read(
     actor: Result<Actor<ObjectsRead>>,
     State(ctx): State<Ctx>,
     Path((bucket, path)): Path<(String, String)>,
-    Query(Which { version }): Query<Which>,
-    method: Method,
-    headers: HeaderMap,
+    Query(which): Query<Which>,
+    RequestInfo(request): RequestInfo,
+    (method, headers): (Method, HeaderMap),
 ) -> Result<Response> {
-    let is_fixed = version.is_some();
-    let (bucket, version) = readable(&ctx, actor, &bucket, (&path, version)).await?;
+    let (bucket, version) = readable(&ctx, actor, &bucket, (&path, which.version)).await?;
     let asked = Asked {
         headers: &headers,
         is_head: method == Method::HEAD,
-        is_fixed,
+        is_fixed: which.version.is_some(),
     };
-    answer(&ctx, &bucket, &version, asked).await
+    let Some(wanted) = which.wanted(&version, &headers, &ctx.config)? else {
+        return answer(&ctx, &bucket, &version, asked).await;
+    };
+    let rendition = rendition(&ctx, &bucket, &version, wanted.rendering, request.address).await?;
+    let mut response = answer(&ctx, &bucket, &rendition, asked).await?;
+    if wanted.varies {
+        let accept = HeaderValue::from_static("accept");
+        response.headers_mut().append(header::VARY, accept);
+    }
+    Ok(response)
 }
 
 /// What is stored under the path, if the caller may read it. What a caller may not read is not found.

@@ -4,7 +4,7 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::Owner;
 
-use super::{BATCH, get::key};
+use super::{BATCH, get::key, renditions};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -44,6 +44,7 @@ pub(crate) async fn versions(
 /// Deletes the bytes of blobs that no version has. Once more does nothing.
 pub(crate) async fn bytes(ctx: &Ctx, blob_ids: &[BlobId]) -> Result<(), Error> {
     for blob in blob_ids {
+        renditions::of_blob(ctx, *blob).await?;
         loop {
             let chunks = blobs::chunks(&ctx.db, *blob, 0, BATCH).await?;
             for chunk in &chunks {

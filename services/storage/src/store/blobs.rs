@@ -44,6 +44,12 @@ async fn insert_chunk(tx: &mut Tx, chunk: &ChunkRow) -> Result<(), Error> {
     tx.execute(sql, &params).await.map(drop)
 }
 
+/// Locks it; false if no version has it.
+pub(crate) async fn is_used(tx: &mut Tx, id: BlobId) -> Result<bool, Error> {
+    let sql = "UPDATE blobs SET refs = refs WHERE id = $1 AND refs > 0";
+    Ok(tx.execute(sql, &[&id]).await? > 0)
+}
+
 /// One version more has it; false if it is being deleted.
 pub(crate) async fn share(tx: &mut Tx, id: BlobId) -> Result<bool, Error> {
     let sql = "UPDATE blobs SET refs = refs + 1 WHERE id = $1 AND refs > 0";

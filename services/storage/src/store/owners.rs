@@ -78,6 +78,16 @@ pub(crate) async fn give_upload(tx: &mut Tx, owner: Owner) -> Result<(), Error> 
     tx.execute(sql, &[&owner.kind(), &owner.uuid()]).await.map(drop)
 }
 
+/// Counts so many bytes of renditions more, or less; how many there are then.
+pub(crate) async fn add_renditions(tx: &mut Tx, owner: Owner, bytes: i64) -> Result<i64, Error> {
+    let sql =
+        "UPDATE owners SET renditions = renditions + $3 WHERE kind = $1 AND id = $2 RETURNING renditions";
+    let all = tx
+        .fetch_optional(sql, &[&owner.kind(), &owner.uuid(), &bytes])
+        .await?;
+    Ok(all.unwrap_or(0))
+}
+
 /// Locks the owner, and notes that they were erased.
 pub(crate) async fn erase(tx: &mut Tx, owner: Owner) -> Result<(), Error> {
     let sql = "INSERT INTO owners (kind, id, bytes, objects, buckets, is_suspended, is_erased) \

@@ -15,6 +15,7 @@ mod operations;
 mod plans;
 mod quota;
 mod ranges;
+mod renditions;
 mod s3;
 mod tus;
 mod tus_more;

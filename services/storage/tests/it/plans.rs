@@ -10,16 +10,24 @@ use stoa_db::{
 };
 
 use crate::{
-    helpers::{App, BUCKETS, get, make_bucket, put, url},
+    helpers::{BUCKETS, builder, get, make_bucket, put, url},
     s3::client::{KEYS, S3},
     tus,
 };
+
+stoa_testkit::app!(
+    Few,
+    builder(|config| {
+        config.renditions_per_object = 2;
+        config.renditions_max_bytes = 250;
+    })
+);
 
 /// Texts of statements that read a whole table on purpose: when a test may go on.
 const MEANT: [&str; 1] = ["COUNT(*) FROM outbox"];
 
 #[db_test]
-async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(app: App) {
+async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(app: Few) {
     let statements = Statements::of(app.db());
     let (ada, bob) = (app.new_user(), app.new_user());
     for (user, bucket) in [(ada, "of-ada"), (bob, "of-bob")] {
@@ -62,6 +70,17 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
             .await
             .expect(200);
         uploads(&app, &token, bucket).await;
+        let picture = app.put(&url(bucket, "p.png")).bearer(&token);
+        let picture = picture.body(
+            "image/png",
+            crate::renditions::picture(20, 10, image::ImageFormat::Png),
+        );
+        picture.send().await.expect(201);
+        for width in [3, 4, 4, 5] {
+            get(&app, &token, &format!("{}?width={width}", url(bucket, "p.png")))
+                .await
+                .expect(200);
+        }
         let copy = json!({"path": "a", "to_path": "c"});
         app.post(&format!("{BUCKETS}/{bucket}/copy"))
             .bearer(&token)
@@ -123,7 +142,7 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
 }
 
 /// Uploads in parts of each kind, some of which are given up.
-async fn uploads(app: &App, token: &str, bucket: &str) {
+async fn uploads(app: &Few, token: &str, bucket: &str) {
     for path in ["u", "v"] {
         let upload = tus::begun(app, token, (bucket, path), 70).await;
         for at in 0..70 {
@@ -150,7 +169,7 @@ async fn uploads(app: &App, token: &str, bucket: &str) {
 }
 
 /// What clients of S3 ask besides.
-async fn by_s3(app: &App, token: &str, bucket: &str) {
+async fn by_s3(app: &Few, token: &str, bucket: &str) {
     let s3 = S3::new(app, token, json!({})).await;
     get(app, token, KEYS).await.expect(200);
     s3.get("/").await.expect(200);
