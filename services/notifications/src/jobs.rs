@@ -13,7 +13,7 @@ use crate::{
     ctx::Ctx,
     ops::{
         self,
-        callbacks::{self, Told},
+        callbacks::{self, ProviderEvent},
         digest, fan_out,
         phones::{self, CodeSent},
         send, send_push,
@@ -142,11 +142,11 @@ pub(crate) struct SendPhoneCode {
     pub(crate) code_id: CodeId,
 }
 
-/// Does what follows from what a provider has told.
+/// Does what follows from what a provider has reported.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
 #[job(name = "notifications.provider_events")]
 pub(crate) struct ProviderEvents {
-    pub(crate) events: Vec<Told>,
+    pub(crate) events: Vec<ProviderEvent>,
     /// How often their messages were looked for before.
     pub(crate) tries: u32,
 }
@@ -241,7 +241,11 @@ async fn send_digest(ctx: Ctx, work: Work<SendDigest>) -> Result<Done, JobError>
         None => work.done().await,
         Some(sent) => {
             let mut tx = work.begin().await?;
+            let again_at = sent.all.iter().find_map(|(_, ended)| ended.again_at);
             send::end(&ctx, &mut tx, sent.user, Channel::Email, &sent.all).await?;
+            if let Some(at) = again_at {
+                return work.again(tx, at).await;
+            }
             if sent.more {
                 tx.enqueue(work.payload()).await?;
             }

@@ -1,4 +1,4 @@
-//! Where providers tell what became of messages. They call with a signature in place of a token.
+//! Where providers report what became of messages. They call with a signature in place of a token.
 
 use axum::extract::{FromRequest as _, Request, State};
 use http::{HeaderMap, StatusCode};
@@ -9,16 +9,16 @@ use stoa_mail::EventKey;
 use crate::{
     ctx::Ctx,
     error::Error,
-    ops::callbacks::{self as ops, Told},
+    ops::callbacks::{self as ops, ProviderEvent},
 };
 
 /// Largest body, in bytes: providers send their events in batches that are smaller.
 const BODY: usize = 1024 * 1024;
 
-/// Told by a provider what became of messages.
+/// ProviderEvent by a provider what became of messages.
 ///
 /// `sendgrid`: its signed event webhook, by the key of `mail.event_key`. `twilio`: its status callbacks and replies such as STOP, signed over
-/// `sms.callback_url`. Anything that is not signed so is refused with `403`. `404`: no such provider is set up to tell anything. `429`: too
+/// `sms.callback_url`. Anything that is not signed so is refused with `403`. `404`: no such provider is set up to report anything. `429`: too
 /// many requests from this address were refused.
 #[utoipa::path(
     post, path = "/api/v1/notifications/callbacks/{provider}", tags = ["notifications"], operation_id = "notifications_receive_callback",
@@ -50,15 +50,15 @@ pub(super) async fn receive(
     if body.len() > BODY {
         return Err(Failure::new(codes::TOO_LARGE));
     }
-    let told = match provider.as_str() {
+    let events = match provider.as_str() {
         "sendgrid" => sendgrid(&ctx, &headers, &body),
         _ => twilio(&ctx, &headers, &body)?,
     };
-    let Some(told) = told else {
+    let Some(events) = events else {
         ctx.refused_callbacks.spend(address, 1).await;
         return Err(Failure::new(codes::FORBIDDEN).detail("It is not signed by the provider, or too old."));
     };
-    ops::accept(&ctx, told).await?;
+    ops::accept(&ctx, events).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -67,8 +67,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     value.unwrap_or_default()
 }
 
-/// What SendGrid tells; none if it is not SendGrid.
-fn sendgrid(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Option<Vec<Told>> {
+/// What SendGrid reports; none if it is not SendGrid.
+fn sendgrid(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Option<Vec<ProviderEvent>> {
     let signature = header(headers, EventKey::SIGNATURE);
     let timestamp = header(headers, EventKey::TIMESTAMP);
     if !ops::is_recent(ctx, timestamp) || !ctx.mailer.verifies_events(signature, timestamp, body) {
@@ -78,15 +78,15 @@ fn sendgrid(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Option<Vec<Told>> {
     Some(events.iter().map(ops::of_mail).collect())
 }
 
-/// What Twilio tells; none if it is not Twilio.
-fn twilio(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Result<Option<Vec<Told>>, Error> {
+/// What Twilio reports; none if it is not Twilio.
+fn twilio(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Result<Option<Vec<ProviderEvent>>, Error> {
     if !ctx.sms.verifies(body, header(headers, "x-twilio-signature")) {
         return Ok(None);
     }
-    let told = match (stoa_sms::parse_callback(body), stoa_sms::parse_reply(body)) {
+    let events = match (stoa_sms::parse_callback(body), stoa_sms::parse_reply(body)) {
         (Some(event), _) => ops::of_sms(ctx, &event)?,
         (None, Some(reply)) => Some(ops::of_reply(ctx, &reply)?),
         (None, None) => None,
     };
-    Ok(Some(told.into_iter().collect()))
+    Ok(Some(events.into_iter().collect()))
 }

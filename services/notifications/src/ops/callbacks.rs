@@ -1,4 +1,4 @@
-//! What providers tell later of messages that they took. The request is only read and checked; what follows is done by jobs, each event
+//! What providers report later of messages that they took. The request is only read and checked; what follows is done by jobs, each event
 //! once.
 
 use std::time::Duration;
@@ -36,9 +36,9 @@ const EVENTS: usize = 50;
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(15);
 
-/// Something that a provider has told. Neither address nor number stands in it.
+/// What a provider reports of a message. Neither address nor number stands in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct ProviderEvent {
     /// The same each time that it comes: SHA-256, in hex.
     key: String,
     message: Option<Message>,
@@ -131,7 +131,7 @@ fn key(provider: &str, parts: &[&str]) -> String {
 }
 
 /// What SendGrid tells of a mail.
-pub(crate) fn of_mail(event: &MailEvent) -> Told {
+pub(crate) fn of_mail(event: &MailEvent) -> ProviderEvent {
     let (address, at) = (event.address.as_str(), event.at.to_string());
     let mail_id = event.mail_id.as_deref().unwrap_or_default();
     let ours = mail_id.strip_prefix("notification-");
@@ -145,7 +145,7 @@ pub(crate) fn of_mail(event: &MailEvent) -> Told {
         EventKind::Complained => What::Complained,
         EventKind::Unsubscribed => What::Unsubscribed,
     };
-    Told {
+    ProviderEvent {
         // What has no id is known again by all that it says.
         key: match event.id.as_str() {
             "" => key("sendgrid", &[mail_id, address, what.step().0, &at]),
@@ -161,7 +161,7 @@ pub(crate) fn of_mail(event: &MailEvent) -> Told {
 }
 
 /// What Twilio tells of a text message; none if it is nothing new.
-pub(crate) fn of_sms(ctx: &Ctx, event: &SmsEvent) -> Result<Option<Told>, Error> {
+pub(crate) fn of_sms(ctx: &Ctx, event: &SmsEvent) -> Result<Option<ProviderEvent>, Error> {
     let what = match event.status {
         SmsStatus::Delivered => What::Delivered,
         SmsStatus::Undelivered | SmsStatus::Failed if event.has_unsubscribed() => What::Unsubscribed,
@@ -169,7 +169,7 @@ pub(crate) fn of_sms(ctx: &Ctx, event: &SmsEvent) -> Result<Option<Told>, Error>
         SmsStatus::Undelivered | SmsStatus::Failed => What::Undelivered,
         SmsStatus::OnItsWay | SmsStatus::Sent => return Ok(None),
     };
-    Ok(Some(Told {
+    Ok(Some(ProviderEvent {
         key: key("twilio", &[&event.message_id, what.step().0]),
         message: Some(Message::Sms(event.message_id.clone())),
         channel: Channel::Sms.name().to_owned(),
@@ -183,13 +183,13 @@ pub(crate) fn of_sms(ctx: &Ctx, event: &SmsEvent) -> Result<Option<Told>, Error>
 }
 
 /// That somebody has answered STOP or START.
-pub(crate) fn of_reply(ctx: &Ctx, reply: &Reply) -> Result<Told, Error> {
+pub(crate) fn of_reply(ctx: &Ctx, reply: &Reply) -> Result<ProviderEvent, Error> {
     let what = if reply.wants_messages {
         What::Resubscribed
     } else {
         What::Unsubscribed
     };
-    Ok(Told {
+    Ok(ProviderEvent {
         key: key("twilio", &[&reply.message_id, "reply"]),
         message: None,
         channel: Channel::Sms.name().to_owned(),
@@ -208,12 +208,12 @@ fn recipient(ctx: &Ctx, number: &str) -> Result<Option<(String, String)>, Error>
 }
 
 /// Has jobs do what follows from these.
-pub(crate) async fn accept(ctx: &Ctx, told: Vec<Told>) -> Result<(), Error> {
-    if told.is_empty() {
+pub(crate) async fn accept(ctx: &Ctx, events: Vec<ProviderEvent>) -> Result<(), Error> {
+    if events.is_empty() {
         return Ok(());
     }
     let mut tx = ctx.db.begin().await?;
-    for some in told.chunks(EVENTS) {
+    for some in events.chunks(EVENTS) {
         let job = ProviderEvents {
             events: some.to_vec(),
             tries: 0,
@@ -224,15 +224,19 @@ pub(crate) async fn accept(ctx: &Ctx, told: Vec<Told>) -> Result<(), Error> {
 }
 
 /// Does what follows from each, in a transaction of its own. Those whose message is not known yet are to be looked at again.
-pub(crate) async fn all(ctx: &Ctx, events: &[Told], tries: u32) -> Result<Vec<Told>, Error> {
+pub(crate) async fn all(
+    ctx: &Ctx,
+    events: &[ProviderEvent],
+    tries: u32,
+) -> Result<Vec<ProviderEvent>, Error> {
     let mut later = Vec::new();
-    for told in events {
+    for event in events {
         let mut tx = ctx.db.begin().await?;
-        if one(&mut tx, told, tries + 1 >= TRIES).await? {
+        if one(&mut tx, event, tries + 1 >= TRIES).await? {
             tx.commit().await?;
         } else {
             tx.rollback().await;
-            later.push(told.clone());
+            later.push(event.clone());
         }
     }
     Ok(later)
@@ -246,8 +250,8 @@ pub(crate) fn next_look(now: Timestamp, tries: u32) -> Timestamp {
 }
 
 /// Does what follows from one, unless it was done before; false if its message is not known yet.
-async fn one(tx: &mut Tx, told: &Told, is_last: bool) -> Result<bool, Error> {
-    let found = match &told.message {
+async fn one(tx: &mut Tx, event: &ProviderEvent, is_last: bool) -> Result<bool, Error> {
+    let found = match &event.message {
         Some(Message::Mail(delivery)) => Some((*delivery, Channel::Email)),
         Some(Message::Sms(id)) => {
             let delivery = sends::by_provider_id(tx, id).await?;
@@ -259,7 +263,7 @@ async fn one(tx: &mut Tx, told: &Told, is_last: bool) -> Result<bool, Error> {
         Some((delivery, _)) => deliveries::user_of(tx, delivery).await?,
         None => None,
     };
-    if told.message.is_some() && user.is_none() && !is_last {
+    if event.message.is_some() && user.is_none() && !is_last {
         return Ok(false);
     }
     // Nothing is kept of who was erased.
@@ -267,26 +271,30 @@ async fn one(tx: &mut Tx, told: &Told, is_last: bool) -> Result<bool, Error> {
         Some(user) => people::lock(tx, user).await?.is_some(),
         None => false,
     };
-    let key = hex::decode(&told.key).unwrap_or_default();
+    let key = hex::decode(&event.key).unwrap_or_default();
     if !provider_events::insert(tx, &key).await? {
         return Ok(true);
     }
     if let Some((delivery, channel)) = found.filter(|_| is_there) {
-        step(tx, (delivery, channel), told).await?;
+        step(tx, (delivery, channel), event).await?;
     }
-    if let Some(channel) = Channel::of_name(&told.channel) {
-        suppression(tx, channel, told).await?;
+    if let Some(channel) = Channel::of_name(&event.channel) {
+        suppression(tx, channel, event).await?;
     }
     Ok(true)
 }
 
 /// Writes it into the history.
-async fn step(tx: &mut Tx, (delivery, channel): (DeliveryId, Channel), told: &Told) -> Result<(), Error> {
-    let (code, words) = told.what.step();
-    if !sends::told(tx, (delivery, channel), told.what.state(), code).await? {
+async fn step(
+    tx: &mut Tx,
+    (delivery, channel): (DeliveryId, Channel),
+    event: &ProviderEvent,
+) -> Result<(), Error> {
+    let (code, words) = event.what.step();
+    if !sends::report(tx, (delivery, channel), event.what.state(), code).await? {
         return Ok(());
     }
-    let words = match told.why.as_str() {
+    let words = match event.why.as_str() {
         "" => words.to_owned(),
         why => format!("{words}: {why}"),
     };
@@ -294,14 +302,14 @@ async fn step(tx: &mut Tx, (delivery, channel): (DeliveryId, Channel), told: &To
 }
 
 /// Has nothing more go there, or all again.
-async fn suppression(tx: &mut Tx, channel: Channel, told: &Told) -> Result<(), Error> {
-    let Some((hash, masked)) = &told.recipient else {
+async fn suppression(tx: &mut Tx, channel: Channel, event: &ProviderEvent) -> Result<(), Error> {
+    let Some((hash, masked)) = &event.recipient else {
         return Ok(());
     };
     let hash = hex::decode(hash).unwrap_or_default();
-    if told.what == What::Resubscribed {
+    if event.what == What::Resubscribed {
         suppressions::delete_of_reason(tx, channel, &hash, suppress::UNSUBSCRIBED).await?;
-    } else if let Some(reason) = told.what.suppression() {
+    } else if let Some(reason) = event.what.suppression() {
         suppressions::insert(tx, channel, (&hash, masked), reason).await?;
     }
     Ok(())

@@ -18,6 +18,7 @@ use crate::{
         deliveries::DeliveryId,
         digests::{self, DigestId, Entry},
         people,
+        sends::state,
     },
     texts::{About, Sources},
 };
@@ -127,7 +128,11 @@ async fn mail(
         headers: unsubscribe::headers(&unsubscribe),
     };
     let sent = ctx.mailer.send(&mail).await;
-    let ended = outcome(ctx, &listed, &contact.email, attempt, sent).await?;
+    let mut ended = outcome(ctx, &listed, &contact.email, attempt, sent).await?;
+    if ended.again_at.is_some() {
+        // Where it waits already.
+        ended.state = state::DIGESTED;
+    }
     all.extend(listed.into_iter().map(|delivery| (delivery, ended.clone())));
     Ok(all)
 }

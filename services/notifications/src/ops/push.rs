@@ -212,7 +212,7 @@ pub(crate) async fn ended(ctx: &Ctx, user: UserId, id: PushId) -> Result<(), Err
     Ok(tx.commit().await?)
 }
 
-/// Deletes what a session has made that was ended: who has lost it reads nothing more.
+/// Deletes what a session has made that was ended: a stolen one reads nothing more.
 pub(crate) async fn end_session(
     tx: &mut Tx,
     user: UserId,

@@ -271,6 +271,11 @@ pub(crate) async fn outcome(
             "refused_for_good",
             format!("It was refused for good: {}", plain(&why)),
         ),
+        Err(SendError::Transient {
+            why,
+            retry_after: Some(wait),
+            ..
+        }) => retry::put_off(ctx, attempt, wait, &plain(&why)),
         Err(SendError::Transient { why, .. } | SendError::Config(why)) => {
             return Err(again(ctx, deliveries, attempt, &plain(&why), Some(&to)).await?);
         }

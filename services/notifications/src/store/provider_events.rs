@@ -1,9 +1,9 @@
-//! What providers have told of messages.
+//! What providers have reported of messages.
 
 use stoa_db::{Error, Tx};
 use stoa_kernel::Timestamp;
 
-/// Notes that this was told; false if it was before.
+/// Notes that this was reported; false if it was before.
 pub(crate) async fn insert(tx: &mut Tx, key: &[u8]) -> Result<bool, Error> {
     let sql = "INSERT INTO provider_events (key, created_at) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     let now = tx.clock().now();

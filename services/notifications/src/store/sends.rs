@@ -135,9 +135,9 @@ pub(crate) async fn stop(
     tx.fetch_all(sql, &[&of, &now, &limit]).await
 }
 
-/// Notes what a provider tells of what it took. That something was delivered changes nothing else that is known. False if nothing
+/// Notes what a provider reports of what it took. That something was delivered changes nothing else that is known. False if nothing
 /// changed: it was not sent, or is not there.
-pub(crate) async fn told(
+pub(crate) async fn report(
     tx: &mut Tx,
     (delivery, channel): (DeliveryId, Channel),
     state: Option<&str>,

@@ -15,6 +15,7 @@ use stoa_db::{
 };
 use stoa_mail::{MailConfig, Mailer};
 use stoa_notifications::{SERVICE, service};
+use stoa_notifications_api::NotificationRequested;
 use stoa_providers::testing::{Answer as Said, FakeApi};
 use stoa_service::Env;
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually, settings};
@@ -414,5 +415,38 @@ async fn where_nothing_is_set_up_nobody_tells_anything(app: App) {
             .send()
             .await;
         assert_problem(&answer, 404, "not_found", &[]);
+    }
+}
+
+#[db_test]
+async fn a_provider_that_asks_to_wait_is_asked_again_then_also_for_a_digest(app: BySendGrid) {
+    let (ada, bob) = (person(&app, "ada"), person(&app, "bob"));
+    let hourly = json!({"choices": [{"category": "orders", "channel": "email", "delivery": "hourly"}]});
+    crate::preferences::choose(&app, bob, &hourly).await.expect(200);
+    for (user, first) in [(ada, "queued"), (bob, "digested")] {
+        let busy = || Said::new(429, "too many requests").with("retry-after", "1800");
+        let before = app.1.asked().len();
+        app.1.next(busy());
+        app.emit(&NotificationRequested::to(
+            "order.shipped",
+            user,
+            json!({"order": "1"}),
+        ))
+        .await;
+        eventually("it is decided", async || !deliveries(&app, user).await.is_empty()).await;
+        if first == "digested" {
+            app.clock().advance(Duration::from_secs(3600));
+        }
+        let last = async || steps(&deliveries(&app, user).await[0], "email").pop().unwrap();
+        eventually("it is put off", async || last().await == "put_off").await;
+        app.settle().await;
+        assert_eq!(app.1.asked().len(), before + 1);
+        app.clock().advance(Duration::from_secs(1801));
+        eventually("it is sent", async || last().await == "sent").await;
+        assert_eq!(
+            steps(&deliveries(&app, user).await[0], "email"),
+            [first, "put_off", "sent"]
+        );
+        assert_eq!(app.1.asked().len(), before + 2);
     }
 }
