@@ -15,7 +15,7 @@ use crate::{
 /// Largest body, in bytes: providers send their events in batches that are smaller.
 const BODY: usize = 1024 * 1024;
 
-/// ProviderEvent by a provider what became of messages.
+/// Take a provider's report of what became of messages.
 ///
 /// `sendgrid`: its signed event webhook, by the key of `mail.event_key`. `twilio`: its status callbacks and replies such as STOP, signed over
 /// `sms.callback_url`. Anything that is not signed so is refused with `403`. `404`: no such provider is set up to report anything. `429`: too

@@ -308,7 +308,8 @@ async fn suppression(tx: &mut Tx, channel: Channel, event: &ProviderEvent) -> Re
     };
     let hash = hex::decode(hash).unwrap_or_default();
     if event.what == What::Resubscribed {
-        suppressions::delete_of_reason(tx, channel, &hash, suppress::UNSUBSCRIBED).await?;
+        // Whatever for: a number that unsubscribed may have been refused when something was sent there.
+        suppressions::delete(tx, channel, &hash).await?;
     } else if let Some(reason) = event.what.suppression() {
         suppressions::insert(tx, channel, (&hash, masked), reason).await?;
     }

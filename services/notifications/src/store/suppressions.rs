@@ -54,18 +54,6 @@ pub(crate) async fn delete(tx: &mut Tx, channel: Channel, hash: &[u8]) -> Result
     Ok(tx.execute(sql, &[&channel.name(), &hash]).await? > 0)
 }
 
-/// The same, if it was suppressed for this reason.
-pub(crate) async fn delete_of_reason(
-    tx: &mut Tx,
-    channel: Channel,
-    hash: &[u8],
-    reason: &str,
-) -> Result<(), Error> {
-    let sql = "DELETE FROM suppressions WHERE channel = $1 AND address_hash = $2 AND reason = $3";
-    let params: [&dyn ToValue; 3] = [&channel.name(), &hash, &reason];
-    tx.execute(sql, &params).await.map(drop)
-}
-
 /// Deletes at most so many of before a time; how many there were.
 pub(crate) async fn delete_before(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, Error> {
     let sql = "DELETE FROM suppressions WHERE id IN (SELECT id FROM suppressions WHERE created_at < $1 ORDER BY created_at LIMIT $2)";

@@ -332,6 +332,13 @@ async fn what_twilio_tells_stands_in_the_history_and_stop_suppresses(app: ByTwil
     assert_eq!(steps(delivery, "sms"), ["queued", "suppressed"]);
     app.tell(&reply("start", "SM5")).await.expect(204);
     assert_eq!(rows(&app, "suppressions").await, 0);
+    // The same where the number was refused when something was sent there.
+    let refusal = json!({ "code": 21610, "message": "Attempt to send to unsubscribed recipient" });
+    app.1.next(Said::new(400, refusal));
+    notify(&app, "shop.parcel", ada, json!({"at": "11"})).await;
+    assert_eq!(rows(&app, "suppressions").await, 1);
+    app.tell(&reply("UNSTOP", "SM6")).await.expect(204);
+    assert_eq!(rows(&app, "suppressions").await, 0);
     // The old one again is none.
     app.tell(&reply("Stop", "SM4")).await.expect(204);
     assert_eq!(rows(&app, "suppressions").await, 0);
@@ -343,7 +350,7 @@ async fn what_twilio_tells_stands_in_the_history_and_stop_suppresses(app: ByTwil
     ])
     .await
     .expect(204);
-    let delivery = &deliveries(&app, ada).await[1];
+    let delivery = &deliveries(&app, ada).await[2];
     assert_eq!(stands(delivery, "sms"), ("failed".into(), "bounced".into()));
     let token = app.token(app.new_user(), &["suppressions.write"]);
     let release = async |body: Value| {
