@@ -55,9 +55,11 @@ pub(super) struct Which {
     height: Option<u32>,
     /// How it is fitted into both; `inside`, if absent.
     #[garde(skip)]
+    #[param(inline)]
     fit: Option<StorageFit>,
     /// Of a picture: its format; `auto`, if absent.
     #[garde(skip)]
+    #[param(inline)]
     format: Option<StorageFormat>,
     /// Of a JPEG or WebP: 1 to 100, in steps of 5; 80, if absent.
     #[garde(range(min = 1, max = 100))]
