@@ -39,6 +39,7 @@ pub(crate) struct Platform {
     pub(crate) rpc: Directory,
     pub(crate) bus: Bus,
     pub(crate) public_url: String,
+    pub(crate) product_name: String,
     /// Cancelled when the process begins to stop.
     pub(crate) draining: CancellationToken,
 }
@@ -101,6 +102,7 @@ impl Platform {
             bus: Bus::local(),
             draining: CancellationToken::new(),
             public_url,
+            product_name: server.product_name.clone(),
             clock,
         })
     }
@@ -210,6 +212,7 @@ pub(crate) async fn services(
             secrets: secrets.clone(),
             data_dir: data_dir.to_owned(),
             public_url: platform.public_url.clone(),
+            product_name: platform.product_name.clone(),
             permissions: Arc::clone(&permissions),
             events: Arc::clone(&events),
             channels: Arc::clone(&channels),

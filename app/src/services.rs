@@ -26,6 +26,7 @@ pub(crate) struct KnownService(&'static Descriptor);
 impl KnownService {
     pub(crate) const GATEWAY: Self = Self(&stoa_gateway::SERVICE);
     pub(crate) const AUTH: Self = Self(&stoa_auth::SERVICE);
+    pub(crate) const NOTIFICATIONS: Self = Self(&stoa_notifications::SERVICE);
 
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         SERVICES.iter().copied().map(Self)

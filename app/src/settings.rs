@@ -45,6 +45,7 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
     pub(crate) public_url: String,
+    pub(crate) product_name: String,
     pub(crate) rpc_listen: String,
     pub(crate) drain: Period,
     pub(crate) shutdown_grace: Period,

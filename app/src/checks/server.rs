@@ -23,6 +23,9 @@ pub(super) fn check(settings: &Settings, services: &Services, problems: &mut Pro
     let peers = settings.section::<RpcConfig>("rpc").ok();
     let peers = peers.and_then(|config| config.tls_files().ok().flatten());
     problems.take(server.tls.check(peers.is_some()));
+    if stoa_kernel::text::line(&server.product_name).is_none() {
+        problems.add("server.product_name is blank: mails, pages and authenticator apps need a name to show");
+    }
     problems.take(public_url(&server));
     problems.take(links(&server, services));
     same_port(&server, problems);
@@ -62,7 +65,13 @@ fn public_url(server: &ServerConfig) -> Result<(), String> {
 
 /// Links in mails lead to the public address; "all addresses of this machine" is none.
 fn links(server: &ServerConfig, services: &Services) -> Result<(), String> {
-    let sends_links = services.has(KnownService::AUTH) || services.has(KnownService::GATEWAY);
+    let sends_links = [
+        KnownService::AUTH,
+        KnownService::NOTIFICATIONS,
+        KnownService::GATEWAY,
+    ]
+    .into_iter()
+    .any(|service| services.has(service));
     if sends_links && server.public_url.is_empty() && server.listen.ip().is_unspecified() {
         return Err(format!(
             "server.public_url is empty and server.listen is {}, so links in mails would lead to {}: set server.public_url \

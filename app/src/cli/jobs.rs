@@ -30,7 +30,7 @@ pub(crate) enum JobsCommand {
     ///
     /// May run beside a serving stoa.
     #[command(
-        after_help = "Examples:\n  stoa jobs dead\n  stoa jobs dead --service auth --queue auth.send_mail --json"
+        after_help = "Examples:\n  stoa jobs dead\n  stoa jobs dead --service notifications --queue notifications.send --json"
     )]
     Dead {
         #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) enum JobsCommand {
     #[command(
         override_usage = "stoa jobs replay [OPTIONS] <ID>...\n       stoa jobs replay [OPTIONS] --all",
         after_help = "Examples:\n  stoa jobs replay 01a1fd28-cef2-78a7-bb09-fb0fd931cf29\n  \
-                            stoa jobs replay --all --queue auth.send_mail"
+                            stoa jobs replay --all --queue notifications.send"
     )]
     Replay(Chosen),
     /// Delete dead letters
@@ -72,7 +72,7 @@ pub(crate) struct Which {
     /// Only those of this service
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
-    /// Only those of this queue, such as auth.send_mail
+    /// Only those of this queue, such as notifications.send
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
 }

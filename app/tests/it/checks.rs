@@ -251,7 +251,7 @@ fn what_could_never_have_an_effect_is_refused_by_all_three() {
             "[\"DELETE /api/v1/auth/login 5/m\"]",
         )],
         &[("users.avatar_size", "256"), ("users.avatar_max_pixels", "100")],
-        &[("auth.product_name", " ")],
+        &[("server.product_name", " ")],
         &[("auth.signing_key_lifetime", "30m")],
     ] {
         refused(&data_dir, settings);

@@ -27,4 +27,5 @@ mod rpc;
 mod schemas;
 mod stoa;
 mod system;
+mod texts;
 mod tls;

@@ -62,7 +62,7 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 
 /// Something to be done by this service itself, later.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// `<service>.<what>`, such as `auth.send_mail`. Never changes.
+    /// `<service>.<what>`, such as `users.remove_avatar`. Never changes.
     const NAME: &'static str;
     /// Higher runs first.
     const PRIORITY: i16 = 0;

@@ -57,6 +57,8 @@ pub struct Env {
     pub data_dir: PathBuf,
     /// The address under which people reach this installation, without a slash at its end.
     pub public_url: String,
+    /// The name of the product, as people are shown it.
+    pub product_name: String,
     /// The permissions that endpoints of any service ask for, also of services that run elsewhere.
     pub permissions: Arc<[Permission]>,
     /// The events that services emit, also services that run elsewhere.

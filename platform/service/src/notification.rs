@@ -17,6 +17,10 @@ pub struct NotificationType {
     pub channels: &'static [Channel],
     /// Whether its mails also go to addresses that nobody has verified yet.
     pub to_unverified: bool,
+    /// Whether its mails have details: links that hold a secret, addresses of people. auth is asked for them whenever a mail is sent, and
+    /// they are kept nowhere. Only auth asks for such notifications, their texts are always those of the program, and only those for mails
+    /// say details. `sample` has them too.
+    pub details: bool,
     /// How many of it one person gets by one channel within a time; further ones are not sent. The inbox has them all.
     pub throttle: Option<Throttle>,
     /// Data such as its senders give, as a JSON object: templates are tried with it.
@@ -86,6 +90,7 @@ impl NotificationType {
             criticality: Criticality::Normal,
             channels: &[Channel::InApp],
             to_unverified: false,
+            details: false,
             throttle: None,
             sample: "{}",
             templates: &[],

@@ -100,6 +100,7 @@ impl Platform {
             secrets: Secrets::new(data_dir.join("keys"), "").unwrap(),
             data_dir,
             public_url: self.public_url(),
+            product_name: "Stoa".to_owned(),
             permissions: Arc::default(),
             events: Arc::default(),
             channels: Arc::clone(&self.channels),

@@ -10,7 +10,7 @@ use crate::{
     config::AuthConfig,
     email::Email,
     error::Error,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{changes::STALE_FOR, credentials::Case, notices::Notices, organizations::members, origin::Origin},
     password::{self, Hasher, Password},
     store::{

@@ -51,8 +51,8 @@ pub struct AuthConfig {
     pub known_networks_keep: Period,
     /// `SameSite` of the session cookies.
     pub cookie_same_site: SameSite,
-    /// Name shown in authenticator apps.
-    pub product_name: String,
+    /// Whether addresses are taken that are not ASCII before the `@`.
+    pub international_addresses: bool,
     /// Rules and cost of passwords.
     pub password: PasswordConfig,
     /// Organizations.
@@ -162,11 +162,6 @@ impl AuthConfig {
     pub fn check(&self) -> Result<(), String> {
         Secrets::new(PathBuf::new(), &self.secret)?;
         self.password.check()?;
-        if self.product_name.trim().is_empty() {
-            return Err(
-                "auth.product_name is empty: authenticator apps and mails need a name to show".to_owned(),
-            );
-        }
         if self.access_token_lifetime.0.as_secs() == 0
             || self.access_token_lifetime > self.refresh_token_lifetime
         {

@@ -6,13 +6,12 @@ use stoa_cache::Cache;
 use stoa_db::Db;
 use stoa_http::Verifier;
 use stoa_kernel::{Clock, OrganizationId};
-use stoa_mail::Mailer;
 use stoa_pictures::{Kind, Pictures};
 use stoa_secrets::Secrets;
 use stoa_service::Env;
 
 use crate::{
-    config::AuthConfig, keys::KeyRing, lockout::Lockout, mails::Templates, password::Hasher,
+    config::AuthConfig, keys::KeyRing, lockout::Lockout, page::PageTemplate, password::Hasher,
     permissions::Known,
 };
 
@@ -35,8 +34,7 @@ pub(crate) struct Shared {
     pub(crate) config: AuthConfig,
     /// Checks access tokens in this process: told of every new key and of every revocation, after its commit.
     pub(crate) verifier: Verifier,
-    pub(crate) mailer: Mailer,
-    pub(crate) templates: Templates,
+    pub(crate) page: PageTemplate,
     pub(crate) keys: KeyRing,
     /// Opened by [`crate::ops::start`] as well.
     pub(crate) secrets: Secrets,
@@ -45,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) pictures: Pictures<OrganizationId>,
     /// Without a slash at its end.
     pub(crate) public_url: String,
+    pub(crate) product_name: String,
     /// What API keys may be for.
     pub(crate) permissions: Known,
 }
@@ -58,14 +57,14 @@ impl Ctx {
             secrets: Secrets::new(env.data_dir.join("keys"), &config.secret)?,
             passwords: Hasher::start(&config.password)?,
             lockout: Lockout::new(&env.cache, &config.rate_limit),
-            templates: Templates::new()?,
+            page: PageTemplate::new()?,
             pictures: Pictures::new(PICTURES, config.organizations.picture(), env.objects),
             db: env.db,
             cache: env.cache,
             clock: env.clock,
             verifier: env.verifier,
-            mailer: env.mailer,
             public_url: env.public_url,
+            product_name: env.product_name,
             permissions: Known::new(env.permissions.to_vec()),
             config,
         })))

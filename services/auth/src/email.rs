@@ -4,6 +4,11 @@ use stoa_http::field_error;
 use stoa_kernel::text;
 use stoa_mail::Address;
 
+use crate::{
+    config::AuthConfig,
+    error::{Error, Result},
+};
+
 /// An address that mail can be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Email {
@@ -25,6 +30,19 @@ impl Email {
             display,
             address,
         })
+    }
+
+    /// Whether mail to it can be sent from here.
+    ///
+    /// # Errors
+    /// For an address that only some mail servers take, where settings do not say that those of this installation do.
+    pub(crate) fn check(&self, config: &AuthConfig) -> Result<()> {
+        if config.international_addresses || !self.address.needs_smtputf8() {
+            return Ok(());
+        }
+        let message =
+            "Mail to addresses with other letters than a to z before the @ cannot be sent from here";
+        Err(Error::Field("email", "format", message.to_owned()))
     }
 
     /// The key of whatever was given, so that a look-up for no address takes the way of any other. What is no address now may have

@@ -9,9 +9,9 @@ mod http;
 mod jobs;
 mod keys;
 mod lockout;
-mod mails;
 mod notifications;
 mod ops;
+mod page;
 mod pages;
 mod password;
 mod permissions;
@@ -19,6 +19,7 @@ mod rpc;
 mod second_factor;
 mod store;
 mod tokens;
+mod words;
 
 use std::path::Path;
 
@@ -94,7 +95,7 @@ pub const SERVICE: Descriptor = Descriptor {
         MemberRemoved::INFO,
         NotificationRequested::INFO,
     ],
-    notifications: &[notifications::ROLE_CHANGED],
+    notifications: notifications::TYPES,
     // Links in mails lead to them.
     pages: &[
         "/auth/verify",

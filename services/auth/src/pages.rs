@@ -19,7 +19,7 @@ use crate::{
     ctx::Ctx,
     email::Email,
     error::{Error, Result},
-    mails::MailKind,
+    notifications::MailKind,
     ops::{credentials::ApiKeys, origin::Origin, password, verify_email},
     password::Password,
 };
@@ -187,8 +187,8 @@ fn page(ctx: &Ctx, status: StatusCode, content: Value) -> Response {
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
-    let content = context! { product => ctx.config.product_name.as_str(), nonce, ..content };
-    let html = match ctx.templates.page(content) {
+    let content = context! { product => ctx.product_name.as_str(), nonce, ..content };
+    let html = match ctx.page.render(content) {
         Ok(html) => html,
         Err(cause) => return Failure::internal(cause).into_response(),
     };

@@ -5,8 +5,9 @@ use stoa_auth_api::{
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse, Grant,
         GrantsRequest, GrantsResponse, KeyPrincipal, Membership, MembershipRequest, MembershipResponse,
-        PublicKey, RaisedOrganization, RaisedRole, RaisedVersion, RegisteredNames, RegistrationRequest,
-        RegistrationResponse, RevokedSession, StandingRequest, StandingResponse, TrustRequest, TrustResponse,
+        PrepareMailRequest, PrepareMailResponse, PublicKey, RaisedOrganization, RaisedRole, RaisedVersion,
+        RegisteredNames, RegistrationRequest, RegistrationResponse, RevokedSession, StandingRequest,
+        StandingResponse, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -20,6 +21,7 @@ use crate::{
     error::Error,
     ops::{
         api_keys::{self, KeyHolder},
+        mails::{self, Prepared},
         trust,
     },
     store::{accounts, grants, members, registered_names, revocations::Since},
@@ -131,6 +133,29 @@ impl Access for Rpc {
             });
         Ok(Response::new(ContactsResponse {
             contacts: contacts.collect(),
+        }))
+    }
+
+    async fn prepare_mail(
+        &self,
+        request: Request<PrepareMailRequest>,
+    ) -> Result<Response<PrepareMailResponse>, Status> {
+        let request = request.into_inner();
+        let user = request.user_id.map(|id| id.parse::<UserId>()).transpose();
+        let user = user.map_err(|_| not_an_id("user_id"))?;
+        let data = serde_json::from_str(&request.data);
+        let data = data.map_err(|_| Status::invalid_argument("data is not JSON"))?;
+        let prepared = mails::prepare(&self.0, &request.r#type, data, &request.key, user).await;
+        Ok(Response::new(match prepared.map_err(|e| failed(&e))? {
+            Prepared::Mail { address, details } => PrepareMailResponse {
+                not_needed: None,
+                address,
+                details: serde_json::Value::Object(details).to_string(),
+            },
+            Prepared::NotNeeded(why) => PrepareMailResponse {
+                not_needed: Some(why.to_owned()),
+                ..PrepareMailResponse::default()
+            },
         }))
     }
 

@@ -10,8 +10,6 @@ pub(crate) const PUSH_SUBSCRIPTIONS: u32 = 100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotificationsConfig {
-    /// Name of the product, shown in mails and on pages.
-    pub product_name: String,
     /// Notifications that one person's inbox holds.
     pub inbox_max: u32,
     /// Topics that one person follows.
@@ -48,9 +46,6 @@ impl NotificationsConfig {
     /// # Errors
     /// In words that name the setting.
     pub fn check(&self) -> Result<(), String> {
-        if stoa_kernel::text::line(&self.product_name).is_none() {
-            return Err("notifications.product_name must not be blank".to_owned());
-        }
         if self.push_subscriptions_max > PUSH_SUBSCRIPTIONS {
             return Err(format!(
                 "notifications.push_subscriptions_max is {} and must be at most {PUSH_SUBSCRIPTIONS}",

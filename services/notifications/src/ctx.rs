@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use stoa_auth_api::Contacts;
+use stoa_auth_api::{Contacts, Mails};
 use stoa_cache::Limiter;
 use stoa_db::Db;
 use stoa_kernel::Clock;
@@ -45,10 +45,13 @@ pub(crate) struct Parts {
     pub(crate) codes: CodeLimits,
     /// How people can be reached.
     pub(crate) contacts: Contacts,
+    /// What mails say beside the data of their notifications.
+    pub(crate) mails: Mails,
     pub(crate) types: Types,
     pub(crate) texts: Renderer,
     /// Without a slash at its end.
     pub(crate) public_url: String,
+    pub(crate) product_name: String,
     pub(crate) config: NotificationsConfig,
 }
 
@@ -62,6 +65,7 @@ impl Ctx {
             keyed: Keyed::new(&env.secrets),
             refused_callbacks: env.cache.limiter("notifications.callbacks", REFUSED_CALLBACKS),
             codes: CodeLimits::new(&env.cache, &config.phone_codes),
+            mails: Mails::new(&env.rpc),
             db: env.db,
             clock: env.clock,
             mailer: env.mailer,
@@ -70,6 +74,7 @@ impl Ctx {
             vapid: OnceLock::new(),
             secrets: env.secrets,
             public_url: env.public_url,
+            product_name: env.product_name,
             config,
         })))
     }

@@ -16,6 +16,8 @@ stoa_kernel::codes! {
 
     /// It was sent, or is cancelled already.
     NOTIFICATION_OVER = 409 "notification_over" "The notification can no longer be cancelled";
+    /// Texts of this type hold links that open an account, or addresses of people: they are those of the program.
+    TEMPLATE_FIXED = 409 "template_fixed" "The texts of this type cannot be changed";
     /// No room for a further topic.
     TOPICS_FULL = 409 "topics_full" "You follow as many topics as you can";
     /// No room for a further browser or phone.
@@ -61,6 +63,12 @@ pub(crate) enum Error {
     Db(#[from] stoa_db::Error),
     #[error(transparent)]
     Access(#[from] AccessError),
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self::Code(code)
+    }
 }
 
 impl From<Error> for Failure {

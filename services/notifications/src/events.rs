@@ -65,7 +65,7 @@ async fn requested(ctx: Ctx, work: Work<NotificationRequested>) -> Result<Done, 
         kind: asked.kind,
         recipients: asked.recipients,
         data: asked.data,
-        sender: format!("service:{}", work.source()),
+        sender: format!("{}{}", request::SERVICE, work.source()),
         key: asked.idempotency_key,
         send_at: asked.send_at,
     };

@@ -242,7 +242,7 @@ async fn send_digest(ctx: Ctx, work: Work<SendDigest>) -> Result<Done, JobError>
         Some(sent) => {
             let mut tx = work.begin().await?;
             let again_at = sent.all.iter().find_map(|(_, ended)| ended.again_at);
-            send::end(&ctx, &mut tx, sent.user, Channel::Email, &sent.all).await?;
+            send::end(&ctx, &mut tx, Some(sent.user), Channel::Email, &sent.all).await?;
             if let Some(at) = again_at {
                 return work.again(tx, at).await;
             }

@@ -80,7 +80,7 @@ fn page(ctx: &Ctx, status: StatusCode, content: Value) -> Response {
         .into_iter()
         .collect();
     context.insert("nonce".to_owned(), nonce.into());
-    context.insert("product".to_owned(), ctx.config.product_name.clone().into());
+    context.insert("product".to_owned(), ctx.product_name.clone().into());
     let html = match ctx.texts.page(&context) {
         Ok(html) => html,
         Err(cause) => return Failure::internal(cause).into_response(),

@@ -63,6 +63,8 @@ pub(crate) struct About<'a> {
     pub(crate) language: &'a str,
     /// Empty where nobody can unsubscribe.
     pub(crate) unsubscribe_url: &'a str,
+    /// Where a mail goes to; none for what is no mail.
+    pub(crate) email: Option<&'a str>,
 }
 
 /// Makes texts of templates.
@@ -115,6 +117,9 @@ impl Renderer {
             ("unsubscribe_url", about.unsubscribe_url),
         ];
         context.extend(own.map(|(name, value)| (name.to_owned(), Value::from(value))));
+        if let Some(email) = about.email {
+            context.insert("email".to_owned(), Value::from(email));
+        }
         let subject = one_line(&self.part("subject", sources.subject, &context)?);
         context.insert("subject".to_owned(), Value::from(subject.as_str()));
         let optional = |part, source: &str| {
@@ -215,6 +220,7 @@ mod tests {
         public_url: "https://stoa.example",
         language: "en",
         unsubscribe_url: "",
+        email: None,
     };
 
     fn render(sources: Sources<'_>, data: &Value) -> Result<Rendered, Broken> {

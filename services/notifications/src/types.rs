@@ -71,6 +71,14 @@ fn check(one: &NotificationType) -> Result<(), String> {
     if !sample.is_object() {
         return Err("its sample is not an object".to_owned());
     }
+    if one.details
+        && one
+            .channels
+            .iter()
+            .any(|channel| !matches!(channel, Channel::Email | Channel::InApp))
+    {
+        return Err("it has details, which only mails can say".to_owned());
+    }
     for channel in one.channels {
         let english = |text: &&DefaultTemplate| text.channel == *channel && text.language == "en";
         if !one.templates.iter().any(|text| english(&text)) {

@@ -4,6 +4,7 @@ mod access;
 mod contacts;
 pub mod events;
 mod keys;
+mod mails;
 mod registrations;
 mod standing;
 #[cfg(feature = "testing")]
@@ -13,6 +14,7 @@ mod trust;
 pub use access::{Access, AccessError};
 pub use contacts::{CONTACTS_MAX, Contacts};
 pub use keys::{KeyClient, tell_key_changed};
+pub use mails::{Asked, Mails, Prepared};
 pub use registrations::Registrations;
 pub use standing::{Standings, Stands};
 pub use trust::TrustFeed;

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::v1::{
     self, AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse,
-    GrantsRequest, GrantsResponse, MembershipRequest, MembershipResponse, RegisteredNames,
-    RegistrationRequest, RegistrationResponse, StandingRequest, StandingResponse, TrustRequest,
-    TrustResponse,
+    GrantsRequest, GrantsResponse, MembershipRequest, MembershipResponse, PrepareMailRequest,
+    PrepareMailResponse, RegisteredNames, RegistrationRequest, RegistrationResponse, StandingRequest,
+    StandingResponse, TrustRequest, TrustResponse,
     access_server::{Access, AccessServer},
 };
 
@@ -35,6 +35,9 @@ struct Known {
     closed: HashSet<String>,
     /// No call of contacts is answered.
     contacts_away: bool,
+    /// By the types of their notifications: where they go to, if to a reference.
+    mails: HashMap<String, Option<String>>,
+    links: Vec<String>,
 }
 
 impl FakeAuth {
@@ -111,6 +114,23 @@ impl FakeAuth {
             contact.is_disabled = true;
         }
         known.closed.insert(user.to_string());
+    }
+
+    /// auth has asked for mails of this type. `address`: where they go to, if to a reference. Each has a `link` of its own.
+    pub fn mail(&self, kind: &str, address: Option<&str>) {
+        let address = address.map(str::to_owned);
+        self.0.lock().mails.insert(kind.to_owned(), address);
+    }
+
+    /// Mails of this type are not needed any more.
+    pub fn withdraw_mail(&self, kind: &str) {
+        self.0.lock().mails.remove(kind);
+    }
+
+    /// The links that were given for mails, in their order.
+    #[must_use]
+    pub fn links(&self) -> Vec<String> {
+        self.0.lock().links.clone()
     }
 
     /// From now on nobody's contact is told, or is again.
@@ -208,6 +228,26 @@ impl Access for FakeAuth {
         let contacts = asked.iter().filter_map(|user| known.contacts.get(user).cloned());
         Ok(Response::new(ContactsResponse {
             contacts: contacts.collect(),
+        }))
+    }
+
+    async fn prepare_mail(
+        &self,
+        request: Request<PrepareMailRequest>,
+    ) -> Result<Response<PrepareMailResponse>, Status> {
+        let mut known = self.0.lock();
+        let Some(address) = known.mails.get(&request.into_inner().r#type).cloned() else {
+            return Ok(Response::new(PrepareMailResponse {
+                not_needed: Some("it was withdrawn".to_owned()),
+                ..PrepareMailResponse::default()
+            }));
+        };
+        let link = format!("https://stoa.example/link?token=secret-{}", known.links.len() + 1);
+        known.links.push(link.clone());
+        Ok(Response::new(PrepareMailResponse {
+            not_needed: None,
+            address,
+            details: serde_json::json!({ "link": link }).to_string(),
         }))
     }
 

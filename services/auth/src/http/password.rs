@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     ctx::Ctx,
     email::is_email,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{credentials::ApiKeys, origin::Origin, password as ops},
     password::Password,
 };

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::password::AuthAddressRequest;
 use crate::{
     ctx::Ctx,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{origin::Origin, password as links, verify_email as ops},
     password::Password,
 };

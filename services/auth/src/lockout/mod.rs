@@ -14,7 +14,7 @@ use stoa_kernel::{Rate, UserId, network_of, subscriber_of};
 use crate::{
     config::RateLimitConfig,
     error::{Error, Result},
-    mails::MailKind,
+    notifications::MailKind,
 };
 pub(crate) use attempt::{Attempt, Refused};
 use attempt::{Count, Group};

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     ctx::Ctx,
     error::{Error, NOT_HELD, Result, TOO_MANY_KEYS},
-    mails::MailKind,
+    notifications::MailKind,
     ops::{commit::commit_then, notices::Notices, origin::Origin, prove_again::prove_again},
     password::Password,
     permissions,

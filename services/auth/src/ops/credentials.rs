@@ -10,7 +10,7 @@ use stoa_kernel::{OrganizationId, SessionId, UserId};
 use crate::{
     ctx::Ctx,
     error::Result,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{
         changes::Changes,
         commit::commit_then,

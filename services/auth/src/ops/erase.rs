@@ -8,7 +8,6 @@ use stoa_kernel::Actor;
 use crate::{
     ctx::Ctx,
     error::Result,
-    jobs::{ForgetMails, recipient},
     ops::{
         changes::Changes, organizations::members::prepare_to_leave, origin::Origin, prove_again::prove_again,
         roles::keep_an_admin, sessions::end_all,
@@ -35,10 +34,6 @@ pub(crate) async fn erase(ctx: &Ctx, actor: &Actor, password: &Password, code: O
     }
     accounts::remove(&mut tx, user).await?;
     tx.shred();
-    tx.enqueue(&ForgetMails {
-        recipient: recipient(&proven.account.email),
-    })
-    .await?;
     tx.audit(&origin.entry(Some(user), "account.erase", "account", Some(user.uuid())))
         .await?;
     tx.emit(&UserErased { user_id: user }).await?;

@@ -1,15 +1,16 @@
 //! Guesses that a stolen session or a known password allows: bounded for each account, and told to its owner.
 
+use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_events::TxExt as _;
 use stoa_kernel::UserId;
+use stoa_notifications_api::NotificationRequested;
 
 use crate::{
     ctx::Ctx,
     error::Result,
-    jobs::SendMail,
     lockout::{Attempt, Refused, Source},
-    mails::MailKind,
+    notifications::MailKind,
 };
 
 /// Begins a guess at the password of somebody who is signed in.
@@ -53,10 +54,7 @@ async fn warn(ctx: &Ctx, user: UserId, source: &Source<'_>) -> Result<()> {
     };
     let mut tx = ctx.db.begin().await?;
     tx.audit(&entry).await?;
-    tx.enqueue(&SendMail {
-        user_id: user,
-        kind: MailKind::GuessesLimited,
-    })
-    .await?;
+    let kind = MailKind::GuessesLimited.name();
+    tx.emit(&NotificationRequested::to(kind, user, json!({}))).await?;
     Ok(tx.commit().await?)
 }

@@ -11,6 +11,7 @@ pub(crate) mod export;
 pub(crate) mod grants;
 pub(crate) mod guesses;
 pub(crate) mod login;
+pub(crate) mod mails;
 pub(crate) mod notices;
 pub(crate) mod organizations;
 pub(crate) mod origin;

@@ -1,10 +1,12 @@
-//! Mails that tell the owner of an account what happened to it.
+//! What tells the owner of an account what happened to it.
 
+use serde_json::json;
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::UserId;
+use stoa_notifications_api::NotificationRequested;
 
-use crate::{ctx::Ctx, error::Result, jobs::SendMail, mails::MailKind, store::accounts::Account};
+use crate::{ctx::Ctx, error::Result, notifications::MailKind, store::accounts::Account};
 
 /// Tells the owner of one account.
 pub(crate) struct Notices {
@@ -27,11 +29,11 @@ impl Notices {
         Self { user, allowed: true }
     }
 
-    /// Leaves a mail to be sent after the commit.
+    /// Has them told after the commit.
     pub(crate) async fn tell(&self, tx: &mut Tx, kind: MailKind) -> Result<()> {
         if self.allowed {
-            let user_id = self.user;
-            tx.enqueue(&SendMail { user_id, kind }).await?;
+            tx.emit(&NotificationRequested::to(kind.name(), self.user, json!({})))
+                .await?;
         }
         Ok(())
     }

@@ -9,10 +9,11 @@ use crate::{
     ctx::Ctx,
     email::Email,
     error::{LINK_INVALID, Result},
-    jobs::{self, SendLink},
-    mails::MailKind,
+    jobs::AskForLink,
+    notifications::MailKind,
     ops::{
         credentials::{ApiKeys, Case, Ended},
+        mails::is_of_use,
         notices::Notices,
         organizations::members,
         origin::Origin,
@@ -62,15 +63,15 @@ pub(crate) async fn change(
     finish(ctx, tx, &account, ended, origin).await
 }
 
-/// Sends a link to an account, if there is one with this address that needs it. For one that does not, as much is written, but into
-/// counters that do not grow. Whether a mail goes out, and its audit entry, are the job's: so nothing of it shows in the answer or its time.
+/// Has a link sent to an account, if there is one with this address that needs it. For one that does not, as much is written, but into
+/// counters that do not grow. Whether a mail is asked for, and its audit entry, are the job's: so nothing of it shows in the answer or its time.
 pub(crate) async fn send_link(ctx: &Ctx, email: &str, kind: MailKind, origin: &Origin) -> Result<()> {
     ctx.lockout.mail_request(origin.address).await?;
     let account = accounts::by_email_key(&ctx.db, &Email::key_of(email)).await?;
     let mut tx = ctx.db.begin().await?;
-    match account.filter(|account| jobs::is_of_use(kind, account)) {
+    match account.filter(|account| is_of_use(kind, account)) {
         Some(account) => {
-            let link = SendLink {
+            let link = AskForLink {
                 user_id: account.id,
                 kind,
                 address: origin.address,

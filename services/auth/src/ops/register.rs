@@ -10,9 +10,9 @@ use crate::{
     ctx::Ctx,
     email::Email,
     error::{Error, REGISTRATION_CLOSED, Result},
-    jobs::SendMail,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{
+        mails,
         origin::Origin,
         sessions::{Mode, Opening, SignedIn},
     },
@@ -43,11 +43,7 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
         return Err(REGISTRATION_CLOSED.into());
     }
     ctx.lockout.register(origin.address).await?;
-    if !ctx.mailer.takes(&new.email.address).await {
-        let message =
-            "Mail to addresses with other letters than a to z before the @ cannot be sent from here";
-        return Err(Error::Field("email", "format", message.to_owned()));
-    }
+    new.email.check(&ctx.config)?;
     password::check(&new.password, &new.email.key, &ctx.config.password, "password")?;
     let hash = ctx.passwords.hash(&new.password, Some(origin.address)).await?;
 
@@ -77,11 +73,7 @@ pub(crate) async fn register(ctx: &Ctx, new: NewAccount, mode: Mode, origin: &Or
     })
     .await?;
     if !new.is_invited {
-        tx.enqueue(&SendMail {
-            user_id: id,
-            kind: MailKind::VerifyEmail,
-        })
-        .await?;
+        mails::ask_for_link(ctx, &mut tx, MailKind::VerifyEmail, id).await?;
     }
     if let Some(opening) = &opening {
         // There is no other session that could be one too many.

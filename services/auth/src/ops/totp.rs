@@ -9,7 +9,7 @@ use crate::{
     ctx::Ctx,
     error::{Error, Result, TOTP_ENABLED, TOTP_NOT_ENABLED, TOTP_WRONG},
     lockout::Source,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{
         guesses,
         notices::Notices,
@@ -155,8 +155,7 @@ pub(crate) async fn begin(ctx: &Ctx, user: UserId, password: &Password, origin: 
     let proven = prove_again(ctx, user, password, None, "code", origin).await?;
     let secret = random::bytes::<SECRET>();
     let sealed = ctx.secrets.seal(&place(user), &secret)?;
-    let (secret, otpauth_url) =
-        second_factor::setup(secret, &ctx.config.product_name, &proven.account.email)?;
+    let (secret, otpauth_url) = second_factor::setup(secret, &ctx.product_name, &proven.account.email)?;
 
     let mut tx = ctx.db.begin().await?;
     proven.hold(&mut tx).await?;

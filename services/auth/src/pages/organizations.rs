@@ -20,7 +20,7 @@ use crate::{
     ctx::Ctx,
     email::Email,
     error::{Error, INVITATION_INVALID, Result},
-    mails::{MailKind, with_article},
+    notifications::MailKind,
     ops::{
         organizations::{
             domains,
@@ -34,6 +34,7 @@ use crate::{
     },
     password::Password,
     store::accounts::{self, Account},
+    words::with_article,
 };
 
 const INVITATION: &str = "Join an organization";

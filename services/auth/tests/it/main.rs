@@ -15,6 +15,7 @@ mod keys;
 mod lockout;
 mod locks;
 mod login;
+mod mails;
 mod organizations;
 mod pages;
 mod password;
@@ -41,6 +42,7 @@ use stoa_auth::AuthConfig;
 use stoa_db::{Db, FromRow, ToValue};
 use stoa_http::openapi::Permission;
 use stoa_kernel::{OrganizationRole, Rate, SessionId, UserId};
+use stoa_notifications_api::testing;
 use stoa_testkit::{Answer, Builder, TestApp, settings};
 
 /// A password that is good.
@@ -58,15 +60,18 @@ fn config(change: impl FnOnce(&mut AuthConfig)) -> AuthConfig {
     config.rate_limit.login_per_account = Rate::Off;
     config.rate_limit.mails_per_address = Rate::Off;
     config.rate_limit.guesses_per_account = Rate::Off;
+    config.international_addresses = true;
     change(&mut config);
     config
 }
 
 fn auth(change: fn(&mut AuthConfig)) -> Builder {
-    TestApp::builder().service(&stoa_auth::SERVICE, move |mut env| {
-        env.permissions = others();
-        stoa_auth::service(env, config(change)).unwrap()
-    })
+    TestApp::builder()
+        .service(&stoa_auth::SERVICE, move |mut env| {
+            env.permissions = others();
+            stoa_auth::service(env, config(change)).unwrap()
+        })
+        .service(&testing::SERVICE, testing::service)
 }
 
 /// Permissions of services that are not here, and those of auth that roles in an organization hold.

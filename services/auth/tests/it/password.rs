@@ -135,7 +135,11 @@ async fn asking_does_not_tell_whether_an_account_exists(app: App) {
         requests, 1,
         "requests for addresses without an account are not kept"
     );
-    let jobs: i64 = value(&app, "SELECT count(*) FROM jobs WHERE queue = 'auth.send_link'").await;
+    let jobs: i64 = value(
+        &app,
+        "SELECT count(*) FROM jobs WHERE queue = 'auth.ask_for_link'",
+    )
+    .await;
     let counted: i64 = value(&app, "SELECT CAST(sum(count) AS BIGINT) FROM unsent_mails").await;
     assert_eq!(
         (jobs, counted),

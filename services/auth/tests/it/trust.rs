@@ -9,8 +9,9 @@ use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, ContactsRequest, ContactsResponse, GrantsRequest,
-        GrantsResponse, MembershipRequest, MembershipResponse, RegistrationRequest, RegistrationResponse,
-        RevokedSession, StandingRequest, StandingResponse, TrustRequest, TrustResponse,
+        GrantsResponse, MembershipRequest, MembershipResponse, PrepareMailRequest, PrepareMailResponse,
+        RegistrationRequest, RegistrationResponse, RevokedSession, StandingRequest, StandingResponse,
+        TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -238,6 +239,13 @@ impl<F: Fn(TrustRequest) -> TrustResponse + Send + Sync + 'static> Access for Sc
     }
 
     async fn contacts(&self, _: Request<ContactsRequest>) -> Result<Response<ContactsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn prepare_mail(
+        &self,
+        _: Request<PrepareMailRequest>,
+    ) -> Result<Response<PrepareMailResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

@@ -119,9 +119,5 @@ async fn the_link_leads_here(app: App) {
     let mails = app.mails().await;
     assert_eq!(mails[0].to, "ada@example.org");
     let page = format!("http://{}/auth/verify?token=", app.address());
-    assert!(
-        mails[0].text.contains(&page) && mails[0].html.as_ref().unwrap().contains("verify?token="),
-        "{}",
-        mails[0].text
-    );
+    assert!(mails[0].text.contains(&page), "{}", mails[0].text);
 }

@@ -7,11 +7,15 @@
 //! tx.emit(&NotificationRequested::to("order.shipped", user, json!({ "order": order.number }))).await?;
 //! ```
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_events::Event;
 use stoa_kernel::{Timestamp, UserId, random};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// People that one notification names, at most. More of them follow a topic.
 pub const RECIPIENTS_MAX: usize = 1000;
@@ -50,6 +54,18 @@ pub enum Recipients {
     Users(Vec<UserId>),
     /// Everybody who follows this topic.
     Topic(String),
+    /// Somebody who may have no account. Only types with details go to them.
+    Reference(Reference),
+}
+
+/// Names a recipient to auth, which says the address when a mail is sent to them. So no address is kept where notifications are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = NotificationsReference)]
+pub struct Reference {
+    /// What it is: `invitation`, `domain`.
+    pub kind: String,
+    /// Which one.
+    pub id: Uuid,
 }
 
 impl NotificationRequested {

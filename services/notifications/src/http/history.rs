@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 use stoa_http::{Actor, Json, Paged, Path, Result};
 use stoa_kernel::{Page, Timestamp, UserId};
+use stoa_notifications_api::Reference;
 use utoipa::ToSchema;
 
 use super::scopes::NotificationsRead;
@@ -11,22 +12,26 @@ use crate::{
     ctx::Ctx,
     error::Error,
     store::{
-        deliveries::{self, DeliveryId, DeliveryRow, Filter},
+        deliveries::{self, DeliveryId, DeliveryRow, Filter, Recipient},
         notifications::NotificationId,
         sends::{self, SendRow},
         steps::{self, StepRow},
     },
 };
 
-/// A notification to one person.
+/// A notification to one recipient.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NotificationsDelivery {
     #[schema(value_type = String, format = Uuid)]
     id: DeliveryId,
     #[schema(value_type = String, format = Uuid)]
     notification_id: NotificationId,
-    #[schema(value_type = String, format = Uuid)]
-    user_id: UserId,
+    /// The person; null where it goes to somebody who may have no account.
+    #[schema(required, value_type = Option<uuid::Uuid>)]
+    user_id: Option<UserId>,
+    /// What it goes to somebody by who may have no account; else null.
+    #[schema(required)]
+    reference: Option<Reference>,
     #[serde(rename = "type")]
     kind: String,
     created_at: Timestamp,
@@ -34,10 +39,15 @@ pub(super) struct NotificationsDelivery {
 
 impl From<DeliveryRow> for NotificationsDelivery {
     fn from(row: DeliveryRow) -> Self {
+        let (user_id, reference) = match row.recipient() {
+            Recipient::Person(user) => (Some(user), None),
+            Recipient::Reference(reference) => (None, Some(reference)),
+        };
         Self {
             id: row.id,
             notification_id: row.notification_id,
-            user_id: row.user_id,
+            user_id,
+            reference,
             kind: row.kind,
             created_at: row.created_at,
         }

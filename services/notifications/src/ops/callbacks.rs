@@ -20,7 +20,7 @@ use crate::{
     jobs::ProviderEvents,
     phone,
     store::{
-        deliveries::{self, DeliveryId},
+        deliveries::{self, DeliveryId, Recipient},
         people, provider_events,
         sends::{self, state},
         steps, suppressions,
@@ -259,16 +259,17 @@ async fn one(tx: &mut Tx, event: &ProviderEvent, is_last: bool) -> Result<bool, 
         }
         None => None,
     };
-    let user = match found {
-        Some((delivery, _)) => deliveries::user_of(tx, delivery).await?,
+    let recipient = match found {
+        Some((delivery, _)) => deliveries::recipient_of(tx, delivery).await?,
         None => None,
     };
-    if event.message.is_some() && user.is_none() && !is_last {
+    if event.message.is_some() && recipient.is_none() && !is_last {
         return Ok(false);
     }
     // Nothing is kept of who was erased.
-    let is_there = match user {
-        Some(user) => people::lock(tx, user).await?.is_some(),
+    let is_there = match recipient {
+        Some(Recipient::Person(user)) => people::lock(tx, user).await?.is_some(),
+        Some(Recipient::Reference(_)) => true,
         None => false,
     };
     let key = hex::decode(&event.key).unwrap_or_default();

@@ -7,9 +7,10 @@ use stoa_mail::Mail;
 use stoa_service::Channel;
 
 use super::{
-    send::{Attempt, Ended, Reader, again, content, outcome, reachable, reader},
+    send::{Attempt, Ended, Reader, again, content, outcome, reader},
+    send_mail::reachable,
     suppress,
-    text::{self, Texts},
+    text::{self, Texts, To},
     unsubscribe,
 };
 use crate::{
@@ -111,9 +112,13 @@ async fn mail(
     let unsubscribe = unsubscribe::link(ctx, reader.user, "").await?;
     let language = reader.person.language.as_deref();
     let (language, sources) = in_language(language);
+    let to = To {
+        email: &contact.email,
+        unsubscribe_url: &unsubscribe,
+    };
     let about = About {
         language,
-        ..text::about(ctx, &unsubscribe)
+        ..text::about(ctx, Some(to))
     };
     let data = Map::from_iter([("items".to_owned(), Value::from(items))]);
     let made = ctx.texts.render(sources, &data, &about);
@@ -144,7 +149,14 @@ async fn item(
     entry: &Entry,
     contact: Option<stoa_auth_api::v1::Contact>,
 ) -> Result<Result<Value, Ended>, JobError> {
-    let content = content(ctx, &entry.kind, entry.notification_id, Channel::Email, reader).await?;
+    let content = content(
+        ctx,
+        &entry.kind,
+        entry.notification_id,
+        Channel::Email,
+        Some(reader),
+    )
+    .await?;
     let (kind, notification) = match content {
         Ok(content) => content,
         Err(ended) => return Ok(Err(ended)),
@@ -158,7 +170,11 @@ async fn item(
     }
     let language = reader.person.language.as_deref();
     let texts = Texts::load(ctx, kind).await?;
-    let made = texts.render(ctx, Channel::Email, language, &notification.data.0, "");
+    let to = To {
+        email: &contact.email,
+        unsubscribe_url: "",
+    };
+    let made = texts.render(ctx, Channel::Email, language, &notification.data.0, Some(to));
     Ok(match made {
         Some(Ok(text)) => Ok(json!({ "title": text.subject, "text": text.text, "link": text.link })),
         Some(Err(broken)) => {

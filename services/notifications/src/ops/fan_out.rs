@@ -2,7 +2,7 @@
 
 use stoa_db::Tx;
 use stoa_kernel::{Timestamp, UserId};
-use stoa_notifications_api::Recipients;
+use stoa_notifications_api::{Recipients, Reference};
 use stoa_service::{Channel, Criticality, NotificationType, Throttle};
 
 use super::{show, text::Texts};
@@ -49,6 +49,10 @@ pub(crate) async fn batch(
         tracing::warn!(notification = %id, kind = notification.kind, "no service sends notifications of this type any more");
         return Ok(notifications::advance(tx, id, None, 0).await?);
     };
+    if let Recipients::Reference(reference) = &notification.recipients.0 {
+        let count = to_reference(tx, kind, &notification, reference).await?;
+        return Ok(notifications::advance(tx, id, None, count).await?);
+    }
     let users = next(tx, &notification).await?;
     let mut count = 0;
     for user in &users {
@@ -99,6 +103,7 @@ async fn next(tx: &mut Tx, notification: &NotificationRow) -> Result<Vec<UserId>
                 .copied()
                 .collect())
         }
+        Recipients::Reference(_) => Ok(Vec::new()),
         Recipients::Topic(topic) => Ok(followers::next(tx, topic, notification.position, BATCH).await?),
     }
 }
@@ -111,7 +116,8 @@ async fn deliver(
     notification: &NotificationRow,
     recipient: &Recipient,
 ) -> Result<bool, Error> {
-    let made = deliveries::insert(tx, notification.id, recipient.user, kind.name).await?;
+    let to = deliveries::Recipient::Person(recipient.user);
+    let made = deliveries::insert(tx, notification.id, &to, kind.name).await?;
     let Some(delivery) = made else {
         return Ok(false);
     };
@@ -125,7 +131,7 @@ async fn deliver(
             carry_out(
                 tx,
                 kind,
-                (channel, recipient),
+                (channel, recipient.user),
                 (notification.id, delivery),
                 decision,
             )
@@ -133,6 +139,27 @@ async fn deliver(
         }
     }
     Ok(true)
+}
+
+/// To somebody who may have no account, by mail: they have chosen nothing. How many have it now.
+async fn to_reference(
+    tx: &mut Tx,
+    kind: &'static NotificationType,
+    notification: &NotificationRow,
+    reference: &Reference,
+) -> Result<usize, Error> {
+    let to = deliveries::Recipient::Reference(reference.clone());
+    let Some(delivery) = deliveries::insert(tx, notification.id, &to, kind.name).await? else {
+        return Ok(0);
+    };
+    let decision = Decision {
+        when: When::Now,
+        code: "queued",
+        words: "To be sent at once".to_owned(),
+    };
+    let this = (notification.id, delivery);
+    carry_out(tx, kind, (Channel::Email, to.id()), this, decision).await?;
+    Ok(1)
 }
 
 /// What is decided for a channel; none where the type does not go by it to this person, or they have no address of it.
@@ -184,7 +211,7 @@ async fn exhausted(
 async fn carry_out(
     tx: &mut Tx,
     kind: &NotificationType,
-    (channel, recipient): (Channel, &Recipient),
+    (channel, user): (Channel, UserId),
     (notification, delivery): (NotificationId, DeliveryId),
     decision: Decision,
 ) -> Result<(), Error> {
@@ -192,7 +219,7 @@ async fn carry_out(
         notification,
         delivery,
         channel,
-        user: recipient.user,
+        user,
         kind: kind.name,
         state,
         code: decision.code,
@@ -210,7 +237,7 @@ async fn carry_out(
             jobs::send_at(tx, kind.criticality, delivery, channel, at).await?;
         }
         When::Digest(due) => {
-            let digest = digest(tx, recipient.user, due).await?;
+            let digest = digest(tx, user, due).await?;
             sends::insert(tx, &new(state::DIGESTED), Some(digest)).await?;
         }
     }

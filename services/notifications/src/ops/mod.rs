@@ -14,6 +14,7 @@ pub(crate) mod push;
 pub(crate) mod request;
 pub(crate) mod retry;
 pub(crate) mod send;
+pub(crate) mod send_mail;
 pub(crate) mod send_push;
 pub(crate) mod send_sms;
 pub(crate) mod show;

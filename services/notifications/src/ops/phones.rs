@@ -227,7 +227,7 @@ pub(crate) async fn code_sent(
 
 /// The message that brings a code.
 fn text(ctx: &Ctx, code: &str, language: Option<&str>) -> String {
-    let product = &ctx.config.product_name;
+    let product = &ctx.product_name;
     for language in languages(language) {
         match language.to_ascii_lowercase().as_str() {
             "de" => {

@@ -64,11 +64,11 @@ pub(crate) fn channels(kind: &NotificationType) -> impl Iterator<Item = Channel>
     Channel::ALL.into_iter().filter(has)
 }
 
-/// Categories and channels that somebody can choose for, by name: those of types that are not critical.
+/// Categories and channels that somebody can choose for, by name: those of types that are not critical, and go to people.
 fn choosable(types: &Types) -> BTreeSet<(&'static str, Channel)> {
     let normal = types
         .iter()
-        .filter(|kind| kind.criticality != Criticality::Critical);
+        .filter(|kind| kind.criticality != Criticality::Critical && !kind.details);
     normal
         .flat_map(|kind| channels(kind).map(|channel| (kind.category, channel)))
         .collect()

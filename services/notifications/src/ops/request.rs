@@ -6,7 +6,7 @@ use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_kernel::{Actor, Timestamp};
 use stoa_notifications_api::{DATA_MAX, RECIPIENTS_MAX, Recipients};
-use stoa_service::NotificationType;
+use stoa_service::{Criticality, NotificationType};
 
 use crate::{
     ctx::Ctx,
@@ -18,6 +18,10 @@ use crate::{
 
 /// Longest idempotency key, in bytes.
 const KEY_MAX: usize = 255;
+/// Longest kind of a reference, in bytes.
+const REFERENCE_MAX: usize = 50;
+/// What the name of a sender begins with that is a service.
+pub(crate) const SERVICE: &str = "service:";
 /// How far ahead a notification can be scheduled.
 const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(366 * 24);
 
@@ -73,6 +77,20 @@ pub(crate) fn check(ctx: &Ctx, request: Request) -> Result<Checked, Error> {
     if request.send_at.is_some_and(|at| at > ahead) {
         return wrong("send_at", "range", "At most a year ahead".to_owned());
     }
+    if kind.details && !request.sender.starts_with(SERVICE) {
+        return wrong(
+            "type",
+            "not_allowed",
+            "Only a service asks for notifications of this type".to_owned(),
+        );
+    }
+    if !takes(kind, &request.recipients) {
+        return wrong(
+            "recipients",
+            "not_allowed",
+            "Notifications of this type do not go to such recipients".to_owned(),
+        );
+    }
     Ok(Checked {
         kind,
         recipients: recipients(request.recipients)?,
@@ -81,6 +99,15 @@ pub(crate) fn check(ctx: &Ctx, request: Request) -> Result<Checked, Error> {
         key: request.key,
         send_at: request.send_at,
     })
+}
+
+/// Whether notifications of a type go to such recipients. What is not critical waits for digests, which have no details.
+fn takes(kind: &NotificationType, recipients: &Recipients) -> bool {
+    match recipients {
+        Recipients::Reference(_) => kind.details,
+        Recipients::Users(_) => !kind.details || kind.criticality == Criticality::Critical,
+        Recipients::Topic(_) => !kind.details,
+    }
 }
 
 /// Each person once, in the order in which they are locked.
@@ -99,6 +126,13 @@ fn recipients(given: Recipients) -> Result<Recipients, Error> {
                 _ => Ok(Recipients::Users(users)),
             }
         }
+        Recipients::Reference(reference) => match reference.kind.len() {
+            1..=REFERENCE_MAX => Ok(Recipients::Reference(reference)),
+            _ => {
+                let message = format!("The kind of a reference has 1 to {REFERENCE_MAX} bytes");
+                Err(Error::Field("reference", "length", message))
+            }
+        },
         Recipients::Topic(topic) if topics::is_topic(&topic) => Ok(Recipients::Topic(topic)),
         Recipients::Topic(_) => {
             let most = topics::TOPIC_MAX;

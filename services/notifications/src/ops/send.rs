@@ -2,21 +2,20 @@
 
 use jiff::tz::TimeZone;
 use metrics::counter;
-use stoa_auth_api::v1::Contact;
 use stoa_db::Tx;
 use stoa_events::JobError;
 use stoa_kernel::{Timestamp, UserId};
-use stoa_mail::{Mail, Receipt, SendError};
-use stoa_service::{Channel, Criticality, NotificationType};
+use stoa_mail::{Receipt, SendError};
+use stoa_service::{Channel, NotificationType};
 
-use super::{preferences::chosen, retry, send_push, send_sms, suppress, text::Texts, unsubscribe};
+use super::{preferences::chosen, retry, send_mail, send_push, send_sms, suppress};
 use crate::{
     address,
     ctx::Ctx,
     decide::{self, Facts},
     error::Error,
     store::{
-        deliveries::{self, DeliveryId},
+        deliveries::{self, DeliveryId, Recipient},
         notifications::{self, NotificationRow},
         people::{self, Person},
         preferences::{self, PreferenceRow},
@@ -74,9 +73,9 @@ pub(crate) struct Reader {
     choices: Vec<PreferenceRow>,
 }
 
-/// What is sent, with whose it is.
+/// What is sent, with whose it is: none where it goes to a reference.
 pub(crate) struct Sending {
-    pub(crate) user: UserId,
+    pub(crate) user: Option<UserId>,
     pub(crate) ended: Ended,
 }
 
@@ -113,23 +112,28 @@ pub(crate) async fn send(
     let Some(row) = deliveries::get(&ctx.db, delivery).await? else {
         return Ok(None);
     };
-    let Some(reader) = reader(ctx, row.user_id).await? else {
-        return Ok(None);
+    let reader = match row.recipient() {
+        Recipient::Reference(_) => None,
+        Recipient::Person(user) => match reader(ctx, user).await? {
+            Some(reader) => Some(reader),
+            None => return Ok(None),
+        },
     };
-    let ended = match content(ctx, &row.kind, row.notification_id, channel, &reader).await? {
-        Err(ended) => ended,
-        Ok((kind, notification)) if channel == Channel::Email => {
-            mail(ctx, kind, &notification, (delivery, &reader), attempt).await?
+    let content = content(ctx, &row.kind, row.notification_id, channel, reader.as_ref()).await?;
+    let ended = match (content, channel, &reader) {
+        (Err(ended), ..) => ended,
+        (Ok((kind, notification)), Channel::Email, reader) => {
+            send_mail::send(ctx, kind, &notification, (delivery, reader.as_ref()), attempt).await?
         }
-        Ok((kind, notification)) if channel == Channel::Sms => {
-            send_sms::send(ctx, kind, &notification, (delivery, &reader), attempt).await?
+        (Ok((kind, notification)), Channel::Sms, Some(reader)) => {
+            send_sms::send(ctx, kind, &notification, (delivery, reader), attempt).await?
         }
-        Ok((kind, notification)) if channel == Channel::Push => {
-            send_push::send(ctx, kind, &notification, (delivery, &reader), attempt).await?
+        (Ok((kind, notification)), Channel::Push, Some(reader)) => {
+            send_push::send(ctx, kind, &notification, (delivery, reader), attempt).await?
         }
-        Ok(_) => Ended::skipped("no_provider", "Not sent: nothing sends by this channel here"),
+        (Ok(_), ..) => Ended::skipped("no_provider", "Not sent: nothing sends by this channel here"),
     };
-    let user = row.user_id;
+    let user = reader.map(|reader| reader.user);
     Ok(Some(Sending { user, ended }))
 }
 
@@ -139,7 +143,7 @@ pub(crate) async fn content(
     kind: &str,
     notification: notifications::NotificationId,
     channel: Channel,
-    reader: &Reader,
+    reader: Option<&Reader>,
 ) -> Result<Result<(&'static NotificationType, NotificationRow), Ended>, Error> {
     let Some(notification) = notifications::get(&ctx.db, notification).await? else {
         return Ok(Err(Ended::skipped("gone", "Not sent: it is kept no longer")));
@@ -152,8 +156,8 @@ pub(crate) async fn content(
         return Ok(Err(Ended::skipped("cancelled", "Not sent: it was cancelled")));
     }
     // They may have chosen otherwise since it was decided.
-    let chosen = chosen(kind, channel, &reader.choices);
-    let refusal = chosen.and_then(|chosen| {
+    let refusal = reader.and_then(|reader| {
+        let chosen = chosen(kind, channel, &reader.choices)?;
         decide::refusal(&Facts {
             now: ctx.clock.now(),
             criticality: kind.criticality,
@@ -171,78 +175,6 @@ pub(crate) async fn content(
         return Ok(Err(Ended::skipped(refusal.code, refusal.words)));
     }
     Ok(Ok((kind, notification)))
-}
-
-async fn mail(
-    ctx: &Ctx,
-    kind: &'static NotificationType,
-    notification: &NotificationRow,
-    (delivery, reader): (DeliveryId, &Reader),
-    attempt: Attempt,
-) -> Result<Ended, JobError> {
-    let contact = match ctx.contacts.of(reader.user).await {
-        Ok(contact) => contact,
-        Err(error) => return Err(again(ctx, &[delivery], attempt, &error.to_string(), None).await?),
-    };
-    let contact = match reachable(kind, contact) {
-        Ok(contact) => contact,
-        Err(ended) => return Ok(ended),
-    };
-    if let Some(ended) = suppress::against(ctx, kind, Channel::Email, &contact.email).await? {
-        return Ok(ended);
-    }
-    let unsubscribe = match kind.criticality {
-        Criticality::Critical => String::new(),
-        _ => unsubscribe::link(ctx, reader.user, kind.category).await?,
-    };
-    let (language, data) = (reader.person.language.as_deref(), &notification.data.0);
-    let texts = Texts::load(ctx, kind).await?;
-    let text = match texts.render(ctx, Channel::Email, language, data, &unsubscribe) {
-        Some(Ok(text)) => text,
-        Some(Err(broken)) => {
-            let words = format!("Not sent: the template is broken in {broken}");
-            return Ok(Ended::failed("template_broken", words));
-        }
-        None => return Ok(Ended::skipped("no_template", "Not sent: there is no text for it")),
-    };
-    let mail = Mail {
-        // The same at each attempt, so that a mail that comes twice is known by its Message-ID.
-        id: format!("notification-{delivery}"),
-        to: contact.email.clone(),
-        subject: text.subject,
-        text: text.text,
-        html: text.html,
-        headers: unsubscribe::headers(&unsubscribe),
-    };
-    let sent = ctx.mailer.send(&mail).await;
-    outcome(ctx, &[delivery], &contact.email, attempt, sent).await
-}
-
-/// The contact, if anything of this type may go to this person.
-pub(crate) fn has_account(kind: &NotificationType, contact: Option<Contact>) -> Result<Contact, Ended> {
-    let Some(contact) = contact else {
-        let words = "Not sent: the person has no account any more";
-        return Err(Ended::skipped("no_account", words));
-    };
-    if contact.is_disabled && kind.criticality != Criticality::Critical {
-        return Err(Ended::skipped(
-            "account_disabled",
-            "Not sent: the account is disabled",
-        ));
-    }
-    Ok(contact)
-}
-
-/// The contact, if mail of this type may go there.
-pub(crate) fn reachable(kind: &NotificationType, contact: Option<Contact>) -> Result<Contact, Ended> {
-    let contact = has_account(kind, contact)?;
-    if !contact.is_email_verified && !kind.to_unverified {
-        return Err(Ended::skipped(
-            "address_unverified",
-            "Not sent: the address is not verified",
-        ));
-    }
-    Ok(contact)
 }
 
 /// What came of sending these deliveries in one mail. What is to be tried again is written down and fails the job.
@@ -297,15 +229,18 @@ pub(crate) async fn again(
     retry::failed(ctx, (deliveries, Channel::Email), attempt, why, to).await
 }
 
-/// Writes down how it ended. Where the person was erased meanwhile, the mail in the folder goes as well.
+/// Writes down how it ended. `user`: whose it is, if a person's. Where they were erased meanwhile, the mail in the folder goes as well.
 pub(crate) async fn end(
     ctx: &Ctx,
     tx: &mut Tx,
-    user: UserId,
+    user: Option<UserId>,
     channel: Channel,
     all: &[(DeliveryId, Ended)],
 ) -> Result<(), Error> {
-    let is_erased = people::lock(tx, user).await?.is_none();
+    let is_erased = match user {
+        Some(user) => people::lock(tx, user).await?.is_none(),
+        None => false,
+    };
     for (delivery, ended) in all {
         if ended.again_at.is_none() {
             counter!("stoa_notifications_total", "channel" => channel.name(), "outcome" => ended.state)

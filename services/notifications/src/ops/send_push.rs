@@ -11,7 +11,8 @@ use stoa_service::{Channel, Criticality, NotificationType};
 
 use super::{
     push, retry,
-    send::{Attempt, Ended, Reader, has_account},
+    send::{Attempt, Ended, Reader},
+    send_mail::has_account,
     text::Texts,
 };
 use crate::{
@@ -66,7 +67,7 @@ pub(crate) async fn send(
     }
     let (language, data) = (reader.person.language.as_deref(), &notification.data.0);
     let texts = Texts::load(ctx, kind).await?;
-    let text = match texts.render(ctx, Channel::Push, language, data, "") {
+    let text = match texts.render(ctx, Channel::Push, language, data, None) {
         Some(Ok(text)) => text,
         Some(Err(broken)) => {
             let words = format!("Not sent: the template is broken in {broken}");

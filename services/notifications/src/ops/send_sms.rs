@@ -6,7 +6,8 @@ use stoa_sms::{Number, SendError, Sms};
 
 use super::{
     phones, retry,
-    send::{Attempt, Ended, Reader, has_account},
+    send::{Attempt, Ended, Reader},
+    send_mail::has_account,
     suppress,
     text::Texts,
 };
@@ -52,7 +53,7 @@ pub(crate) async fn send(
     }
     let (language, data) = (reader.person.language.as_deref(), &notification.data.0);
     let texts = Texts::load(ctx, kind).await?;
-    let text = match texts.render(ctx, Channel::Sms, language, data, "") {
+    let text = match texts.render(ctx, Channel::Sms, language, data, None) {
         Some(Ok(text)) => text,
         Some(Err(broken)) => {
             let words = format!("Not sent: the template is broken in {broken}");

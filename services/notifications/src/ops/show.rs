@@ -32,7 +32,7 @@ pub(crate) async fn show(
     delivery: DeliveryId,
 ) -> Result<(), Error> {
     let language = recipient.person.language.as_deref();
-    let made = texts.render(ctx, Channel::InApp, language, &notification.data.0, "");
+    let made = texts.render(ctx, Channel::InApp, language, &notification.data.0, None);
     let (state, code, words) = match made {
         Some(Ok(text)) => {
             let body: String = text.text.chars().take(BODY_MAX).collect();

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_kernel::{Actor, Timestamp};
-use stoa_service::{Channel, NotificationType};
+use stoa_service::{Channel, Criticality, NotificationType};
 
 use super::text;
 use crate::{
     ctx::Ctx,
-    error::Error,
+    error::{Error, TEMPLATE_FIXED},
     mjml, sandbox,
     store::templates::{self, Key, TemplateRow},
     texts::{About, Broken, Rendered, Sources},
@@ -152,10 +152,18 @@ fn made(
         sandbox::check(source).map_err(|(line, message)| Error::Template(Broken { part, line, message }))?;
     }
     let sample = || serde_json::from_str(kind.sample).unwrap_or_default();
-    let link = format!("{}/notifications/unsubscribe?token=example", ctx.public_url);
+    let link = match kind.criticality {
+        Criticality::Critical => String::new(),
+        _ if kind.details => String::new(),
+        _ => format!("{}/notifications/unsubscribe?token=example", ctx.public_url),
+    };
+    let to = text::To {
+        email: "ada@example.com",
+        unsubscribe_url: &link,
+    };
     let about = About {
         language: &key.language,
-        ..text::about(ctx, &link)
+        ..text::about(ctx, Some(to))
     };
     let data = data.unwrap_or_else(sample);
     if !written.mjml.trim().is_empty() {
@@ -188,6 +196,9 @@ fn made(
 /// Has a text used from now on, as a new version, unless it is broken.
 pub(crate) async fn write(ctx: &Ctx, actor: &Actor, key: &Key, written: &Written<'_>) -> Result<Used, Error> {
     let (kind, _) = known(ctx, key)?;
+    if kind.details {
+        return Err(TEMPLATE_FIXED.into());
+    }
     let (_, html) = made(ctx, key, written, None)?;
     let sources = written.sources;
     let mut tx = ctx.db.begin().await?;

@@ -31,7 +31,11 @@ impl<'a> From<&'a TemplateRow> for Sources<'a> {
 impl Texts {
     /// Those that are used now.
     pub(crate) async fn load(ctx: &Ctx, kind: &'static NotificationType) -> Result<Self, Error> {
-        let written = templates::of_type(&ctx.db, kind.name).await?;
+        // Who could write a text with details could have its links sent to themselves.
+        let written = match kind.details {
+            true => Vec::new(),
+            false => templates::of_type(&ctx.db, kind.name).await?,
+        };
         Ok(Self { kind, written })
     }
 
@@ -48,12 +52,12 @@ impl Texts {
         channel: Channel,
         language: Option<&str>,
         data: &Map<String, Value>,
-        unsubscribe_url: &str,
+        to: Option<To<'_>>,
     ) -> Option<Result<Rendered, Broken>> {
         let wanted = languages(language);
         let about = |language| About {
             language,
-            ..about(ctx, unsubscribe_url)
+            ..about(ctx, to)
         };
         for language in &wanted {
             let of = |row: &&TemplateRow| {
@@ -76,12 +80,21 @@ impl Texts {
     }
 }
 
-/// What every text can say beside its data, in English.
-pub(crate) fn about<'a>(ctx: &'a Ctx, unsubscribe_url: &'a str) -> About<'a> {
+/// Where a mail goes to.
+#[derive(Clone, Copy)]
+pub(crate) struct To<'a> {
+    pub(crate) email: &'a str,
+    /// Empty where nobody can unsubscribe.
+    pub(crate) unsubscribe_url: &'a str,
+}
+
+/// What every text can say beside its data, in English. `to`: where the mail goes to, if it is one.
+pub(crate) fn about<'a>(ctx: &'a Ctx, to: Option<To<'a>>) -> About<'a> {
     About {
-        product: &ctx.config.product_name,
+        product: &ctx.product_name,
         public_url: &ctx.public_url,
         language: "en",
-        unsubscribe_url,
+        unsubscribe_url: to.map_or("", |to| to.unsubscribe_url),
+        email: to.map(|to| to.email),
     }
 }

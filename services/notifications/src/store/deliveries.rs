@@ -2,8 +2,9 @@
 
 use garde::Validate;
 use serde::Deserialize;
-use stoa_db::{Db, Error, FromRow, List, Tx};
+use stoa_db::{Db, Error, FromRow, List, ToValue, Tx};
 use stoa_kernel::{Id, Page, PageRequest, Timestamp, UserId};
+use stoa_notifications_api::Reference;
 use utoipa::IntoParams;
 
 use super::notifications::NotificationId;
@@ -18,13 +19,45 @@ pub(crate) type DeliveryId = Id<DeliveryTag>;
 pub(crate) struct DeliveryRow {
     pub(crate) id: DeliveryId,
     pub(crate) notification_id: NotificationId,
-    pub(crate) user_id: UserId,
+    /// Where it goes to a reference, what that one's id is.
+    user_id: UserId,
+    reference: Option<String>,
     #[row(rename = "type")]
     pub(crate) kind: String,
     pub(crate) created_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, notification_id, user_id, type, created_at";
+impl DeliveryRow {
+    /// To whom it goes.
+    pub(crate) fn recipient(&self) -> Recipient {
+        match &self.reference {
+            None => Recipient::Person(self.user_id),
+            Some(kind) => Recipient::Reference(Reference {
+                kind: kind.clone(),
+                id: self.user_id.uuid(),
+            }),
+        }
+    }
+}
+
+/// To whom a delivery goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Recipient {
+    Person(UserId),
+    Reference(Reference),
+}
+
+impl Recipient {
+    /// What its rows name it by.
+    pub(crate) fn id(&self) -> UserId {
+        match self {
+            Self::Person(user) => *user,
+            Self::Reference(reference) => UserId::from_uuid(reference.id),
+        }
+    }
+}
+
+const COLUMNS: &str = "id, notification_id, user_id, reference, type, created_at";
 
 /// Which deliveries are listed.
 #[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
@@ -68,23 +101,29 @@ pub(crate) async fn get(db: &Db, id: DeliveryId) -> Result<Option<DeliveryRow>, 
     db.fetch_optional(&sql, &[&id]).await
 }
 
-/// Whose a delivery is.
-pub(crate) async fn user_of(tx: &mut Tx, id: DeliveryId) -> Result<Option<UserId>, Error> {
-    tx.fetch_optional("SELECT user_id FROM deliveries WHERE id = $1", &[&id])
-        .await
+/// To whom a delivery goes, if there is one of this id.
+pub(crate) async fn recipient_of(tx: &mut Tx, id: DeliveryId) -> Result<Option<Recipient>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1");
+    let row: Option<DeliveryRow> = tx.fetch_optional(&sql, &[&id]).await?;
+    Ok(row.map(|row| row.recipient()))
 }
 
-/// Makes one; none if the person has it already.
+/// Makes one; none if the recipient has it already.
 pub(crate) async fn insert(
     tx: &mut Tx,
     notification: NotificationId,
-    user: UserId,
+    recipient: &Recipient,
     kind: &str,
 ) -> Result<Option<DeliveryId>, Error> {
-    let sql = "INSERT INTO deliveries (id, notification_id, user_id, type, created_at) VALUES ($1, $2, $3, $4, $5) \
+    let sql = "INSERT INTO deliveries (id, notification_id, user_id, reference, type, created_at) VALUES ($1, $2, $3, $4, $5, $6) \
                ON CONFLICT (notification_id, user_id) DO NOTHING";
     let (id, now): (DeliveryId, _) = (tx.new_id(), tx.clock().now());
-    let made = tx.execute(sql, &[&id, &notification, &user, &kind, &now]).await?;
+    let reference = match recipient {
+        Recipient::Person(_) => None,
+        Recipient::Reference(reference) => Some(&reference.kind),
+    };
+    let params: [&dyn ToValue; 6] = [&id, &notification, &recipient.id(), &reference, &kind, &now];
+    let made = tx.execute(sql, &params).await?;
     Ok((made > 0).then_some(id))
 }
 

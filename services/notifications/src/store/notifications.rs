@@ -17,6 +17,7 @@ pub(crate) struct NotificationRow {
     #[row(rename = "type")]
     pub(crate) kind: String,
     pub(crate) sender: String,
+    pub(crate) idempotency_key: String,
     pub(crate) fingerprint: Vec<u8>,
     pub(crate) data: Json<Map<String, Value>>,
     pub(crate) recipients: Json<Recipients>,
@@ -39,8 +40,7 @@ pub(crate) mod state {
     pub(crate) const CANCELLED: &str = "cancelled";
 }
 
-const COLUMNS: &str =
-    "id, type, sender, fingerprint, data, recipients, state, send_at, position, recipients_count, created_at";
+const COLUMNS: &str = "id, type, sender, idempotency_key, fingerprint, data, recipients, state, send_at, position, recipients_count, created_at";
 
 /// What a new row is made of.
 pub(crate) struct New<'a> {

@@ -14,7 +14,7 @@ use stoa_testkit::{Builder, TestApp, settings};
 /// A shop that writes to its customers.
 pub(crate) static SHOP: Descriptor = Descriptor {
     about: "a shop",
-    notifications: &[SHIPPED, ALARM, NEWS, BROKEN, PARCEL, DOOR],
+    notifications: &[SHIPPED, ALARM, NEWS, BROKEN, PARCEL, DOOR, RESET, INVITATION],
     ..Descriptor::named("shop")
 };
 
@@ -134,6 +134,35 @@ const DOOR: NotificationType = NotificationType {
         ..DefaultTemplate::empty(Channel::Push, "en")
     }],
     ..NotificationType::named("shop.door", "door")
+};
+
+/// With a link that auth makes when it is sent.
+const RESET: NotificationType = NotificationType {
+    about: "A link to a new password",
+    criticality: Criticality::Critical,
+    channels: &[Channel::Email],
+    details: true,
+    sample: r#"{"shop": "Engines", "link": "https://stoa.example/link?token=abc"}"#,
+    templates: &[DefaultTemplate {
+        subject: "A new password for {{ shop }}",
+        text: "{{ shop }} for {{ email }}: {{ link }}",
+        ..DefaultTemplate::empty(Channel::Email, "en")
+    }],
+    ..NotificationType::named("shop.reset", "security")
+};
+
+/// To people whom only auth knows.
+const INVITATION: NotificationType = NotificationType {
+    about: "An invitation",
+    channels: &[Channel::Email],
+    details: true,
+    sample: r#"{"shop": "Engines", "link": "https://stoa.example/link?token=abc"}"#,
+    templates: &[DefaultTemplate {
+        subject: "Join {{ shop }}",
+        text: "Join {{ shop }}, {{ email }}: {{ link }}",
+        ..DefaultTemplate::empty(Channel::Email, "en")
+    }],
+    ..NotificationType::named("shop.invitation", "shop")
 };
 
 stoa_testkit::app!(

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod callbacks;
+mod details;
 mod erasure;
 mod helpers;
 mod history;
@@ -14,6 +15,7 @@ mod purge;
 mod push;
 mod sending;
 mod sms;
+mod smtp;
 mod suppressions;
 mod templates;
 mod timing;

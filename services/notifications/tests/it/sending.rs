@@ -305,8 +305,10 @@ async fn the_types_of_all_services_are_listed(app: App) {
             "shop.alarm",
             "shop.broken",
             "shop.door",
+            "shop.invitation",
             "shop.news",
-            "shop.parcel"
+            "shop.parcel",
+            "shop.reset"
         ]
     );
     assert_eq!(types["items"][1]["channels"], json!(["in_app", "email"]));

@@ -7,7 +7,7 @@ use super::{Proof, hold};
 use crate::{
     ctx::Ctx,
     error::{Result, TOO_MANY_ORGANIZATION_KEYS},
-    mails::MailKind,
+    notifications::MailKind,
     ops::{
         api_keys::{NewKey, in_future},
         changes::Changes,

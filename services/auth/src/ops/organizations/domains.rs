@@ -2,16 +2,14 @@
 
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
-use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, RequestFacts, codes};
 
-use super::{Notice, Proof, hold, invitations::verified, tell_owners};
+use super::{Notice, Proof, hold, invitations::verified, mails, tell_owners};
 use crate::{
     ctx::Ctx,
     email::Email,
     error::{DOMAIN_VERIFIED, Error, LINK_INVALID, Result, TOO_MANY_DOMAINS},
-    jobs::SendDomainMail,
-    mails::MailKind,
+    notifications::MailKind,
     ops::origin::Origin,
     store::{
         accounts,
@@ -74,11 +72,7 @@ pub(crate) async fn claim(
     if store::count(&mut tx, id).await? > MOST {
         return Err(TOO_MANY_DOMAINS.into());
     }
-    tx.enqueue(&SendDomainMail {
-        domain_id: claimed.id,
-        mailbox: mailbox.to_owned(),
-    })
-    .await?;
+    mails::claim(ctx, &mut tx, claimed.id, mailbox).await?;
     let entry = Entry::by(actor, "domain.claim", "domain", Some(claimed.id.uuid())).organization(id);
     tx.audit(&entry.detail(serde_json::json!({ "domain": domain, "role": role })))
         .await?;

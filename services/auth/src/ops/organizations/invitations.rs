@@ -2,19 +2,17 @@
 
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
-use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, OrganizationId, OrganizationRole, Page, PageRequest, RequestFacts, UserId, codes};
 
-use super::{Notice, Proof, Standing, hold, lifecycle::join, tell_owners};
+use super::{Notice, Proof, Standing, hold, lifecycle::join, mails, tell_owners};
 use crate::{
     ctx::Ctx,
     email::Email,
     error::{
-        ALREADY_MEMBER, EMAIL_NOT_VERIFIED, Error, INVITATION_FOR_ANOTHER, INVITATION_INVALID,
-        INVITATION_NEEDED, Result, TOO_MANY_INVITATIONS,
+        ALREADY_MEMBER, EMAIL_NOT_VERIFIED, INVITATION_FOR_ANOTHER, INVITATION_INVALID, INVITATION_NEEDED,
+        Result, TOO_MANY_INVITATIONS,
     },
-    jobs::SendInvitation,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{changes::Changes, origin::Origin, prove_again::ProvenAgain},
     store::{
         accounts::{self, Account},
@@ -38,11 +36,7 @@ pub(crate) async fn create(
     let least = least_to_invite(role);
     super::standing(ctx, actor, id).await?.at_least(least)?;
     verified(ctx, actor.user_id).await?;
-    if !ctx.mailer.takes(&email.address).await {
-        let message =
-            "Mail to addresses with other letters than a to z before the @ cannot be sent from here";
-        return Err(Error::Field("email", "format", message.to_owned()));
-    }
+    email.check(&ctx.config)?;
     let invited = accounts::by_email_key(&ctx.db, &email.key).await?;
     if let Some(account) = &invited
         && members::role_of(&ctx.db, id, account.id).await?.is_some()
@@ -76,10 +70,7 @@ pub(crate) async fn create(
     if store::count(&mut tx, id).await? > i64::from(ctx.config.organizations.invitations_max) {
         return Err(TOO_MANY_INVITATIONS.into());
     }
-    tx.enqueue(&SendInvitation {
-        invitation_id: invitation.id,
-    })
-    .await?;
+    mails::invite(ctx, &mut tx, invitation.id).await?;
     note(&mut tx, actor, "invitation.create", &invitation).await?;
     tx.commit().await?;
     Ok(invitation)

@@ -17,7 +17,7 @@ use crate::{
     ctx::Ctx,
     error::{ALREADY_MEMBER, Result, TOO_MANY_ORGANIZATIONS},
     jobs::ForgetPictures,
-    mails::MailKind,
+    notifications::MailKind,
     ops::changes::Changes,
     store::{
         accounts, api_keys, members,

@@ -14,8 +14,7 @@ use super::{Notice, Proof, hold, hold_accounts, hold_any, lifecycle, tell_owners
 use crate::{
     ctx::Ctx,
     error::{LAST_OWNER, MEMBER_IS_OWNER, Result},
-    mails::{MailKind, with_article},
-    notifications::ROLE_CHANGED,
+    notifications::{MailKind, ROLE_CHANGED},
     ops::changes::Changes,
     store::{
         accounts::{self, Account},
@@ -23,6 +22,7 @@ use crate::{
         members::{self as store, Standing},
         organizations::{self, Organization},
     },
+    words::with_article,
 };
 
 /// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners. Who makes an admin or an

@@ -17,7 +17,7 @@ use crate::{
     ctx::Ctx,
     error::{Error, Result},
     jobs::TellOwners,
-    mails::MailKind,
+    notifications::MailKind,
     ops::{
         origin::Origin,
         prove_again::{ProvenAgain, prove_again},

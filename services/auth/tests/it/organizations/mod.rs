@@ -26,7 +26,7 @@ stoa_testkit::app!(
 const ORGANIZATIONS: &str = "/api/v1/auth/organizations";
 
 /// Somebody who has shown that the address is theirs.
-async fn verified(app: &TestApp, email: &str) -> SignedIn {
+pub(crate) async fn verified(app: &TestApp, email: &str) -> SignedIn {
     let somebody = register(app, email).await;
     let token = verification_token(app, email).await;
     let call = app.post("/api/v1/auth/email/verify").bearer(&somebody.access);
@@ -40,7 +40,7 @@ async fn again(app: &TestApp, person: &SignedIn) -> SignedIn {
 }
 
 /// Makes an organization; its id, and its owner with an access token that knows it.
-async fn found(app: &TestApp, owner: &SignedIn, name: &str) -> (String, SignedIn) {
+pub(crate) async fn found(app: &TestApp, owner: &SignedIn, name: &str) -> (String, SignedIn) {
     let call = app.post(ORGANIZATIONS).bearer(&owner.access);
     let made = call.json(&json!({ "name": name })).send().await.expect(201);
     (text(&made.value()["id"]), again(app, owner).await)
@@ -56,7 +56,7 @@ async fn post(app: &TestApp, by: &SignedIn, path: &str, body: &Value) -> Answer 
     app.post(&path).bearer(&by.access).json(body).send().await
 }
 
-async fn invite(app: &TestApp, by: &SignedIn, id: &str, email: &str, role: &str) -> Answer {
+pub(crate) async fn invite(app: &TestApp, by: &SignedIn, id: &str, email: &str, role: &str) -> Answer {
     let body = json!({ "email": email, "role": role, "password": PASSWORD });
     post(app, by, &format!("/{id}/invitations"), &body).await
 }
