@@ -24,9 +24,9 @@ mod words;
 use std::path::Path;
 
 use stoa_auth_api::events::{
-    AccessChanged, MemberAdded, MemberRemoved, MemberUpdated, OrganizationAccessChanged, OrganizationCreated,
-    OrganizationDeleted, OrganizationPurged, OrganizationRestored, OrganizationUpdated, RoleChanged,
-    SessionRevoked, UserErased, UserRegistered,
+    AccessChanged, CredentialsRevoked, MemberAdded, MemberRemoved, MemberUpdated, OrganizationAccessChanged,
+    OrganizationCreated, OrganizationDeleted, OrganizationPurged, OrganizationRestored, OrganizationUpdated,
+    RoleChanged, SessionRevoked, UserErased, UserRegistered,
 };
 use stoa_config::{ConfigError, Settings};
 use stoa_db::migrations;
@@ -82,6 +82,7 @@ pub const SERVICE: Descriptor = Descriptor {
         UserRegistered::INFO,
         UserErased::INFO,
         SessionRevoked::INFO,
+        CredentialsRevoked::INFO,
         AccessChanged::INFO,
         RoleChanged::INFO,
         OrganizationCreated::INFO,

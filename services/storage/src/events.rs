@@ -1,7 +1,9 @@
 //! The events that storage emits, and what it does on those of others.
 
 use serde::{Deserialize, Serialize};
-use stoa_auth_api::events::{OrganizationDeleted, OrganizationPurged, OrganizationRestored, UserErased};
+use stoa_auth_api::events::{
+    CredentialsRevoked, OrganizationDeleted, OrganizationPurged, OrganizationRestored, UserErased,
+};
 use stoa_events::{Done, Event, JobError, Subscription, Work};
 use stoa_kernel::{OrganizationId, Owner};
 
@@ -95,6 +97,7 @@ pub struct BytesDamaged {
 pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
     vec![
         Subscription::with("storage.erase_user", ctx, erase_user),
+        Subscription::with("storage.revoke_access_keys", ctx, revoke_access_keys),
         Subscription::with("storage.erase_organization", ctx, erase_organization),
         Subscription::with("storage.suspend_organization", ctx, suspend_organization),
         Subscription::with("storage.restore_organization", ctx, restore_organization),
@@ -103,6 +106,11 @@ pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
 
 async fn erase_user(ctx: Ctx, work: Work<UserErased>) -> Result<Done, JobError> {
     ops::erasure::erase(&ctx, work.payload().user_id.into()).await?;
+    work.done().await
+}
+
+async fn revoke_access_keys(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<Done, JobError> {
+    ops::access_keys::revoke(&ctx, work.payload().user_id).await?;
     work.done().await
 }
 

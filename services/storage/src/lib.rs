@@ -15,7 +15,9 @@ mod store;
 mod uploads;
 
 pub use config::StorageConfig;
-use stoa_auth_api::events::{OrganizationDeleted, OrganizationPurged, OrganizationRestored, UserErased};
+use stoa_auth_api::events::{
+    CredentialsRevoked, OrganizationDeleted, OrganizationPurged, OrganizationRestored, UserErased,
+};
 use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
 use stoa_service::{Descriptor, Env, Service};
@@ -53,6 +55,7 @@ pub const SERVICE: Descriptor = Descriptor {
     ],
     wants: &[
         UserErased::NAME,
+        CredentialsRevoked::NAME,
         OrganizationPurged::NAME,
         OrganizationDeleted::NAME,
         OrganizationRestored::NAME,

@@ -1,7 +1,7 @@
 //! The events that webhooks emits, and what it does on those of others.
 
 use serde::{Deserialize, Serialize};
-use stoa_auth_api::events::{OrganizationPurged, UserErased};
+use stoa_auth_api::events::{CredentialsRevoked, OrganizationPurged, UserErased};
 use stoa_events::{AnyEvent, Done, Event, Heading, JobError, Subscription, Work};
 use stoa_kernel::Id;
 use utoipa::ToSchema;
@@ -55,7 +55,8 @@ pub struct SecretRotated {
     pub endpoint_id: EndpointId,
 }
 
-/// Nothing is sent to an endpoint any more: its server said that it is gone, or every attempt had failed for days.
+/// Nothing is sent to an endpoint any more: its server said that it is gone, every attempt had failed for days, or the password of the
+/// person whose it is was reset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "webhook.disabled", key = "{owner}")]
 pub struct EndpointDisabled {
@@ -78,6 +79,8 @@ pub enum DisabledReason {
     Gone,
     /// Every attempt had failed for days.
     Failing,
+    /// The password of the person was reset: whoever had the account before may have made it.
+    CredentialsRevoked,
 }
 
 impl DisabledReason {
@@ -87,11 +90,12 @@ impl DisabledReason {
             Self::Owner => "owner",
             Self::Gone => "gone",
             Self::Failing => "failing",
+            Self::CredentialsRevoked => "credentials_revoked",
         }
     }
 
     pub(crate) fn of_name(name: &str) -> Option<Self> {
-        [Self::Owner, Self::Gone, Self::Failing]
+        [Self::Owner, Self::Gone, Self::Failing, Self::CredentialsRevoked]
             .into_iter()
             .find(|reason| reason.name() == name)
     }
@@ -100,6 +104,7 @@ impl DisabledReason {
 pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
     vec![
         Subscription::to_many("webhooks.dispatch", ctx, ctx.catalogue.names(), dispatch).only_if(ctx, wanted),
+        Subscription::with("webhooks.disable_endpoints", ctx, disable_endpoints),
         Subscription::with("webhooks.erase_user", ctx, erase_user),
         Subscription::with("webhooks.erase_organization", ctx, erase_organization),
     ]
@@ -111,6 +116,11 @@ async fn dispatch(ctx: Ctx, work: Work<AnyEvent>) -> Result<Done, JobError> {
 
 async fn wanted(ctx: Ctx, events: Vec<Heading>) -> Result<Vec<bool>, stoa_db::Error> {
     ops::dispatch::wanted(&ctx, &events).await
+}
+
+async fn disable_endpoints(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<Done, JobError> {
+    ops::disable::of_person(&ctx, work.payload().user_id).await?;
+    work.done().await
 }
 
 async fn erase_user(ctx: Ctx, work: Work<UserErased>) -> Result<Done, JobError> {

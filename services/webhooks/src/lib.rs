@@ -17,7 +17,7 @@ mod store;
 
 pub use config::WebhooksConfig;
 pub use owner::EndpointOwner;
-use stoa_auth_api::events::{OrganizationPurged, UserErased};
+use stoa_auth_api::events::{CredentialsRevoked, OrganizationPurged, UserErased};
 use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
 use stoa_service::{ALL_EVENTS, Descriptor, Env, Service};
@@ -42,10 +42,15 @@ pub const SERVICE: Descriptor = Descriptor {
         ),
         (
             "stoa_webhooks_disabled_total",
-            "Endpoints that were disabled because they were gone or had failed for too long.",
+            "Endpoints that were disabled, but not by their owners.",
         ),
     ],
-    wants: &[ALL_EVENTS, UserErased::NAME, OrganizationPurged::NAME],
+    wants: &[
+        ALL_EVENTS,
+        UserErased::NAME,
+        CredentialsRevoked::NAME,
+        OrganizationPurged::NAME,
+    ],
     emits: &[
         EndpointCreated::INFO,
         EndpointUpdated::INFO,

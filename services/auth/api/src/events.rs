@@ -41,6 +41,15 @@ pub struct SessionRevoked {
     pub until: Timestamp,
 }
 
+/// All that works for a person without a session was ended, as by a reset of the password: whoever had the account may have set it up.
+/// Services end what they have of that kind.
+#[derive(Clone, Debug, Serialize, Deserialize, Event)]
+#[event(name = "credentials.revoked", key = "user:{user_id}", audience = "internal")]
+pub struct CredentialsRevoked {
+    /// Whose.
+    pub user_id: UserId,
+}
+
 /// Somebody's roles or memberships have changed: their access tokens of a smaller version are stale from now on.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
 #[event(name = "access.changed", key = "user:{user_id}", audience = "internal")]

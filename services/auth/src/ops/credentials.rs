@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use stoa_audit::TxExt as _;
-use stoa_auth_api::tell_key_changed;
+use stoa_auth_api::{events::CredentialsRevoked, tell_key_changed};
 use stoa_db::Tx;
+use stoa_events::TxExt as _;
 use stoa_kernel::{OrganizationId, SessionId, UserId};
 
 use crate::{
@@ -164,6 +165,7 @@ impl Case<'_> {
             let notice = Notice::new(MailKind::OrganizationKeysEnded, self.user, self.user);
             tell_owners(tx, organization, notice).await?;
         }
+        tx.emit(&CredentialsRevoked { user_id: self.user }).await?;
         Ok(removed.into_iter().map(|key| key.hash).collect())
     }
 

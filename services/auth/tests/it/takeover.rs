@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use stoa_auth_api::KeyClient;
+use stoa_auth_api::{KeyClient, events::CredentialsRevoked};
 use stoa_db::db_test;
 use stoa_kernel::Id;
 use stoa_testkit::{Answer, TestApp, assert_problem};
@@ -70,6 +70,11 @@ async fn told(app: &TestApp, subject: &str) -> usize {
     mails.iter().filter(|mail| mail.subject.contains(subject)).count()
 }
 
+/// How often services were asked to end what works without a session.
+async fn revocations(app: &TestApp) -> usize {
+    app.heard::<CredentialsRevoked>().await.len()
+}
+
 #[db_test]
 async fn a_reset_ends_the_api_keys_of_whoever_had_the_account(app: App) {
     let ada = register(&app, "ada@example.org").await;
@@ -81,6 +86,7 @@ async fn a_reset_ends_the_api_keys_of_whoever_had_the_account(app: App) {
     assert_eq!(value::<i64>(&app, "SELECT count(*) FROM api_keys").await, 0);
     assert_eq!(told(&app, "API keys for Stoa were removed").await, 1);
     assert_eq!(told(&app, "password for Stoa was changed").await, 1);
+    assert_eq!(revocations(&app).await, 1, "services end theirs");
 }
 
 #[db_test]
@@ -91,6 +97,7 @@ async fn a_reset_leaves_what_its_owner_wishes_to_keep(app: App) {
     let (secret, _) = enrolled(&app, &ada).await;
     reset(&app, json!({ "keep_api_keys": true })).await.expect(204);
     assert!(works(&app, &key).await);
+    assert_eq!(revocations(&app).await, 0);
     assert_problem(&refresh(&app, &ada.refresh).await, 401, "refresh_invalid", &[]);
     // A mailbox alone is no second factor.
     assert_problem(

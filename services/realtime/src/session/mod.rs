@@ -103,7 +103,8 @@ pub(crate) async fn within(limiter: &Limiter, key: LimitKey) -> Result<(), Failu
     match limiter.check(key).await {
         Some(verdict) if !verdict.allowed => {
             let wait = verdict.retry_after.as_secs_f64();
-            Err(Failure::new(codes::RATE_LIMITED).detail(format!("Try again in {wait:.1} seconds.")))
+            Err(Failure::new(codes::RATE_LIMITED)
+                .detail(format!("Try again in {:.1} seconds.", wait.max(0.1))))
         }
         _ => Ok(()),
     }

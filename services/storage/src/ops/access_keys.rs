@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_auth_api::Stands;
-use stoa_kernel::{Actor, Id, OrganizationId, OrganizationRole, Owner, Principal, Timestamp, random};
+use stoa_kernel::{Actor, Id, OrganizationId, OrganizationRole, Owner, Principal, Timestamp, UserId, random};
 use zeroize::Zeroizing;
 
 use super::BATCH;
@@ -137,13 +137,30 @@ pub(crate) async fn used(ctx: &Ctx, key: &AccessKeyRow) {
     }
 }
 
+/// Deletes the keys that this person made, also those for organizations.
+pub(crate) async fn revoke(ctx: &Ctx, user: UserId) -> Result<(), Error> {
+    loop {
+        let mut tx = ctx.db.begin().await?;
+        let deleted = access_keys::take_made_by(&mut tx, user, BATCH).await?;
+        for key in &deleted {
+            let entry = Entry::new(None, "access_key.delete", "access_key", Some(key.id.uuid()));
+            let detail = json!({ "access_key_id": key.key_id, "reason": "credentials_revoked" });
+            tx.audit(&entry.owner(key.owner).detail(detail)).await?;
+        }
+        tx.commit().await?;
+        if deleted.len() < BATCH as usize {
+            return Ok(());
+        }
+    }
+}
+
 /// Deletes the keys of an owner who is erased, and those that they made for organizations.
 pub(crate) async fn erase(ctx: &Ctx, owner: Owner) -> Result<(), Error> {
     loop {
         let mut tx = ctx.db.begin().await?;
         let mut deleted = access_keys::delete_of(&mut tx, owner, BATCH).await?;
         if let Owner::User(user) = owner {
-            deleted += access_keys::delete_made_by(&mut tx, user, BATCH).await?;
+            deleted += access_keys::take_made_by(&mut tx, user, BATCH).await?.len() as u64;
         }
         tx.shred();
         tx.commit().await?;

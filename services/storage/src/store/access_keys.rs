@@ -114,8 +114,10 @@ pub(crate) async fn delete_of(tx: &mut Tx, owner: Owner, limit: u32) -> Result<u
     tx.execute(sql, &[&owner.kind(), &owner.uuid(), &limit]).await
 }
 
-/// Deletes at most so many that this person made, whosever they are; how many there were.
-pub(crate) async fn delete_made_by(tx: &mut Tx, user: UserId, limit: u32) -> Result<u64, Error> {
-    let sql = "DELETE FROM access_keys WHERE id IN (SELECT id FROM access_keys WHERE made_by = $1 ORDER BY id LIMIT $2)";
-    tx.execute(sql, &[&user, &limit]).await
+/// Deletes at most so many that this person made, whosever they are, and returns them.
+pub(crate) async fn take_made_by(tx: &mut Tx, user: UserId, limit: u32) -> Result<Vec<AccessKeyRow>, Error> {
+    let sql = format!(
+        "DELETE FROM access_keys WHERE id IN (SELECT id FROM access_keys WHERE made_by = $1 ORDER BY id LIMIT $2) RETURNING {COLUMNS}"
+    );
+    tx.fetch_all(&sql, &[&user, &limit]).await
 }

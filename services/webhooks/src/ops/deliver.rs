@@ -10,11 +10,11 @@ use stoa_outbound::{
     HeaderMap, HeaderName, HeaderValue, Method, OutboundError, Request, Response, StatusCode, header,
 };
 
-use super::{body, cause, keys};
+use super::{body, cause, disable::disable, keys};
 use crate::{
     ctx::Ctx,
     error::Error,
-    events::{DisabledReason, EndpointDisabled},
+    events::DisabledReason,
     headers,
     jobs::{Parcel, TryAgain},
     plan,
@@ -250,31 +250,5 @@ async fn note_health(
     } else if endpoint.is_quick {
         endpoints::failed(tx, endpoint.id, since).await?;
     }
-    Ok(())
-}
-
-/// Disables the endpoint, and says so. What waits for it is given up when its time comes.
-async fn disable(
-    tx: &mut stoa_db::Tx,
-    endpoint: &EndpointRow,
-    reason: DisabledReason,
-    failing_since: Option<Timestamp>,
-) -> Result<(), Error> {
-    use stoa_audit::{Entry, TxExt as _};
-
-    if !endpoints::disable(tx, endpoint.id, reason, failing_since).await? {
-        return Ok(());
-    }
-    metrics::counter!("stoa_webhooks_disabled_total", "reason" => reason.name()).increment(1);
-    let entry = Entry::new(None, "webhook.disable", "webhook", Some(endpoint.id.uuid()));
-    let entry = keys::of_owner(entry, endpoint).detail(serde_json::json!({ "reason": reason.name() }));
-    tx.audit(&entry).await?;
-    let (owner, endpoint_id) = (endpoint.owner(), endpoint.id);
-    tx.emit(&EndpointDisabled {
-        owner,
-        endpoint_id,
-        reason,
-    })
-    .await?;
     Ok(())
 }

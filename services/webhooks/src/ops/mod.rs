@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod deliver;
+pub(crate) mod disable;
 pub(crate) mod dispatch;
 pub(crate) mod endpoints;
 pub(crate) mod erasure;

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use stoa_auth_api::{
     events::{
-        MemberAdded, OrganizationDeleted, OrganizationPurged, OrganizationRestored, RoleChanged,
-        SessionRevoked, UserErased, UserRegistered,
+        CredentialsRevoked, MemberAdded, OrganizationDeleted, OrganizationPurged, OrganizationRestored,
+        RoleChanged, SessionRevoked, UserErased, UserRegistered,
     },
     testing::FakeAuth,
 };
@@ -44,6 +44,7 @@ fn builder() -> Builder {
             UserRegistered::INFO,
             UserErased::INFO,
             SessionRevoked::INFO,
+            CredentialsRevoked::INFO,
             RoleChanged::INFO,
             MemberAdded::INFO,
             OrganizationDeleted::INFO,

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use stoa_auth_api::events::{
-    OrganizationDeleted, OrganizationPurged, OrganizationRestored, RoleChanged, SessionRevoked, UserErased,
-    UserRegistered,
+    CredentialsRevoked, OrganizationDeleted, OrganizationPurged, OrganizationRestored, RoleChanged,
+    SessionRevoked, UserErased, UserRegistered,
 };
 use stoa_db::db_test;
 use stoa_kernel::{Id, Timestamp, UserId};
@@ -210,6 +210,40 @@ async fn with_a_person_go_their_endpoints_and_all_messages_about_them(app: App) 
     }
     let late = create(&app, &token, &json!({"url": sink.url, "events": ["*"]})).await;
     assert_problem(&late, 401, "token_revoked", &[]);
+}
+
+#[db_test]
+async fn a_reset_of_the_password_disables_the_endpoints_of_the_person(app: App) {
+    let (ada, sink, of_us) = (app.new_user(), Sink::start().await, Sink::start().await);
+    let token = app.token(ada, &[]);
+    let body = json!({"url": sink.url, "events": ["user.*", "webhook.disabled"]});
+    let own = create(&app, &token, &body).await.expect(201).value();
+    let own = format!("{ENDPOINTS}/{}", own["id"].as_str().unwrap());
+    let (ours, admin) = organization(&app);
+    endpoint(&app, &admin, ours, &of_us, json!({"events": ["member.*"]})).await;
+    app.emit(&CredentialsRevoked { user_id: ada }).await;
+    app.settle().await;
+    let now = app.get(&own).bearer(&token).send().await.expect(200).value();
+    assert_eq!(
+        (&now["enabled"], &now["disabled_reason"]),
+        (&json!(false), &json!("credentials_revoked"))
+    );
+    register(&app, ada).await;
+    happen(&app, ours).await;
+    app.settle().await;
+    assert_eq!((sink.count(), of_us.count()), (0, 1));
+    assert_eq!(app.audited("webhook.disable").await.len(), 1);
+    // The owner knows it, and has it go on.
+    let body = json!({"enabled": true});
+    app.patch(&own)
+        .bearer(&token)
+        .json(&body)
+        .send()
+        .await
+        .expect(200);
+    register(&app, ada).await;
+    app.settle().await;
+    assert_eq!(types(&sink), ["user.registered"]);
 }
 
 #[db_test]

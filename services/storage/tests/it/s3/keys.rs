@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stoa_auth_api::{
-    events::{OrganizationPurged, UserErased},
+    events::{CredentialsRevoked, OrganizationPurged, UserErased},
     testing::FakeAuth,
 };
 use stoa_db::{Engine, db_test};
@@ -162,6 +162,24 @@ async fn a_key_ends_with_its_time_its_maker_and_its_organization(app: App) {
     auth.disable(user);
     let own = S3::new(&app, &token, json!({})).await;
     assert_refused(&own.get("/").await, 403, "AccessDenied");
+}
+
+#[db_test]
+async fn a_reset_of_the_password_ends_the_keys_that_the_person_made(app: App) {
+    let (ada, bob, ours) = (app.new_user(), app.new_user(), app.new_organization());
+    let s3 = S3::new(&app, &app.token(ada, &[]), json!({})).await;
+    assert_eq!(s3.get("/").await.status(), 200);
+    for user in [ada, bob] {
+        let admin = app.member_token(user, ours, OrganizationRole::Admin);
+        make_key(&app, &admin, json!({ "organization_id": ours }))
+            .await
+            .expect(201);
+    }
+    app.emit(&CredentialsRevoked { user_id: ada }).await;
+    app.settle().await;
+    assert_refused(&s3.get("/").await, 403, "InvalidAccessKeyId");
+    assert_eq!(count(&app, "access_keys").await, 1, "bob's");
+    assert_eq!(app.audited("access_key.delete").await.len(), 2);
 }
 
 #[db_test]
