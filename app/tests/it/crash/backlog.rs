@@ -38,10 +38,13 @@ async fn a_million_audit_entries_and_finished_jobs_slow_no_write_after_a_restart
     put(&first, token(&ada), 0).await;
     await_jobs(&first, token(&ada)).await;
     assert!(first.terminate().success());
-    for service in ["auth", "users"] {
+    // auth has no jobs of its own after a registration.
+    for (service, has_jobs) in [("auth", false), ("users", true)] {
         let db = open(&full_dir, service).await;
         analyze(&db).await;
-        multiply(&db, "jobs", "state = 'done'", &[], entries / 2).await;
+        if has_jobs {
+            multiply(&db, "jobs", "state = 'done'", &[], entries / 2).await;
+        }
         multiply(&db, "audit", "seq IS NOT NULL", &[("seq", "-n.i")], entries).await;
         db.close().await;
     }

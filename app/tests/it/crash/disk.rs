@@ -88,7 +88,7 @@ impl SmallDisk {
     fn mount() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs"])
             .arg(folder.path())
             .output()
             .unwrap();
