@@ -87,15 +87,15 @@ async fn a_rate_is_kept(app: App) {
         &token,
         ours,
         &sink,
-        json!({"rate": 2, "events": ["member.*"]}),
+        json!({"rate": 1, "events": ["member.*"]}),
     )
     .await;
     for _ in 0..6 {
         happen(&app, ours).await;
     }
-    eventually("two may go at once", async || sink.count() == 2).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(sink.count(), 2, "the others wait for their turn");
+    eventually("one may go at once", async || sink.count() == 1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(sink.count(), 1, "the others wait for their turn");
     for _ in 0..12 {
         app.clock().advance(Duration::from_millis(600));
         tokio::time::sleep(Duration::from_millis(100)).await;
