@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
+    hash::{BuildHasher, RandomState},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -183,16 +184,21 @@ pub(crate) fn is_root() -> bool {
     run(Command::new("id").arg("--user")).trim() == "0"
 }
 
-/// A port of 127.0.0.1 that nobody listens on.
+/// A port of 127.0.0.1 that nobody listens on. It is below those that the system gives to connections: one of them could have it before
+/// the program listens that it is for.
 ///
 /// # Panics
-/// When there is none.
+/// When none of a hundred is free.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .unwrap_or_else(|e| panic!("no free port: {e}"))
-        .port()
+    const LOWEST: u64 = 12_000;
+    const COUNT: u64 = 18_000;
+    (0..100_u64)
+        // Its keys are random.
+        .map(|number| LOWEST + RandomState::new().hash_one(number) % COUNT)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .unwrap_or_else(|| panic!("no port from {LOWEST} on is free"))
 }
 
 fn answers(port: u16) -> bool {
