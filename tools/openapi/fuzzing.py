@@ -29,6 +29,11 @@ class Token:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
+@schemathesis.serializer("application/offset+octet-stream")
+def octets(context, value):
+    return {"data": value if isinstance(value, bytes) else str(value).encode()}
+
+
 @schemathesis.hook
 def after_call(context, case, response):
     operation = f"{case.operation.method.upper()} {case.operation.path}"
