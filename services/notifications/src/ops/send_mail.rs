@@ -9,7 +9,7 @@ use stoa_service::{Channel, Criticality, NotificationType};
 use super::{
     send::{Attempt, Ended, Reader, again, outcome},
     suppress,
-    text::{Texts, To},
+    text::{To, text},
     unsubscribe,
 };
 use crate::{
@@ -100,15 +100,7 @@ async fn write(
         unsubscribe_url: &unsubscribe,
     };
     let language = reader.and_then(|reader| reader.person.language.as_deref());
-    let texts = Texts::load(ctx, kind).await?;
-    let text = match texts.render(ctx, Channel::Email, language, &data, Some(to)) {
-        Some(Ok(text)) => text,
-        Some(Err(broken)) => {
-            let words = format!("Not sent: the template is broken in {broken}");
-            return Err(Ended::failed("template_broken", words).into());
-        }
-        None => return Err(Ended::skipped("no_template", "Not sent: there is no text for it").into()),
-    };
+    let text = text(ctx, kind, Channel::Email, language, &data, Some(to)).await??;
     Ok(Mail {
         // The same at each attempt, so that a mail that comes twice is known by its Message-ID.
         id: format!("notification-{delivery}"),

@@ -13,7 +13,7 @@ use super::{
     push, retry,
     send::{Attempt, Ended, Reader},
     send_mail::has_account,
-    text::Texts,
+    text::text,
 };
 use crate::{
     ctx::Ctx,
@@ -66,14 +66,9 @@ pub(crate) async fn send(
         return Ok(ended);
     }
     let (language, data) = (reader.person.language.as_deref(), &notification.data.0);
-    let texts = Texts::load(ctx, kind).await?;
-    let text = match texts.render(ctx, Channel::Push, language, data, None) {
-        Some(Ok(text)) => text,
-        Some(Err(broken)) => {
-            let words = format!("Not sent: the template is broken in {broken}");
-            return Ok(Ended::failed("template_broken", words));
-        }
-        None => return Ok(Ended::skipped("no_template", "Not sent: there is no text for it")),
+    let text = match text(ctx, kind, Channel::Push, language, data, None).await? {
+        Ok(text) => text,
+        Err(ended) => return Ok(ended),
     };
     let (key, push) = (push::key(ctx).await?, message(ctx, kind, delivery, &text));
     let tally = to_all(ctx, (&key, &push), delivery, reader).await?;

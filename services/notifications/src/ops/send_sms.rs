@@ -9,7 +9,7 @@ use super::{
     send::{Attempt, Ended, Reader},
     send_mail::has_account,
     suppress,
-    text::Texts,
+    text::text,
 };
 use crate::{
     ctx::Ctx,
@@ -52,14 +52,9 @@ pub(crate) async fn send(
         return Ok(ended);
     }
     let (language, data) = (reader.person.language.as_deref(), &notification.data.0);
-    let texts = Texts::load(ctx, kind).await?;
-    let text = match texts.render(ctx, Channel::Sms, language, data, None) {
-        Some(Ok(text)) => text,
-        Some(Err(broken)) => {
-            let words = format!("Not sent: the template is broken in {broken}");
-            return Ok(Ended::failed("template_broken", words));
-        }
-        None => return Ok(Ended::skipped("no_template", "Not sent: there is no text for it")),
+    let text = match text(ctx, kind, Channel::Sms, language, data, None).await? {
+        Ok(text) => text,
+        Err(ended) => return Ok(ended),
     };
     let sms = Sms {
         id: format!("notification-{delivery}"),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use stoa_service::{Channel, NotificationType};
 
+use super::send::Ended;
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -78,6 +79,26 @@ impl Texts {
         }
         None
     }
+}
+
+/// The text that is sent; or how it ends where there is none.
+pub(crate) async fn text(
+    ctx: &Ctx,
+    kind: &'static NotificationType,
+    channel: Channel,
+    language: Option<&str>,
+    data: &Map<String, Value>,
+    to: Option<To<'_>>,
+) -> Result<Result<Rendered, Ended>, Error> {
+    let texts = Texts::load(ctx, kind).await?;
+    Ok(match texts.render(ctx, channel, language, data, to) {
+        Some(Ok(text)) => Ok(text),
+        Some(Err(broken)) => {
+            let words = format!("Not sent: the template is broken in {broken}");
+            Err(Ended::failed("template_broken", words))
+        }
+        None => Err(Ended::skipped("no_template", "Not sent: there is no text for it")),
+    })
 }
 
 /// Where a mail goes to.

@@ -14,14 +14,13 @@ use stoa_db::{
     testing::{DbTest, Statements, analyze},
 };
 use stoa_mail::{MailConfig, Mailer};
-use stoa_notifications::{SERVICE, service};
 use stoa_notifications_api::NotificationRequested;
 use stoa_providers::testing::{Answer as Said, FakeApi};
 use stoa_service::Env;
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually, settings};
 
 use crate::{
-    helpers::{App, SHOP, bare, deliveries, notify, person, rows, shipped, stands, steps},
+    helpers::{App, deliveries, notify, person, rows, shipped, stands, steps, with_env},
     sms::{ByTwilio, CALLBACK},
 };
 
@@ -53,20 +52,13 @@ impl DbTest for BySendGrid {
             event_key: STANDARD.encode([P256, pair.public_key().as_ref()].concat()),
             ..settings("mail")
         };
-        let app = TestApp::builder()
-            .service(&SERVICE, move |env| {
-                let folder = env.data_dir.join("mail");
-                let mailer = Mailer::new(&config, folder, &env.cache, &env.outbound, env.clock.clone());
-                let mailer = mailer.unwrap();
-                service(Env { mailer, ..env }, settings("notifications")).unwrap()
-            })
-            .service(&SHOP, |_| bare(SHOP.name))
-            .stand_in(
-                stoa_auth_api::testing::FakeAuth::default(),
-                stoa_auth_api::testing::FakeAuth::serve,
-            )
-            .start(engine)
-            .await;
+        let app = with_env(move |env| {
+            let folder = env.data_dir.join("mail");
+            let mailer = Mailer::new(&config, folder, &env.cache, &env.outbound, env.clock.clone());
+            let mailer = mailer.unwrap();
+            Env { mailer, ..env }
+        });
+        let app = app.start(engine).await;
         (Self(app.clone(), api, pair), app)
     }
 

@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 use stoa_auth_api::{events::UserErased, testing::FakeAuth};
 use stoa_db::{Db, Engine, db_test};
 use stoa_kernel::{Id, UserId};
-use stoa_notifications::{NotificationsConfig, SERVICE, service};
 use stoa_notifications_api::{NotificationRequested, Recipients, Reference};
-use stoa_testkit::{Builder, TestApp, assert_problem, eventually, settings};
+use stoa_testkit::{Builder, TestApp, assert_problem, eventually};
 use uuid::Uuid;
 
 use crate::{
-    helpers::{App, SHOP, bare, deliveries, notify, operator, person, rows, stands, steps},
+    helpers::{App, deliveries, notify, operator, person, rows, stands, steps, with_env},
     smtp::MailServer,
 };
 
@@ -213,17 +212,13 @@ async fn nobody_but_a_service_asks_for_them_and_each_goes_to_whom_it_is_for(app:
 
 /// With a mail server; `more` goes to the end of its address.
 fn with_server(more: &'static str) -> Builder {
-    let config: NotificationsConfig = settings("notifications");
     let server = MailServer::default();
     let serving = server.clone();
-    TestApp::builder()
-        .service(&SERVICE, move |mut env| {
-            serving.serve(&mut env, more);
-            service(env, config).unwrap()
-        })
-        .service(&SHOP, |_| bare(SHOP.name))
-        .stand_in(FakeAuth::default(), FakeAuth::serve)
-        .stand_in(server, |_, _| {})
+    let app = with_env(move |mut env| {
+        serving.serve(&mut env, more);
+        env
+    });
+    app.stand_in(server, |_, _| {})
 }
 
 async fn reset(app: &TestApp, user: UserId) {

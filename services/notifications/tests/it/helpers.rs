@@ -8,7 +8,9 @@ use stoa_db::{Db, FromRow};
 use stoa_kernel::UserId;
 use stoa_notifications::{NotificationsConfig, SERVICE, service};
 use stoa_notifications_api::NotificationRequested;
-use stoa_service::{Channel, Criticality, DefaultTemplate, Descriptor, NotificationType, Service, Throttle};
+use stoa_service::{
+    Channel, Criticality, DefaultTemplate, Descriptor, Env, NotificationType, Service, Throttle,
+};
 use stoa_testkit::{Builder, TestApp, settings};
 
 /// A shop that writes to its customers.
@@ -174,8 +176,17 @@ stoa_testkit::app!(
 pub(crate) fn builder(change: impl FnOnce(&mut NotificationsConfig)) -> Builder {
     let mut config: NotificationsConfig = settings("notifications");
     change(&mut config);
+    built(config, |env| env)
+}
+
+/// The same with other providers.
+pub(crate) fn with_env(change: impl FnOnce(Env) -> Env + Send + 'static) -> Builder {
+    built(settings("notifications"), change)
+}
+
+fn built(config: NotificationsConfig, change: impl FnOnce(Env) -> Env + Send + 'static) -> Builder {
     TestApp::builder()
-        .service(&SERVICE, |env| service(env, config).unwrap())
+        .service(&SERVICE, |env| service(change(env), config).unwrap())
         .service(&SHOP, |_| bare(SHOP.name))
         .stand_in(FakeAuth::default(), FakeAuth::serve)
 }

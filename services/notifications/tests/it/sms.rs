@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stoa_db::{Engine, db_test, testing::DbTest};
-use stoa_notifications::{SERVICE, service};
 use stoa_providers::testing::{Answer, FakeApi};
 use stoa_service::Env;
 use stoa_sms::{SmsConfig, SmsSender};
 use stoa_testkit::{TestApp, eventually, settings};
 
 use crate::{
-    helpers::{App, SHOP, bare, deliveries, notify, person, phone, stands, steps},
+    helpers::{App, deliveries, notify, person, phone, stands, steps, with_env},
     preferences::{choose, set_preference},
 };
 
@@ -87,20 +86,13 @@ impl DbTest for ByTwilio {
             prefixes: vec!["+49".to_owned()],
             ..settings("sms")
         };
-        let app = TestApp::builder()
-            .service(&SERVICE, move |env| {
-                let folder = env.data_dir.join("sms");
-                let sms = SmsSender::new(&config, folder, &env.cache, &env.outbound, env.clock.clone());
-                let sms = sms.unwrap();
-                service(Env { sms, ..env }, settings("notifications")).unwrap()
-            })
-            .service(&SHOP, |_| bare(SHOP.name))
-            .stand_in(
-                stoa_auth_api::testing::FakeAuth::default(),
-                stoa_auth_api::testing::FakeAuth::serve,
-            )
-            .start(engine)
-            .await;
+        let app = with_env(move |env| {
+            let folder = env.data_dir.join("sms");
+            let sms = SmsSender::new(&config, folder, &env.cache, &env.outbound, env.clock.clone());
+            let sms = sms.unwrap();
+            Env { sms, ..env }
+        });
+        let app = app.start(engine).await;
         (Self(app.clone(), api), app)
     }
 

@@ -8,7 +8,6 @@ use std::{
 use serde_json::json;
 use stoa_db::{Engine, db_test, testing::DbTest};
 use stoa_mail::{MailConfig, Mailer};
-use stoa_notifications::{SERVICE, service};
 use stoa_service::Env;
 use stoa_testkit::{TestApp, assert_problem, eventually, settings};
 use tokio::{
@@ -16,7 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::helpers::{SHOP, bare, deliveries, notify, person, shipped, stands, steps};
+use crate::helpers::{deliveries, notify, person, shipped, stands, steps, with_env};
 
 /// What a mail server has taken: recipients and headers of each mail.
 #[derive(Clone, Default)]
@@ -101,24 +100,17 @@ impl DbTest for Mailing {
 
     async fn setup(engine: Engine) -> (Self, TestApp) {
         let (port, taken) = mail_server().await;
-        let app = TestApp::builder()
-            .service(&SERVICE, move |env| {
-                let config = MailConfig {
-                    url: format!("smtp://127.0.0.1:{port}?tls=none"),
-                    ..mail_settings()
-                };
-                let folder = env.data_dir.join("mail");
-                let mailer =
-                    Mailer::new(&config, folder, &env.cache, &env.outbound, env.clock.clone()).unwrap();
-                service(Env { mailer, ..env }, settings("notifications")).unwrap()
-            })
-            .service(&SHOP, |_| bare(SHOP.name))
-            .stand_in(
-                stoa_auth_api::testing::FakeAuth::default(),
-                stoa_auth_api::testing::FakeAuth::serve,
-            )
-            .start(engine)
-            .await;
+        let app = with_env(move |env| {
+            let config = MailConfig {
+                url: format!("smtp://127.0.0.1:{port}?tls=none"),
+                ..mail_settings()
+            };
+            let folder = env.data_dir.join("mail");
+            let mailer = Mailer::new(&config, folder, &env.cache, &env.outbound, env.clock.clone());
+            let mailer = mailer.unwrap();
+            Env { mailer, ..env }
+        });
+        let app = app.start(engine).await;
         (Self(app.clone(), taken), app)
     }
 

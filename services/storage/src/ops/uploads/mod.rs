@@ -1,11 +1,6 @@
 //! Uploads in parts: begun, filled by as many requests as it takes, and completed or given up. tus and the multipart uploads of S3 are
 //! made of this.
 
-#![allow(
-    dead_code,
-    reason = "the multipart uploads of S3, which come next, use the rest"
-)]
-
 pub(crate) mod append;
 pub(crate) mod begin;
 pub(crate) mod complete;
