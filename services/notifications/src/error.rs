@@ -22,7 +22,7 @@ stoa_kernel::codes! {
     TOPICS_FULL = 409 "topics_full" "You follow as many topics as you can";
     /// No room for a further browser or phone.
     PUSH_SUBSCRIPTIONS_FULL = 409 "push_subscriptions_full" "You have as many push subscriptions as you can";
-    /// None was sent, or it is good no more.
+    /// None was sent, or it has expired.
     PHONE_CODE_EXPIRED = 409 "phone_code_expired" "No code is waited for; set the number again";
 }
 

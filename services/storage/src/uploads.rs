@@ -51,7 +51,7 @@ impl Uploads {
                 ended.await;
             }
         };
-        // Whoever has waited in vain is refused.
+        // A caller who has waited in vain is refused.
         let _ = timeout(PATIENCE, waiting).await;
     }
 

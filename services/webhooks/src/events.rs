@@ -79,7 +79,7 @@ pub enum DisabledReason {
     Gone,
     /// Every attempt had failed for days.
     Failing,
-    /// The password of the person was reset: whoever had the account before may have made it.
+    /// The password of the person was reset: somebody else who had the account may have made it.
     CredentialsRevoked,
 }
 

@@ -41,8 +41,8 @@ pub struct SessionRevoked {
     pub until: Timestamp,
 }
 
-/// All that works for a person without a session was ended, as by a reset of the password: whoever had the account may have set it up.
-/// Services end what they have of that kind.
+/// All that works for a person without a session was ended, as by a reset of the password: somebody else may have set it up. Services
+/// end what they have of that kind.
 #[derive(Clone, Debug, Serialize, Deserialize, Event)]
 #[event(name = "credentials.revoked", key = "user:{user_id}", audience = "internal")]
 pub struct CredentialsRevoked {

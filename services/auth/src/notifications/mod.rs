@@ -29,7 +29,7 @@ pub(crate) const TYPES: &[NotificationType] = &[
     ROLE_CHANGED,
 ];
 
-/// What somebody is told of by mail.
+/// What a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MailKind {

@@ -219,7 +219,7 @@ pub(crate) async fn remove(
     Ok(tx.commit().await?)
 }
 
-/// Gives new recovery codes; the old ones are good no more.
+/// Gives new recovery codes; the old ones stop working.
 pub(crate) async fn renew_codes(
     ctx: &Ctx,
     user: UserId,

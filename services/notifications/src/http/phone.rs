@@ -36,7 +36,7 @@ pub(super) struct NotificationsPendingPhone {
     number: String,
     #[schema(value_type = NotificationsPhoneCodeState)]
     state: String,
-    /// When its code is good no more.
+    /// When its code expires.
     expires_at: Timestamp,
 }
 
@@ -139,7 +139,7 @@ fn is_code(text: &str, (): &()) -> garde::Result {
 
 /// Show that the number is yours.
 ///
-/// `422` with `wrong_code`: after five of these the code is good no more. `409 phone_code_expired`: set the number again.
+/// `422` with `wrong_code`: after five of these the code has expired. `409 phone_code_expired`: set the number again.
 #[utoipa::path(
     post, path = "/api/v1/notifications/phone/verify", tags = ["notifications"], operation_id = "notifications_verify_phone",
     request_body = NotificationsVerifyPhone,

@@ -25,7 +25,7 @@ use crate::{
 
 /// How long a code is good.
 const CODE_LIFETIME: Duration = Duration::from_secs(600);
-/// Wrong codes after which a code is good no more.
+/// Wrong codes after which a code has expired.
 const GUESSES: i64 = 5;
 
 /// The number of a person, and the one that is to be shown to be theirs.

@@ -107,8 +107,7 @@ pub(crate) async fn find(
     Ok(Some((key, secret)))
 }
 
-/// Who acts by a key with which a request was signed, as auth says it at this time; none where whoever made the key could not make it
-/// any more.
+/// Who acts by a key with which a request was signed, as auth says it at this time; none where its maker could not make it any more.
 pub(crate) async fn principal(ctx: &Ctx, key: &AccessKeyRow) -> Result<Option<Arc<Principal>>, Error> {
     let organization = organization_of(key.owner);
     let stands = Stands {
@@ -196,7 +195,7 @@ fn key_id(random: [u8; 10]) -> String {
     format!("AKIA{}", String::from_utf8_lossy(&id))
 }
 
-/// Whether it may be the id of a key: what is no such thing is not looked for.
+/// Whether it is written as the id of a key. Others are not looked up.
 pub(crate) fn is_key_id(text: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
     text.len() == 20 && text.starts_with("AKIA") && text.bytes().all(is_letter)

@@ -236,7 +236,7 @@ async fn name(ctx: &Ctx, row: &RenditionRow, stored: &Stored) -> Result<bool, Er
     if !owners::lock(&mut tx, row.owner).await? {
         return Err(Error::Erased);
     }
-    // Whoever deletes the blob from now on finds the rendition.
+    // A deletion of the blob from now on finds the rendition.
     if !blobs::is_used(&mut tx, row.blob_id).await? {
         return Err(Error::NotFound);
     }

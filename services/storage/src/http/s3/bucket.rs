@@ -127,7 +127,7 @@ fn refuse_headers(call: &Call<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The bucket, for whoever may read it or what is in it.
+/// The bucket, for callers who may read it or what is in it.
 async fn seen(call: &Call<'_>) -> Result<BucketRow> {
     match call.bucket(BucketsRead::ACTION).await {
         Err(error) if error.code != "ServiceUnavailable" => {

@@ -94,7 +94,7 @@ impl ChunkSigner {
 pub(super) struct Refusal(Arc<Mutex<Option<S3Error>>>);
 
 impl Refusal {
-    /// What the caller is told of a use case that failed.
+    /// What the caller is answered when a use case failed.
     pub(super) fn explain(&self, error: Error) -> S3Error {
         let refused = self.0.lock().take();
         match (refused, error) {

@@ -183,7 +183,7 @@ async fn a_reset_of_the_password_ends_the_keys_that_the_person_made(app: App) {
 }
 
 #[db_test]
-async fn keys_go_with_whoever_has_or_made_them(app: App) {
+async fn keys_go_with_their_owner_and_their_maker(app: App) {
     let (ada, bob, ours) = (app.new_user(), app.new_user(), app.new_organization());
     let token = app.token(ada, &[]);
     make_key(&app, &token, json!({})).await.expect(201);

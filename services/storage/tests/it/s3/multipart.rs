@@ -81,7 +81,7 @@ async fn an_object_is_put_together_of_its_parts(app: App) {
     let made = wrong_checksum.body(parts.clone()).send().await.expect(200).text();
     let etag = element(&made, "ETag").unwrap().replace("&quot;", "");
     assert!(etag.ends_with("-3"), "{etag}");
-    // Whoever did not hear the answer asks again.
+    // A caller who did not get the answer asks again.
     assert_eq!(s3.post(&target, parts).await.expect(200).text(), made);
     let found = s3.get("/data/a%20b").await.expect(200);
     assert!(*found.bytes() == whole && found.header("x-amz-meta-n") == Some("1"));
