@@ -36,6 +36,7 @@ VARIANTS = {
             "engines": [{"name": "postgres", "ports": [6432], "for": "services", "to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}]}],
         }
     },
+    "mail for all services": {"networkPolicy": {"engines": [{"name": "mail", "ports": [587], "for": "services"}]}},
     "ingress": {"ingress": {"enabled": True}},
     "ingress with TLS": {
         "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "cert", "annotations": {"a": "b"}}

@@ -83,6 +83,9 @@ def serving(expect, values, name, service, spec):
     sealing = "STOA_AUTH__SECRET" in {one["name"] for one in container["env"]}
     seals = "STOA_AUTH__SECRET" in values["services"][name].get("secrets", [])
     expect(sealing == seals, f"{name} and the secret that seals")
+    mails = "STOA_MAIL__URL" in {one["name"] for one in container["env"]}
+    expect(mails == ("STOA_MAIL__URL" in service["optionalSecrets"]), f"{name} and the mail server's URL")
+    expect(mails == (name == "notifications"), f"{name} sends mails, or has no server to do it by")
     expect(seals == (name in ("auth", "notifications", "storage", "webhooks")), f"{name} seals secrets, or has none to do it with")
 
 
@@ -140,8 +143,11 @@ def network(expect, values, names, services, found):
             ports = [port["port"] for port in rule["ports"]]
             if "from" not in rule:
                 expect(edge and everybody and ports == ["http"], f"everybody may reach {ports} of {name}")
+        reached = [p["port"] for rule in policy["spec"]["egress"] for p in rule["ports"]]
+        mail = [engine["for"] for engine in values["networkPolicy"]["engines"] if engine["name"] == "mail"]
+        allowed = [mine for mine in mail if mine in ("all", names.get(name)) or (mine == "services" and not edge)]
+        expect((587 in reached) == bool(allowed), f"{name} may reach a mail server, or should")
         if edge:
-            reached = [p["port"] for rule in policy["spec"]["egress"] for p in rule["ports"]]
             expect(5432 not in reached and 6432 not in reached, "the edge may reach the database")
 
 

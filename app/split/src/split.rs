@@ -202,7 +202,7 @@ fn settings(engines: &Engines, services: &[String], nodes: &[Node], folder: &Pat
         }
         text.push('\n');
     }
-    // One mailbox for all, so that the gateway shows what auth has sent.
+    // One mailbox for all, so that the gateway shows what notifications has sent.
     let _ = writeln!(text, "[mail]\nfolder = \"{}\"", folder.join("mail").display());
     text
 }

@@ -76,7 +76,7 @@ STOA_RPC__INSECURE: "true"
 
 {{/* What every process needs of the Secret. */}}
 {{- define "stoa.commonSecrets" -}}
-{{- range $name, $optional := dict "STOA_BUS__URL" false "STOA_CACHE__URL" false "STOA_AUDIT__SECRET" false "STOA_OBJECTS__ACCESS_KEY_ID" true "STOA_OBJECTS__SECRET_ACCESS_KEY" true "STOA_MAIL__URL" true }}
+{{- range $name, $optional := dict "STOA_BUS__URL" false "STOA_CACHE__URL" false "STOA_AUDIT__SECRET" false "STOA_OBJECTS__ACCESS_KEY_ID" true "STOA_OBJECTS__SECRET_ACCESS_KEY" true }}
 {{ include "stoa.secretVariable" (dict "secret" $.secret "name" $name "optional" $optional) }}
 {{- end }}
 {{- end -}}
