@@ -18,8 +18,8 @@ pub(super) const VERIFY_EMAIL: NotificationType = NotificationType {
     category: "account",
     templates: &[DefaultTemplate {
         subject: "Verify your e-mail address for {{ product }}",
-        text: include_str!("../../templates/verify_email.txt"),
-        html: include_str!("../../templates/verify_email.html"),
+        text: include_str!("../../templates/verify_email.en.txt"),
+        html: include_str!("../../templates/verify_email.en.html"),
         ..DefaultTemplate::empty(Channel::Email, "en")
     }],
     ..LINK
@@ -30,8 +30,8 @@ pub(super) const PASSWORD_RESET: NotificationType = NotificationType {
     about: "A link to a new password, which somebody has asked for",
     templates: &[DefaultTemplate {
         subject: "Choose a new password for {{ product }}",
-        text: include_str!("../../templates/reset_password.txt"),
-        html: include_str!("../../templates/reset_password.html"),
+        text: include_str!("../../templates/reset_password.en.txt"),
+        html: include_str!("../../templates/reset_password.en.html"),
         ..DefaultTemplate::empty(Channel::Email, "en")
     }],
     ..LINK
@@ -51,8 +51,8 @@ pub(super) const GUESSES_LIMITED: NotificationType = NotificationType {
     templates: &[
         DefaultTemplate {
             subject: "Somebody is trying to get into your account at {{ product }}",
-            text: include_str!("../../templates/guesses_limited.txt"),
-            html: include_str!("../../templates/guesses_limited.html"),
+            text: include_str!("../../templates/guesses_limited.en.txt"),
+            html: include_str!("../../templates/guesses_limited.en.html"),
             ..DefaultTemplate::empty(Channel::Email, "en")
         },
         DefaultTemplate {

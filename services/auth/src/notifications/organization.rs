@@ -35,8 +35,8 @@ pub(super) const INVITATION: NotificationType = NotificationType {
     about: "Somebody invites you to an organization",
     templates: &[DefaultTemplate {
         subject: "You are invited to {{ organization }} at {{ product }}",
-        text: include_str!("../../templates/invitation.txt"),
-        html: include_str!("../../templates/invitation.html"),
+        text: include_str!("../../templates/invitation.en.txt"),
+        html: include_str!("../../templates/invitation.en.html"),
         ..DefaultTemplate::empty(Channel::Email, "en")
     }],
     ..TO_ADDRESS
@@ -47,8 +47,8 @@ pub(super) const DOMAIN_CLAIMED: NotificationType = NotificationType {
     about: "An organization asks the administrators of a domain whether its people may join",
     templates: &[DefaultTemplate {
         subject: "May people of {{ domain }} join {{ organization }} at {{ product }}?",
-        text: include_str!("../../templates/domain.txt"),
-        html: include_str!("../../templates/domain.html"),
+        text: include_str!("../../templates/domain.en.txt"),
+        html: include_str!("../../templates/domain.en.html"),
         ..DefaultTemplate::empty(Channel::Email, "en")
     }],
     ..TO_ADDRESS
