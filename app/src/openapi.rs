@@ -21,6 +21,6 @@ pub(crate) async fn print() -> Result<ExitCode, Error> {
     let platform = Platform::aside(&settings, &server, folder.path(), &listening)?;
     let mut mounted = mount::services(&platform, &settings, &Services::of(&[]), folder.path()).await?;
     let (_, openapi) = assemble::routes(assemble::pages(&settings, &platform)?, &mut mounted, &[]);
-    say(stoa_http::openapi::published(&openapi).to_pretty_json()?);
+    say(stoa_http::openapi::to_pretty_json(&openapi)?);
     Ok(ExitCode::SUCCESS)
 }

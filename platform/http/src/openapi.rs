@@ -10,6 +10,7 @@
 
 mod complete;
 mod endpoint;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ use utoipa::{
 
 #[doc(hidden)]
 pub use self::endpoint::{Caller, Handler, described};
+pub use self::text::{to_json, to_pretty_json};
 use stoa_kernel::OrganizationRole;
 
 use crate::{FieldError, Problem, names};

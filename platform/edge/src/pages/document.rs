@@ -13,7 +13,7 @@ use utoipa::openapi::OpenApi;
 
 /// Serves the description under `/api/openapi.json`.
 pub(crate) fn router(openapi: &OpenApi) -> Router {
-    let json = Bytes::from(openapi::published(openapi).to_json().unwrap_or_else(|error| {
+    let json = Bytes::from(openapi::to_json(openapi).unwrap_or_else(|error| {
         tracing::error!(%error, "the API's description cannot be written");
         String::from("{}")
     }));
