@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{Read, Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, Seek, SeekFrom, Write},
     os::unix::fs::{PermissionsExt, chown},
     path::Path,
     process::Stdio,
@@ -13,6 +13,7 @@ use std::{
 };
 
 use stoa_db::{Db, DbOptions, Engine, Error, testing::TestDatabase};
+use tokio::sync::oneshot;
 
 use crate::child;
 
@@ -159,15 +160,18 @@ async fn after_sudden_death_all_that_was_acknowledged_is_there() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdout = child.stdout.take().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let (begun, has_begun) = oneshot::channel();
         let reading = std::thread::spawn(move || {
-            let mut output = Vec::new();
-            stdout.read_to_end(&mut output).unwrap();
+            let (mut output, mut begun) = (Vec::new(), Some(begun));
+            while stdout.read_until(b'\n', &mut output).unwrap() > 0 {
+                if output.ends_with(b"told begun\n") {
+                    begun.take().unwrap().send(()).unwrap();
+                }
+            }
             output
         });
-        while !path.exists() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        has_begun.await.unwrap();
         tokio::time::sleep(Duration::from_millis(60 + round * 37)).await;
         child.kill().unwrap();
         child.wait().unwrap();
@@ -190,6 +194,7 @@ async fn after_sudden_death_all_that_was_acknowledged_is_there() {
 async fn child_that_is_killed() {
     let db = Db::open(child::options()).await.unwrap();
     db.execute(TABLE, &[]).await.unwrap();
+    child::tell("begun");
     write_until_it_fails(&db).await;
 }
 
