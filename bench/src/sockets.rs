@@ -54,6 +54,7 @@ async fn ours(stoa: &Path) -> Result<(Server, Protocol), crate::Error> {
     let server = Server::with(
         stoa,
         &[
+            ("GATEWAY__CONNECTIONS_PER_ADDRESS", "20000"),
             ("REALTIME__CONNECTIONS_PER_ADDRESS", "20000"),
             ("REALTIME__CONNECTIONS_PER_USER", "20000"),
             ("REALTIME__COMMANDS_PER_CONNECTION", "1000000/s"),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     RealtimeConfig,
     hub::{Connections, Hub, Leaving, Node, Published, tell_others},
+    ops::publish::Queues,
 };
 
 /// Cheap to clone.
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) access: Access,
     pub(crate) hub: Hub,
     pub(crate) node: Node,
+    pub(crate) queues: Queues,
     leaving: Mutex<Option<UnboundedReceiver<Leaving>>>,
     pub(crate) config: RealtimeConfig,
     /// In this process: a command is not to wait for another server to count it.
@@ -48,6 +50,7 @@ impl Ctx {
         Self(Arc::new(Parts {
             hub: Hub::new(Connections::new(&config), leaving),
             node: Node::new(),
+            queues: Queues::default(),
             leaving: Mutex::new(Some(left)),
             commands: here.limiter("realtime.commands", config.commands_per_connection),
             publishes: here.limiter("realtime.publishes", config.publishes_per_user),
@@ -75,8 +78,8 @@ impl Ctx {
         self.leaving.lock().take()
     }
 
-    /// Hints to other processes at what was published.
-    pub(crate) async fn tell_others(&self, published: &Published) {
+    /// Hints to other processes at what was published to a channel.
+    pub(crate) async fn tell_others(&self, published: &[Published]) {
         tell_others(&self.cache, published).await;
     }
 }

@@ -33,7 +33,7 @@ stoa_kernel::codes! {
 }
 
 /// Why a use case failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("not found")]
     NotFound,

@@ -29,12 +29,12 @@ async fn published(ctx: Ctx, work: Work<ChannelPublished>) -> Result<Done, JobEr
         return Err(JobError::Fatal(format!("no service has channels like {channel}")));
     };
     let new = New {
-        event,
-        data: data.get(),
+        event: event.clone(),
+        data: data.get().to_owned(),
         sender: None,
     };
     let mut tx = work.begin().await?;
-    let published = match append(&mut tx, &info, channel, new).await {
+    let published = match append(&mut tx, &info, channel, vec![new]).await {
         Ok(published) => published,
         // Nobody is left to hear it.
         Err(Error::Closed) => {

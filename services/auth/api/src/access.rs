@@ -15,7 +15,7 @@ use crate::v1::{GrantsRequest, MembershipRequest, access_client::AccessClient};
 pub struct Access(AccessClient<Channel>);
 
 /// Auth could not be asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("auth could not be asked: {0}")]
 pub struct AccessError(#[from] tonic::Status);
 

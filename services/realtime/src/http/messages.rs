@@ -91,8 +91,8 @@ pub(super) async fn publish(
     let channel: Channel = channel.parse().map_err(|_| Failure::new(codes::NOT_FOUND))?;
     session::check_event(&body.event)?;
     let data = body.data.to_string();
-    let Published { row, .. } =
-        session::publish(&ctx, &actor.principal, &channel, &body.event, &data).await?;
+    let mut publishing = session::publish(&ctx, &actor.principal, &channel, body.event, &data).await?;
+    let Published { row, .. } = publishing.done().await?;
     Ok((StatusCode::CREATED, Json(RealtimeMessage::of(&channel, row)?)))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stoa_db::Error;
 use stoa_events::Channel;
 
-use super::Published;
+use super::{Epoch, Published};
 use crate::{ctx::Ctx, store};
 
 /// Messages read at once.
@@ -47,18 +47,17 @@ async fn catch_up(ctx: &Ctx, channel: &Channel) -> Result<(), Error> {
             return Ok(());
         }
         let all = rows.len() < BATCH as usize;
-        for row in rows {
-            last = row.position;
-            let published = Published {
-                channel: channel.clone(),
-                epoch: head.epoch.as_str().into(),
-                row,
-            };
-            // It does not follow what was sent before: the numbering has begun anew.
-            if ctx.hub.topics().tell(&published) {
-                ctx.hub.start_over(channel);
-                return Ok(());
-            }
+        last = rows.last().map_or(last, |row| row.position);
+        let epoch: Epoch = head.epoch.into();
+        let published = rows.into_iter().map(|row| Published {
+            channel: channel.clone(),
+            epoch: Epoch::clone(&epoch),
+            row,
+        });
+        // They do not follow what was sent before: the numbering has begun anew.
+        if ctx.hub.topics().tell(channel, &published.collect::<Vec<_>>()) {
+            ctx.hub.start_over(channel);
+            return Ok(());
         }
         if all {
             return Ok(());

@@ -22,10 +22,12 @@ const OVERLAP: Duration = Duration::from_secs(5);
 /// Messages looked at at once.
 const BATCH: u32 = 1000;
 
-/// Hints to the other processes.
-pub(crate) async fn tell_others(cache: &Cache, published: &Published) {
-    if cache.is_shared() {
-        let hint = format!("{} {}", published.row.position, published.channel);
+/// Hints to the other processes at the last of these messages of one channel: it leads them to all.
+pub(crate) async fn tell_others(cache: &Cache, published: &[Published]) {
+    if cache.is_shared()
+        && let Some(last) = published.last()
+    {
+        let hint = format!("{} {}", last.row.position, last.channel);
         cache.tell(TOPIC, hint.into()).await;
     }
 }

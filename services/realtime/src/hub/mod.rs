@@ -62,10 +62,10 @@ impl Hub {
         &self.0.connections
     }
 
-    /// Sends a message to those who follow its channel here. If it is not the next of its channel, what lies between is read first.
-    pub(crate) fn tell(&self, published: &Published) {
-        if self.topics().tell(published) {
-            self.look(&published.channel);
+    /// Sends messages to those who follow the channel here. If they are not the next of their channel, what lies between is read first.
+    pub(crate) fn tell(&self, channel: &Channel, published: &[Published]) {
+        if self.topics().tell(channel, published) {
+            self.look(channel);
         }
     }
 
@@ -90,7 +90,9 @@ impl Hub {
         if let Some(how) = how {
             self.left(channel, connection, how);
             let unsubscribed = Which { channel, code };
-            connection.outbox.push(Frame::of(&Unsubscribed { unsubscribed }));
+            connection
+                .outbox
+                .push([Frame::of(&Unsubscribed { unsubscribed })]);
         }
     }
 
@@ -138,9 +140,10 @@ pub(crate) struct Telling {
 
 impl Telling {
     /// It was committed.
-    pub(crate) fn tell(mut self, published: &Published) {
-        self.channel = None;
-        self.hub.tell(published);
+    pub(crate) fn tell(mut self, published: &[Published]) {
+        if let Some(channel) = self.channel.take() {
+            self.hub.tell(&channel, published);
+        }
     }
 }
 

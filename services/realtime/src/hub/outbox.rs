@@ -103,25 +103,30 @@ impl Outbox {
         }
     }
 
-    /// Adds a frame. If there is no room for it, nothing more is sent and the connection is closed.
-    pub(crate) fn push(&self, frame: Frame) {
+    /// Adds frames; returns how many. If there is no room for one, nothing more is sent and the connection is closed.
+    pub(crate) fn push(&self, frames: impl IntoIterator<Item = Frame>) -> u64 {
         let mut queue = self.queue.lock();
+        let (idle, mut added) = (queue.frames.is_empty(), 0);
         if queue.close.is_some() {
-            return;
+            return 0;
         }
-        queue.bytes += frame.text.len() + OVERHEAD;
-        if queue.bytes > self.most {
-            queue.frames = Vec::new();
-            queue.close = Some(Close::slow_consumer());
-        } else {
+        for frame in frames {
+            queue.bytes += frame.text.len() + OVERHEAD;
+            if queue.bytes > self.most {
+                queue.frames = Vec::new();
+                queue.close = Some(Close::slow_consumer());
+                break;
+            }
             queue.frames.push(frame);
+            added += 1;
         }
-        let first = queue.frames.len() <= 1;
+        let cut = queue.close.is_some();
         drop(queue);
         // The task that was woken takes all there is.
-        if first {
+        if idle || cut {
             self.wake.notify_one();
         }
+        added
     }
 
     /// Closes the connection once what waits has been sent. The first reason counts.
@@ -189,12 +194,12 @@ mod tests {
     async fn what_waits_is_taken_in_order_and_at_once() {
         let outbox = Outbox::new(1000);
         for length in 1..4 {
-            outbox.push(frame(length));
+            outbox.push([frame(length)]);
         }
         let batch = outbox.next().await;
         let lengths: Vec<_> = batch.frames.iter().map(|frame| frame.text.len()).collect();
         assert_eq!((lengths, batch.close), (vec![1, 2, 3], None));
-        outbox.push(frame(4));
+        outbox.push([frame(4)]);
         assert_eq!(outbox.next().await.frames.len(), 1);
     }
 
@@ -202,7 +207,7 @@ mod tests {
     async fn a_client_that_does_not_read_is_cut_off_and_takes_up_nothing() {
         let outbox = Outbox::new(1000);
         for _ in 0..100 {
-            outbox.push(frame(100));
+            outbox.push([frame(100)]);
         }
         let batch = outbox.next().await;
         assert!(batch.frames.is_empty());
@@ -213,10 +218,10 @@ mod tests {
     #[tokio::test]
     async fn the_first_reason_counts_and_what_waits_comes_before_it() {
         let outbox = Outbox::new(1000);
-        outbox.push(frame(1));
+        outbox.push([frame(1)]);
         outbox.close(Close::shutdown(7));
         outbox.close(Close::heartbeat());
-        outbox.push(frame(2));
+        outbox.push([frame(2)]);
         let batch = outbox.next().await;
         assert_eq!(batch.frames.len(), 1);
         assert_eq!(batch.close, Some(Close::shutdown(7)));

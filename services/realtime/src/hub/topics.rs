@@ -99,16 +99,14 @@ impl Topics {
         let Some(member) = topic.members.get_mut(&connection) else {
             return Joined::Left;
         };
-        for frame in frames() {
-            member.connection.outbox.push(frame);
-        }
+        member.connection.outbox.push(frames());
         member.seen = Some(head.last_offset);
         Joined::Live
     }
 
-    /// Sends a message to those who follow its channel here. True if it is not the next one: then its history is to be looked at.
-    pub(crate) fn tell(&self, published: &Published) -> bool {
-        self.get(&published.channel)
+    /// Sends messages, in order, to those who follow their channel here. True if they are not the next ones: then its history is to be looked at.
+    pub(crate) fn tell(&self, channel: &Channel, published: &[Published]) -> bool {
+        self.get(channel)
             .is_some_and(|topic| topic.lock().tell(published))
     }
 
@@ -164,36 +162,38 @@ impl Topic {
         self.epoch.as_deref().is_none_or(|known| known == epoch)
     }
 
-    fn tell(&mut self, published: &Published) -> bool {
-        let offset = published.row.position;
-        let Some(last) = self.last else {
+    fn tell(&mut self, published: &[Published]) -> bool {
+        let Some(first) = self.last else {
             // A subscriber who joins right now may have read before this was committed.
             self.missed = true;
             return false;
         };
-        if !self.is_of(&published.epoch) {
-            return true;
-        }
-        if offset <= last {
-            return false;
-        }
-        if offset > last + 1 {
-            return true;
-        }
-        if self.epoch.is_none() {
-            self.epoch = Some(Arc::clone(&published.epoch));
-        }
-        self.last = Some(offset);
-        let frame = published.frame();
-        let mut sent = 0;
-        for member in self.members.values_mut() {
-            if member.seen.is_some_and(|seen| seen < offset) {
-                member.connection.outbox.push(frame.clone());
-                member.seen = Some(offset);
-                sent += 1;
+        let (mut last, mut missing) = (first, false);
+        let mut frames = Vec::with_capacity(published.len());
+        for one in published {
+            let offset = one.row.position;
+            if !self.is_of(&one.epoch) || offset > last + 1 {
+                missing = true;
+                break;
+            }
+            if offset == last + 1 {
+                self.epoch.get_or_insert_with(|| Arc::clone(&one.epoch));
+                last = offset;
+                frames.push((offset, one.frame()));
             }
         }
+        self.last = Some(last);
+        let mut sent = 0;
+        for member in self.members.values_mut() {
+            let Some(seen) = &mut member.seen else { continue };
+            let behind = frames.iter().filter(|(offset, _)| offset > seen);
+            sent += member
+                .connection
+                .outbox
+                .push(behind.map(|(_, frame)| frame.clone()));
+            *seen = last.max(*seen);
+        }
         metrics::counter!("stoa_realtime_sent_total").increment(sent);
-        false
+        missing
     }
 }

@@ -90,17 +90,20 @@ async fn tell(
     }
     let data = to_raw_value(&Who { user_id }).map_err(|e| stoa_db::Error::Engine(e.to_string()))?;
     let new = New {
-        event,
-        data: data.get(),
+        event: event.to_owned(),
+        data: data.get().to_owned(),
         sender: None,
     };
-    publish::append(tx, &info, channel, new).await.map(Some)
+    publish::append(tx, &info, channel, vec![new])
+        .await
+        .map(|mut published| published.pop())
 }
 
 async fn commit(ctx: &Ctx, tx: Tx, channel: &Channel, told: Option<Published>) -> Result<(), Error> {
     let telling = told.as_ref().map(|_| ctx.hub.telling(channel));
     tx.commit().await?;
     if let (Some(published), Some(telling)) = (told, telling) {
+        let published = [published];
         telling.tell(&published);
         ctx.tell_others(&published).await;
     }
@@ -124,7 +127,7 @@ pub(crate) async fn expire(ctx: &Ctx, node: &NodeRow) -> Result<(), Error> {
         }
         let telling: Vec<_> = told.iter().map(|one| ctx.hub.telling(&one.channel)).collect();
         tx.commit().await?;
-        for (published, telling) in told.iter().zip(telling) {
+        for (published, telling) in told.chunks(1).zip(telling) {
             telling.tell(published);
             ctx.tell_others(published).await;
         }

@@ -1,10 +1,14 @@
 //! Adding to a channel's history, and telling those who follow it.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use stoa_db::Tx;
 use stoa_events::{Channel, ChannelPublished};
 use stoa_kernel::{Principal, UserId, random};
 use stoa_service::ChannelInfo;
+use tokio::sync::oneshot;
 
 use super::access::{self, Wish};
 use crate::{
@@ -14,19 +18,24 @@ use crate::{
     store::{self, channels::Head, messages::MessageRow},
 };
 
-/// Messages that are deleted with each that is added, at most: a history that was made shorter shrinks by and by.
-const TRIM: u32 = 16;
+/// With each message of this many, the history is looked at for what is too old.
+const TRIM_EVERY: i64 = 8;
+/// Messages that are deleted then, at most: a history that was made shorter shrinks by and by.
+const TRIM: i64 = 16;
+/// Messages of clients that share a transaction, at most.
+const BATCH: usize = 64;
 
 /// What is to be published.
-pub(crate) struct New<'a> {
-    pub(crate) event: &'a str,
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) event: String,
     /// JSON.
-    pub(crate) data: &'a str,
+    pub(crate) data: String,
     /// None for a service.
     pub(crate) sender: Option<UserId>,
 }
 
-/// Adds a message to the history of a channel, in the transaction at hand: no two have one offset, and none is left out.
+/// Adds messages to the history of a channel, in the transaction at hand: no two have one offset, and none is left out.
 ///
 /// # Errors
 /// [`Error::Closed`]; what the database says.
@@ -34,59 +43,163 @@ pub(crate) async fn append(
     tx: &mut Tx,
     info: &ChannelInfo,
     channel: &Channel,
-    new: New<'_>,
-) -> Result<Published, Error> {
+    new: Vec<New>,
+) -> Result<Vec<Published>, Error> {
     let now = tx.clock().now();
+    let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
     let Head { epoch, last_offset } =
-        store::channels::advance(tx, channel, &random::token::<9>(), now).await?;
+        store::channels::advance(tx, channel, &random::token::<9>(), count, now).await?;
     // Behind the channel's row, whose lock is also taken to close it.
     if store::channels::is_closed(tx, channel).await? {
         return Err(Error::Closed);
     }
-    let row = MessageRow {
-        position: last_offset,
-        id: tx.new_id(),
-        event: new.event.to_owned(),
-        data: new.data.to_owned(),
-        sender_id: new.sender,
-        created_at: now,
-    };
+    let epoch: crate::hub::Epoch = epoch.into();
+    let before = last_offset - count;
     let expires = now + SignedDuration::from_secs(info.history.seconds.into());
-    store::messages::insert(tx, channel, &row, expires).await?;
+    let mut published = Vec::with_capacity(new.len());
+    for (position, New { event, data, sender }) in (before + 1..).zip(new) {
+        let row = MessageRow {
+            position,
+            id: tx.new_id(),
+            event,
+            data,
+            sender_id: sender,
+            created_at: now,
+        };
+        store::messages::insert(tx, channel, &row, expires).await?;
+        published.push(Published {
+            channel: channel.clone(),
+            epoch: epoch.clone(),
+            row,
+        });
+    }
     let oldest = last_offset - i64::from(info.history.size);
     // A few at once, now and then.
-    if oldest > 0 && last_offset % i64::from(TRIM / 2) == 0 {
-        store::messages::trim(tx, channel, oldest, TRIM).await?;
+    let times = last_offset / TRIM_EVERY - before / TRIM_EVERY;
+    if oldest > 0 && times > 0 {
+        store::messages::trim(tx, channel, oldest, times * TRIM).await?;
     }
-    Ok(Published {
-        channel: channel.clone(),
-        epoch: epoch.into(),
-        row,
-    })
+    Ok(published)
 }
 
-/// Publishes what a client sends.
+/// What clients publish at the same time. Messages of one channel share a transaction: they have to wait for each other in any case, and so wait once.
+#[derive(Default)]
+pub(crate) struct Queues(Mutex<HashMap<Channel, Vec<Waiting>>>);
+
+/// A message that waits for its turn.
+struct Waiting {
+    new: New,
+    done: oneshot::Sender<Result<Published, Error>>,
+}
+
+/// A message that is about to be published.
+pub(crate) struct Publishing(oneshot::Receiver<Result<Published, Error>>);
+
+impl Publishing {
+    /// Returns once the message is in the history.
+    ///
+    /// # Errors
+    /// As [`append`].
+    pub(crate) async fn done(&mut self) -> Result<Published, Error> {
+        (&mut self.0).await.unwrap_or(Err(Error::TooBusy))
+    }
+}
+
+/// Publishes what a client sends, behind all that was published to the channel here before. It is published also if nobody waits for it.
 ///
 /// # Errors
-/// As [`access::allow`] and [`append`]; [`Error::TooLarge`].
+/// As [`access::allow`]; [`Error::TooLarge`].
 pub(crate) async fn publish(
     ctx: &Ctx,
     principal: &Principal,
     channel: &Channel,
-    event: &str,
+    event: String,
     data: &str,
-) -> Result<Published, Error> {
+) -> Result<Publishing, Error> {
     if data.len() > ChannelPublished::MAX_DATA_BYTES {
         return Err(Error::TooLarge);
     }
     let allowed = access::allow(ctx, principal, channel, Wish::Publish).await?;
     let new = New {
         event,
-        data,
+        data: data.to_owned(),
         sender: Some(principal.user_id),
     };
+    let (done, publishing) = oneshot::channel();
+    if ctx.queues.push(channel, Waiting { new, done }) {
+        tokio::spawn(work_off(ctx.clone(), allowed.info, channel.clone()));
+    }
+    Ok(Publishing(publishing))
+}
+
+impl Queues {
+    /// True if nobody works the queue of this channel off yet.
+    fn push(&self, channel: &Channel, waiting: Waiting) -> bool {
+        match self.0.lock().entry(channel.clone()) {
+            Entry::Occupied(mut queue) => {
+                queue.get_mut().push(waiting);
+                false
+            }
+            Entry::Vacant(empty) => {
+                empty.insert(vec![waiting]);
+                true
+            }
+        }
+    }
+
+    /// The first that wait, in order; never more than one message may be long, or those who follow the channel could not take them in.
+    /// Empty: the queue is gone.
+    fn take(&self, channel: &Channel) -> Vec<Waiting> {
+        let mut queues = self.0.lock();
+        let Some(queue) = queues.get_mut(channel) else {
+            return Vec::new();
+        };
+        let mut bytes = 0;
+        let fits = queue.iter().take(BATCH).take_while(|waiting| {
+            bytes += waiting.new.data.len();
+            bytes <= ChannelPublished::MAX_DATA_BYTES
+        });
+        let count = fits.count();
+        let batch: Vec<_> = queue.drain(..count).collect();
+        if batch.is_empty() {
+            queues.remove(channel);
+        }
+        batch
+    }
+}
+
+/// Publishes what waits for a channel until nothing does.
+async fn work_off(ctx: Ctx, info: ChannelInfo, channel: Channel) {
+    loop {
+        let batch = ctx.queues.take(&channel);
+        if batch.is_empty() {
+            return;
+        }
+        let (new, done): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.new, one.done)).unzip();
+        // Who does not wait any more is not told.
+        match write(&ctx, &info, &channel, new).await {
+            Ok(published) => {
+                for (published, done) in published.into_iter().zip(done) {
+                    let _ = done.send(Ok(published));
+                }
+            }
+            Err(error) => {
+                for done in done {
+                    let _ = done.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+async fn write(
+    ctx: &Ctx,
+    info: &ChannelInfo,
+    channel: &Channel,
+    new: Vec<New>,
+) -> Result<Vec<Published>, Error> {
     let mut tx = ctx.db.begin().await?;
-    let published = match append(&mut tx, &allowed.info, channel, new).await {
+    let published = match append(&mut tx, info, channel, new).await {
         Ok(published) => published,
         Err(error) => {
             tx.rollback().await;
@@ -96,7 +209,7 @@ pub(crate) async fn publish(
     let telling = ctx.hub.telling(channel);
     tx.commit().await?;
     telling.tell(&published);
-    metrics::counter!("stoa_realtime_published_total", "by" => "client").increment(1);
+    metrics::counter!("stoa_realtime_published_total", "by" => "client").increment(published.len() as u64);
     ctx.tell_others(&published).await;
     Ok(published)
 }

@@ -27,7 +27,8 @@ pub(crate) const CLIENT: &str = "client.";
 const HISTORY: u32 = 100;
 
 impl Session {
-    pub(super) async fn run(&mut self, id: Option<u64>, wish: Wish<'_>) -> Result<(), Failure> {
+    /// `bytes` is the length of the command.
+    pub(super) async fn run(&mut self, id: Option<u64>, wish: Wish<'_>, bytes: usize) -> Result<(), Failure> {
         match wish {
             Wish::Connect(connect) => self.connect(id, connect).await,
             Wish::Ping => {
@@ -42,7 +43,7 @@ impl Session {
                 self.answer(id, &Done {});
                 Ok(())
             }
-            Wish::Publish(wanted) => self.publish(id, wanted).await,
+            Wish::Publish(wanted) => self.publish(id, wanted, bytes).await,
             Wish::History(wanted) => self.history(id, wanted).await,
             Wish::Presence(Which { channel }) => self.presence(id, channel).await,
         }
@@ -129,12 +130,12 @@ impl Session {
         Ok(())
     }
 
-    async fn publish(&mut self, id: Option<u64>, wanted: Publish<'_>) -> Result<(), Failure> {
+    async fn publish(&mut self, id: Option<u64>, wanted: Publish<'_>, bytes: usize) -> Result<(), Failure> {
         let principal = self.principal()?;
         check_event(&wanted.event)?;
         let Publish { channel, event, data } = wanted;
-        let published = super::publish(&self.ctx, &principal, &channel, &event, data.get()).await?;
-        self.answer(id, &Receipt::of(&published));
+        let publishing = super::publish(&self.ctx, &principal, &channel, event, data.get()).await?;
+        self.publishing.push(id, bytes, publishing);
         Ok(())
     }
 
@@ -212,7 +213,7 @@ pub(crate) fn check_event(event: &str) -> Result<(), Failure> {
 
 /// What was published, for who did it.
 #[derive(Serialize)]
-struct Receipt<'a> {
+pub(super) struct Receipt<'a> {
     channel: &'a Channel,
     epoch: &'a str,
     offset: i64,
@@ -221,7 +222,7 @@ struct Receipt<'a> {
 }
 
 impl<'a> Receipt<'a> {
-    fn of(published: &'a Published) -> Self {
+    pub(super) fn of(published: &'a Published) -> Self {
         Self {
             channel: &published.channel,
             epoch: &published.epoch,

@@ -3,6 +3,7 @@
 mod commands;
 mod credential;
 mod protocol;
+mod publishing;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use stoa_events::Channel;
 use stoa_http::{Failure, codes};
 use stoa_kernel::Principal;
 
+use self::{commands::Receipt, protocol::Wish, publishing::Pending};
 pub(crate) use self::{
     commands::check_event,
     credential::Credential,
@@ -20,7 +22,7 @@ pub(crate) use self::{
 use crate::{
     ctx::Ctx,
     hub::{Close, Connection, Frame, Open, problem_of},
-    ops::publish,
+    ops::publish::{self, Publishing},
 };
 
 /// One client.
@@ -29,12 +31,18 @@ pub(crate) struct Session {
     open: Open,
     /// What its commands are counted by.
     key: LimitKey,
+    publishing: Pending,
 }
 
 impl Session {
     pub(crate) fn new(ctx: Ctx, open: Open) -> Self {
         let key = LimitKey::User(open.connection().id.into_bytes());
-        Self { ctx, open, key }
+        Self {
+            ctx,
+            open,
+            key,
+            publishing: Pending::default(),
+        }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
@@ -46,7 +54,21 @@ impl Session {
         self.connection().with_credential(|_| ()).is_some()
     }
 
-    /// Does what a client says, and puts the answer into its outbox.
+    /// Whether the client may send another command: only so much is published at once.
+    pub(crate) fn has_room(&self) -> bool {
+        self.publishing.has_room()
+    }
+
+    /// Waits for a message to be published, and answers its command. Nothing is lost when this is dropped while it waits.
+    pub(crate) async fn answer_published(&mut self) {
+        let (id, result) = self.publishing.next().await;
+        match result {
+            Ok(published) => self.answer(id, &Receipt::of(&published)),
+            Err(error) => self.refuse(id, error.into()),
+        }
+    }
+
+    /// Does what a client says, and puts the answer into its outbox. `publish` is answered by [`Self::answer_published`].
     pub(crate) async fn handle(&mut self, text: &str) {
         let command = match Command::read(text) {
             Ok(command) => command,
@@ -55,7 +77,11 @@ impl Session {
         if let Err(failure) = self.count().await {
             return self.refuse(command.id, failure);
         }
-        if let Err(failure) = self.run(command.id, command.wish).await {
+        // What a client does next, it does behind what it has published.
+        while !matches!(command.wish, Wish::Publish(_)) && !self.publishing.is_empty() {
+            self.answer_published().await;
+        }
+        if let Err(failure) = self.run(command.id, command.wish, text.len()).await {
             self.refuse(command.id, failure);
         }
     }
@@ -87,14 +113,14 @@ impl Session {
     fn answer(&self, id: Option<u64>, result: &impl Serialize) {
         self.connection()
             .outbox
-            .push(Frame::of(&protocol::Answer { id, result }));
+            .push([Frame::of(&protocol::Answer { id, result })]);
     }
 
     fn refuse(&self, id: Option<u64>, failure: Failure) {
         let problem = &problem_of(failure);
         self.connection()
             .outbox
-            .push(Frame::of(&protocol::Refused { id, problem }));
+            .push([Frame::of(&protocol::Refused { id, problem })]);
     }
 }
 
@@ -111,13 +137,16 @@ pub(crate) async fn within(limiter: &Limiter, key: LimitKey) -> Result<(), Failu
 }
 
 /// Publishes what a client sends, within what its user may.
+///
+/// # Errors
+/// 429; as [`publish::publish`].
 pub(crate) async fn publish(
     ctx: &Ctx,
     principal: &Principal,
     channel: &Channel,
-    event: &str,
+    event: String,
     data: &str,
-) -> Result<crate::hub::Published, Failure> {
+) -> Result<Publishing, Failure> {
     let by = LimitKey::User(principal.user_id.uuid().into_bytes());
     within(&ctx.publishes, by).await?;
     Ok(publish::publish(ctx, principal, channel, event, data).await?)

@@ -99,7 +99,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let connection = std::sync::Arc::clone(session.connection());
         tokio::select! {
-            read = socket.next() => {
+            read = socket.next(), if session.has_room() => {
                 read_at = Instant::now();
                 match read {
                     Some(Ok(Message::Text(text))) => session.handle(&text).await,
@@ -116,6 +116,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                     Some(Err(error)) => return broken(&error),
                 }
             }
+            () = session.answer_published() => {}
             batch = connection.outbox.next() => {
                 if let Some(end) = send(socket, config, session, batch).await {
                     return end;
@@ -127,7 +128,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 if !session.is_connected() && now.duration_since(begun) >= config.connect_timeout.0 {
                     return End::Close(Close::connect_timeout());
                 }
-                if now.duration_since(read_at) >= heartbeat * 2 {
+                // Nothing is read while there is no room: that is no fault of the client.
+                if session.has_room() && now.duration_since(read_at) >= heartbeat * 2 {
                     return End::Close(Close::heartbeat());
                 }
                 let asked = socket.send(Message::Ping(Bytes::new()));

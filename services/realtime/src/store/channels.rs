@@ -21,17 +21,20 @@ pub(crate) async fn head(db: &Db, channel: &Channel) -> Result<Head, Error> {
         .unwrap_or_default())
 }
 
-/// The next offset. Others who publish to the channel wait for the end of this transaction. `epoch` is for a channel that is new.
+/// Takes the next `count` offsets; the head is the last of them. Others who publish to the channel wait for the end of this transaction. `epoch` is
+/// for a channel that is new.
 pub(crate) async fn advance(
     tx: &mut Tx,
     channel: &Channel,
     epoch: &str,
+    count: i64,
     now: Timestamp,
 ) -> Result<Head, Error> {
-    let sql = "INSERT INTO channels (name, epoch, last_offset, updated_at) VALUES ($1, $2, 1, $3) \
-               ON CONFLICT (name) DO UPDATE SET last_offset = channels.last_offset + 1, updated_at = $3 \
+    let sql = "INSERT INTO channels (name, epoch, last_offset, updated_at) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (name) DO UPDATE SET last_offset = channels.last_offset + $3, updated_at = $4 \
                RETURNING epoch, last_offset";
-    tx.fetch_one(sql, &[&channel.as_str(), &epoch, &now]).await
+    tx.fetch_one(sql, &[&channel.as_str(), &epoch, &count, &now])
+        .await
 }
 
 pub(crate) async fn is_closed(tx: &mut Tx, channel: &Channel) -> Result<bool, Error> {
@@ -43,7 +46,7 @@ pub(crate) async fn is_closed(tx: &mut Tx, channel: &Channel) -> Result<bool, Er
 /// Nothing is published there again. The channel's row is taken first, and made if there is none: a transaction that publishes right now has taken it
 /// before, and is waited for, or will find the channel closed.
 pub(crate) async fn close(tx: &mut Tx, channel: &Channel, now: Timestamp) -> Result<(), Error> {
-    advance(tx, channel, "", now).await?;
+    advance(tx, channel, "", 1, now).await?;
     let name = channel.as_str();
     let sql = "INSERT INTO closed_channels (name, closed_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     tx.execute(sql, &[&name, &now]).await?;

@@ -85,7 +85,7 @@ pub(crate) async fn published_after(db: &Db, id: MessageId, limit: u32) -> Resul
 }
 
 /// Deletes the oldest of a channel, up to this offset, `limit` at most.
-pub(crate) async fn trim(tx: &mut Tx, channel: &Channel, offset: i64, limit: u32) -> Result<(), Error> {
+pub(crate) async fn trim(tx: &mut Tx, channel: &Channel, offset: i64, limit: i64) -> Result<(), Error> {
     let sql = "DELETE FROM messages WHERE channel = $1 AND position IN \
                (SELECT position FROM messages WHERE channel = $1 AND position <= $2 ORDER BY position LIMIT $3)";
     tx.execute(sql, &[&channel.as_str(), &offset, &limit])

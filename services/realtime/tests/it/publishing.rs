@@ -8,7 +8,7 @@ use stoa_kernel::OrganizationRole::Member;
 
 use crate::{
     client::Client,
-    helpers::{App, numbers, publish},
+    helpers::{App, builder, numbers, publish},
 };
 
 #[db_test]
@@ -79,4 +79,56 @@ async fn each_channel_goes_its_own_way(app: App) {
     }
     assert_eq!(numbers(&clients[0].pushes(5).await), [0, 10, 20, 30, 40]);
     assert_eq!(numbers(&clients[1].pushes(5).await), [1, 11, 21, 31, 41]);
+}
+
+stoa_testkit::app!(
+    Quick,
+    builder(|config| {
+        config.commands_per_connection = "1000/s".parse().unwrap();
+        config.publishes_per_user = "1000/s".parse().unwrap();
+    })
+);
+
+#[db_test]
+async fn a_client_need_not_wait_between_two_messages(app: Quick) {
+    let organization = app.new_organization();
+    let channel = Channel::organization(organization);
+    let token = app.member_token(app.new_user(), organization, Member);
+    let mut reader = Client::of(&app, &token).await;
+    reader.subscribe(&channel).await;
+    let mut client = Client::of(&app, &token).await;
+    // More than the server takes at once, some of them long; one in the middle is refused.
+    let long = "x".repeat(30_000);
+    for number in 0..200_u64 {
+        let event = if number == 100 { "order.packed" } else { "client.x" };
+        let text = if number % 50 == 7 { &long } else { "short" };
+        let message =
+            json!({ "channel": channel, "event": event, "data": { "number": number, "text": text } });
+        client
+            .send(&json!({ "id": 1000 + number, "publish": message }).to_string())
+            .await;
+    }
+    client
+        .send(&json!({ "id": 7, "history": { "channel": channel, "after": 198 } }).to_string())
+        .await;
+    let mut offsets = Vec::new();
+    let past = loop {
+        let answer = client.text().await;
+        match answer["id"].as_u64().unwrap() {
+            7 => break answer,
+            1100 => assert_eq!(answer["problem"]["code"], "invalid_input"),
+            id => offsets.push((id, answer["result"]["offset"].as_u64().unwrap())),
+        }
+    };
+    let numbers_sent = (0..200).filter(|number| *number != 100);
+    let expected: Vec<_> = numbers_sent
+        .clone()
+        .map(|number| 1000 + number)
+        .zip(1..)
+        .collect();
+    assert_eq!(offsets, expected, "in order, and before what was asked next");
+    assert_eq!(past["result"]["messages"][0]["offset"], 199);
+    let pushes = reader.pushes(199).await;
+    let numbers_sent: Vec<_> = numbers_sent.map(|number| number as i64).collect();
+    assert_eq!(numbers(&pushes), numbers_sent);
 }
