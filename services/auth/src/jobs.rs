@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::{Done, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
-use stoa_kernel::{OrganizationId, UserId};
+use stoa_kernel::{OrganizationId, OrganizationRole, UserId};
 
 use crate::{
     ctx::Ctx,
@@ -176,7 +176,8 @@ async fn tell_owners(ctx: Ctx, work: Work<TellOwners>) -> Result<Done, JobError>
         organization_id,
         ref notice,
     } = work.payload();
-    let mut told = members::owners(&ctx.db, organization_id, OWNERS_TOLD_MAX).await?;
+    let mut told =
+        members::with_role(&ctx.db, organization_id, OrganizationRole::Owner, OWNERS_TOLD_MAX).await?;
     if !told.contains(&notice.about) {
         told.push(notice.about);
     }

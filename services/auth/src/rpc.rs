@@ -4,15 +4,15 @@ use stoa_auth_api::{
     CONTACTS_MAX, DESCRIPTORS,
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse, Grant,
-        GrantsRequest, GrantsResponse, KeyPrincipal, Membership, MembershipRequest, MembershipResponse,
-        PrepareMailRequest, PrepareMailResponse, PublicKey, RaisedOrganization, RaisedRole, RaisedVersion,
-        RegisteredNames, RegistrationRequest, RegistrationResponse, RevokedSession, StandingRequest,
-        StandingResponse, TrustRequest, TrustResponse,
+        GrantsRequest, GrantsResponse, KeyPrincipal, ManagersRequest, ManagersResponse, Membership,
+        MembershipRequest, MembershipResponse, PrepareMailRequest, PrepareMailResponse, PublicKey,
+        RaisedOrganization, RaisedRole, RaisedVersion, RegisteredNames, RegistrationRequest,
+        RegistrationResponse, RevokedSession, StandingRequest, StandingResponse, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
 use stoa_db::reads;
-use stoa_kernel::{Permissions, UserId};
+use stoa_kernel::{OrganizationId, OrganizationRole, Permissions, UserId};
 use tonic::{Request, Response, Status, service::Routes};
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use crate::{
         mails::{self, Prepared},
         trust,
     },
-    store::{accounts, grants, members, registered_names, revocations::Since},
+    store::{accounts, grants, members, organizations, registered_names, revocations::Since},
 };
 
 /// The gRPC side of the service.
@@ -37,6 +37,21 @@ pub(crate) fn server(ctx: &Ctx) -> Option<stoa_rpc::Server> {
 }
 
 struct Rpc(Ctx);
+
+/// Managers that one call names, at most.
+const MANAGERS_MAX: u32 = 50;
+
+/// The owners of an organization, and then its admins; nobody where it is deleted.
+async fn managers(ctx: &Ctx, id: OrganizationId) -> Result<Vec<UserId>, stoa_db::Error> {
+    let organization = organizations::find(&ctx.db, id).await?;
+    if organization.is_none_or(|organization| organization.purge_at.is_some()) {
+        return Ok(Vec::new());
+    }
+    let mut users = members::with_role(&ctx.db, id, OrganizationRole::Owner, MANAGERS_MAX).await?;
+    let room = MANAGERS_MAX.saturating_sub(u32::try_from(users.len()).unwrap_or(MANAGERS_MAX));
+    users.extend(members::with_role(&ctx.db, id, OrganizationRole::Admin, room).await?);
+    Ok(users)
+}
 
 #[tonic::async_trait]
 impl Access for Rpc {
@@ -89,6 +104,18 @@ impl Access for Rpc {
         let role = role.map_err(|e| failed(&e.into()))?;
         Ok(Response::new(MembershipResponse {
             role: role.map(|role| role.name().to_owned()),
+        }))
+    }
+
+    async fn managers(
+        &self,
+        request: Request<ManagersRequest>,
+    ) -> Result<Response<ManagersResponse>, Status> {
+        let id = request.into_inner().organization_id.parse();
+        let id = id.map_err(|_| not_an_id("organization_id"))?;
+        let users = managers(&self.0, id).await.map_err(|e| failed(&e.into()))?;
+        Ok(Response::new(ManagersResponse {
+            user_ids: users.iter().map(ToString::to_string).collect(),
         }))
     }
 

@@ -207,9 +207,9 @@ pub(crate) fn schedules() -> Vec<Schedule> {
 
 async fn fan_out<const P: i16>(ctx: Ctx, work: Work<FanOut<P>>) -> Result<Done, JobError> {
     let id = work.payload().notification_id;
-    let texts = fan_out::texts(&ctx, id).await?;
+    let known = fan_out::known(&ctx, id).await?;
     let mut tx = work.begin().await?;
-    fan_out::batch(&ctx, &mut tx, id, texts.as_ref()).await?;
+    fan_out::batch(&ctx, &mut tx, id, &known).await?;
     work.commit(tx).await
 }
 

@@ -8,6 +8,7 @@ mod http;
 mod ids;
 mod jobs;
 mod kind;
+mod notifications;
 mod ops;
 mod passwords;
 mod path;
@@ -20,6 +21,7 @@ use stoa_auth_api::events::{
 };
 use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
+use stoa_notifications_api::NotificationRequested;
 use stoa_service::{Descriptor, Env, Service};
 
 use events::{BucketCreated, BucketDeleted, BucketUpdated, BytesDamaged, ObjectCreated, ObjectDeleted};
@@ -67,7 +69,9 @@ pub const SERVICE: Descriptor = Descriptor {
         ObjectCreated::INFO,
         ObjectDeleted::INFO,
         BytesDamaged::INFO,
+        NotificationRequested::INFO,
     ],
+    notifications: &[notifications::ACCESS_KEY_CREATED],
     protocols: &[http::s3::PROTOCOL],
     openapi: || http::router().into_openapi(),
     make: Some(|env, settings| Ok(service(env, config(settings).map_err(|e| e.to_string())?))),

@@ -9,6 +9,7 @@ mod filters;
 mod headers;
 mod http;
 mod jobs;
+mod notifications;
 mod ops;
 mod owner;
 mod plan;
@@ -20,6 +21,7 @@ pub use owner::EndpointOwner;
 use stoa_auth_api::events::{CredentialsRevoked, OrganizationPurged, UserErased};
 use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
+use stoa_notifications_api::NotificationRequested;
 use stoa_service::{ALL_EVENTS, Descriptor, Env, Service};
 
 use events::{EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointUpdated, SecretRotated};
@@ -57,7 +59,9 @@ pub const SERVICE: Descriptor = Descriptor {
         EndpointDeleted::INFO,
         SecretRotated::INFO,
         EndpointDisabled::INFO,
+        NotificationRequested::INFO,
     ],
+    notifications: &[notifications::DESTINATION_ADDED, notifications::DISABLED],
     openapi: || http::router().into_openapi(),
     make: Some(|env, settings| Ok(service(env, config(settings).map_err(|e| e.to_string())?))),
     ..Descriptor::named("webhooks")

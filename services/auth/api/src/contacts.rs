@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use stoa_kernel::UserId;
+use stoa_kernel::{OrganizationId, UserId};
 use stoa_rpc::{Channel, Directory};
 
 use crate::{
     AccessError,
-    v1::{Contact, ContactsRequest, access_client::AccessClient},
+    v1::{Contact, ContactsRequest, ManagersRequest, access_client::AccessClient},
 };
 
 /// People that one call asks for, at most.
@@ -30,6 +30,21 @@ impl Contacts {
     /// When auth does not answer.
     pub async fn of(&self, user: UserId) -> Result<Option<Contact>, AccessError> {
         Ok(self.all(&[user]).await?.remove(&user))
+    }
+
+    /// The owners and admins of an organization, 50 at most; nobody where it is deleted.
+    ///
+    /// # Errors
+    /// When auth does not answer.
+    pub async fn managers(&self, organization: OrganizationId) -> Result<Vec<UserId>, AccessError> {
+        let organization_id = organization.to_string();
+        let answer = self
+            .0
+            .clone()
+            .managers(ManagersRequest { organization_id })
+            .await?;
+        let ids = answer.into_inner().user_ids;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     /// Of several people, [`CONTACTS_MAX`] at most: of those who have an account.

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::v1::{
     self, AuthenticateKeyRequest, AuthenticateKeyResponse, Contact, ContactsRequest, ContactsResponse,
-    GrantsRequest, GrantsResponse, MembershipRequest, MembershipResponse, PrepareMailRequest,
-    PrepareMailResponse, RegisteredNames, RegistrationRequest, RegistrationResponse, StandingRequest,
-    StandingResponse, TrustRequest, TrustResponse,
+    GrantsRequest, GrantsResponse, ManagersRequest, ManagersResponse, MembershipRequest, MembershipResponse,
+    PrepareMailRequest, PrepareMailResponse, RegisteredNames, RegistrationRequest, RegistrationResponse,
+    StandingRequest, StandingResponse, TrustRequest, TrustResponse,
     access_server::{Access, AccessServer},
 };
 
@@ -214,6 +214,25 @@ impl Access for FakeAuth {
     ) -> Result<Response<RegistrationResponse>, Status> {
         let names = self.0.lock().names.get(&request.into_inner().user_id).cloned();
         Ok(Response::new(RegistrationResponse { names }))
+    }
+
+    async fn managers(
+        &self,
+        request: Request<ManagersRequest>,
+    ) -> Result<Response<ManagersResponse>, Status> {
+        let known = self.0.lock();
+        if known.contacts_away {
+            return Err(Status::unavailable("away"));
+        }
+        let asked = request.into_inner().organization_id;
+        let manages = |role: &OrganizationRole| *role >= OrganizationRole::Admin;
+        let managers = known
+            .members
+            .iter()
+            .filter(|((_, organization), role)| *organization == asked && manages(role));
+        Ok(Response::new(ManagersResponse {
+            user_ids: managers.map(|((user, _), _)| user.clone()).collect(),
+        }))
     }
 
     async fn contacts(

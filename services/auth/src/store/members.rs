@@ -93,11 +93,15 @@ pub(crate) async fn another_owner(
         .await
 }
 
-/// The owners of an organization, by their ids, `limit` of them at most.
-pub(crate) async fn owners(db: &Db, organization: OrganizationId, limit: u32) -> Result<Vec<UserId>, Error> {
+/// The members of an organization with this role, by their ids, `limit` of them at most.
+pub(crate) async fn with_role(
+    db: &Db,
+    organization: OrganizationId,
+    role: OrganizationRole,
+    limit: u32,
+) -> Result<Vec<UserId>, Error> {
     let sql = "SELECT user_id FROM organization_members WHERE organization_id = $1 AND role = $2 ORDER BY user_id LIMIT $3";
-    db.fetch_all(sql, &[&organization, &OrganizationRole::Owner, &limit])
-        .await
+    db.fetch_all(sql, &[&organization, &role, &limit]).await
 }
 
 /// Whether an organization that is held has a member beside `user`.

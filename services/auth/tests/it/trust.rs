@@ -9,9 +9,9 @@ use stoa_auth_api::{
     DESCRIPTORS, TrustFeed,
     v1::{
         AuthenticateKeyRequest, AuthenticateKeyResponse, ContactsRequest, ContactsResponse, GrantsRequest,
-        GrantsResponse, MembershipRequest, MembershipResponse, PrepareMailRequest, PrepareMailResponse,
-        RegistrationRequest, RegistrationResponse, RevokedSession, StandingRequest, StandingResponse,
-        TrustRequest, TrustResponse,
+        GrantsResponse, ManagersRequest, ManagersResponse, MembershipRequest, MembershipResponse,
+        PrepareMailRequest, PrepareMailResponse, RegistrationRequest, RegistrationResponse, RevokedSession,
+        StandingRequest, StandingResponse, TrustRequest, TrustResponse,
         access_server::{Access, AccessServer},
     },
 };
@@ -235,6 +235,10 @@ impl<F: Fn(TrustRequest) -> TrustResponse + Send + Sync + 'static> Access for Sc
         &self,
         _: Request<RegistrationRequest>,
     ) -> Result<Response<RegistrationResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn managers(&self, _: Request<ManagersRequest>) -> Result<Response<ManagersResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

@@ -13,7 +13,7 @@ pub mod testing;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_events::Event;
-use stoa_kernel::{Timestamp, UserId, random};
+use stoa_kernel::{OrganizationId, Owner, Timestamp, UserId, random};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -54,6 +54,8 @@ pub enum Recipients {
     Users(Vec<UserId>),
     /// Everybody who follows this topic.
     Topic(String),
+    /// The owners and admins of this organization at the time when it goes out, 50 at most.
+    Managers(OrganizationId),
     /// Somebody who may have no account. Only types with details go to them.
     Reference(Reference),
 }
@@ -75,6 +77,22 @@ impl NotificationRequested {
         Self {
             kind: kind.to_owned(),
             recipients: Recipients::Users(vec![user]),
+            data,
+            idempotency_key: random::token::<16>(),
+            send_at: None,
+        }
+    }
+
+    /// To the person, or to those who manage the organization, at once, with a key that no other request has.
+    #[must_use]
+    pub fn to_owner(kind: &str, owner: Owner, data: Value) -> Self {
+        let recipients = match owner {
+            Owner::User(user) => Recipients::Users(vec![user]),
+            Owner::Organization(organization) => Recipients::Managers(organization),
+        };
+        Self {
+            kind: kind.to_owned(),
+            recipients,
             data,
             idempotency_key: random::token::<16>(),
             send_at: None,

@@ -63,7 +63,8 @@ async fn requested(ctx: Ctx, work: Work<NotificationRequested>) -> Result<Done, 
     let recipients = match &asked.recipients {
         Recipients::Users(users) => users.iter().copied().map(Some).collect(),
         Recipients::Reference(_) => vec![None],
-        Recipients::Topic(_) => Vec::new(),
+        // Nobody is known here who follows or manages anything.
+        Recipients::Topic(_) | Recipients::Managers(_) => Vec::new(),
     };
     for (at, user) in recipients.into_iter().enumerate() {
         if let Some((to, data)) = ctx.prepared(kind, asked, user).await? {

@@ -3,7 +3,7 @@
 use stoa_db::Tx;
 use stoa_kernel::{Timestamp, UserId};
 use stoa_notifications_api::{Recipients, Reference};
-use stoa_service::{Channel, Criticality, NotificationType, Throttle};
+use stoa_service::{Channel, NotificationType, Throttle};
 
 use super::{show, text::Texts};
 use crate::{
@@ -34,18 +34,21 @@ pub(crate) struct Recipient {
     choices: Vec<PreferenceRow>,
 }
 
+/// What is read before the transaction.
+pub(crate) struct Known {
+    /// None if no service has the type any more.
+    texts: Option<Texts>,
+    /// Of the organization to whose managers it goes.
+    managers: Vec<UserId>,
+}
+
 /// Makes the next deliveries; where there are more, a job that goes on.
-pub(crate) async fn batch(
-    ctx: &Ctx,
-    tx: &mut Tx,
-    id: NotificationId,
-    texts: Option<&Texts>,
-) -> Result<(), Error> {
+pub(crate) async fn batch(ctx: &Ctx, tx: &mut Tx, id: NotificationId, known: &Known) -> Result<(), Error> {
     // Cancelled, or all have it.
     let Some(notification) = notifications::begin(tx, id).await? else {
         return Ok(());
     };
-    let Some((kind, texts)) = ctx.types.get(&notification.kind).zip(texts) else {
+    let Some((kind, texts)) = ctx.types.get(&notification.kind).zip(known.texts.as_ref()) else {
         tracing::warn!(notification = %id, kind = notification.kind, "no service sends notifications of this type any more");
         return Ok(notifications::advance(tx, id, None, 0).await?);
     };
@@ -53,7 +56,7 @@ pub(crate) async fn batch(
         let count = to_reference(tx, kind, &notification, reference).await?;
         return Ok(notifications::advance(tx, id, None, count).await?);
     }
-    let users = next(tx, &notification).await?;
+    let users = next(tx, &notification, &known.managers).await?;
     let mut count = 0;
     for user in &users {
         let Some(person) = people::lock(tx, *user).await? else {
@@ -80,29 +83,43 @@ pub(crate) async fn batch(
     Ok(())
 }
 
-/// The texts of a notification's type; none if no service has it any more.
-pub(crate) async fn texts(ctx: &Ctx, id: NotificationId) -> Result<Option<Texts>, Error> {
-    let Some(notification) = notifications::get(&ctx.db, id).await? else {
-        return Ok(None);
+/// Reads what has to be known of a notification to send it on.
+pub(crate) async fn known(ctx: &Ctx, id: NotificationId) -> Result<Known, Error> {
+    let mut known = Known {
+        texts: None,
+        managers: Vec::new(),
     };
-    match ctx.types.get(&notification.kind) {
-        Some(kind) => Ok(Some(Texts::load(ctx, kind).await?)),
-        None => Ok(None),
+    let Some(notification) = notifications::get(&ctx.db, id).await? else {
+        return Ok(known);
+    };
+    if let Some(kind) = ctx.types.get(&notification.kind) {
+        known.texts = Some(Texts::load(ctx, kind).await?);
     }
+    if let Recipients::Managers(organization) = notification.recipients.0 {
+        known.managers = ctx.contacts.managers(organization).await?;
+        known.managers.sort_unstable();
+    }
+    Ok(known)
 }
 
 /// Those whose turn it is, in the order of their ids.
-async fn next(tx: &mut Tx, notification: &NotificationRow) -> Result<Vec<UserId>, Error> {
+async fn next(
+    tx: &mut Tx,
+    notification: &NotificationRow,
+    managers: &[UserId],
+) -> Result<Vec<UserId>, Error> {
+    let behind = |user: &&UserId| notification.position.is_none_or(|last| **user > last);
+    let some = |users: &[UserId]| {
+        users
+            .iter()
+            .filter(behind)
+            .take(BATCH as usize)
+            .copied()
+            .collect()
+    };
     match &notification.recipients.0 {
-        Recipients::Users(users) => {
-            let behind = |user: &&UserId| notification.position.is_none_or(|last| **user > last);
-            Ok(users
-                .iter()
-                .filter(behind)
-                .take(BATCH as usize)
-                .copied()
-                .collect())
-        }
+        Recipients::Users(users) => Ok(some(users)),
+        Recipients::Managers(_) => Ok(some(managers)),
         Recipients::Reference(_) => Ok(Vec::new()),
         Recipients::Topic(topic) => Ok(followers::next(tx, topic, notification.position, BATCH).await?),
     }
@@ -197,8 +214,7 @@ async fn exhausted(
     user: UserId,
     now: Timestamp,
 ) -> Result<Option<Throttle>, Error> {
-    let free = channel == Channel::InApp || kind.criticality == Criticality::Critical;
-    let Some(throttle) = kind.throttle.filter(|_| !free) else {
+    let Some(throttle) = kind.throttle.filter(|_| channel != Channel::InApp) else {
         return Ok(None);
     };
     let within = jiff::SignedDuration::try_from(throttle.within).unwrap_or(jiff::SignedDuration::MAX);

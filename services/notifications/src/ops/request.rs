@@ -106,7 +106,7 @@ fn takes(kind: &NotificationType, recipients: &Recipients) -> bool {
     match recipients {
         Recipients::Reference(_) => kind.details,
         Recipients::Users(_) => !kind.details || kind.criticality == Criticality::Critical,
-        Recipients::Topic(_) => !kind.details,
+        Recipients::Topic(_) | Recipients::Managers(_) => !kind.details,
     }
 }
 
@@ -133,6 +133,7 @@ fn recipients(given: Recipients) -> Result<Recipients, Error> {
                 Err(Error::Field("reference", "length", message))
             }
         },
+        Recipients::Managers(organization) => Ok(Recipients::Managers(organization)),
         Recipients::Topic(topic) if topics::is_topic(&topic) => Ok(Recipients::Topic(topic)),
         Recipients::Topic(_) => {
             let most = topics::TOPIC_MAX;

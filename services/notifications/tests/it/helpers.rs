@@ -52,11 +52,15 @@ const SHIPPED: NotificationType = NotificationType {
     ..NotificationType::named("order.shipped", "orders")
 };
 
-/// Whatever people have chosen.
+/// Critical: whatever people have chosen, three mails an hour.
 const ALARM: NotificationType = NotificationType {
     about: "Something is on fire",
     criticality: Criticality::Critical,
     channels: &[Channel::InApp, Channel::Email],
+    throttle: Some(Throttle {
+        most: 3,
+        within: Duration::from_secs(3600),
+    }),
     templates: &[
         DefaultTemplate {
             subject: "Fire",

@@ -3,10 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
+use stoa_auth_api::testing::FakeAuth;
 use stoa_db::db_test;
-use stoa_kernel::UserId;
+use stoa_kernel::{OrganizationRole, UserId};
 use stoa_notifications_api::NotificationRequested;
-use stoa_testkit::{Answer, TestApp, assert_problem};
+use stoa_testkit::{Answer, TestApp, assert_problem, eventually};
 
 use crate::helpers::{App, counts, deliveries, operator, person, rows, stands, steps, titles};
 
@@ -185,7 +186,7 @@ async fn what_is_scheduled_goes_out_at_its_time_and_not_when_it_is_cancelled(app
     assert_problem(&cancel(second).await, 409, "notification_over", &[]);
     app.advance(Duration::from_secs(3700)).await;
     let token = operator(&app);
-    stoa_testkit::eventually("it is sent", async || state(&app, first).await.0 == "sent").await;
+    eventually("it is sent", async || state(&app, first).await.0 == "sent").await;
     app.settle().await;
     assert_eq!(titles(&app, ada, "").await, ["Order 1"]);
     assert_eq!(app.mails().await.len(), 1);
@@ -366,4 +367,36 @@ async fn what_waits_of_a_notification_is_stopped_also_after_all_have_their_deliv
     app.advance(Duration::from_secs(2 * 86_400)).await;
     app.settle().await;
     assert_eq!(app.mails().await.len(), 1);
+}
+
+#[db_test]
+async fn an_organization_is_notified_by_those_who_manage_it(app: App) {
+    let organization = app.new_organization();
+    let auth: &FakeAuth = app.stand_in();
+    let [owner, admin, member, other] = ["owner", "admin", "member", "other"].map(|name| person(&app, name));
+    for (user, role) in [
+        (owner, OrganizationRole::Owner),
+        (admin, OrganizationRole::Admin),
+        (member, OrganizationRole::Member),
+    ] {
+        auth.member(user, organization, role);
+    }
+    auth.member(other, app.new_organization(), OrganizationRole::Owner);
+    // While auth is away it waits.
+    auth.contacts_away(true);
+    let asked = NotificationRequested::to_owner("order.shipped", organization.into(), json!({"order": "1"}));
+    app.emit(&asked).await;
+    eventually("it is asked for", async || rows(&app, "notifications").await == 1).await;
+    auth.contacts_away(false);
+    app.advance(Duration::from_secs(600)).await;
+    app.settle().await;
+    for (user, count) in [(owner, 1), (admin, 1), (member, 0), (other, 0)] {
+        assert_eq!(titles(&app, user, "").await.len(), count);
+    }
+    let mails = app.mails().await.into_iter();
+    let to: BTreeSet<_> = mails.map(|mail| mail.to.to_string()).collect();
+    assert_eq!(
+        to,
+        BTreeSet::from(["admin@example.com".to_owned(), "owner@example.com".to_owned()])
+    );
 }

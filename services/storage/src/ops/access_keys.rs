@@ -13,6 +13,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     ids::AccessKeyId,
+    notifications,
     store::{
         access_keys::{self, AccessKeyRow},
         owners,
@@ -75,6 +76,7 @@ pub(crate) async fn create(
     let entry = Entry::by(actor, "access_key.create", "access_key", Some(id.uuid()));
     let detail = json!({ "access_key_id": row.key_id, "read_only": row.is_read_only });
     tx.audit(&entry.owner(owner).detail(detail)).await?;
+    notifications::access_key_created(&mut tx, &row).await?;
     tx.commit().await?;
     Ok((row, secret))
 }

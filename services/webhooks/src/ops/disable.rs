@@ -10,6 +10,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     events::{DisabledReason, EndpointDisabled},
+    notifications,
     store::endpoints::{self, EndpointRow},
 };
 
@@ -35,7 +36,7 @@ pub(crate) async fn disable(
         reason,
     })
     .await?;
-    Ok(())
+    Ok(notifications::disabled(tx, endpoint, reason).await?)
 }
 
 /// Disables a person's own endpoints: somebody else who had the account may have made them.

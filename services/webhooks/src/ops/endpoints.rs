@@ -14,6 +14,7 @@ use crate::{
     events::{EndpointCreated, EndpointDeleted, EndpointId, EndpointUpdated},
     headers::Headers,
     jobs::ClearEndpoint,
+    notifications,
     owner::EndpointOwner,
     signature::Signature,
     store::{
@@ -117,6 +118,7 @@ pub(crate) async fn create(
     tx.audit(&of_owner(entry, &row)).await?;
     let endpoint_id = row.id;
     tx.emit(&EndpointCreated { owner, endpoint_id }).await?;
+    notifications::destination_added(&mut tx, &row).await?;
     tx.commit().await?;
     Ok(row)
 }
@@ -151,6 +153,9 @@ pub(crate) async fn update(
     let entry = Entry::by(actor, "webhook.update", "webhook", Some(id.uuid()));
     tx.audit(&of_owner(entry, &row).detail(json!({ "fields": fields })))
         .await?;
+    if fields.iter().any(|field| field == "url") {
+        notifications::destination_added(&mut tx, &row).await?;
+    }
     tx.emit(&EndpointUpdated {
         owner: row.owner(),
         endpoint_id: id,

@@ -3,6 +3,8 @@
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use stoa_db::db_test;
+use stoa_kernel::OrganizationRole;
+use stoa_notifications_api::{NotificationRequested, Recipients};
 use stoa_testkit::assert_problem;
 use stoa_webhooks::{
     EndpointOwner,
@@ -64,6 +66,10 @@ async fn an_endpoint_is_made_changed_and_deleted_on_the_record(app: App) {
         ["rate", "ordered"]
     );
     assert_eq!(app.heard::<EndpointDeleted>().await.len(), 1);
+    let asked = app.heard::<NotificationRequested>().await;
+    let kinds: Vec<_> = asked.iter().map(|one| &*one.kind).collect();
+    assert_eq!(kinds, ["webhook.destination_added"], "a rate is none");
+    assert_eq!(asked[0].recipients, Recipients::Users(vec![ada]));
     for (action, count) in [
         ("webhook.create", 1),
         ("webhook.update", 2),
@@ -72,6 +78,29 @@ async fn an_endpoint_is_made_changed_and_deleted_on_the_record(app: App) {
         assert_eq!(app.audited(action).await.len(), count, "{action}");
     }
     assert!(items(&app, &token, ENDPOINTS).await.is_empty());
+}
+
+#[db_test]
+async fn who_manages_an_organization_learns_of_each_new_destination(app: App) {
+    let organization = app.new_organization();
+    let token = app.member_token(app.new_user(), organization, OrganizationRole::Admin);
+    let body =
+        json!({"url": "http://127.0.0.1:8009/x?secret=1", "events": ["*"], "organization_id": organization});
+    let made = create(&app, &token, &body).await.expect(201).value();
+    let path = format!("{ENDPOINTS}/{}", made["id"].as_str().unwrap());
+    let patch = async |body: Value| {
+        let call = app.patch(&path).bearer(&token).json(&body);
+        call.send().await.expect(200);
+    };
+    patch(json!({"events": ["user.*"]})).await;
+    patch(json!({"url": "http://127.0.0.2:8009/"})).await;
+    let asked = app.heard::<NotificationRequested>().await;
+    let hosts: Vec<_> = asked.iter().map(|one| &one.data["host"]).collect();
+    assert_eq!(hosts, ["127.0.0.1", "127.0.0.2"]);
+    for one in &asked {
+        assert_eq!(one.recipients, Recipients::Managers(organization));
+        assert!(!one.data.to_string().contains("secret"));
+    }
 }
 
 #[db_test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stoa_db::db_test;
+use stoa_notifications_api::{NotificationRequested, Recipients};
 use stoa_testkit::eventually;
 use stoa_webhooks::events::{DisabledReason, EndpointDisabled};
 
@@ -89,6 +90,11 @@ async fn an_endpoint_that_is_gone_or_fails_for_days_is_disabled_and_its_owner_is
     );
     let told = app.heard::<EndpointDisabled>().await;
     assert_eq!((told.len(), told[0].reason), (1, DisabledReason::Gone));
+    let asked = app.heard::<NotificationRequested>().await.pop().unwrap();
+    assert_eq!(
+        (&*asked.kind, &asked.recipients, &asked.data["reason"]),
+        ("webhook.disabled", &Recipients::Managers(ours), &json!("gone"))
+    );
     assert_eq!(
         app.audited("webhook.disable").await[0].organization_id,
         Some(ours)

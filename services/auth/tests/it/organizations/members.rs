@@ -1,10 +1,11 @@
 //! Members: their roles, their end, and who owns an organization.
 
 use serde_json::json;
-use stoa_auth_api::events::MemberRemoved;
+use stoa_auth_api::{events::MemberRemoved, v1::ManagersRequest};
 use stoa_db::db_test;
 use stoa_http::Refused;
 use stoa_testkit::assert_problem;
+use tonic::Code;
 
 use super::{
     App, NEW, accept, add, again, delete, done_in, found, get, invite, mails_about, members, post, remove,
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     PASSWORD, auth, claims, mailed_token, register,
+    rpc::client,
     trust::{before_long, elsewhere},
 };
 
@@ -357,4 +359,32 @@ async fn an_invitation_of_an_owner_does_not_revive(app: App) {
     set_role(&app, &ada, &id, bob.id, "admin").await.expect(204);
     set_role(&app, &ada, &id, bob.id, "owner").await.expect(204);
     assert_problem(&accept(&app, &eve, &token).await, 422, "invitation_invalid", &[]);
+}
+
+#[db_test]
+async fn other_services_ask_who_manages_an_organization(app: App) {
+    let ada = verified(&app, "ada@example.org").await;
+    let (id, ada) = found(&app, &ada, "Engines").await;
+    let mut people = Vec::new();
+    for (email, role) in [
+        ("bob@example.org", "admin"),
+        ("cid@example.org", "member"),
+        ("dot@example.org", "admin"),
+    ] {
+        let person = register(&app, email).await;
+        people.push(add(&app, &ada, &id, &person, email, role).await);
+    }
+    set_role(&app, &ada, &id, people[2].id, "owner").await.expect(204);
+    let ask = async |id: &str| {
+        let organization_id = id.to_owned();
+        let mut auth = client(&app);
+        let answer = auth.managers(ManagersRequest { organization_id }).await;
+        answer.map(|answer| answer.into_inner().user_ids)
+    };
+    let expected = [ada.id, people[2].id, people[0].id].map(|id| id.to_string());
+    assert_eq!(ask(&id).await.unwrap(), expected, "the owners first");
+    assert!(ask(&app.new_organization().to_string()).await.unwrap().is_empty());
+    assert_eq!(ask("x").await.unwrap_err().code(), Code::InvalidArgument);
+    delete(&app, &ada, &id).await.expect(200);
+    assert!(ask(&id).await.unwrap().is_empty());
 }

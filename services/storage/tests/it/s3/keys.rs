@@ -9,6 +9,7 @@ use stoa_auth_api::{
 };
 use stoa_db::{Engine, db_test};
 use stoa_kernel::OrganizationRole;
+use stoa_notifications_api::{NotificationRequested, Recipients};
 use stoa_testkit::assert_problem;
 
 use super::client::{KEYS, S3, assert_refused, make_key};
@@ -16,7 +17,8 @@ use crate::helpers::{App, builder, count, get, one, somebody};
 
 #[db_test]
 async fn a_secret_is_shown_once_and_kept_sealed(app: App) {
-    let token = app.token(app.new_user(), &[]);
+    let user = app.new_user();
+    let token = app.token(user, &[]);
     let made = make_key(
         &app,
         &token,
@@ -40,6 +42,10 @@ async fn a_secret_is_shown_once_and_kept_sealed(app: App) {
     for entry in app.audited("access_key.create").await {
         assert!(!format!("{entry:?}").contains(secret));
     }
+    let asked = app.heard::<NotificationRequested>().await;
+    let told: Vec<_> = asked.iter().map(|one| (&*one.kind, &one.recipients)).collect();
+    assert_eq!(told, [("access_key.created", &Recipients::Users(vec![user]))]);
+    assert!(!asked[0].data.to_string().contains(secret));
     let other = app.token(app.new_user(), &[]);
     assert_eq!(get(&app, &other, KEYS).await.value()["items"], json!([]));
     let path = format!("{KEYS}/{}", key["id"].as_str().unwrap());
