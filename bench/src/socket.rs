@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// Shorter texts are no messages, but answers and signs of life.
@@ -24,9 +25,11 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Opens `ws://address/path`.
-    pub(crate) async fn open(address: &str, path: &str) -> Result<Self, crate::Error> {
-        let mut stream = TcpStream::connect(address).await?;
+    /// Opens `ws://address/path` from one of this machine's own addresses.
+    pub(crate) async fn open(from: Ipv4Addr, address: &str, path: &str) -> Result<Self, crate::Error> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let mut stream = socket.connect(address.parse()?).await?;
         stream.set_nodelay(true)?;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write,
+    net::Ipv4Addr,
     path::Path,
     sync::{
         Arc,
@@ -28,6 +29,8 @@ const READERS: u64 = 1000;
 const AHEAD: u64 = 64;
 /// Connections that wait.
 const IDLE: usize = 10_000;
+/// Addresses that they come from: no single one may have them all.
+const ADDRESSES: usize = 16;
 /// What is published, beside its envelope.
 const TEXT: &str = "The quick brown fox jumps over the lazy dog, and the dog does not mind it at all.";
 
@@ -110,10 +113,10 @@ async fn broadcast(address: &str, protocol: &Protocol, seconds: u64) -> Result<f
     let seen = Arc::new(AtomicU64::new(0));
     let mut readers = JoinSet::new();
     for _ in 0..READERS {
-        let socket = open(address, protocol).await?;
+        let socket = open(Ipv4Addr::LOCALHOST, address, protocol).await?;
         readers.spawn(socket.count(Arc::clone(&seen)));
     }
-    let mut publisher = open(address, protocol).await?;
+    let mut publisher = open(Ipv4Addr::LOCALHOST, address, protocol).await?;
     let (mut published, start) = (0_u64, Instant::now());
     let arrived = || seen.load(Ordering::Relaxed);
     while start.elapsed() < Duration::from_secs(seconds) {
@@ -134,10 +137,10 @@ async fn broadcast(address: &str, protocol: &Protocol, seconds: u64) -> Result<f
 }
 
 /// A connection that follows what is published.
-async fn open(address: &str, protocol: &Protocol) -> Result<Socket, crate::Error> {
+async fn open(from: Ipv4Addr, address: &str, protocol: &Protocol) -> Result<Socket, crate::Error> {
     match protocol {
         Protocol::Stoa { token, channel } => {
-            let mut socket = Socket::open(address, "/api/v1/realtime").await?;
+            let mut socket = Socket::open(from, address, "/api/v1/realtime").await?;
             for command in [
                 json!({ "id": 1, "connect": { "token": token } }),
                 json!({ "id": 2, "subscribe": { "channel": channel } }),
@@ -151,13 +154,13 @@ async fn open(address: &str, protocol: &Protocol) -> Result<Socket, crate::Error
             Ok(socket)
         }
         Protocol::SocketIo => {
-            let mut socket = Socket::open(address, "/socket.io/?EIO=4&transport=websocket").await?;
+            let mut socket = Socket::open(from, address, "/socket.io/?EIO=4&transport=websocket").await?;
             socket.next().await?;
             socket.say("40").await?;
             socket.next().await?;
             Ok(socket)
         }
-        Protocol::Plain => Socket::open(address, "/").await,
+        Protocol::Plain => Socket::open(from, address, "/").await,
     }
 }
 
@@ -184,8 +187,9 @@ async fn idle(server: &Server, protocol: &Protocol, report: &mut Report) -> Resu
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = resident(process)?;
     let mut sockets = Vec::with_capacity(IDLE);
-    for _ in 0..IDLE {
-        sockets.push(open(server.address(), protocol).await?);
+    for number in 0..IDLE {
+        let from = Ipv4Addr::new(127, 0, 0, (1 + number % ADDRESSES) as u8);
+        sockets.push(open(from, server.address(), protocol).await?);
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let each = (resident(process)? - before) * 1024.0 / IDLE as f64;

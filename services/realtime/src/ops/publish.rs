@@ -1,6 +1,9 @@
 //! Adding to a channel's history, and telling those who follow it.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use parking_lot::Mutex;
@@ -8,7 +11,7 @@ use stoa_db::Tx;
 use stoa_events::{Channel, ChannelPublished};
 use stoa_kernel::{Principal, UserId, random};
 use stoa_service::ChannelInfo;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::access::{self, Wish};
 use crate::{
@@ -24,6 +27,10 @@ const TRIM_EVERY: i64 = 8;
 const TRIM: i64 = 16;
 /// Messages of clients that share a transaction, at most.
 const BATCH: usize = 64;
+/// The pause between two transactions for each who follows the channel here, about what it takes to send them something, and the longest:
+/// what comes meanwhile is sent together.
+const PAUSE: Duration = Duration::from_micros(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is to be published.
 #[derive(Debug)]
@@ -171,6 +178,7 @@ impl Queues {
 /// Publishes what waits for a channel until nothing does.
 async fn work_off(ctx: Ctx, info: ChannelInfo, channel: Channel) {
     loop {
+        let begun = Instant::now();
         let batch = ctx.queues.take(&channel);
         if batch.is_empty() {
             return;
@@ -188,6 +196,11 @@ async fn work_off(ctx: Ctx, info: ChannelInfo, channel: Channel) {
                     let _ = done.send(Err(error.clone()));
                 }
             }
+        }
+        let followers = u32::try_from(ctx.hub.topics().followers(&channel)).unwrap_or(u32::MAX);
+        let pause = PAUSE.saturating_mul(followers).min(LONGEST_PAUSE);
+        if pause > Duration::from_millis(1) {
+            tokio::time::sleep_until(begun + pause).await;
         }
     }
 }
