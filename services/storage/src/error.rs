@@ -59,6 +59,8 @@ pub(crate) enum Error {
     NotFound,
     #[error("the owner was erased")]
     Erased,
+    #[error("the credentials were revoked")]
+    Revoked,
     #[error("not what the conditions ask for")]
     Precondition,
     #[error("another bucket has this name")]
@@ -139,6 +141,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound | Error::Erased => Self::new(codes::NOT_FOUND),
+            Error::Revoked => Self::new(codes::UNAUTHENTICATED)
+                .detail("The credentials of the request were revoked meanwhile."),
             Error::Precondition => Self::new(codes::PRECONDITION_FAILED),
             Error::NameTaken => Self::new(BUCKET_NAME_TAKEN),
             Error::NotEmpty => Self::new(BUCKET_NOT_EMPTY)

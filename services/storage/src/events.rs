@@ -97,7 +97,7 @@ pub struct BytesDamaged {
 pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
     vec![
         Subscription::with("storage.erase_user", ctx, erase_user),
-        Subscription::with("storage.revoke_access_keys", ctx, revoke_access_keys),
+        Subscription::with("storage.revoke_access_keys", ctx, revoke_credentials),
         Subscription::with("storage.erase_organization", ctx, erase_organization),
         Subscription::with("storage.suspend_organization", ctx, suspend_organization),
         Subscription::with("storage.restore_organization", ctx, restore_organization),
@@ -109,8 +109,8 @@ async fn erase_user(ctx: Ctx, work: Work<UserErased>) -> Result<Done, JobError> 
     work.done().await
 }
 
-async fn revoke_access_keys(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<Done, JobError> {
-    ops::access_keys::revoke(&ctx, work.payload().user_id).await?;
+async fn revoke_credentials(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<Done, JobError> {
+    ops::revocations::revoke(&ctx, work.payload().user_id, work.time()).await?;
     work.done().await
 }
 

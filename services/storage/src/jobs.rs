@@ -147,6 +147,7 @@ async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
     ops::purge::purge(&ctx).await?;
     ops::operations::purge(&ctx).await?;
     ops::links::purge(&ctx).await?;
+    ops::revocations::purge(&ctx).await?;
     ops::renditions::unused(&ctx).await?;
     work.done().await
 }

@@ -11,6 +11,7 @@ use stoa_kernel::{OrganizationId, Owner, Page, Timestamp, text};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::begun::Begun;
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -156,6 +157,7 @@ pub(super) struct StorageNewAccessKey {
 )]
 pub(super) async fn create(
     actor: Actor<Person>,
+    Begun(begun): Begun,
     State(ctx): State<Ctx>,
     Json(body): Json<StorageCreateAccessKey>,
 ) -> Result<(
@@ -177,7 +179,7 @@ pub(super) async fn create(
         buckets: body.buckets,
         expires_at: body.expires_at,
     };
-    let (made, secret_access_key) = ops::create(&ctx, &actor, owner, new).await?;
+    let (made, secret_access_key) = ops::create(&ctx, &actor, owner, (new, begun)).await?;
     let answer = StorageNewAccessKey {
         access_key: made.into(),
         secret_access_key,

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     answer::{Asked, answer},
+    begun::Begun,
     buckets::reached,
     conditions::conditions,
     objects::object_path,
@@ -146,6 +147,7 @@ pub(super) struct StorageNewLink {
 )]
 pub(super) async fn create(
     actor: Actor<ObjectsWrite>,
+    Begun(begun): Begun,
     State(ctx): State<Ctx>,
     Path(name): Path<String>,
     Json(body): Json<StorageCreateLink>,
@@ -182,7 +184,7 @@ pub(super) async fn create(
         max_uses: body.max_uses,
         expires_at: ctx.clock.now().checked_add(lifetime).unwrap_or(Timestamp::MAX),
     };
-    let (link, token) = links::create(&ctx, &actor, &bucket, new).await?;
+    let (link, token) = links::create(&ctx, &actor, &bucket, (new, begun)).await?;
     let made = StorageNewLink {
         link: link.into(),
         url: format!("/api/v1/storage/links/{token}"),
@@ -316,7 +318,7 @@ pub(super) async fn put(
     }
     links::take(&ctx, &link).await?;
     let body = request.into_body().into_data_stream().map_err(Into::into).boxed();
-    let by = By::Link(link.id, &anyone.request);
+    let by = By::Link(&link, &anyone.request);
     let put = match storing::put(&ctx, by, &bucket, new, body).await {
         Ok(put) => put,
         Err(error) => {

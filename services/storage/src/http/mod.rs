@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod answer;
+mod begun;
 mod buckets;
 mod conditions;
 mod copying;

@@ -8,6 +8,7 @@ use stoa_kernel::{Id, Timestamp};
 use utoipa::ToSchema;
 
 use super::{
+    begun::Begun,
     buckets::reached,
     scopes::{ObjectsRead, ObjectsWrite},
 };
@@ -121,6 +122,7 @@ impl From<OperationRow> for StorageOperation {
 )]
 pub(super) async fn begin(
     actor: Actor<ObjectsWrite>,
+    Begun(begun): Begun,
     State(ctx): State<Ctx>,
     Path(name): Path<String>,
     Json(body): Json<StorageBeginOperation>,
@@ -178,10 +180,11 @@ pub(super) async fn begin(
         done: 0,
         skipped: 0,
         failure: None,
-        created_at: ctx.clock.now(),
+        created_at: begun,
         finished_at: None,
+        made_by: Some(actor.user_id),
     };
-    ops::begin(&ctx, &actor, &bucket, &row).await?;
+    ops::begin(&ctx, &actor, &bucket, (&row, begun)).await?;
     Ok((StatusCode::ACCEPTED, Json(row.into())))
 }
 

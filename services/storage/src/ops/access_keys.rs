@@ -8,7 +8,7 @@ use stoa_auth_api::Stands;
 use stoa_kernel::{Actor, Id, OrganizationId, OrganizationRole, Owner, Principal, Timestamp, UserId, random};
 use zeroize::Zeroizing;
 
-use super::BATCH;
+use super::{BATCH, REVOKED, revocations};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -39,12 +39,12 @@ pub(crate) struct NewKey {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// Makes a key of the owner, and its secret, which is shown once.
+/// Makes a key of the owner, and its secret, which is shown once; for a request that began then.
 pub(crate) async fn create(
     ctx: &Ctx,
     actor: &Actor,
     owner: Owner,
-    new: NewKey,
+    (new, begun): (NewKey, Timestamp),
 ) -> Result<(AccessKeyRow, String), Error> {
     let id: AccessKeyId = Id::new(&ctx.clock);
     let secret = random::token::<SECRET>();
@@ -57,18 +57,17 @@ pub(crate) async fn create(
         secret: ctx.secrets.seal(&place(id), secret.as_bytes())?,
         is_read_only: new.is_read_only,
         buckets: new.buckets,
-        created_at: ctx.clock.now(),
+        created_at: begun,
         expires_at: new.expires_at,
         last_used_at: None,
     };
     let max = ctx.config.access_keys_max;
     let mut tx = ctx.db.begin().await?;
     // The organization before the person: always in one order.
-    for one in [owner, actor.user_id.into()] {
-        if !owners::lock(&mut tx, one).await? {
-            return Err(Error::Erased);
-        }
+    if !owners::lock(&mut tx, owner).await? {
+        return Err(Error::Erased);
     }
+    revocations::lock(&mut tx, actor.user_id, begun).await?;
     if access_keys::count(&mut tx, owner, max).await? >= max {
         return Err(Error::AccessKeysFull(max));
     }
@@ -138,14 +137,14 @@ pub(crate) async fn used(ctx: &Ctx, key: &AccessKeyRow) {
     }
 }
 
-/// Deletes the keys that this person made, also those for organizations.
-pub(crate) async fn revoke(ctx: &Ctx, user: UserId) -> Result<(), Error> {
+/// Deletes the keys that this person made until then, also those for organizations.
+pub(crate) async fn revoke(ctx: &Ctx, user: UserId, until: Timestamp) -> Result<(), Error> {
     loop {
         let mut tx = ctx.db.begin().await?;
-        let deleted = access_keys::take_made_by(&mut tx, user, BATCH).await?;
+        let deleted = access_keys::take_made_by(&mut tx, user, until, BATCH).await?;
         for key in &deleted {
             let entry = Entry::new(None, "access_key.delete", "access_key", Some(key.id.uuid()));
-            let detail = json!({ "access_key_id": key.key_id, "reason": "credentials_revoked" });
+            let detail = json!({ "access_key_id": key.key_id, "reason": REVOKED });
             tx.audit(&entry.owner(key.owner).detail(detail)).await?;
         }
         tx.commit().await?;
@@ -161,7 +160,9 @@ pub(crate) async fn erase(ctx: &Ctx, owner: Owner) -> Result<(), Error> {
         let mut tx = ctx.db.begin().await?;
         let mut deleted = access_keys::delete_of(&mut tx, owner, BATCH).await?;
         if let Owner::User(user) = owner {
-            deleted += access_keys::take_made_by(&mut tx, user, BATCH).await?.len() as u64;
+            deleted += access_keys::take_made_by(&mut tx, user, Timestamp::MAX, BATCH)
+                .await?
+                .len() as u64;
         }
         tx.shred();
         tx.commit().await?;

@@ -4,7 +4,7 @@ use stoa_audit::{Entry, TxExt as _};
 use stoa_events::TxExt as _;
 use stoa_kernel::Owner;
 
-use super::{BATCH, access_keys, remove, uploads};
+use super::{BATCH, access_keys, remove, revocations, uploads};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -22,6 +22,9 @@ pub(crate) async fn erase(ctx: &Ctx, owner: Owner) -> Result<(), Error> {
     tx.commit().await?;
     uploads::discard::of_owner(ctx, owner).await?;
     access_keys::erase(ctx, owner).await?;
+    if let Owner::User(user) = owner {
+        revocations::erase(ctx, user).await?;
+    }
     while let Some(bucket) = buckets::any_of(&ctx.db, owner).await? {
         empty(ctx, &bucket).await?;
     }

@@ -1,10 +1,12 @@
 //! Making, using and revoking links.
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_cache::LimitKey;
-use stoa_kernel::{Actor, Id, Timestamp, random};
+use stoa_kernel::{Actor, Id, Timestamp, UserId, random};
 
+use super::{BATCH, REVOKED, revocations};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -26,12 +28,12 @@ pub(crate) struct NewLink {
     pub(crate) expires_at: Timestamp,
 }
 
-/// Makes a link, and the token that is shown once.
+/// Makes a link, and the token that is shown once; for a request that began then.
 pub(crate) async fn create(
     ctx: &Ctx,
     actor: &Actor,
     bucket: &BucketRow,
-    new: NewLink,
+    (new, begun): (NewLink, Timestamp),
 ) -> Result<(LinkRow, String), Error> {
     let password = match &new.password {
         None => None,
@@ -49,11 +51,13 @@ pub(crate) async fn create(
         password,
         max_uses: new.max_uses,
         uses: 0,
-        created_at: ctx.clock.now(),
+        created_at: begun,
         expires_at: new.expires_at,
+        made_by: Some(actor.user_id),
     };
     let max = ctx.config.links_max;
     let mut tx = ctx.db.begin().await?;
+    revocations::lock(&mut tx, actor.user_id, begun).await?;
     if !buckets::count(&mut tx, bucket.id, 0, 0).await? {
         return Err(Error::NotFound);
     }
@@ -77,6 +81,25 @@ pub(crate) async fn revoke(ctx: &Ctx, actor: &Actor, bucket: &BucketRow, id: Lin
     tx.audit(&entry.owner(bucket.owner)).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Revokes the links that this person made until then, in whose bucket ever.
+pub(crate) async fn revoke_made_by(ctx: &Ctx, user: UserId, until: Timestamp) -> Result<(), Error> {
+    loop {
+        let mut tx = ctx.db.begin().await?;
+        let revoked = links::take_made_by(&mut tx, user, until, BATCH).await?;
+        for link in &revoked {
+            let mut entry = Entry::new(None, "link.delete", "link", Some(link.id.uuid()));
+            if let Some(bucket) = buckets::find(&mut tx, link.bucket_id).await? {
+                entry = entry.owner(bucket.owner);
+            }
+            tx.audit(&entry.detail(json!({ "reason": REVOKED }))).await?;
+        }
+        tx.commit().await?;
+        if revoked.len() < BATCH as usize {
+            return Ok(());
+        }
+    }
 }
 
 /// The link of a token and its bucket, for one who knows its password. It is not used by that yet.
@@ -133,9 +156,9 @@ pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
     let now = ctx.clock.now();
     loop {
         let mut tx = ctx.db.begin().await?;
-        let deleted = links::delete_expired(&mut tx, now, super::BATCH).await?;
+        let deleted = links::delete_expired(&mut tx, now, BATCH).await?;
         tx.commit().await?;
-        if deleted < u64::from(super::BATCH) {
+        if deleted < u64::from(BATCH) {
             return Ok(());
         }
     }

@@ -19,9 +19,12 @@ pub(crate) mod reach;
 pub(crate) mod remove;
 pub(crate) mod renditions;
 pub(crate) mod restore;
+pub(crate) mod revocations;
 pub(crate) mod sweep;
 pub(crate) mod uploads;
 pub(crate) mod verify;
 
 /// Rows that one transaction deletes at most.
 const BATCH: u32 = 200;
+/// Why something was ended, in its audit entry.
+const REVOKED: &str = "credentials_revoked";

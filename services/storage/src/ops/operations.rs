@@ -1,15 +1,17 @@
 //! Deleting, copying and moving all that is under a prefix: a batch at a time, by a job that goes on where it was.
 
+use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_kernel::Actor;
+use stoa_kernel::{Actor, Timestamp, UserId};
 
 use super::{
     conditions::{Conditions, Tags},
     copy::{self, Target},
     delete,
     list::end_of,
+    revocations,
 };
 use crate::{
     ctx::Ctx,
@@ -28,14 +30,15 @@ const BATCH: u32 = 50;
 /// How long what was done can be looked at.
 const KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
 
-/// Begins the operation, unless another one of the bucket runs.
+/// Begins the operation, unless another one of the bucket runs; for a request that began then.
 pub(crate) async fn begin(
     ctx: &Ctx,
     actor: &Actor,
     bucket: &BucketRow,
-    row: &OperationRow,
+    (row, begun): (&OperationRow, Timestamp),
 ) -> Result<(), Error> {
     let mut tx = ctx.db.begin().await?;
+    revocations::lock(&mut tx, actor.user_id, begun).await?;
     if !buckets::count(&mut tx, bucket.id, 0, 0).await? {
         return Err(Error::NotFound);
     }
@@ -174,6 +177,27 @@ async fn one(
     })
     .await?;
     Ok(true)
+}
+
+/// Ends the operations that this person began until then; what was done by then stays done.
+pub(crate) async fn stop_begun_by(ctx: &Ctx, user: UserId, until: Timestamp) -> Result<(), Error> {
+    loop {
+        let mut tx = ctx.db.begin().await?;
+        let (why, now) = (Error::Revoked.to_string(), ctx.clock.now());
+        let stopped = operations::stop_made_by(&mut tx, user, until, (&why, now), super::BATCH).await?;
+        for row in &stopped {
+            let mut entry = Entry::new(None, "objects.stop", "bucket", Some(row.bucket_id.uuid()));
+            if let Some(bucket) = buckets::find(&mut tx, row.bucket_id).await? {
+                entry = entry.owner(bucket.owner);
+            }
+            let detail = json!({ "operation_id": row.id, "reason": super::REVOKED });
+            tx.audit(&entry.detail(detail)).await?;
+        }
+        tx.commit().await?;
+        if stopped.len() < super::BATCH as usize {
+            return Ok(());
+        }
+    }
 }
 
 /// Deletes what is known of operations that were finished long ago.

@@ -4,22 +4,23 @@ use serde_json::json;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
-use stoa_kernel::{Actor, Id, RequestFacts};
+use stoa_kernel::{Actor, Id, RequestFacts, Timestamp};
 
 use super::{
     conditions::Conditions,
     intake::{self, Body, Expected, Stored},
     pending::GIVEN_UP,
     place::place,
+    revocations::{self, Right},
 };
 use crate::{
     ctx::Ctx,
     error::Error,
     events::ObjectCreated,
-    ids::LinkId,
     store::{
         blobs::{self, ChunkRow},
         buckets::BucketRow,
+        links::LinkRow,
         owners, pending,
         versions::{self, Metadata, VersionRow},
     },
@@ -31,7 +32,7 @@ pub(crate) enum By<'a> {
     /// Somebody who is signed in.
     Actor(&'a Actor),
     /// The holder of this link.
-    Link(LinkId, &'a RequestFacts),
+    Link(&'a LinkRow, &'a RequestFacts),
 }
 
 impl<'a> By<'a> {
@@ -39,7 +40,14 @@ impl<'a> By<'a> {
     fn caller(self) -> uuid::Uuid {
         match self {
             Self::Actor(actor) => actor.user_id.uuid(),
-            Self::Link(link, _) => link.uuid(),
+            Self::Link(link, _) => link.id.uuid(),
+        }
+    }
+
+    fn right(self) -> Right<'a> {
+        match self {
+            Self::Actor(actor) => Right::Person(actor.user_id),
+            Self::Link(link, _) => Right::Link(link),
         }
     }
 
@@ -50,7 +58,7 @@ impl<'a> By<'a> {
             Self::Link(link, request) => Entry {
                 request_id: Some(&request.request_id),
                 address: Some(request.address.to_string().into()),
-                ..Entry::new(None, action, "object", object).detail(json!({ "link_id": link }))
+                ..Entry::new(None, action, "object", object).detail(json!({ "link_id": link.id }))
             },
         }
     }
@@ -83,6 +91,7 @@ pub(crate) async fn put(
     mut new: NewObject,
     body: Body,
 ) -> Result<Put, Error> {
+    let begun = ctx.clock.now();
     let _upload = ctx.uploads.begin(by.caller())?;
     let current = versions::current(&ctx.db, bucket.id, &new.path).await?;
     new.conditions.writing(current.as_ref())?;
@@ -92,7 +101,7 @@ pub(crate) async fn put(
     let stored = intake::store(ctx, bucket.owner, std::mem::take(&mut new.expected), body).await?;
     metrics::counter!("storage_received_bytes_total").increment(stored.size.unsigned_abs());
 
-    let named = name(ctx, by, bucket, &new, &stored).await;
+    let named = name(ctx, (by, begun), bucket, &new, &stored).await;
     match &named {
         Ok(put) if put.version.blob_id == stored.pending.id => stored.pending.arrived(),
         _ => stored.pending.abandon().await,
@@ -103,7 +112,7 @@ pub(crate) async fn put(
 /// The transaction by which the version has the bytes; none if they are what is current.
 async fn name(
     ctx: &Ctx,
-    by: By<'_>,
+    (by, begun): (By<'_>, Timestamp),
     bucket: &BucketRow,
     new: &NewObject,
     stored: &Stored,
@@ -112,6 +121,7 @@ async fn name(
     if !owners::lock(&mut tx, bucket.owner).await? {
         return Err(Error::Erased);
     }
+    revocations::still(ctx, &mut tx, by.right(), begun).await?;
     let version = version_of(ctx, bucket, new, stored);
     if let Some(same) = unchanged(&mut tx, &version, new).await? {
         tx.rollback().await;

@@ -2,6 +2,7 @@
 
 use stoa_db::{Db, Error, FromRow, Json, List, Row, ToValue, Tx};
 use stoa_kernel::{Owner, Page, PageRequest, Timestamp, UserId};
+use uuid::Uuid;
 
 use super::buckets::owner_of;
 use crate::ids::AccessKeyId;
@@ -114,10 +115,17 @@ pub(crate) async fn delete_of(tx: &mut Tx, owner: Owner, limit: u32) -> Result<u
     tx.execute(sql, &[&owner.kind(), &owner.uuid(), &limit]).await
 }
 
-/// Deletes at most so many that this person made, whosever they are, and returns them.
-pub(crate) async fn take_made_by(tx: &mut Tx, user: UserId, limit: u32) -> Result<Vec<AccessKeyRow>, Error> {
+/// Deletes at most so many that this person made until a time, whosever they are, and returns them.
+pub(crate) async fn take_made_by(
+    tx: &mut Tx,
+    user: UserId,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<AccessKeyRow>, Error> {
     let sql = format!(
-        "DELETE FROM access_keys WHERE id IN (SELECT id FROM access_keys WHERE made_by = $1 ORDER BY id LIMIT $2) RETURNING {COLUMNS}"
+        "DELETE FROM access_keys WHERE id IN (SELECT id FROM access_keys WHERE (made_by, id) >= ($1, $2) \
+         AND (made_by, id) <= ($1, $3) AND created_at <= $4 ORDER BY made_by, id LIMIT $5) RETURNING {COLUMNS}"
     );
-    tx.fetch_all(&sql, &[&user, &limit]).await
+    let params: [&dyn ToValue; 5] = [&user, &Uuid::nil(), &Uuid::max(), &until, &limit];
+    tx.fetch_all(&sql, &params).await
 }

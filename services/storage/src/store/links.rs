@@ -1,7 +1,8 @@
 //! Links: who has the address may read or store one object.
 
 use stoa_db::{Db, Error, FromRow, List, ToValue, Tx};
-use stoa_kernel::{Page, PageRequest, Timestamp};
+use stoa_kernel::{Page, PageRequest, Timestamp, UserId};
+use uuid::Uuid;
 
 use crate::ids::{BucketId, LinkId, VersionId};
 
@@ -20,10 +21,12 @@ pub(crate) struct LinkRow {
     pub(crate) uses: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// None of links of before that was kept, and of who was erased.
+    pub(crate) made_by: Option<UserId>,
 }
 
 const COLUMNS: &str = "id, token_hash, bucket_id, kind, path, version_id, max_bytes, password, max_uses, uses, created_at, \
-                       expires_at";
+                       expires_at, made_by";
 
 /// The link with this token, as long as it can be used.
 pub(crate) async fn get(db: &Db, token_hash: &[u8], now: Timestamp) -> Result<Option<LinkRow>, Error> {
@@ -49,9 +52,10 @@ pub(crate) async fn count(tx: &mut Tx, bucket: BucketId, most: i64) -> Result<i6
 
 /// Writes a new one.
 pub(crate) async fn insert(tx: &mut Tx, row: &LinkRow) -> Result<(), Error> {
-    let sql =
-        format!("INSERT INTO links ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
-    let params: [&dyn ToValue; 12] = [
+    let sql = format!(
+        "INSERT INTO links ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    );
+    let params: [&dyn ToValue; 13] = [
         &row.id,
         &row.token_hash,
         &row.bucket_id,
@@ -64,6 +68,7 @@ pub(crate) async fn insert(tx: &mut Tx, row: &LinkRow) -> Result<(), Error> {
         &row.uses,
         &row.created_at,
         &row.expires_at,
+        &row.made_by,
     ];
     tx.execute(&sql, &params).await.map(drop)
 }
@@ -98,4 +103,33 @@ pub(crate) async fn delete_of(tx: &mut Tx, bucket: BucketId) -> Result<(), Error
 pub(crate) async fn delete_expired(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, Error> {
     let sql = "DELETE FROM links WHERE id IN (SELECT id FROM links WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
     tx.execute(sql, &[&before, &limit]).await
+}
+
+/// Whether it is there still.
+pub(crate) async fn is_there(tx: &mut Tx, id: LinkId) -> Result<bool, Error> {
+    tx.fetch_one("SELECT EXISTS (SELECT 1 FROM links WHERE id = $1)", &[&id])
+        .await
+}
+
+/// Ids of at most so many that a person made until a time. Maker and id are compared together: so both engines go through the index.
+const MADE_BY: &str = "SELECT id FROM links WHERE (made_by, id) >= ($1, $2) AND (made_by, id) <= ($1, $3) AND created_at <= $4 \
+                       ORDER BY made_by, id LIMIT $5";
+
+/// Deletes at most so many that this person made until a time, and returns them.
+pub(crate) async fn take_made_by(
+    tx: &mut Tx,
+    user: UserId,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<LinkRow>, Error> {
+    let sql = format!("DELETE FROM links WHERE id IN ({MADE_BY}) RETURNING {COLUMNS}");
+    let params: [&dyn ToValue; 5] = [&user, &Uuid::nil(), &Uuid::max(), &until, &limit];
+    tx.fetch_all(&sql, &params).await
+}
+
+/// Takes the name of a person off at most so many links; how many there were.
+pub(crate) async fn unname(tx: &mut Tx, user: UserId, limit: u32) -> Result<u64, Error> {
+    let sql = format!("UPDATE links SET made_by = NULL WHERE id IN ({MADE_BY})");
+    let params: [&dyn ToValue; 5] = [&user, &Uuid::nil(), &Uuid::max(), &Timestamp::MAX, &limit];
+    tx.execute(&sql, &params).await
 }

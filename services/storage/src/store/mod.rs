@@ -9,6 +9,7 @@ pub(crate) mod owners;
 pub(crate) mod parts;
 pub(crate) mod pending;
 pub(crate) mod renditions;
+pub(crate) mod revocations;
 pub(crate) mod uploads;
 pub(crate) mod versions;
 

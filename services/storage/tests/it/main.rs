@@ -16,6 +16,7 @@ mod plans;
 mod quota;
 mod ranges;
 mod renditions;
+mod revocation;
 mod s3;
 mod tus;
 mod tus_more;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stoa_auth_api::events::UserErased;
+use stoa_auth_api::events::{CredentialsRevoked, UserErased};
 use stoa_db::{
     Db, Engine, db_test,
     testing::{Statements, analyze},
@@ -119,6 +119,8 @@ async fn statements_go_by_index_whatever_was_analysed_and_however_much_there_is(
             .await
             .expect(409);
     }
+    app.emit(&CredentialsRevoked { user_id: ada }).await;
+    app.settle().await;
     app.advance(Duration::from_secs(31 * 24 * 3600)).await;
     app.emit(&UserErased { user_id: bob }).await;
     app.settle().await;

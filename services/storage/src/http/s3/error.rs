@@ -110,6 +110,7 @@ impl From<Error> for S3Error {
         match error {
             Error::NotFound => Self::no_key(),
             Error::Erased => Self::no_bucket(),
+            Error::Revoked => Self::denied(),
             Error::Precondition => precondition(),
             Error::NameTaken => Self::new(409, "BucketAlreadyExists", "A bucket of this name exists"),
             Error::NotEmpty => Self::new(

@@ -2,7 +2,7 @@
 //! broke, or the process was killed, is there.
 
 use stoa_db::Tx;
-use stoa_kernel::Actor;
+use stoa_kernel::{Actor, Timestamp};
 
 use super::{
     begin::most,
@@ -21,6 +21,7 @@ use crate::{
         intake::{self, Body, Expected, Stored},
         pending::Room,
         put::By,
+        revocations::{self, Right},
     },
     store::{
         buckets::BucketRow,
@@ -65,12 +66,14 @@ pub(crate) async fn append(
     id: UploadId,
     (append, body): (Append, Body),
 ) -> Result<Appended, Error> {
+    let begun = ctx.clock.now();
     let _upload = ctx.uploads.begin(actor.user_id.uuid())?;
     let (turn, row) = Turn::take(ctx, id).await?;
     let stop = std::sync::Arc::clone(&turn.stop);
     let mut work = Work {
         ctx,
         actor,
+        begun,
         bucket,
         writer: turn.writer,
         row,
@@ -88,6 +91,7 @@ pub(crate) async fn append(
 struct Work<'a> {
     ctx: &'a Ctx,
     actor: &'a Actor,
+    begun: Timestamp,
     bucket: Option<&'a BucketRow>,
     writer: uuid::Uuid,
     row: UploadRow,
@@ -224,6 +228,9 @@ impl Work<'_> {
         let ctx = self.ctx;
         let mut tx = ctx.db.begin().await?;
         let mut row = self.same(&mut tx).await?;
+        // It may have come for hours.
+        let right = Right::Person(self.actor.user_id);
+        revocations::still(ctx, &mut tx, right, self.begun).await?;
         for stored in all {
             let number = row.numbered + 1;
             arrive(&mut tx, ctx, &mut row, number, stored).await?;
