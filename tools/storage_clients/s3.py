@@ -97,6 +97,26 @@ assert s3.get_bucket_versioning(**of)["Status"] == "Enabled"
 first = s3.put_object(**of, Key="versioned", Body=b"one")["VersionId"]
 s3.put_object(**of, Key="versioned", Body=b"two")
 assert s3.get_object(**of, Key="versioned", VersionId=first)["Body"].read() == b"one"
+for n in range(7):
+    s3.put_object(**of, Key=f"history/{n % 3} \xe4+", Body=str(n).encode())
+s3.delete_object(**of, Key="history/1 \xe4+")
+pages = list(s3.get_paginator("list_object_versions").paginate(**of, Prefix="history/", PaginationConfig={"PageSize": 2}))
+listed = [(one["Key"], one["VersionId"], one["IsLatest"]) for page in pages for one in page["Versions"]]
+assert [key for key, _, _ in listed] == ["history/0 \xe4+"] * 3 + ["history/1 \xe4+"] * 2 + ["history/2 \xe4+"] * 2
+assert [latest for _, _, latest in listed] == [True, False, False, False, False, True, False] and len(pages) == 4
+bodies = [s3.get_object(**of, Key=key, VersionId=version)["Body"].read() for key, version, _ in listed]
+assert bodies == [b"6", b"3", b"0", b"4", b"1", b"5", b"2"]
+folders = s3.list_object_versions(**of, Delimiter="/")
+assert "history/" in [one["Prefix"] for one in folders["CommonPrefixes"]]
+s3.delete_object(**of, Key=listed[0][0], VersionId=listed[0][1])
+assert s3.get_object(**of, Key=listed[0][0])["Body"].read() == b"3"
+# As the SDK empties a bucket.
+gone = [{"Key": key, "VersionId": version} for key, version, _ in listed]
+assert "Errors" not in s3.delete_objects(**of, Delete={"Objects": gone})
+assert "Versions" not in s3.list_object_versions(**of, Prefix="history/")
+s3.put_bucket_versioning(**of, VersioningConfiguration={"Status": "Suspended"})
+assert s3.get_bucket_versioning(**of)["Status"] == "Suspended"
+s3.put_bucket_versioning(**of, VersioningConfiguration={"Status": "Enabled"})
 
 # An upload in parts, as the SDK makes one of a large file; and a part that is copied.
 large = os.urandom(2 * PART + 1000)

@@ -232,7 +232,7 @@ pub(super) struct Deletion {
 /// Delete an object.
 ///
 /// It can be restored for a while, and counts as long. With `?forever=true` its current version is gone at once, with
-/// `?version=` that version.
+/// `?version=` that version: if it was the current one, the one before it is that again.
 #[utoipa::path(
     delete, path = "/api/v1/storage/{bucket}/{*path}", tags = ["storage"], operation_id = "storage_delete_object",
     params(

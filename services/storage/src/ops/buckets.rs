@@ -27,6 +27,7 @@ pub(crate) struct Choices {
 impl Choices {
     fn of(self, row: &mut BucketRow) {
         row.is_public = self.is_public.unwrap_or(row.is_public);
+        row.is_versioning_set |= self.is_versioned.is_some();
         row.is_versioned = self.is_versioned.unwrap_or(row.is_versioned);
         row.max_object_bytes = self.max_object_bytes.unwrap_or(row.max_object_bytes);
         if let Some(types) = self.allowed_types {
@@ -50,6 +51,7 @@ pub(crate) async fn create(
         owner,
         is_public: false,
         is_versioned: false,
+        is_versioning_set: false,
         max_object_bytes: None,
         allowed_types: Vec::new(),
         objects: 0,
@@ -59,6 +61,7 @@ pub(crate) async fn create(
         updated_at: now,
     };
     choices.of(&mut row);
+    row.is_versioning_set = row.is_versioned;
     let max = ctx.config.buckets_max;
     let mut tx = ctx.db.begin().await?;
     if !owners::lock(&mut tx, owner).await? {

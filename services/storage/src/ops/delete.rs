@@ -5,7 +5,11 @@ use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::{Actor, Timestamp};
 
-use super::{conditions::Conditions, remove};
+use super::{
+    conditions::Conditions,
+    put::{By, created},
+    remove,
+};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -44,7 +48,7 @@ pub(crate) async fn delete(
     Ok(())
 }
 
-/// Deletes one version for good; fine if it is not there.
+/// Deletes one version for good; fine if it is not there. In place of the current one that before it is the current one again.
 ///
 /// # Errors
 /// When the conditions do not hold for it.
@@ -64,10 +68,19 @@ pub(crate) async fn version(
         tx.rollback().await;
         return Ok(());
     };
-    if found.is_current {
+    let former = if found.is_current {
+        versions::former(&mut tx, &found).await?
+    } else {
+        None
+    };
+    if found.is_current && former.is_none() {
         one(&mut tx, ctx, bucket, &found, true).await?;
     } else {
         remove::versions(&mut tx, bucket.owner, bucket.id, std::slice::from_ref(&found)).await?;
+    }
+    if let Some(former) = former {
+        versions::promote(&mut tx, former.id).await?;
+        created(&mut tx, By::Actor(actor), bucket, &former, "object.restore").await?;
     }
     let entry = Entry::by(
         actor,

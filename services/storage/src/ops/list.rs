@@ -32,7 +32,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// The least that comes after it.
-    fn next(&self) -> Vec<u8> {
+    pub(super) fn next(&self) -> Vec<u8> {
         if self.is_folder {
             return end_of(&self.path);
         }
@@ -101,7 +101,7 @@ pub(crate) async fn list(ctx: &Ctx, bucket: BucketId, asked: &Asked) -> Result<L
 
 impl Asked {
     /// The entry that an object is part of.
-    fn place(&self, path: &str) -> Place {
+    pub(super) fn place(&self, path: &str) -> Place {
         let rest = path.get(self.prefix.len()..).unwrap_or_default();
         let folder = self.delimiter.as_deref().and_then(|delimiter| {
             let at = rest.find(delimiter)?;

@@ -10,6 +10,7 @@ pub(crate) mod get;
 pub(crate) mod intake;
 pub(crate) mod links;
 pub(crate) mod list;
+pub(crate) mod list_versions;
 pub(crate) mod operations;
 pub(crate) mod pending;
 pub(crate) mod place;

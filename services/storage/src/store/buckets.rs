@@ -14,6 +14,8 @@ pub(crate) struct BucketRow {
     pub(crate) owner: Owner,
     pub(crate) is_public: bool,
     pub(crate) is_versioned: bool,
+    /// Whether somebody ever chose whether it is.
+    pub(crate) is_versioning_set: bool,
     pub(crate) max_object_bytes: Option<i64>,
     pub(crate) allowed_types: Vec<String>,
     pub(crate) objects: i64,
@@ -24,7 +26,7 @@ pub(crate) struct BucketRow {
 }
 
 const COLUMNS: &str = "id, name, owner_kind, owner_id, is_public, is_versioned, max_object_bytes, allowed_types, objects, \
-                       bytes, version, created_at, updated_at";
+                       bytes, version, created_at, updated_at, is_versioning_set";
 
 impl FromRow for BucketRow {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
@@ -41,6 +43,7 @@ impl FromRow for BucketRow {
             version: row.get(10, "version")?,
             created_at: row.get(11, "created_at")?,
             updated_at: row.get(12, "updated_at")?,
+            is_versioning_set: row.get(13, "is_versioning_set")?,
         })
     }
 }
@@ -96,11 +99,11 @@ pub(crate) async fn list(db: &Db, owner: Owner, page: &PageRequest) -> Result<Pa
 /// Writes a new one; false if there is one of this name.
 pub(crate) async fn insert(tx: &mut Tx, row: &BucketRow) -> Result<bool, Error> {
     let sql = format!(
-        "INSERT INTO buckets ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+        "INSERT INTO buckets ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
          ON CONFLICT (name) DO NOTHING"
     );
     let types = Json::text(&row.allowed_types)?;
-    let params: [&dyn ToValue; 13] = [
+    let params: [&dyn ToValue; 14] = [
         &row.id,
         &row.name,
         &row.owner.kind(),
@@ -114,6 +117,7 @@ pub(crate) async fn insert(tx: &mut Tx, row: &BucketRow) -> Result<bool, Error> 
         &row.version,
         &row.created_at,
         &row.updated_at,
+        &row.is_versioning_set,
     ];
     Ok(tx.execute(&sql, &params).await? > 0)
 }
@@ -121,9 +125,9 @@ pub(crate) async fn insert(tx: &mut Tx, row: &BucketRow) -> Result<bool, Error> 
 /// Writes what may change, if it still has version `seen`; says whether it had.
 pub(crate) async fn save(tx: &mut Tx, row: &BucketRow, seen: i64) -> Result<bool, Error> {
     let sql = "UPDATE buckets SET is_public = $3, is_versioned = $4, max_object_bytes = $5, allowed_types = $6, version = $7, \
-               updated_at = $8 WHERE id = $1 AND version = $2";
+               updated_at = $8, is_versioning_set = $9 WHERE id = $1 AND version = $2";
     let types = Json::text(&row.allowed_types)?;
-    let params: [&dyn ToValue; 8] = [
+    let params: [&dyn ToValue; 9] = [
         &row.id,
         &seen,
         &row.is_public,
@@ -132,6 +136,7 @@ pub(crate) async fn save(tx: &mut Tx, row: &BucketRow, seen: i64) -> Result<bool
         &types,
         &row.version,
         &row.updated_at,
+        &row.is_versioning_set,
     ];
     Ok(tx.execute(sql, &params).await? > 0)
 }

@@ -154,6 +154,24 @@ pub(crate) async fn leftovers(tx: &mut Tx, row: &VersionRow, limit: u32) -> Resu
         .await
 }
 
+/// The version of the same object that was the current one before this one.
+pub(crate) async fn former(tx: &mut Tx, row: &VersionRow) -> Result<Option<VersionRow>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM versions WHERE (bucket_id, path, id) < ($1, $2, $3) AND (bucket_id, path, id) > ($1, $2, $4) \
+         AND object_id = $5 AND deleted_at IS NULL ORDER BY bucket_id DESC, path DESC, id DESC LIMIT 1"
+    );
+    let first = VersionId::from_uuid(uuid::Uuid::nil());
+    let path = row.path.as_bytes();
+    let params: [&dyn ToValue; 5] = [&row.bucket_id, &path, &row.id, &first, &row.object_id];
+    tx.fetch_optional(&sql, &params).await
+}
+
+/// It is the current one again; there is no other.
+pub(crate) async fn promote(tx: &mut Tx, id: VersionId) -> Result<(), Error> {
+    let sql = "UPDATE versions SET is_current = TRUE WHERE id = $1";
+    tx.execute(sql, &[&id]).await.map(drop)
+}
+
 /// Notes of all versions that have the blob that it is damaged.
 pub(crate) async fn damage(tx: &mut Tx, blob: BlobId) -> Result<u64, Error> {
     let sql = "UPDATE versions SET is_damaged = TRUE WHERE blob_id = $1 AND NOT is_damaged";
@@ -191,6 +209,22 @@ pub(crate) async fn range(
     let sql = format!(
         "SELECT {COLUMNS} FROM {table} WHERE is_current AND (bucket_id, path) >= ($1, $2) AND (bucket_id, path) < ($1, $3) \
          ORDER BY bucket_id, path LIMIT $4"
+    );
+    db.fetch_all(&sql, &[&bucket, &from, &to, &limit]).await
+}
+
+/// At most so many versions of a bucket, whatever has become of them, with paths from `from` on and before `to`, in the order of their
+/// paths, the oldest first.
+pub(crate) async fn all(
+    db: &Db,
+    bucket: BucketId,
+    (from, to): (&[u8], &[u8]),
+    limit: u32,
+) -> Result<Vec<VersionRow>, Error> {
+    let table = db.engine().by_index("versions", "versions_by_path");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {table} WHERE (bucket_id, path) >= ($1, $2) AND (bucket_id, path) < ($1, $3) \
+         ORDER BY bucket_id, path, id LIMIT $4"
     );
     db.fetch_all(&sql, &[&bucket, &from, &to, &limit]).await
 }

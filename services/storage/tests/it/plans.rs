@@ -180,6 +180,17 @@ async fn by_s3(app: &Few, token: &str, bucket: &str) {
         .await
         .expect(200);
     s3.get(&format!("/{bucket}?uploads")).await.expect(200);
+    let version = s3.put(&format!("/{bucket}/b"), "again").await.expect(200);
+    if let Some(version) = version.header("x-amz-version-id") {
+        let path = format!("/{bucket}/b?versionId={version}");
+        s3.delete(&path).await.expect(204);
+    }
+    s3.get(&format!(
+        "/{bucket}?versions&prefix=a&key-marker=a&version-id-marker={}",
+        uuid::Uuid::max()
+    ))
+    .await
+    .expect(200);
     let gone = S3::new(app, token, json!({})).await;
     let path = format!("{KEYS}/{}", gone.id);
     app.delete(&path).bearer(token).send().await.expect(204);

@@ -163,7 +163,12 @@ pub(super) async fn location(call: &Call<'_>) -> Result<Response> {
 pub(super) async fn versioning(call: &Call<'_>) -> Result<Response> {
     let bucket = seen(call).await?;
     let mut xml = Writer::new("VersioningConfiguration");
-    xml.some("Status", bucket.is_versioned.then_some("Enabled"));
+    let status = match (bucket.is_versioned, bucket.is_versioning_set) {
+        (true, _) => Some("Enabled"),
+        (false, true) => Some("Suspended"),
+        (false, false) => None,
+    };
+    xml.some("Status", status);
     Ok(xml.answer())
 }
 

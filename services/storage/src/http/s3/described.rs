@@ -157,7 +157,7 @@ pub(super) fn as_it_is(headers: &mut HeaderMap) {
 
 /// Which version it is, where the bucket keeps them.
 pub(super) fn tell_version(headers: &mut HeaderMap, bucket: &BucketRow, version: &VersionRow) {
-    if bucket.is_versioned
+    if bucket.is_versioning_set
         && let Ok(id) = HeaderValue::try_from(version.id.to_string())
     {
         headers.insert(VERSION, id);

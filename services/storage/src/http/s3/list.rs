@@ -39,7 +39,7 @@ pub(super) fn quoted(etag: &str) -> String {
 }
 
 /// What both ways of asking have in common.
-struct Shared<'a> {
+pub(super) struct Shared<'a> {
     prefix: &'a str,
     delimiter: Option<&'a str>,
     limit: usize,
@@ -47,7 +47,7 @@ struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    fn of(call: &'a Call<'_>) -> Result<Self> {
+    pub(super) fn of(call: &'a Call<'_>) -> Result<Self> {
         let query = &call.request.query;
         let is_encoded = match query.get("encoding-type") {
             None | Some("") => false,
@@ -62,7 +62,7 @@ impl<'a> Shared<'a> {
         })
     }
 
-    fn written(&self, key: &str) -> String {
+    pub(super) fn written(&self, key: &str) -> String {
         if self.is_encoded {
             utf8_percent_encode(key, IN_KEY).to_string()
         } else {
@@ -71,39 +71,40 @@ impl<'a> Shared<'a> {
     }
 
     /// Where a listing goes on behind a key that a client names: with all that is in a folder, if it is one.
-    fn behind(&self, key: &str) -> Place {
+    pub(super) fn behind(&self, key: &str) -> Place {
         Place {
             path: text::nfc(key),
             is_folder: self.delimiter.is_some_and(|delimiter| key.ends_with(delimiter)),
         }
     }
 
-    async fn list(&self, call: &Call<'_>, bucket: &BucketRow, after: Option<Place>) -> Result<Listing> {
+    /// What is asked for; none if nothing can be found.
+    pub(super) fn asked(&self, after: Option<Place>) -> Option<Asked> {
         // With what no key can begin, none does.
-        let Ok(prefix) = path::prefix(self.prefix) else {
-            return Ok(Listing::default());
-        };
-        if self.limit == 0 {
-            return Ok(Listing::default());
-        }
-        let asked = Asked {
+        let prefix = path::prefix(self.prefix).ok().filter(|_| self.limit > 0)?;
+        Some(Asked {
             prefix,
             delimiter: self.delimiter.map(str::to_owned),
             after,
             limit: self.limit,
-        };
-        Ok(list::list(call.ctx, bucket.id, &asked).await?)
+        })
+    }
+
+    async fn list(&self, call: &Call<'_>, bucket: &BucketRow, after: Option<Place>) -> Result<Listing> {
+        match self.asked(after) {
+            Some(asked) => Ok(list::list(call.ctx, bucket.id, &asked).await?),
+            None => Ok(Listing::default()),
+        }
     }
 
     /// What a page begins with.
-    fn begin(&self, xml: &mut Writer, bucket: &BucketRow, found: &Listing) {
+    pub(super) fn begin(&self, xml: &mut Writer, bucket: &BucketRow, is_truncated: bool) {
         xml.text("Name", &bucket.name);
         xml.text("Prefix", self.written(self.prefix));
         xml.some("Delimiter", self.delimiter.map(|text| self.written(text)));
         xml.text("MaxKeys", self.limit.to_string());
         xml.some("EncodingType", self.is_encoded.then_some("url"));
-        let is_truncated = if found.next.is_some() { "true" } else { "false" };
-        xml.text("IsTruncated", is_truncated);
+        xml.text("IsTruncated", if is_truncated { "true" } else { "false" });
     }
 
     /// Its objects and folders.
@@ -120,7 +121,11 @@ impl<'a> Shared<'a> {
             xml.text("StorageClass", "STANDARD");
             xml.close();
         }
-        for folder in &found.folders {
+        self.folders(xml, &found.folders);
+    }
+
+    pub(super) fn folders(&self, xml: &mut Writer, folders: &[String]) {
+        for folder in folders {
             xml.open("CommonPrefixes");
             xml.text("Prefix", self.written(folder));
             xml.close();
@@ -140,7 +145,7 @@ pub(super) async fn second(call: &Call<'_>) -> Result<Response> {
     };
     let found = shared.list(call, &bucket, after).await?;
     let mut xml = Writer::new("ListBucketResult");
-    shared.begin(&mut xml, &bucket, &found);
+    shared.begin(&mut xml, &bucket, found.next.is_some());
     xml.some("StartAfter", start.map(|key| shared.written(key)));
     xml.some("ContinuationToken", token);
     let next = found.next.as_ref();
@@ -174,7 +179,7 @@ pub(super) async fn first(call: &Call<'_>) -> Result<Response> {
     let after = (!marker.is_empty()).then(|| shared.behind(marker));
     let found = shared.list(call, &bucket, after).await?;
     let mut xml = Writer::new("ListBucketResult");
-    shared.begin(&mut xml, &bucket, &found);
+    shared.begin(&mut xml, &bucket, found.next.is_some());
     xml.text("Marker", shared.written(marker));
     let next = found.next.as_ref();
     xml.some("NextMarker", next.map(|place| shared.written(&place.path)));

@@ -16,6 +16,7 @@ mod put;
 mod reach;
 mod request;
 mod signature;
+mod versions;
 mod xml;
 
 use axum::{
@@ -44,7 +45,7 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 /// What a bucket or object has on S3 and not here.
-const MISSING: [&str; 32] = [
+const MISSING: [&str; 31] = [
     "accelerate",
     "acl",
     "analytics",
@@ -76,7 +77,6 @@ const MISSING: [&str; 32] = [
     "tagging",
     "torrent",
     "website",
-    "versions",
 ];
 
 /// The routes; not in the description of the API, for they are not of it.
@@ -161,6 +161,7 @@ async fn of_bucket(call: Call<'_>, body: Body) -> Result<Response> {
     match call.request.method {
         Method::GET if query.has("location") => bucket::location(&call).await,
         Method::GET if query.has("uploads") => multipart::list(&call).await,
+        Method::GET if query.has("versions") => versions::list(&call).await,
         Method::GET if query.has("versioning") => bucket::versioning(&call).await,
         Method::GET if query.get("list-type") == Some("2") => list::second(&call).await,
         Method::GET => list::first(&call).await,

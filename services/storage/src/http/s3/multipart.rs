@@ -213,7 +213,7 @@ pub(super) async fn complete(mut call: Call<'_>, body: Body) -> Result<Response>
 }
 
 fn tell_version(headers: &mut HeaderMap, bucket: &BucketRow, id: &str) {
-    if bucket.is_versioned
+    if bucket.is_versioning_set
         && let Ok(id) = HeaderValue::try_from(id)
     {
         headers.insert(super::described::VERSION, id);

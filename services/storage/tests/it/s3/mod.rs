@@ -7,3 +7,4 @@ mod keys;
 mod multipart;
 mod objects;
 mod refusals;
+mod versions;
