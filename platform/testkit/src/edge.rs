@@ -15,6 +15,9 @@ use utoipa::openapi::OpenApi;
 
 use crate::{platform::Platform, settings};
 
+/// Whose pages may call.
+pub const ORIGIN: &str = "https://app.example.com";
+
 /// Puts the edge around the endpoints. A test is a trusted proxy, so that it can call from any address, and by https.
 pub(crate) fn around(
     router: Router,
@@ -27,6 +30,7 @@ pub(crate) fn around(
     let any: Rate = "1000000/s".parse().unwrap();
     (config.rate_limit.per_address, config.rate_limit.per_user) = (any, any);
     config.rate_limit.per_route.clear();
+    config.cors.origins = vec![ORIGIN.parse().unwrap()];
     config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     Edge::new(EdgeParts {
         config,

@@ -28,6 +28,7 @@ mod settings;
 
 pub use app::{Builder, TestApp};
 pub use client::{Answer, Call, Client, assert_problem};
+pub use edge::ORIGIN;
 pub use eventually::eventually;
 pub use keys::CookieSession;
 pub use settings::settings;

@@ -82,6 +82,35 @@ async fn another_origin_may_not() {
 }
 
 #[tokio::test]
+async fn headers_whose_names_callers_choose_are_let_in_when_asked_for() {
+    let story = story(OURS);
+    let asked = preflight("https://app.example.com").header(
+        "access-control-request-headers",
+        "amz-sdk-request,content-md5, x-amz-date,x-amz-meta-colour,x-evil,x-amz-\"x\",x-amzn,x-meta-note",
+    );
+    let asked = story.send(asked).await;
+    let allowed: Vec<_> = asked.header("access-control-allow-headers").split(", ").collect();
+    for name in [
+        "amz-sdk-request",
+        "x-amz-date",
+        "x-amz-meta-colour",
+        "x-meta-note",
+        "content-md5",
+    ] {
+        assert_eq!(allowed.iter().filter(|one| **one == name).count(), 1, "{name}");
+    }
+    for name in ["x-evil", "x-amzn", "x-amz-\"x\"", "x-amz-other"] {
+        assert!(!allowed.contains(&name), "{name}");
+    }
+    let other = preflight("https://evil.example.com").header("access-control-request-headers", "x-amz-date");
+    let other = story.send(other).await;
+    assert_eq!(
+        (other.status, other.header("access-control-allow-headers")),
+        (403, "")
+    );
+}
+
+#[tokio::test]
 async fn any_origin_may_call_without_cookies() {
     let story = story("cors.origins = [\"*\"]");
     let answer = story

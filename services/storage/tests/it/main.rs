@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod access;
+mod browser;
 mod buckets;
 mod conditions;
 mod copying;
