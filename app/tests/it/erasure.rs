@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use image::{DynamicImage, ImageFormat, RgbImage};
 use reqwest::Method;
 use serde_json::json;
 
@@ -33,7 +35,8 @@ async fn nothing_of_an_erased_person_is_left_on_the_disk() {
     let stoa = Stoa::serve(&data_dir);
     // Somebody else, before and after, so that pages are shared.
     stoa.register("before@example.com").await;
-    let token = leave_traces(&stoa).await;
+    let (token, pictures) = leave_traces(&stoa).await;
+    let traces = |folder: &Path| traces(folder, &pictures);
     stoa.register("after@example.com").await;
     until("their mails and profile are written", || {
         let found = traces(&data_dir);
@@ -42,7 +45,14 @@ async fn nothing_of_an_erased_person_is_left_on_the_disk() {
             .any(|(file, _)| file.starts_with(data_dir.join("mail")))
     })
     .await;
-    assert!(!traces(&data_dir).is_empty());
+    let found = traces(&data_dir);
+    for picture in &pictures {
+        assert!(
+            found.iter().any(|(_, trace)| *trace == picture.name),
+            "{}",
+            picture.name
+        );
+    }
 
     let erased = stoa
         .request(Method::DELETE, "/api/v1/auth/account")
@@ -65,8 +75,25 @@ async fn nothing_of_an_erased_person_is_left_on_the_disk() {
     assert_eq!(traces(&data_dir), []);
 }
 
-/// A person with a profile, preferences, a key, sessions and mails. Returns an access token.
-async fn leave_traces(stoa: &Stoa) -> String {
+/// Bytes that only this file has.
+struct Picture {
+    name: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl Picture {
+    /// Some from the middle of a file: those at its ends are alike in all.
+    fn of(name: &'static str, file: &[u8]) -> Self {
+        let middle = file.len() / 2;
+        Self {
+            name,
+            bytes: file[middle..middle + 24].to_vec(),
+        }
+    }
+}
+
+/// A person with a profile, preferences, a key, sessions and mails. Returns an access token, and what their pictures are known by.
+async fn leave_traces(stoa: &Stoa) -> (String, [Picture; 2]) {
     let registered = stoa
         .request(Method::POST, "/api/v1/auth/register")
         .header("user-agent", "stargazer-agent-xyz")
@@ -104,7 +131,30 @@ async fn leave_traces(stoa: &Stoa) -> String {
         .await;
     assert_eq!(refused.status(), 401);
     leave_objects(stoa, &token).await;
-    token
+    let pictures = leave_pictures(stoa, &token).await;
+    (token, pictures)
+}
+
+/// A picture in the bucket, and the same smaller, as somebody asked for it.
+async fn leave_pictures(stoa: &Stoa, token: &str) -> [Picture; 2] {
+    let noise = RgbImage::from_fn(64, 64, |_, _| image::Rgb(rand::random()));
+    let mut picture = Cursor::new(Vec::new());
+    let noise = DynamicImage::ImageRgb8(noise);
+    noise.write_to(&mut picture, ImageFormat::Png).unwrap();
+    let picture = picture.into_inner();
+    let path = "/api/v1/storage/sextant-bucket-xyz/portrait.png";
+    let call = |method: Method, path: &str| stoa.request(method, path).bearer_auth(token);
+    let put = call(Method::PUT, path).header("content-type", "image/png");
+    let put = put.body(picture.clone()).send().await.unwrap();
+    assert_eq!(put.status(), 201, "{}", put.text().await.unwrap());
+    let smaller = call(Method::GET, &format!("{path}?width=32&format=png"));
+    let smaller = smaller.send().await.unwrap();
+    assert_eq!(smaller.status(), 200);
+    let smaller = smaller.bytes().await.unwrap();
+    [
+        Picture::of("a picture", &picture),
+        Picture::of("its rendition", &smaller),
+    ]
 }
 
 /// A bucket with versions, one that was deleted, a link, and an upload that is not finished.
@@ -143,16 +193,23 @@ async fn leave_objects(stoa: &Stoa, token: &str) {
 }
 
 /// The files in which something of the person stands, and what.
-fn traces(folder: &Path) -> Vec<(PathBuf, &'static str)> {
+fn traces(folder: &Path, pictures: &[Picture]) -> Vec<(PathBuf, &'static str)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            found.extend(traces(&path));
+            found.extend(traces(&path, pictures));
             continue;
         }
         // It may go meanwhile.
-        let bytes = fs::read(&path).unwrap_or_default().to_ascii_lowercase();
+        let bytes = fs::read(&path).unwrap_or_default();
+        let shown = pictures.iter().filter(|picture| {
+            bytes
+                .windows(picture.bytes.len())
+                .any(|window| window == picture.bytes)
+        });
+        found.extend(shown.map(|picture| (path.clone(), picture.name)));
+        let bytes = bytes.to_ascii_lowercase();
         let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
         let has = |trace: &&&str| {
             let trace = trace.as_bytes();
