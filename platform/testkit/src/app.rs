@@ -49,14 +49,14 @@ pub struct Builder {
     prepare: Vec<Prepare>,
     stand_ins: StandIns,
     authority: Option<MakeAuthority>,
-    emitted: Vec<EventInfo>,
+    foreign_events: Vec<EventInfo>,
 }
 
 impl Builder {
     /// With events of services that are not there, as [`TestApp::emit`] emits them: for a service that wants the events of all.
     #[must_use]
-    pub fn emitted(mut self, events: &[EventInfo]) -> Self {
-        self.emitted.extend(events);
+    pub fn foreign_events(mut self, events: &[EventInfo]) -> Self {
+        self.foreign_events.extend(events);
         self
     }
 
@@ -112,7 +112,7 @@ impl Builder {
         let mut mounted = Vec::new();
         let mut envs = HashMap::new();
         let emitted = self.services.iter().flat_map(|(descriptor, _)| descriptor.emits);
-        let events: Arc<[_]> = emitted.chain(&self.emitted).copied().collect();
+        let events: Arc<[_]> = emitted.chain(&self.foreign_events).copied().collect();
         let all = self.services.iter();
         let notifications: Arc<[_]> = all.flat_map(|(descriptor, _)| descriptor.notifications).collect();
         for (descriptor, make) in self.services {

@@ -70,14 +70,14 @@ impl EmittedNames {
 
 impl TestApp {
     /// All events of this type that the app's services have emitted. Its service names it in `emits`.
-    pub async fn heard<E: Event>(&self) -> Vec<E> {
+    pub async fn emitted<E: Event>(&self) -> Vec<E> {
         self.settle().await;
         self.recorded_events().of()
     }
 
     /// All events of this type that the app's services have published to the channel, in order.
     pub async fn published<E: Event>(&self, channel: &Channel) -> Vec<E> {
-        let published = self.heard::<ChannelPublished>().await.into_iter();
+        let published = self.emitted::<ChannelPublished>().await.into_iter();
         published
             .filter(|one| one.channel == *channel && one.event == E::NAME)
             .map(|one| serde_json::from_str(one.data.get()).unwrap())
@@ -85,7 +85,7 @@ impl TestApp {
     }
 
     /// Waits for an event that a schedule emits, and of which this holds.
-    pub async fn heard_one<E: Event>(&self, holds: impl Fn(&E) -> bool) -> E {
+    pub async fn emitted_one<E: Event>(&self, holds: impl Fn(&E) -> bool) -> E {
         let find = || self.recorded_events().of::<E>().into_iter().find(&holds);
         eventually(E::NAME, async || find().is_some()).await;
         find().unwrap()

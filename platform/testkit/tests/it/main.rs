@@ -105,9 +105,9 @@ async fn events_of_others_arrive_and_cause_mails(app: App) {
         .expect(200)
         .value();
     assert_eq!(notes, json!(["from outside"]));
-    assert_eq!(app.heard::<NoteTaken>().await.len(), 1);
-    let heard = app.heard_one(|note: &NoteTaken| note.user_id == user).await;
-    assert_eq!(heard.text, "from outside");
+    assert_eq!(app.emitted::<NoteTaken>().await.len(), 1);
+    let note = app.emitted_one(|note: &NoteTaken| note.user_id == user).await;
+    assert_eq!(note.text, "from outside");
     let mails = app.mails().await;
     assert_eq!(
         mails.iter().map(|mail| mail.subject.as_str()).collect::<Vec<_>>(),

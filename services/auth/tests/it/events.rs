@@ -14,10 +14,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{PASSWORD, SignedIn, auth, claims};
 
-/// Auth, and a service that hears everything it says.
+/// Auth, and a service that receives all of its events.
 struct App {
     app: TestApp,
-    heard: Notice,
+    received: Notice,
 }
 
 type Notice = Arc<Mutex<Vec<(&'static str, Value)>>>;
@@ -26,16 +26,16 @@ impl stoa_db::testing::DbTest for App {
     type Guard = TestApp;
 
     async fn setup(engine: Engine) -> (Self, TestApp) {
-        let heard = Notice::default();
-        let ears = Arc::clone(&heard);
+        let received = Notice::default();
+        let kept = Arc::clone(&received);
         let app = auth(|_| {})
-            .service(&LISTENER, move |_| listener(&ears))
+            .service(&LISTENER, move |_| listener(&kept))
             .start(engine)
             .await;
         (
             Self {
                 app: app.clone(),
-                heard,
+                received,
             },
             app,
         )
@@ -47,9 +47,9 @@ impl stoa_db::testing::DbTest for App {
 }
 
 impl App {
-    async fn heard(&self) -> Vec<(&'static str, Value)> {
+    async fn received(&self) -> Vec<(&'static str, Value)> {
         self.app.settle().await;
-        std::mem::take(&mut *self.heard.lock().unwrap())
+        std::mem::take(&mut *self.received.lock().unwrap())
     }
 }
 
@@ -64,17 +64,17 @@ const LISTENER: Descriptor = Descriptor {
     ..Descriptor::named("listener")
 };
 
-fn listener(ears: &Notice) -> Service {
+fn listener(received: &Notice) -> Service {
     Service {
         name: "listener",
         router: OpenApiRouter::new(),
         rpc: None,
         subscriptions: vec![
-            hear::<UserRegistered>("listener.registered", ears),
-            hear::<SessionRevoked>("listener.revoked", ears),
-            hear::<AccessChanged>("listener.access", ears),
-            hear::<RoleChanged>("listener.role", ears),
-            hear::<UserErased>("listener.erased", ears),
+            receive::<UserRegistered>("listener.registered", received),
+            receive::<SessionRevoked>("listener.revoked", received),
+            receive::<AccessChanged>("listener.access", received),
+            receive::<RoleChanged>("listener.role", received),
+            receive::<UserErased>("listener.erased", received),
         ],
         jobs: Vec::new(),
         schedules: Vec::new(),
@@ -82,12 +82,13 @@ fn listener(ears: &Notice) -> Service {
     }
 }
 
-fn hear<E: Event + Serialize>(name: &'static str, ears: &Notice) -> Subscription {
-    let ears = Arc::clone(ears);
+fn receive<E: Event + Serialize>(name: &'static str, received: &Notice) -> Subscription {
+    let received = Arc::clone(received);
     Subscription::new(name, move |work: Work<E>| {
-        let ears = Arc::clone(&ears);
+        let received = Arc::clone(&received);
         async move {
-            ears.lock()
+            received
+                .lock()
                 .unwrap()
                 .push((E::NAME, serde_json::to_value(work.payload()).unwrap()));
             work.done().await
@@ -114,7 +115,7 @@ async fn a_registration_is_told_once_and_a_refused_one_never(app: App) {
         .expect(409);
     let id = &answer.value()["user"]["id"];
     let told = json!({ "user_id": id, "email": "Ada@example.org", "first_name": "Ada", "last_name": null });
-    assert_eq!(app.heard().await, [("user.registered", told)]);
+    assert_eq!(app.received().await, [("user.registered", told)]);
 }
 
 #[db_test]
@@ -124,7 +125,7 @@ async fn names_are_told_in_one_form_without_what_cannot_be_seen(app: App) {
     });
     let register = app.app.post("/api/v1/auth/register").json(&body);
     register.send().await.expect(201);
-    assert_eq!(app.heard().await[0].1["first_name"], "Jos\u{e9}");
+    assert_eq!(app.received().await[0].1["first_name"], "Jos\u{e9}");
 }
 
 #[db_test]
@@ -132,16 +133,16 @@ async fn an_ended_session_is_told_with_the_end_of_its_last_token(app: App) {
     let ada = crate::register(&app.app, "ada@example.org").await;
     app.app.clock().advance(std::time::Duration::from_secs(600));
     let again = SignedIn::of(&crate::refresh(&app.app, &ada.refresh).await.expect(200));
-    app.heard().await;
+    app.received().await;
     app.app
         .post("/api/v1/auth/logout")
         .bearer(&ada.access)
         .send()
         .await
         .expect(204);
-    let heard = app.heard().await;
-    let [("session.revoked", event)] = &heard[..] else {
-        panic!("{heard:?}")
+    let received = app.received().await;
+    let [("session.revoked", event)] = &received[..] else {
+        panic!("{received:?}")
     };
     assert_eq!(event["session_id"], claims(&ada.access)["sid"]);
     let until: stoa_kernel::Timestamp = serde_json::from_value(event["until"].clone()).unwrap();
@@ -152,13 +153,13 @@ async fn an_ended_session_is_told_with_the_end_of_its_last_token(app: App) {
 async fn changed_access_and_erasure_are_told(app: App) {
     let root = crate::admin::root(&app.app).await;
     let ada = crate::register(&app.app, "ada@example.org").await;
-    app.heard().await;
+    app.received().await;
     crate::admin::give(&app.app, &root, ada.id, "admin")
         .await
         .expect(204);
-    let heard = app.heard().await;
-    let [("access.changed", event)] = &heard[..] else {
-        panic!("{heard:?}")
+    let received = app.received().await;
+    let [("access.changed", event)] = &received[..] else {
+        panic!("{received:?}")
     };
     assert_eq!(
         (&event["user_id"], &event["version"]),
@@ -177,9 +178,9 @@ async fn changed_access_and_erasure_are_told(app: App) {
         .bearer(&ada.access)
         .json(&body);
     erase.send().await.expect(204);
-    let mut heard = app.heard().await;
-    heard.sort_by_key(|(name, _)| *name);
-    let names: Vec<_> = heard.iter().map(|(name, _)| *name).collect();
+    let mut received = app.received().await;
+    received.sort_by_key(|(name, _)| *name);
+    let names: Vec<_> = received.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["session.revoked", "session.revoked", "user.erased"]);
-    assert_eq!(heard[2].1, json!({ "user_id": ada.id }));
+    assert_eq!(received[2].1, json!({ "user_id": ada.id }));
 }

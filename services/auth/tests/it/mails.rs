@@ -20,7 +20,7 @@ use crate::{
 
 /// What auth has asked for of this type, the newest first.
 async fn asked(app: &TestApp, kind: &str) -> Vec<NotificationRequested> {
-    let mut all = app.heard::<NotificationRequested>().await;
+    let mut all = app.emitted::<NotificationRequested>().await;
     all.retain(|one| one.kind == kind);
     all.reverse();
     all

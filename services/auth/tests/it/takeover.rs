@@ -72,7 +72,7 @@ async fn told(app: &TestApp, subject: &str) -> usize {
 
 /// How often services were asked to end what works without a session.
 async fn revocations(app: &TestApp) -> usize {
-    app.heard::<CredentialsRevoked>().await.len()
+    app.emitted::<CredentialsRevoked>().await.len()
 }
 
 #[db_test]

@@ -75,12 +75,12 @@ async fn a_bucket_is_made_read_changed_and_deleted(app: App) {
         &[],
     );
     assert_eq!(usage(&app, &token).await, (0, 0, 0));
-    let told = app.heard::<BucketDeleted>().await;
+    let told = app.emitted::<BucketDeleted>().await;
     assert_eq!(
         (told.len(), told[0].owner, &*told[0].name),
         (1, Owner::User(user), "my-bucket")
     );
-    assert_eq!(app.heard::<BucketCreated>().await.len(), 1);
+    assert_eq!(app.emitted::<BucketCreated>().await.len(), 1);
     for action in ["bucket.create", "bucket.update", "bucket.delete"] {
         assert_eq!(app.audited(action).await.len(), 1, "{action}");
     }

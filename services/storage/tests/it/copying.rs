@@ -75,11 +75,11 @@ async fn what_is_moved_stays_the_same_object(app: App) {
     assert_eq!(
         (
             count(&app, "versions").await,
-            app.heard::<ObjectDeleted>().await.len()
+            app.emitted::<ObjectDeleted>().await.len()
         ),
         (1, 1)
     );
-    assert_eq!(app.heard::<ObjectCreated>().await.len(), 2);
+    assert_eq!(app.emitted::<ObjectCreated>().await.len(), 2);
 }
 
 #[db_test]

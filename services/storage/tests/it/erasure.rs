@@ -42,14 +42,14 @@ async fn everything_of_a_person_goes_in_batches_and_nothing_of_others(app: Many)
         assert_eq!(count(&app, table).await, left, "{table}");
     }
     assert_eq!(stored(&app).await.len(), 1);
-    assert_eq!(app.heard::<BucketDeleted>().await.len(), 2);
+    assert_eq!(app.emitted::<BucketDeleted>().await.len(), 2);
     assert_eq!(get(&app, &other, &url("others", "a")).await.text(), "x");
     let late = put(&app, &token, &url("one", "late"), "x").await.status();
     assert!([401, 404].contains(&late), "{late}");
     // Once more does nothing.
     app.emit(&UserErased { user_id: user }).await;
     app.settle().await;
-    assert_eq!(app.heard::<BucketDeleted>().await.len(), 2);
+    assert_eq!(app.emitted::<BucketDeleted>().await.len(), 2);
 }
 
 #[db_test]

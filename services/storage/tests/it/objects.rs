@@ -88,7 +88,7 @@ async fn what_takes_the_place_of_another_leaves_nothing_of_it(app: App) {
     assert_eq!(get(&app, &token, &path).await.expect(200).text(), "second!");
     assert_eq!((stored(&app).await.len(), count(&app, "chunks").await), (1, 1));
     assert_eq!(usage(&app, &token).await, (1, 1, 7));
-    let told = app.heard::<ObjectCreated>().await;
+    let told = app.emitted::<ObjectCreated>().await;
     assert_eq!((told.len(), told[1].size, &*told[1].path), (2, 7, "a"));
     assert_eq!(app.audited("object.create").await.len(), 2);
 }
@@ -102,7 +102,7 @@ async fn the_same_again_changes_nothing(app: App) {
     app.settle().await;
     crate::leftovers::nothing_pending(&app).await;
     assert_eq!(stored(&app).await.len(), 1);
-    assert_eq!(app.heard::<ObjectCreated>().await.len(), 1);
+    assert_eq!(app.emitted::<ObjectCreated>().await.len(), 1);
     assert_eq!(usage(&app, &token).await, (1, 1, 4));
 }
 
@@ -127,7 +127,7 @@ async fn a_deleted_object_is_gone_and_counts_until_it_is_purged(app: App) {
         .await
         .expect(204);
     assert_eq!(usage(&app, &token).await, (1, 1, 3));
-    let told = app.heard::<ObjectDeleted>().await;
+    let told = app.emitted::<ObjectDeleted>().await;
     let told: Vec<_> = told.iter().map(|told| (&*told.path, told.forever)).collect();
     assert_eq!(told, [("a", false), ("b", true)]);
     app.advance(std::time::Duration::from_secs(31 * 24 * 3600)).await;

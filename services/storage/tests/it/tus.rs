@@ -130,7 +130,7 @@ async fn an_upload_in_several_requests_becomes_an_object_with_the_checksums_of_i
             .await;
         assert!(part.expect(206).bytes() == &body[first..end], "{range}");
     }
-    assert_eq!(app.heard::<ObjectCreated>().await.len(), 1);
+    assert_eq!(app.emitted::<ObjectCreated>().await.len(), 1);
     assert_eq!(app.audited("object.create").await.len(), 1);
     assert_eq!(usage(&app, &token).await, (1, 1, 20_000_000));
     // The last request again, and one that is late, change nothing.

@@ -254,7 +254,7 @@ async fn what_was_put_together_is_copied_restored_verified_and_deleted_as_any_ob
     app.env().objects.put(&key, vec![0; 1333].into()).await.unwrap();
     app.advance(Duration::from_secs(31 * 24 * 3600)).await;
     eventually("it is found", || async {
-        app.heard::<BytesDamaged>().await.len() == 1
+        app.emitted::<BytesDamaged>().await.len() == 1
     })
     .await;
     let token = app.token(user, &[]);

@@ -35,7 +35,7 @@ async fn damaged_and_missing_bytes_are_found_told_and_not_handed_out(app: App) {
     assert_eq!(get(&app, &token, &url("data", "damaged")).await.text(), "damagee");
     app.advance(Duration::from_secs(31 * 24 * 3600)).await;
     eventually("both are found", || async {
-        app.heard::<BytesDamaged>().await.len() == 2
+        app.emitted::<BytesDamaged>().await.len() == 2
     })
     .await;
     let token = app.token(user, &[]);
@@ -52,5 +52,5 @@ async fn damaged_and_missing_bytes_are_found_told_and_not_handed_out(app: App) {
         assert_eq!(get(&app, &token, &url("data", path)).await.text(), path);
     }
     app.advance(Duration::from_secs(3600)).await;
-    assert_eq!(app.heard::<BytesDamaged>().await.len(), 2, "each is told once");
+    assert_eq!(app.emitted::<BytesDamaged>().await.len(), 2, "each is told once");
 }

@@ -64,7 +64,7 @@ async fn every_accepted_kind_becomes_a_square(app: App) {
             "{media_type}"
         );
     }
-    assert_eq!(app.heard::<AvatarChanged>().await.len(), 4);
+    assert_eq!(app.emitted::<AvatarChanged>().await.len(), 4);
     assert_eq!(actions(&app, user).await, ["avatar.set"; 4]);
     assert_eq!(app.audited("avatar.set").await.len(), 4);
 }

@@ -85,7 +85,7 @@ async fn a_picture_can_be_deleted(app: App) {
     assert!(files(&app).await.is_empty());
     assert_problem(&app.get(&url).send().await, 404, "not_found", &[]);
     assert_eq!(actions(&app, user).await, ["avatar.delete", "avatar.set"]);
-    let told = app.heard::<AvatarChanged>().await;
+    let told = app.emitted::<AvatarChanged>().await;
     assert_eq!(
         [told[0].avatar_url.as_deref(), told[1].avatar_url.as_deref()],
         [Some(&*url), None]

@@ -150,7 +150,7 @@ async fn nothing_is_left_of_an_erased_person(app: App) {
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     assert_eq!(me(&app, other).await["first_name"], "Charles");
     assert_eq!(
-        app.heard::<ProfileErased>().await,
+        app.emitted::<ProfileErased>().await,
         [ProfileErased { user_id: user }]
     );
     assert_eq!(app.audited("profile.erase").await.len(), 1);
@@ -162,7 +162,7 @@ async fn erasing_again_does_nothing(app: App) {
     for _ in 0..3 {
         app.emit(&UserErased { user_id: user }).await;
     }
-    assert_eq!(app.heard::<ProfileErased>().await.len(), 1);
+    assert_eq!(app.emitted::<ProfileErased>().await.len(), 1);
     assert_eq!(app.audited("profile.erase").await.len(), 1);
     assert_eq!(crate::helpers::count(&app, "profiles").await, 0);
 }

@@ -92,7 +92,7 @@ async fn a_change_is_told_and_written_down_each_time(app: App) {
         &[],
     );
 
-    let told = app.heard::<PreferenceChanged>().await;
+    let told = app.emitted::<PreferenceChanged>().await;
     let change = |value: Option<&str>| PreferenceChanged {
         user_id: user,
         key: "theme".to_owned(),

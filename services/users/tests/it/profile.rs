@@ -40,7 +40,7 @@ async fn a_change_is_merged_into_the_profile(app: App) {
     );
     assert_eq!(cleared["first_name"], "Augusta");
 
-    let told = app.heard::<ProfileUpdated>().await;
+    let told = app.emitted::<ProfileUpdated>().await;
     assert_eq!(told.len(), 2);
     assert_eq!(
         (told[0].version, &told[0].fields),

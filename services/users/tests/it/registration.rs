@@ -49,10 +49,10 @@ async fn a_profile_follows_from_the_event(app: App) {
         (&json!(null), &json!(null))
     );
     assert_eq!(
-        app.heard::<ProfileCreated>().await,
+        app.emitted::<ProfileCreated>().await,
         [ProfileCreated { user_id: user }]
     );
-    assert!(app.heard::<ProfileUpdated>().await.is_empty());
+    assert!(app.emitted::<ProfileUpdated>().await.is_empty());
 }
 
 #[db_test]
@@ -61,7 +61,7 @@ async fn before_the_event_me_is_there_and_the_event_adds_the_names(app: App) {
     let early = me(&app, user).await;
     assert_eq!(early["first_name"], json!(null));
     emit_registered(&app, user, "Ada", "Lovelace").await;
-    let created = app.heard::<ProfileCreated>().await;
+    let created = app.emitted::<ProfileCreated>().await;
     let late = me(&app, user).await;
     assert_eq!(late["id"], early["id"]);
     assert_eq!(
@@ -69,7 +69,7 @@ async fn before_the_event_me_is_there_and_the_event_adds_the_names(app: App) {
         (&json!("Ada"), &json!("Lovelace"))
     );
     assert_eq!(created.len(), 1, "told once");
-    let updated = app.heard::<ProfileUpdated>().await;
+    let updated = app.emitted::<ProfileUpdated>().await;
     assert_eq!(updated[0].fields, ["first_name", "last_name"]);
 }
 
@@ -133,7 +133,7 @@ async fn whichever_comes_first_there_is_one_profile_with_its_names(app: App) {
         );
     }
     assert_eq!(count(&app, "profiles").await, 12);
-    assert_eq!(app.heard::<ProfileCreated>().await.len(), 12);
+    assert_eq!(app.emitted::<ProfileCreated>().await.len(), 12);
 }
 
 #[db_test]

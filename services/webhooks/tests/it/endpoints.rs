@@ -60,13 +60,13 @@ async fn an_endpoint_is_made_changed_and_deleted_on_the_record(app: App) {
     app.delete(&path).bearer(&token).send().await.expect(204);
     assert_problem(&app.get(&path).bearer(&token).send().await, 404, "not_found", &[]);
     let owner = EndpointOwner::User(ada);
-    assert_eq!(app.heard::<EndpointCreated>().await[0].owner, owner);
+    assert_eq!(app.emitted::<EndpointCreated>().await[0].owner, owner);
     assert_eq!(
-        app.heard::<EndpointUpdated>().await[0].fields,
+        app.emitted::<EndpointUpdated>().await[0].fields,
         ["rate", "ordered"]
     );
-    assert_eq!(app.heard::<EndpointDeleted>().await.len(), 1);
-    let asked = app.heard::<NotificationRequested>().await;
+    assert_eq!(app.emitted::<EndpointDeleted>().await.len(), 1);
+    let asked = app.emitted::<NotificationRequested>().await;
     let kinds: Vec<_> = asked.iter().map(|one| &*one.kind).collect();
     assert_eq!(kinds, ["webhook.destination_added"], "a rate is none");
     assert_eq!(asked[0].recipients, Recipients::Users(vec![ada]));
@@ -94,7 +94,7 @@ async fn who_manages_an_organization_learns_of_each_new_destination(app: App) {
     };
     patch(json!({"events": ["user.*"]})).await;
     patch(json!({"url": "http://127.0.0.2:8009/"})).await;
-    let asked = app.heard::<NotificationRequested>().await;
+    let asked = app.emitted::<NotificationRequested>().await;
     let hosts: Vec<_> = asked.iter().map(|one| &one.data["host"]).collect();
     assert_eq!(hosts, ["127.0.0.1", "127.0.0.2"]);
     for one in &asked {

@@ -88,9 +88,9 @@ async fn an_endpoint_that_is_gone_or_fails_for_days_is_disabled_and_its_owner_is
         (&row["enabled"], &row["disabled_reason"]),
         (&json!(false), &json!("gone"))
     );
-    let told = app.heard::<EndpointDisabled>().await;
+    let told = app.emitted::<EndpointDisabled>().await;
     assert_eq!((told.len(), told[0].reason), (1, DisabledReason::Gone));
-    let asked = app.heard::<NotificationRequested>().await.pop().unwrap();
+    let asked = app.emitted::<NotificationRequested>().await.pop().unwrap();
     assert_eq!(
         (&*asked.kind, &asked.recipients, &asked.data["reason"]),
         ("webhook.disabled", &Recipients::Managers(ours), &json!("gone"))
@@ -109,7 +109,7 @@ async fn an_endpoint_that_is_gone_or_fails_for_days_is_disabled_and_its_owner_is
         happen(&app, ours).await;
         app.advance(20 * HOUR).await;
     }
-    let told = app.heard::<EndpointDisabled>().await;
+    let told = app.emitted::<EndpointDisabled>().await;
     assert_eq!((told.len(), told[1].reason), (2, DisabledReason::Failing));
     let token = app.member_token(app.new_user(), ours, stoa_kernel::OrganizationRole::Admin);
     let row = app

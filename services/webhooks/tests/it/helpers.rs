@@ -40,7 +40,7 @@ fn builder() -> Builder {
     TestApp::builder()
         .service(&SERVICE, |env| stoa_webhooks::service(env, config))
         .stand_in(FakeAuth::default(), FakeAuth::serve)
-        .emitted(&[
+        .foreign_events(&[
             UserRegistered::INFO,
             UserErased::INFO,
             SessionRevoked::INFO,

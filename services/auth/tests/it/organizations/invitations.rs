@@ -64,7 +64,7 @@ async fn people_without_an_account_are_invited_register_and_accept(app: App) {
     assert_eq!(members(&app, &bob, &id).await.len(), 2);
     assert_problem(&accept(&app, &bob, &token).await, 422, "invitation_invalid", &[]);
     app.settle().await;
-    let added = app.heard::<MemberAdded>().await;
+    let added = app.emitted::<MemberAdded>().await;
     assert_eq!(added.last().unwrap().user_id, bob.id);
 }
 

@@ -48,7 +48,7 @@ async fn a_person_who_makes_an_organization_owns_it_and_nobody_else_finds_it(app
     }
     assert_eq!(get(&app, &bob, "").await.expect(200).value()["items"], json!([]));
     assert_eq!(
-        app.heard_one::<OrganizationCreated>(|_| true).await.name,
+        app.emitted_one::<OrganizationCreated>(|_| true).await.name,
         "Analytical  Engines"
     );
     for name in ["", " ", "\u{200b}", "two\nlines"] {
@@ -139,7 +139,7 @@ async fn a_deleted_organization_is_refused_everywhere_and_can_be_restored(app: A
     assert_eq!(members(&app, &ada, &id).await.len(), 2);
     assert!(verifier.verify(&bob.access).is_ok(), "its version is a new one");
     assert_eq!(
-        app.heard_one::<OrganizationDeleted>(|_| true)
+        app.emitted_one::<OrganizationDeleted>(|_| true)
             .await
             .organization_id
             .to_string(),
@@ -169,7 +169,7 @@ async fn what_a_deleted_organization_had_is_gone_after_the_time_of_grace(app: Ap
     assert_eq!(members, 0);
     app.settle().await;
     assert_eq!(
-        app.heard_one::<OrganizationPurged>(|_| true)
+        app.emitted_one::<OrganizationPurged>(|_| true)
             .await
             .organization_id
             .to_string(),

@@ -124,7 +124,7 @@ async fn a_membership_that_ends_is_refused_everywhere_within_a_second(app: App) 
     assert_problem(&remove(&app, &ada, &one, bob.id).await, 404, "not_found", &[]);
     assert_eq!(done_in(&app, &ada, &one).await[0], "member.remove");
     app.settle().await;
-    assert_eq!(app.heard_one::<MemberRemoved>(|_| true).await.user_id, bob.id);
+    assert_eq!(app.emitted_one::<MemberRemoved>(|_| true).await.user_id, bob.id);
 }
 
 #[db_test]

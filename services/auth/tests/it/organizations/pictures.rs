@@ -77,7 +77,7 @@ async fn a_picture_is_set_shown_replaced_and_deleted(app: App) {
     }
     app.settle().await;
     assert_eq!(files(&app).await, 0);
-    let told = app.heard::<OrganizationUpdated>().await;
+    let told = app.emitted::<OrganizationUpdated>().await;
     let urls: Vec<_> = told.iter().map(|one| one.picture_url.as_deref()).collect();
     assert_eq!(urls, [Some(&*first), Some(&*second), None]);
     assert_eq!(

@@ -42,7 +42,7 @@ async fn a_secret_is_shown_once_and_kept_sealed(app: App) {
     for entry in app.audited("access_key.create").await {
         assert!(!format!("{entry:?}").contains(secret));
     }
-    let asked = app.heard::<NotificationRequested>().await;
+    let asked = app.emitted::<NotificationRequested>().await;
     let told: Vec<_> = asked.iter().map(|one| (&*one.kind, &one.recipients)).collect();
     assert_eq!(told, [("access_key.created", &Recipients::Users(vec![user]))]);
     assert!(!asked[0].data.to_string().contains(secret));

@@ -99,7 +99,7 @@ async fn an_object_is_put_together_of_its_parts(app: App) {
             .header("content-type"),
         Some("text/plain")
     );
-    assert_eq!(app.heard::<ObjectCreated>().await.len(), 1);
+    assert_eq!(app.emitted::<ObjectCreated>().await.len(), 1);
     app.settle().await;
     assert_eq!(stored(&app).await.len(), 3);
     assert_eq!(

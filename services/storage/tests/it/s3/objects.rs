@@ -103,7 +103,7 @@ async fn an_object_is_the_same_by_s3_and_by_the_api(app: App) {
         .await
         .value();
     assert_eq!(described["items"][0]["metadata"], json!({"colour": "blue"}));
-    assert_eq!(app.heard::<ObjectCreated>().await.len(), 1);
+    assert_eq!(app.emitted::<ObjectCreated>().await.len(), 1);
     assert!(app.audited("object.create").await.len() == 1);
 
     let head = s3

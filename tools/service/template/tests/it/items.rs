@@ -44,7 +44,7 @@ async fn an_item_is_ones_own_and_goes_with_the_person_and_with_time(app: App) {
         assert_eq!(create(&app, token, name).await.expect(201).value()["name"], name);
     }
     assert_eq!(names(&app, &ada_token).await, ["two", "one"]);
-    let told = app.heard_one(|event: &ItemCreated| event.owner == Owner::User(bob)).await;
+    let told = app.emitted_one(|event: &ItemCreated| event.owner == Owner::User(bob)).await;
     let entries = app.audited("item.create").await;
     assert_eq!(
         (entries.len(), entries[0].actor, entries[0].resource_id),
