@@ -39,7 +39,8 @@ start_postgres "$scratch/postgres"
 echo "serving at $STOA_TEST_POSTGRES_URL"
 
 # A broker that stops in the middle of a load is away for as long as a restart of a real one may take.
-part "tests on SQLite and PostgreSQL" env STOA_TEST_BROKER_PAUSE=30 cargo test --workspace --locked --no-fail-fast
+part "tests on SQLite and PostgreSQL" env STOA_TEST_BROKER_PAUSE=30 STOA_TEST_TRANSCRIPT="$scratch/realtime" cargo test --workspace --locked --no-fail-fast
+part "description of realtime" tools/asyncapi.sh "$scratch/realtime"
 part "the whole system split, on NATS" on_shape nats
 part "the whole system split, on RabbitMQ" on_shape rabbitmq
 part "WebSockets by Autobahn" tools/autobahn.sh

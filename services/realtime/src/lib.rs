@@ -19,6 +19,8 @@ mod stream;
 
 pub use config::RealtimeConfig;
 #[doc(hidden)]
+pub use hub::CloseReason;
+#[doc(hidden)]
 pub use socket::echo;
 use stoa_auth_api::events::{OrganizationPurged, UserErased};
 use stoa_config::{ConfigError, Settings};

@@ -111,7 +111,7 @@ impl Events {
         }
         if let Some(close) = batch.close {
             self.ended = true;
-            metrics::counter!("stoa_realtime_closed_total", "reason" => close.reason).increment(1);
+            metrics::counter!("stoa_realtime_closed_total", "reason" => close.reason.name).increment(1);
             if let Some(after) = close.reconnect_after_ms {
                 text.push_str(&format!("retry: {after}\n"));
             }

@@ -1,6 +1,7 @@
 //! Who is connected to this process, and what they follow.
 
 mod catch_up;
+mod close;
 mod connection;
 mod connections;
 mod follow;
@@ -16,14 +17,16 @@ use serde::Serialize;
 use stoa_events::Channel;
 use tokio::sync::mpsc;
 
+pub use self::close::CloseReason;
 pub(crate) use self::{
     catch_up::run as catch_up,
+    close::Close,
     connection::{Connection, Followed},
     connections::{Connections, Open, Refusal},
     follow::{run as follow, tell_others},
     frame::{Epoch, Frame, Published, problem_of},
     node::{Leaving, Node, say_goodbye, watch_nodes},
-    outbox::{Batch, Close, Outbox},
+    outbox::{Batch, Outbox},
     topics::{Joined, Topics},
     watch::run as watch,
 };

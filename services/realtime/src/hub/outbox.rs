@@ -1,76 +1,12 @@
 //! What waits to be sent to one client: bounded, so that one who does not read takes up no more than its share.
 
 use parking_lot::Mutex;
-use stoa_http::Code;
 use tokio::sync::Notify;
 
-use super::Frame;
+use super::{Close, Frame};
 
 /// What a frame takes up beside its text, about.
 const OVERHEAD: usize = 64;
-
-/// Why a connection is closed, and whether its client is to come back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Close {
-    /// Of WebSocket: 4000 to 4499 come back, 4500 to 4999 do not.
-    pub(crate) code: u16,
-    pub(crate) reason: &'static str,
-    /// After how long to come back; none: not by itself.
-    pub(crate) reconnect_after_ms: Option<u64>,
-}
-
-impl Close {
-    const fn come_back(code: u16, reason: &'static str, after_ms: u64) -> Self {
-        Self {
-            code,
-            reason,
-            reconnect_after_ms: Some(after_ms),
-        }
-    }
-
-    const fn stay_away(code: u16, reason: &'static str) -> Self {
-        Self {
-            code,
-            reason,
-            reconnect_after_ms: None,
-        }
-    }
-
-    /// The process stops.
-    pub(crate) const fn shutdown(after_ms: u64) -> Self {
-        Self::come_back(4000, "shutdown", after_ms)
-    }
-
-    /// The client does not read what it is sent.
-    pub(crate) const fn slow_consumer() -> Self {
-        Self::come_back(4001, "slow_consumer", 1000)
-    }
-
-    /// The client gives no sign of life.
-    pub(crate) const fn heartbeat() -> Self {
-        Self::come_back(4002, "heartbeat_timeout", 0)
-    }
-
-    /// The token does not count any more, and a fresh one may.
-    pub(crate) const fn token(code: Code, after_ms: u64) -> Self {
-        match code.code.as_bytes() {
-            b"token_expired" => Self::come_back(4003, "token_expired", after_ms),
-            b"token_stale" => Self::come_back(4004, "token_stale", after_ms),
-            b"token_revoked" => Self::stay_away(4500, "token_revoked"),
-            _ => Self::stay_away(4501, "unauthenticated"),
-        }
-    }
-
-    /// The user has as many as one may have.
-    pub(crate) const fn too_many_connections() -> Self {
-        Self::come_back(4005, "too_many_connections", 30_000)
-    }
-
-    /// The client has not said in time who it is.
-    pub(crate) const fn connect_timeout() -> Self {
-        Self::stay_away(4502, "connect_timeout")
-    }
-}
 
 /// Cheap to look at; filled by many and emptied by the connection's own task.
 #[derive(Debug)]

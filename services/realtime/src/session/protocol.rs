@@ -211,7 +211,7 @@ impl From<&Close> for Disconnect {
     fn from(close: &Close) -> Self {
         Self {
             disconnect: Reason {
-                code: close.reason,
+                code: close.reason.name,
                 reconnect: close.reconnect_after_ms.is_some(),
                 reconnect_after_ms: close.reconnect_after_ms,
             },

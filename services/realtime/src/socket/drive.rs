@@ -62,12 +62,12 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     let frame = match end {
         End::Gone => None,
         End::Close(close) => {
-            metrics::counter!("stoa_realtime_closed_total", "reason" => close.reason).increment(1);
+            metrics::counter!("stoa_realtime_closed_total", "reason" => close.reason.name).increment(1);
             let last = Frame::of(&Disconnect::from(&close));
             let sent = timeout(GOODBYE, socket.feed(Message::Text(last.text))).await;
             let frame = CloseFrame {
-                code: CloseCode::from(close.code),
-                reason: close.reason.into(),
+                code: CloseCode::from(close.reason.code),
+                reason: close.reason.name.into(),
             };
             matches!(sent, Ok(Ok(()))).then_some(frame)
         }

@@ -12,12 +12,15 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message},
 };
 
+use crate::transcript::Transcript;
+
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     id: u64,
+    transcript: Transcript,
     /// What came that was no answer.
     pushed: VecDeque<Value>,
 }
@@ -31,10 +34,18 @@ impl Client {
 
     pub(crate) async fn try_open(app: &TestApp) -> Result<Self, Error> {
         let stream = TcpStream::connect(app.address()).await.unwrap();
-        let (socket, _) = client_async("ws://stoa.example/api/v1/realtime", stream).await?;
+        let transcript = Transcript::begin();
+        let (socket, _) = client_async("ws://stoa.example/api/v1/realtime", stream)
+            .await
+            .inspect_err(|error| {
+                if let Error::Http(refused) = error {
+                    transcript.note(&json!({ "refused": refused.status().as_u16() }));
+                }
+            })?;
         Ok(Self {
             socket,
             id: 0,
+            transcript,
             pushed: VecDeque::new(),
         })
     }
@@ -109,6 +120,7 @@ impl Client {
     }
 
     pub(crate) async fn send(&mut self, text: &str) {
+        self.transcript.note(&json!({ "client": text }));
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
@@ -121,7 +133,10 @@ impl Client {
         loop {
             let next = timeout(PATIENCE, self.socket.next()).await;
             match next.expect("something is sent in time") {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
+                Some(Ok(Message::Text(text))) => {
+                    self.transcript.note(&json!({ "server": text.as_str() }));
+                    return serde_json::from_str(&text).unwrap();
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("{other:?}"),
             }
@@ -134,9 +149,14 @@ impl Client {
         loop {
             let next = timeout(PATIENCE, self.socket.next()).await;
             match next.expect("it is closed in time") {
-                Some(Ok(Message::Text(text))) => last = serde_json::from_str(&text).ok(),
+                Some(Ok(Message::Text(text))) => {
+                    self.transcript.note(&json!({ "server": text.as_str() }));
+                    last = serde_json::from_str(&text).ok();
+                }
                 Some(Ok(Message::Close(Some(frame)))) => {
-                    return (last, frame.code.into(), frame.reason.to_string());
+                    let (code, reason) = (u16::from(frame.code), frame.reason.to_string());
+                    self.transcript.note(&json!({ "closed": code, "reason": reason }));
+                    return (last, code, reason);
                 }
                 Some(Ok(Message::Close(None)) | Err(_)) | None => return (last, 0, String::new()),
                 Some(Ok(_)) => {}

@@ -4,6 +4,7 @@
 mod access;
 mod autobahn;
 mod client;
+mod document;
 mod drain;
 mod erasure;
 mod events;
@@ -16,3 +17,4 @@ mod recovery;
 mod revocation;
 mod sockets;
 mod tickets;
+mod transcript;

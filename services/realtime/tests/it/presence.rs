@@ -60,6 +60,10 @@ async fn coming_and_going_is_told_once_for_each_person(app: Hasty) {
     );
     let second = enter(&app, &tokens[1], &channel).await;
     assert_eq!(present(&app, &tokens[0], &channel).await, [json!(users[1])]);
+    let there = watching
+        .result(json!({ "presence": { "channel": channel } }))
+        .await;
+    assert_eq!(there["users"][0]["user_id"], json!(users[1]));
     drop(first);
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert!(
