@@ -26,12 +26,20 @@ async fn what_notifications_say() {
     for kind in types {
         let name = kind["name"].as_str().unwrap();
         let texts = read(&format!("/api/v1/notifications/templates?type={name}")).await;
+        let texts = texts["items"].as_array().unwrap();
+        for text in texts {
+            let german = |other: &&Value| other["channel"] == text["channel"] && other["language"] == "de";
+            assert!(
+                texts.iter().any(|other| german(&other)),
+                "{name} has no German text: {text}"
+            );
+        }
         let mut shown = format!(
             "{}: {}\n",
             kind["category"].as_str().unwrap(),
             kind["about"].as_str().unwrap()
         );
-        for text in texts["items"].as_array().unwrap() {
+        for text in texts {
             let part = |part: &str| text[part].clone();
             let template = json!({ "subject": part("subject"), "text": part("text"), "html": part("html"), "link": part("link") });
             let body = json!({ "type": name, "channel": part("channel"), "language": part("language"), "template": template });

@@ -32,7 +32,8 @@ pub struct NotificationType {
 /// How much a notification matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Criticality {
-    /// Goes out at once by all its channels, whatever a person has chosen.
+    /// Goes out at once by all its channels, whatever a person has chosen. By another channel that it has texts for, it goes to those
+    /// who have chosen that.
     Critical,
     /// Goes out as people have chosen.
     Normal,

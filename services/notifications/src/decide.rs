@@ -53,6 +53,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) criticality: Criticality,
     pub(crate) category: &'a str,
     pub(crate) channel: Channel,
+    /// Whether the type goes by this channel unless a person has chosen otherwise.
+    pub(crate) by_default: bool,
     pub(crate) chosen: (Delivery, Source),
     /// The person wants no mails but critical ones.
     pub(crate) mails_off: bool,
@@ -104,7 +106,7 @@ fn throttled(throttle: Throttle) -> Decision {
 
 /// Decides. What is critical goes at once, whatever a person has chosen; the inbox knows no quiet hours, for it makes no sound.
 pub(crate) fn decide(facts: &Facts<'_>) -> Decision {
-    if facts.criticality == Criticality::Critical {
+    if is_overriding(facts) {
         if let Some(throttle) = facts.exhausted {
             return throttled(throttle);
         }
@@ -137,9 +139,15 @@ pub(crate) fn decide(facts: &Facts<'_>) -> Decision {
     Decision::new(When::Now, "queued", "To be sent at once")
 }
 
+/// Whether it goes at once, whatever else holds. By a channel that the type does not go by itself, nobody is sent what is critical
+/// against their will.
+fn is_overriding(facts: &Facts<'_>) -> bool {
+    facts.criticality == Criticality::Critical && (facts.by_default || facts.chosen.0 != Delivery::Off)
+}
+
 /// Why it does not go at all, by what the person has chosen.
 pub(crate) fn refusal(facts: &Facts<'_>) -> Option<Decision> {
-    if facts.criticality == Criticality::Critical {
+    if is_overriding(facts) {
         return None;
     }
     if facts.channel == Channel::Email && facts.mails_off {
@@ -173,6 +181,7 @@ mod tests {
             criticality: Criticality::Normal,
             category: "orders",
             channel: Channel::Email,
+            by_default: true,
             chosen: (Delivery::AtOnce, Source::Default),
             mails_off: false,
             quiet: None,
@@ -304,5 +313,19 @@ mod tests {
             ..facts(&zone)
         };
         assert_eq!(decide(&all).when, When::Now);
+        // By another channel than the type's it goes to those who have chosen it.
+        let other = |delivery| Facts {
+            channel: Channel::Sms,
+            by_default: false,
+            chosen: (delivery, Source::Person),
+            quiet: Some(NIGHT),
+            ..facts(&zone)
+        };
+        let critical = |delivery| Facts {
+            criticality: Criticality::Critical,
+            ..other(delivery)
+        };
+        assert_eq!(decide(&critical(Delivery::AtOnce)).when, When::Now);
+        assert_eq!(decide(&critical(Delivery::Off)).code, "switched_off");
     }
 }

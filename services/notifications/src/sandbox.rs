@@ -6,11 +6,13 @@ use minijinja::machinery::{Token, tokenize};
 /// Longest part of a template, in bytes.
 pub(crate) const SOURCE_MAX: usize = 32 * 1024;
 /// Filters that make a text hardly longer than it was, and nothing that is not escaped.
-const FILTERS: [&str; 16] = [
+const FILTERS: [&str; 19] = [
     "abs",
     "capitalize",
     "count",
+    "date_time",
     "default",
+    "duration",
     "e",
     "escape",
     "first",
@@ -19,6 +21,7 @@ const FILTERS: [&str; 16] = [
     "last",
     "length",
     "lower",
+    "role_name",
     "round",
     "title",
     "trim",

@@ -5,6 +5,7 @@ use std::io;
 use minijinja::{AutoEscape, Environment, ErrorKind, HtmlEscape, Output, State, UndefinedBehavior};
 use serde_json::{Map, Value};
 use stoa_kernel::text;
+use stoa_notifications_api::filters;
 use stoa_service::DefaultTemplate;
 
 /// Steps that one part may take: some thousand lines of a table.
@@ -13,6 +14,14 @@ const FUEL: u64 = 100_000;
 const SUBJECT_MAX: usize = 250;
 /// Longest text or HTML, in bytes.
 const BODY_MAX: usize = 256 * 1024;
+
+/// The page, and what the HTML of mails extends.
+const SHARED: [(&str, &str); 4] = [
+    ("page.html", include_str!("../templates/page.html")),
+    ("layout.html", include_str!("../templates/layout.html")),
+    ("button.html", include_str!("../templates/button.html")),
+    ("link.html", include_str!("../templates/link.html")),
+];
 
 /// The templates of one text.
 #[derive(Clone, Copy, Debug)]
@@ -85,10 +94,11 @@ impl Renderer {
         env.set_fuel(Some(FUEL));
         env.set_recursion_limit(50);
         env.set_debug(false);
-        env.add_template("layout.html", include_str!("../templates/layout.html"))
-            .map_err(|e| format!("the layout of mails is broken: {e}"))?;
-        env.add_template("page.html", include_str!("../templates/page.html"))
-            .map_err(|e| format!("the page is broken: {e}"))?;
+        filters::add(&mut env);
+        for (name, source) in SHARED {
+            env.add_template(name, source)
+                .map_err(|e| format!("the template {name} is broken: {e}"))?;
+        }
         Ok(Self(env))
     }
 

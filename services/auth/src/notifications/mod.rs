@@ -2,9 +2,10 @@
 
 mod account;
 mod organization;
+mod owners;
 
 use serde::{Deserialize, Serialize};
-use stoa_service::NotificationType;
+use stoa_service::{Channel, DefaultTemplate, NotificationType};
 
 pub(crate) use organization::ROLE_CHANGED;
 
@@ -21,13 +22,54 @@ pub(crate) const TYPES: &[NotificationType] = &[
     account::RECOVERY_CODES_RENEWED,
     organization::INVITATION,
     organization::DOMAIN_CLAIMED,
-    organization::OWNER_ADDED,
-    organization::OWNER_REMOVED,
-    organization::DELETED,
-    organization::DOMAIN_VERIFIED,
-    organization::API_KEYS_REMOVED,
+    owners::OWNER_ADDED,
+    owners::OWNER_REMOVED,
+    owners::DELETED,
+    owners::DOMAIN_VERIFIED,
+    owners::API_KEYS_REMOVED,
     ROLE_CHANGED,
 ];
+
+/// The text of a mail in one language.
+const fn mail(
+    language: &'static str,
+    subject: &'static str,
+    text: &'static str,
+    html: &'static str,
+) -> DefaultTemplate {
+    DefaultTemplate {
+        subject,
+        text,
+        html,
+        ..DefaultTemplate::empty(Channel::Email, language)
+    }
+}
+
+/// What the inbox shows in one language.
+const fn item(language: &'static str, subject: &'static str, text: &'static str) -> DefaultTemplate {
+    DefaultTemplate {
+        subject,
+        text,
+        ..DefaultTemplate::empty(Channel::InApp, language)
+    }
+}
+
+/// A push message in one language.
+const fn push(language: &'static str, subject: &'static str, text: &'static str) -> DefaultTemplate {
+    DefaultTemplate {
+        subject,
+        text,
+        ..DefaultTemplate::empty(Channel::Push, language)
+    }
+}
+
+/// A text message in one language.
+const fn sms(language: &'static str, text: &'static str) -> DefaultTemplate {
+    DefaultTemplate {
+        text,
+        ..DefaultTemplate::empty(Channel::Sms, language)
+    }
+}
 
 /// What a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,11 +143,11 @@ impl MailKind {
             Self::RecoveryCodesRenewed => account::RECOVERY_CODES_RENEWED,
             Self::Invitation => organization::INVITATION,
             Self::Domain => organization::DOMAIN_CLAIMED,
-            Self::OwnerAdded => organization::OWNER_ADDED,
-            Self::OwnerRemoved => organization::OWNER_REMOVED,
-            Self::OrganizationDeleted => organization::DELETED,
-            Self::DomainVerified => organization::DOMAIN_VERIFIED,
-            Self::OrganizationKeysEnded => organization::API_KEYS_REMOVED,
+            Self::OwnerAdded => owners::OWNER_ADDED,
+            Self::OwnerRemoved => owners::OWNER_REMOVED,
+            Self::OrganizationDeleted => owners::DELETED,
+            Self::DomainVerified => owners::DOMAIN_VERIFIED,
+            Self::OrganizationKeysEnded => owners::API_KEYS_REMOVED,
         };
         of.name
     }

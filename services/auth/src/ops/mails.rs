@@ -17,7 +17,6 @@ use crate::{
         mail_tokens::{self, Purpose},
     },
     tokens::{Opaque, asked_key, is_asked},
-    words::in_words,
 };
 
 /// What a mail with a link of an account is made of.
@@ -147,6 +146,6 @@ async fn link(ctx: &Ctx, kind: MailKind, asked: Link, to: Option<UserId>) -> Res
     tx.commit().await?;
     Ok(Prepared::details(json!({
         "link": format!("{}/auth/{page}?token={}", ctx.public_url, token.text),
-        "works_for": in_words(works_for),
+        "works_for": works_for.as_secs(),
     })))
 }

@@ -7,6 +7,8 @@
 //! tx.emit(&NotificationRequested::to("order.shipped", user, json!({ "order": order.number }))).await?;
 //! ```
 
+#[cfg(feature = "filters")]
+pub mod filters;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -133,6 +133,7 @@ impl Ctx {
 fn rendered(template: &str, data: &Map<String, Value>) -> Result<String, JobError> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
+    crate::filters::add(&mut env);
     let rendered = env.render_str(template, minijinja::Value::from(minijinja::value::Serde(data)));
     rendered.map_err(|e| JobError::Fatal(format!("the template is broken: {e}")))
 }

@@ -87,7 +87,8 @@ fn is_time(text: &str, (): &()) -> garde::Result {
 /// How you are told.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NotificationsPreferences {
-    /// For each category and channel that you can choose for. What is critical is always sent.
+    /// For each category and channel that you can choose for. What is critical always goes by the channels of its type; by others, where
+    /// you choose them.
     choices: Vec<NotificationsChoice>,
     #[schema(required)]
     quiet_hours: Option<NotificationsQuietHours>,

@@ -197,6 +197,7 @@ async fn decided(
         criticality: kind.criticality,
         category: kind.category,
         channel,
+        by_default: kind.channels.contains(&channel),
         chosen: choice,
         mails_off: person.mails_off,
         quiet: person.quiet(),

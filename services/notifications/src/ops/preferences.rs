@@ -64,13 +64,18 @@ pub(crate) fn channels(kind: &NotificationType) -> impl Iterator<Item = Channel>
     Channel::ALL.into_iter().filter(has)
 }
 
-/// Categories and channels that somebody can choose for, by name: those of types that are not critical, and go to people.
+/// Categories and channels that somebody can choose for, by name: those of types that go to people. Of critical types, only the channels
+/// that they do not go by anyway.
 fn choosable(types: &Types) -> BTreeSet<(&'static str, Channel)> {
-    let normal = types
-        .iter()
-        .filter(|kind| kind.criticality != Criticality::Critical && !kind.details);
-    normal
-        .flat_map(|kind| channels(kind).map(|channel| (kind.category, channel)))
+    let is_fixed = |kind: &NotificationType, channel: &Channel| {
+        kind.criticality == Criticality::Critical && kind.channels.contains(channel)
+    };
+    let to_people = types.iter().filter(|kind| !kind.details);
+    to_people
+        .flat_map(|kind| {
+            let open = channels(kind).filter(move |channel| !is_fixed(kind, channel));
+            open.map(|channel| (kind.category, channel))
+        })
         .collect()
 }
 

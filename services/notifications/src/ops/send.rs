@@ -163,6 +163,7 @@ pub(crate) async fn content(
             criticality: kind.criticality,
             category: kind.category,
             channel,
+            by_default: kind.channels.contains(&channel),
             chosen,
             mails_off: reader.person.mails_off,
             quiet: None,

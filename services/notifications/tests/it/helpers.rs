@@ -72,6 +72,10 @@ const ALARM: NotificationType = NotificationType {
             text: "Leave the shop.",
             ..DefaultTemplate::empty(Channel::InApp, "en")
         },
+        DefaultTemplate {
+            text: "Leave the shop.",
+            ..DefaultTemplate::empty(Channel::Sms, "en")
+        },
     ],
     ..NotificationType::named("shop.alarm", "security")
 };

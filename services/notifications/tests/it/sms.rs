@@ -56,12 +56,34 @@ async fn preferences_list_the_channel_of_those_who_have_a_number(app: App) {
     };
     assert_eq!(channels().await, 0);
     phone(&app, ada, "+491701234567").await;
-    assert_eq!(channels().await, 1);
+    assert_eq!(channels().await, 2);
     let off = json!({"choices": [{"category": "parcels", "channel": "sms", "delivery": "off"}]});
     choose(&app, ada, &off).await.expect(200);
     notify(&app, "shop.parcel", ada, json!({"at": "9:00"})).await;
     assert_eq!(app.texts().await.len(), 1, "the code alone");
     assert_eq!(steps(&deliveries(&app, ada).await[0], "sms"), ["switched_off"]);
+}
+
+#[db_test]
+async fn what_is_critical_goes_by_text_message_to_those_who_have_chosen_it(app: App) {
+    let ada = person(&app, "ada");
+    phone(&app, ada, "+491701234567").await;
+    let choice =
+        |delivery| json!({"choices": [{"category": "security", "channel": "sms", "delivery": delivery}]});
+    let alarm = async || {
+        notify(&app, "shop.alarm", ada, json!({})).await;
+        let newest = deliveries(&app, ada).await.remove(0);
+        steps(&newest, "sms")
+    };
+    assert_eq!(alarm().await, [""; 0], "nobody has chosen it");
+    choose(&app, ada, &choice("at_once")).await.expect(200);
+    assert_eq!(alarm().await, ["queued", "sent"]);
+    assert_eq!(app.texts().await[0].text, "Leave the shop.");
+    choose(&app, ada, &choice("off")).await.expect(200);
+    assert_eq!(alarm().await, ["switched_off"]);
+    // By its own channels it goes whatever is chosen.
+    let mail = json!({"choices": [{"category": "security", "channel": "email", "delivery": "off"}]});
+    assert_eq!(choose(&app, ada, &mail).await.status(), 422);
 }
 
 /// notifications, whose text messages go by Twilio's API.

@@ -19,7 +19,6 @@ use crate::{
         organizations::{self, Organization},
     },
     tokens::{LinkPurpose, link_token},
-    words::{in_words, with_article},
 };
 
 const WITHDRAWN: Prepared = Prepared::NotNeeded("it was withdrawn or answered");
@@ -47,7 +46,7 @@ pub(crate) struct Told {
     about_id: UserId,
     by_id: UserId,
     domain: String,
-    /// Until when it can be restored, in words.
+    /// Until when it can be restored; empty where that is not so.
     purge_at: String,
 }
 
@@ -88,7 +87,7 @@ pub(crate) async fn tell(
         about_id: notice.about,
         by_id: notice.by,
         domain: notice.domain.clone().unwrap_or_default(),
-        purge_at: purge_at.map_or_else(String::new, |at| at.strftime("%-d %B %Y, %H:%M UTC").to_string()),
+        purge_at: purge_at.map_or_else(String::new, |at| at.to_string()),
     });
     ask(ctx, tx, notice.kind, Recipients::Users(people), data).await
 }
@@ -107,10 +106,10 @@ pub(crate) async fn invitation(ctx: &Ctx, asked: Invitation) -> Result<Prepared>
     let token = link_token(ctx, LinkPurpose::Invitation, invitation.id.uuid())?;
     let details = json!({
         "link": format!("{}/auth/invitation?token={token}", ctx.public_url),
-        "works_for": in_words(ctx.config.organizations.invitation_lifetime.0),
+        "works_for": ctx.config.organizations.invitation_lifetime.0.as_secs(),
         "organization": organization.name,
         "by": by,
-        "role": with_article(invitation.role),
+        "role": invitation.role,
     });
     Ok(Prepared::to(Some(invitation.email), details))
 }
@@ -131,16 +130,16 @@ pub(crate) async fn domain(ctx: &Ctx, asked: Claim) -> Result<Prepared> {
     let email = format!("{}@{}", asked.mailbox, waiting.domain);
     let details = json!({
         "link": format!("{}/auth/domain?token={token}", ctx.public_url),
-        "works_for": in_words(domains::WAITS.unsigned_abs()),
+        "works_for": domains::WAITS.unsigned_abs().as_secs(),
         "organization": organization.name,
         "by": by,
-        "role": with_article(waiting.role),
+        "role": waiting.role,
         "domain": waiting.domain,
     });
     Ok(Prepared::to(Some(email), details))
 }
 
-/// The mail that tells somebody what was done to an organization, unless it is gone. Who is erased by now is named "somebody".
+/// The mail that tells somebody what was done to an organization, unless it is gone. The address of who is erased by now is empty.
 pub(crate) async fn notice(ctx: &Ctx, told: Told) -> Result<Prepared> {
     if organizations::find(&ctx.db, told.organization_id)
         .await?
@@ -150,7 +149,7 @@ pub(crate) async fn notice(ctx: &Ctx, told: Told) -> Result<Prepared> {
     }
     let name_of = async |user| -> Result<String> {
         let account = accounts::by_id(&ctx.db, user).await?;
-        Ok(account.map_or_else(|| "somebody".to_owned(), |account| account.email))
+        Ok(account.map_or_else(String::new, |account| account.email))
     };
     Ok(Prepared::details(json!({
         "by": name_of(told.by_id).await?,

@@ -22,7 +22,6 @@ use crate::{
         members::{self as store, Standing},
         organizations::{self, Organization},
     },
-    words::with_article,
 };
 
 /// Gives a member another role. Admins give and take roles up to admin; only owners make and unmake owners. Who makes an admin or an
@@ -101,8 +100,7 @@ async fn change(
     })
     .await?;
     if user != actor.user_id {
-        let data =
-            json!({ "organization_id": id, "organization": organization.name, "role": with_article(role) });
+        let data = json!({ "organization_id": id, "organization": organization.name, "role": role });
         tx.emit(&NotificationRequested::to(ROLE_CHANGED.name, user, data))
             .await?;
     }
