@@ -91,6 +91,14 @@ class Document:
         return set(schema["enum"]), pointer
 
 
+def place(waiting, id):
+    """Where among the commands that wait the one with this id is; without one, the first."""
+    for at, text in enumerate(waiting):
+        if id is not None and re.search(rf'"id":\s*{id}\b', text):
+            return at
+    return 0
+
+
 def name(reference):
     return reference["$ref"].rsplit("/", 1)[1]
 
@@ -117,7 +125,7 @@ class Comparison:
             self.wrong.append(words)
 
     def connection(self, lines):
-        """What was said over one connection. Commands are answered in their order."""
+        """What was said over one connection. What is published is answered later than what comes behind it."""
         waiting, goodbye = [], None
         for line in lines:
             if "client" in line:
@@ -126,7 +134,7 @@ class Comparison:
                 text = json.loads(line["server"])
                 if "result" in text or "problem" in text:
                     self.expect(waiting, f"an answer to nothing: {text}")
-                    self.answered(waiting.pop(0), text)
+                    self.answered(waiting.pop(place(waiting, text.get("id"))), text)
                 else:
                     self.pushed(text)
                     goodbye = text.get("disconnect", {}).get("code")
