@@ -21,7 +21,7 @@ pub struct NotificationType {
     /// they are kept nowhere. Only auth asks for such notifications, their texts are always those of the program, and only those for mails
     /// say details. `sample` has them too.
     pub details: bool,
-    /// How many of it one person gets by one channel within a time; further ones are not sent, critical ones neither. The inbox has them all.
+    /// How many of it one person gets by one channel within a time; further ones are not sent, unless they are critical. The inbox has them all.
     pub throttle: Option<Throttle>,
     /// Data such as its senders give, as a JSON object: templates are tried with it.
     pub sample: &'static str,

@@ -95,21 +95,9 @@ impl Decision {
     }
 }
 
-fn throttled(throttle: Throttle) -> Decision {
-    let words = format!(
-        "Not sent: {} of this type have gone to the person by this channel within {:#}",
-        throttle.most,
-        stoa_kernel::Period(throttle.within)
-    );
-    Decision::new(When::Never, "throttled", words)
-}
-
-/// Decides. What is critical goes at once, whatever a person has chosen; the inbox knows no quiet hours, for it makes no sound.
+/// Decides. What is critical goes at once, whatever else holds; the inbox knows no quiet hours, for it makes no sound.
 pub(crate) fn decide(facts: &Facts<'_>) -> Decision {
     if is_overriding(facts) {
-        if let Some(throttle) = facts.exhausted {
-            return throttled(throttle);
-        }
         return Decision::new(When::Now, "queued", "To be sent at once, for it is critical");
     }
     if let Some(refusal) = refusal(facts) {
@@ -119,7 +107,12 @@ pub(crate) fn decide(facts: &Facts<'_>) -> Decision {
         return Decision::new(When::Now, "queued", "To be shown at once");
     }
     if let Some(throttle) = facts.exhausted {
-        return throttled(throttle);
+        let words = format!(
+            "Not sent: {} of this type have gone to the person by this channel within {:#}",
+            throttle.most,
+            stoa_kernel::Period(throttle.within)
+        );
+        return Decision::new(When::Never, "throttled", words);
     }
     let quiet_end = |at: Timestamp| facts.quiet.and_then(|quiet| quiet.end(at, facts.zone));
     let digest = match facts.chosen.0 {

@@ -1,11 +1,11 @@
 //! What every handler, job and subscription of this service is given.
 
-use std::{ops::Deref, sync::Arc};
+use std::{num::NonZeroU32, ops::Deref, sync::Arc, time::Duration};
 
 use stoa_auth_api::{Access, Standings};
-use stoa_cache::Limiter;
+use stoa_cache::{LimitKey, Limiter};
 use stoa_db::Db;
-use stoa_kernel::Clock;
+use stoa_kernel::{Clock, Rate, UserId};
 use stoa_objects::Objects;
 use stoa_secrets::Secrets;
 use stoa_service::Env;
@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) passwords: Passwords,
     /// Guesses of the password of one link.
     pub(crate) guesses: Limiter,
+    /// Notices of new access keys that one person causes.
+    notices: Limiter,
     /// Requests with a wrong signature of one address.
     pub(crate) signatures: Limiter,
     /// Who acts by an access key.
@@ -55,6 +57,7 @@ impl Ctx {
             writers: Writers::default(),
             passwords: Passwords::new(),
             guesses: env.cache.limiter("storage.link_password", config.link_guesses),
+            notices: env.cache.limiter("storage.notices", NOTICES),
             signatures: env.cache.limiter("storage.signature", config.signature_guesses),
             standings: Standings::new(&env.rpc),
             secrets: env.secrets,
@@ -63,6 +66,22 @@ impl Ctx {
             clock: env.clock,
             config,
         }))
+    }
+}
+
+/// Notices of new access keys that one person causes.
+const NOTICES: Rate = Rate::Limit {
+    count: NonZeroU32::new(10).unwrap(),
+    period: Duration::from_secs(3600),
+};
+
+impl Ctx {
+    /// Whether owners are notified of one more access key that `user` makes: nobody who has an account can fill mailboxes. Ask before the
+    /// transaction begins.
+    pub(crate) async fn may_notify(&self, user: UserId) -> bool {
+        let key = LimitKey::User(user.uuid().into_bytes());
+        let verdict = self.notices.check(key).await;
+        verdict.is_none_or(|verdict| verdict.allowed)
     }
 }
 

@@ -1,13 +1,11 @@
 //! What those are notified of whose things they are: the person, or who manages the organization.
 
-use std::time::Duration;
-
 use serde_json::json;
 use stoa_db::{Error, Tx};
 use stoa_events::TxExt as _;
 use stoa_kernel::Owner;
 use stoa_notifications_api::NotificationRequested;
-use stoa_service::{Channel, Criticality, DefaultTemplate, NotificationType, Throttle};
+use stoa_service::{Channel, Criticality, DefaultTemplate, NotificationType};
 
 use crate::store::access_keys::AccessKeyRow;
 
@@ -17,10 +15,6 @@ pub(crate) const ACCESS_KEY_CREATED: NotificationType = NotificationType {
     criticality: Criticality::Critical,
     channels: &[Channel::InApp, Channel::Email],
     to_unverified: true,
-    throttle: Some(Throttle {
-        most: 10,
-        within: Duration::from_secs(3600),
-    }),
     sample: r#"{"access_key_id": "AKIAEXAMPLEEXAMPLEEX", "organization": true, "read_only": false}"#,
     templates: &[
         DefaultTemplate {

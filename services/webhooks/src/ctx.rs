@@ -6,12 +6,18 @@ use parking_lot::Mutex;
 use stoa_auth_api::Access;
 use stoa_cache::{Cache, LimitKey, Limiter};
 use stoa_db::Db;
-use stoa_kernel::{Clock, Rate};
+use stoa_kernel::{Clock, Rate, UserId};
 use stoa_outbound::Outbound;
 use stoa_secrets::Secrets;
 use stoa_service::Env;
 
 use crate::{WebhooksConfig, catalogue::Catalogue, error::Error, events::EndpointId, owner::EndpointOwner};
+
+/// Notices of new destinations that one person causes.
+const NOTICES: Rate = Rate::Limit {
+    count: NonZeroU32::new(10).unwrap(),
+    period: Duration::from_secs(3600),
+};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) config: WebhooksConfig,
     cache: Cache,
     tries: Limiter,
+    notices: Limiter,
     /// By the rate of endpoints.
     rates: Mutex<HashMap<u32, Limiter>>,
 }
@@ -37,6 +44,7 @@ impl Ctx {
         Self(Arc::new(Parts {
             access: Access::new(&env.rpc),
             tries: env.cache.limiter("webhooks.tries", config.tries_per_owner),
+            notices: env.cache.limiter("webhooks.notices", NOTICES),
             catalogue: Catalogue::new(&env.events),
             rates: Mutex::default(),
             db: env.db,
@@ -46,6 +54,14 @@ impl Ctx {
             cache: env.cache,
             config,
         }))
+    }
+
+    /// Whether owners are notified of one more destination that `user` has set: nobody who has an account can fill mailboxes. Ask before the
+    /// transaction begins.
+    pub(crate) async fn may_notify(&self, user: UserId) -> bool {
+        let key = LimitKey::User(user.uuid().into_bytes());
+        let verdict = self.notices.check(key).await;
+        verdict.is_none_or(|verdict| verdict.allowed)
     }
 
     /// Takes one of those that the owner may start in a minute.

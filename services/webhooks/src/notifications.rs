@@ -11,19 +11,12 @@ use url::Url;
 
 use crate::{events::DisabledReason, owner::EndpointOwner, store::endpoints::EndpointRow};
 
-/// Mails of one type to one person.
-const THROTTLE: Throttle = Throttle {
-    most: 10,
-    within: Duration::from_secs(3600),
-};
-
 /// Somebody else who is signed in with the account could have done it, so no choice switches it off.
 pub(crate) const DESTINATION_ADDED: NotificationType = NotificationType {
     about: "Events are sent to a server that they were not sent to before",
     criticality: Criticality::Critical,
     channels: &[Channel::InApp, Channel::Email],
     to_unverified: true,
-    throttle: Some(THROTTLE),
     sample: r#"{"host": "hooks.example.com", "organization": true}"#,
     templates: &[
         DefaultTemplate {
@@ -58,7 +51,10 @@ pub(crate) const DESTINATION_ADDED: NotificationType = NotificationType {
 pub(crate) const DISABLED: NotificationType = NotificationType {
     about: "A webhook was disabled, because its server fails or the password was reset",
     channels: &[Channel::InApp, Channel::Email],
-    throttle: Some(THROTTLE),
+    throttle: Some(Throttle {
+        most: 10,
+        within: Duration::from_secs(3600),
+    }),
     sample: r#"{"host": "hooks.example.com", "organization": true, "reason": "failing"}"#,
     templates: &[
         DefaultTemplate {
@@ -101,6 +97,11 @@ pub(crate) async fn disabled(tx: &mut Tx, endpoint: &EndpointRow, why: DisabledR
     notify(tx, &DISABLED, endpoint, Some(why)).await
 }
 
+/// The host of an endpoint's URL.
+pub(crate) fn host(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
 /// The rest of the URL may hold a secret. Those who run the installation have its log.
 async fn notify(
     tx: &mut Tx,
@@ -111,9 +112,8 @@ async fn notify(
     let Some(owner) = endpoint.owner().owner() else {
         return Ok(());
     };
-    let url = Url::parse(&endpoint.url).ok();
     let data = json!({
-        "host": url.as_ref().and_then(Url::host_str).unwrap_or_default(),
+        "host": host(&endpoint.url),
         "organization": matches!(endpoint.owner(), EndpointOwner::Organization(_)),
         "reason": reason,
     });

@@ -39,7 +39,7 @@ fn expand_event(input: &DeriveInput) -> Result<Tokens> {
     let key = given
         .key
         .ok_or_else(|| Error::new_spanned(&input.ident, "an event has a key: #[event(name = …, key = …)]"))?;
-    let (name, ident, about) = (given.name, &input.ident, first_line(&input.attrs));
+    let (name, ident, about) = (given.name, &input.ident, first_paragraph(&input.attrs));
     let fields = fields(input)?;
     let audience = audience(given.audience.as_ref(), &key, &fields)?;
     let names = fields.iter().map(|field| &field.name);
@@ -89,9 +89,9 @@ fn audience(given: Option<&LitStr>, key: &LitStr, fields: &[Field]) -> Result<Id
     }
 }
 
-/// The first line of an item's documentation.
-fn first_line(attributes: &[Attribute]) -> String {
-    let line = attributes.iter().find_map(|attribute| match &attribute.meta {
+/// The first paragraph of an item's documentation, on one line.
+fn first_paragraph(attributes: &[Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(MetaNameValue {
             path,
             value: Expr::Lit(value),
@@ -102,7 +102,8 @@ fn first_line(attributes: &[Attribute]) -> String {
         },
         _ => None,
     });
-    line.unwrap_or_default()
+    let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 /// A part of an event's data.
@@ -183,7 +184,7 @@ fn with_schema(mut ty: Type) -> Type {
 fn field(field: &syn::Field) -> Option<Result<Field>> {
     let mut read = Field {
         name: field.ident.as_ref()?.to_string(),
-        about: first_line(&field.attrs),
+        about: first_paragraph(&field.attrs),
         ty: with_schema(field.ty.clone()),
         optional: false,
         example: None,

@@ -139,6 +139,8 @@ impl Failure {
                 let said = error.source().map(ToString::to_string).unwrap_or_default();
                 if is_about_recipient(code, &said) {
                     SendError::Refused(words(error))
+                } else if is_full(&said) {
+                    SendError::transient(Cause::Recipient, words(error))
                 } else {
                     self.into()
                 }
@@ -189,14 +191,41 @@ impl From<Failure> for SendError {
     }
 }
 
-/// By the enhanced status code (RFC 3463) if there is one: 5.1 is an address, 5.2 a mailbox; 5.7, that we may not, is a mistake in
-/// the settings.
+/// Whether there is no such mailbox, so that nothing more is sent to the address. By the enhanced status code (RFC 3463) if there is one: 5.1
+/// is an address, 5.2.1 a mailbox that is disabled. A bare 550 also says that the server does not like us, so there its words have to name the
+/// mailbox.
 fn is_about_recipient(code: u16, said: &str) -> bool {
+    const UNKNOWN: &[&str] = &[
+        "user unknown",
+        "unknown user",
+        "unknown recipient",
+        "recipient unknown",
+        "unknown mailbox",
+        "mailbox unknown",
+        "no such",
+        "not exist",
+        "not found",
+        "mailbox unavailable",
+        "mailbox not available",
+        "invalid recipient",
+        "invalid mailbox",
+        "user disabled",
+        "mailbox disabled",
+        "account disabled",
+    ];
     let enhanced = said.split_whitespace().next().unwrap_or_default();
     if enhanced.starts_with("5.") {
-        return enhanced.starts_with("5.1.") || enhanced.starts_with("5.2.");
+        // 5.1.7 and 5.1.8 are about the sender's address.
+        let of_sender = matches!(enhanced, "5.1.7" | "5.1.8");
+        return (enhanced.starts_with("5.1.") && !of_sender) || enhanced == "5.2.1";
     }
-    matches!(code, 550 | 551 | 553) && !said.to_lowercase().contains("relay")
+    let said = said.to_lowercase();
+    matches!(code, 550 | 551 | 553) && UNKNOWN.iter().any(|words| said.contains(words))
+}
+
+/// Whether the mailbox is full: it may not be for long, whatever the server says.
+fn is_full(said: &str) -> bool {
+    said.starts_with("5.2.2 ")
 }
 
 /// As [`is_about_recipient`], of refusals for now: greylisting, a full mailbox.
@@ -274,9 +303,10 @@ mod tests {
     fn a_refused_recipient_is_told_from_a_relay_that_does_not_know_us() {
         for (code, said) in [
             (550, "5.1.1 no such mailbox"),
-            (552, "5.2.2 mailbox full"),
-            (550, "user unknown"),
-            (553, ""),
+            (550, "5.2.1 mailbox disabled"),
+            (550, "User unknown"),
+            (550, "Requested action not taken: mailbox unavailable"),
+            (550, "No such person at this address"),
         ] {
             assert!(is_about_recipient(code, said), "{code} {said}");
         }
@@ -284,6 +314,10 @@ mod tests {
             (554, "5.7.1 Relay access denied"),
             (550, "5.7.26 unauthenticated sender"),
             (550, "Relay not permitted"),
+            (550, "Your IP is listed by an RBL, see https://rbl.example"),
+            (550, "5.1.8 sender's domain does not resolve"),
+            (552, "5.2.2 mailbox full"),
+            (553, ""),
             (554, "no"),
         ] {
             assert!(!is_about_recipient(code, said), "{code} {said}");

@@ -3,7 +3,7 @@
 use stoa_db::Tx;
 use stoa_kernel::{Timestamp, UserId};
 use stoa_notifications_api::{Recipients, Reference};
-use stoa_service::{Channel, NotificationType, Throttle};
+use stoa_service::{Channel, Criticality, NotificationType, Throttle};
 
 use super::{show, text::Texts};
 use crate::{
@@ -215,7 +215,8 @@ async fn exhausted(
     user: UserId,
     now: Timestamp,
 ) -> Result<Option<Throttle>, Error> {
-    let Some(throttle) = kind.throttle.filter(|_| channel != Channel::InApp) else {
+    let free = channel == Channel::InApp || kind.criticality == Criticality::Critical;
+    let Some(throttle) = kind.throttle.filter(|_| !free) else {
         return Ok(None);
     };
     let within = jiff::SignedDuration::try_from(throttle.within).unwrap_or(jiff::SignedDuration::MAX);

@@ -52,15 +52,11 @@ const SHIPPED: NotificationType = NotificationType {
     ..NotificationType::named("order.shipped", "orders")
 };
 
-/// Critical: whatever people have chosen, three mails an hour.
+/// Whatever people have chosen.
 const ALARM: NotificationType = NotificationType {
     about: "Something is on fire",
     criticality: Criticality::Critical,
     channels: &[Channel::InApp, Channel::Email],
-    throttle: Some(Throttle {
-        most: 3,
-        within: Duration::from_secs(3600),
-    }),
     templates: &[
         DefaultTemplate {
             subject: "Fire",

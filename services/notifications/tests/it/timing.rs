@@ -215,22 +215,3 @@ async fn a_throttle_holds_also_for_many_at_once(app: App) {
     app.settle().await;
     assert_eq!((app.mails().await.len(), counts(&app, ada).await), (3, (12, 12)));
 }
-
-#[db_test]
-async fn what_is_critical_does_not_fill_a_mailbox_either(app: App) {
-    let ada = person(&app, "ada");
-    for _ in 0..5 {
-        notify(&app, "shop.alarm", ada, json!({})).await;
-    }
-    assert_eq!(app.mails().await.len(), 3);
-    assert_eq!(titles(&app, ada, "").await.len(), 5, "the inbox has them all");
-    let codes: Vec<_> = deliveries(&app, ada)
-        .await
-        .iter()
-        .map(|delivery| stands(delivery, "email").1)
-        .collect();
-    assert_eq!(codes.iter().filter(|code| *code == "throttled").count(), 2);
-    app.advance(Duration::from_secs(HOUR)).await;
-    notify(&app, "shop.alarm", ada, json!({})).await;
-    assert_eq!(app.mails().await.len(), 4);
-}

@@ -62,6 +62,7 @@ pub(crate) async fn create(
         last_used_at: None,
     };
     let max = ctx.config.access_keys_max;
+    let notify = ctx.may_notify(actor.user_id).await;
     let mut tx = ctx.db.begin().await?;
     // The organization before the person: always in one order.
     if !owners::lock(&mut tx, owner).await? {
@@ -75,7 +76,9 @@ pub(crate) async fn create(
     let entry = Entry::by(actor, "access_key.create", "access_key", Some(id.uuid()));
     let detail = json!({ "access_key_id": row.key_id, "read_only": row.is_read_only });
     tx.audit(&entry.owner(owner).detail(detail)).await?;
-    notifications::access_key_created(&mut tx, &row).await?;
+    if notify {
+        notifications::access_key_created(&mut tx, &row).await?;
+    }
     tx.commit().await?;
     Ok((row, secret))
 }

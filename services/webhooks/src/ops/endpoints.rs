@@ -105,6 +105,7 @@ pub(crate) async fn create(
     wanted.apply(ctx, &mut row)?;
     let secret = keys::make(ctx, row.id, signature)?;
     let max = ctx.config.endpoints_max;
+    let notify = ctx.may_notify(actor.user_id).await;
     let mut tx = ctx.db.begin().await?;
     if !owners::lock(&mut tx, owner).await? {
         return Err(Error::Erased);
@@ -118,7 +119,9 @@ pub(crate) async fn create(
     tx.audit(&of_owner(entry, &row)).await?;
     let endpoint_id = row.id;
     tx.emit(&EndpointCreated { owner, endpoint_id }).await?;
-    notifications::destination_added(&mut tx, &row).await?;
+    if notify {
+        notifications::destination_added(&mut tx, &row).await?;
+    }
     tx.commit().await?;
     Ok(row)
 }
@@ -134,8 +137,9 @@ pub(crate) async fn update(
     if let Some(url) = &wanted.url {
         ctx.outbound.check_host(url).await?;
     }
+    let notify = wanted.url.is_some() && ctx.may_notify(actor.user_id).await;
     let mut tx = ctx.db.begin().await?;
-    let (row, fields) = loop {
+    let (row, fields, moved) = loop {
         let seen = endpoints::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
         if !expected.allows(seen.version) {
             return Err(Error::VersionChanged);
@@ -147,13 +151,14 @@ pub(crate) async fn update(
         }
         (row.version, row.updated_at) = (row.version + 1, ctx.clock.now());
         if endpoints::save(&mut tx, &row, seen.version).await? {
-            break (row, fields);
+            let moved = notifications::host(&seen.url) != notifications::host(&row.url);
+            break (row, fields, moved);
         }
     };
     let entry = Entry::by(actor, "webhook.update", "webhook", Some(id.uuid()));
     tx.audit(&of_owner(entry, &row).detail(json!({ "fields": fields })))
         .await?;
-    if fields.iter().any(|field| field == "url") {
+    if moved && notify {
         notifications::destination_added(&mut tx, &row).await?;
     }
     tx.emit(&EndpointUpdated {

@@ -93,6 +93,7 @@ async fn who_manages_an_organization_learns_of_each_new_destination(app: App) {
         call.send().await.expect(200);
     };
     patch(json!({"events": ["user.*"]})).await;
+    patch(json!({"url": "http://127.0.0.1:8009/y"})).await;
     patch(json!({"url": "http://127.0.0.2:8009/"})).await;
     let asked = app.emitted::<NotificationRequested>().await;
     let hosts: Vec<_> = asked.iter().map(|one| &one.data["host"]).collect();
@@ -101,6 +102,11 @@ async fn who_manages_an_organization_learns_of_each_new_destination(app: App) {
         assert_eq!(one.recipients, Recipients::Managers(organization));
         assert!(!one.data.to_string().contains("secret"));
     }
+    for number in 0..20 {
+        patch(json!({"url": format!("http://127.0.0.{}:8009/", 3 + number)})).await;
+    }
+    let asked = app.emitted::<NotificationRequested>().await;
+    assert_eq!(asked.len(), 10, "no mailbox is filled");
 }
 
 #[db_test]
