@@ -204,7 +204,7 @@ pub(crate) async fn services(
             mailer: platform.channels.mailer.clone(),
             sms: platform.channels.sms.clone(),
             push: platform.channels.push.clone(),
-            outbound: platform.outbound.clone(),
+            outbound: platform.outbound.apart(),
             clock: platform.clock.clone(),
             verifier: platform.verifier.clone(),
             keys: Arc::clone(&platform.keys),

@@ -43,14 +43,14 @@ const CHECK: Duration = Duration::from_secs(3);
 
 /// Calls addresses that users give. Cheap to clone; clones share connections and limits.
 #[derive(Clone)]
-pub struct Outbound(Arc<Inner>);
+pub struct Outbound(Arc<Inner>, Arc<Semaphore>);
 
 struct Inner {
     rules: Rules,
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
     connect_timeout: Duration,
-    running: Semaphore,
+    concurrency: usize,
     count: Count,
     /// Made by the first request, which needs a runtime.
     client: OnceLock<Client<Connector, Full<Bytes>>>,
@@ -101,15 +101,27 @@ impl Outbound {
     /// As [`Outbound::new`].
     pub fn with_lookup(config: &OutboundConfig, lookup: Lookup) -> Result<Self, OutboundError> {
         let networks = config.networks()?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             resolver: Resolver::new(networks.clone(), lookup),
             rules: Rules::new(config, networks),
             tls: tls::config(&config.ca)?,
             connect_timeout: config.connect_timeout.0,
-            running: Semaphore::new(config.concurrency),
+            concurrency: config.concurrency,
             count: Count::default(),
             client: OnceLock::new(),
-        })))
+        };
+        Ok(Self(
+            Arc::new(inner),
+            Arc::new(Semaphore::new(config.concurrency)),
+        ))
+    }
+
+    /// The same with a limit of its own on requests at once: whom one service calls, and who does not answer, does not keep the requests of
+    /// another from being sent.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let turns = Semaphore::new(self.0.concurrency);
+        Self(Arc::clone(&self.0), Arc::new(turns))
     }
 
     /// Looks at a URL that a user gives, without asking anybody.
@@ -142,7 +154,7 @@ impl Outbound {
         let (limit, max_body) = (request.timeout, request.max_body);
         let end = Instant::now() + limit;
         let sending = async {
-            let Ok(_turn) = self.0.running.acquire().await else {
+            let Ok(_turn) = self.1.acquire().await else {
                 return Err(OutboundError::Broken("the client was closed".to_owned()));
             };
             let made = self.made(target, request)?;

@@ -95,6 +95,7 @@ impl Renderer {
         env.set_recursion_limit(50);
         env.set_debug(false);
         filters::add(&mut env);
+        env.add_filter("join", join);
         for (name, source) in SHARED {
             env.add_template(name, source)
                 .map_err(|e| format!("the template {name} is broken: {e}"))?;
@@ -161,6 +162,22 @@ impl Renderer {
             message: "it does not make text".to_owned(),
         })
     }
+}
+
+/// As the filter of minijinja, of lists alone, and no longer than a text may be: of a text it would be one piece for each of its characters.
+fn join(list: minijinja::Value, between: Option<String>) -> Result<String, minijinja::Error> {
+    let between = between.unwrap_or_default();
+    let mut joined = String::new();
+    for (number, item) in list.try_iter()?.enumerate() {
+        if number > 0 {
+            joined.push_str(&between);
+        }
+        joined.push_str(&item.to_string());
+        if joined.len() > BODY_MAX {
+            return Err(ErrorKind::WriteFailure.into());
+        }
+    }
+    Ok(joined)
 }
 
 /// What is wrong, without the names of programs.
@@ -277,6 +294,22 @@ mod tests {
         ] {
             let made = render(of("s", "t", "", "{{ link }}"), &json!({"link": link})).unwrap();
             assert_eq!(made.link.is_some(), kept, "{link}");
+        }
+    }
+
+    #[test]
+    fn lists_are_joined_and_no_text_is_made_of_many_short_ones() {
+        let data = json!({"items": ["a", "b"], "long": vec!["x"; 1000]});
+        let made = render(of("s", "{{ items|join(', ') }} {{ items|join }}", "", ""), &data);
+        assert_eq!(made.unwrap().text, "a, b ab");
+        let ten_thousand = "x".repeat(10_000);
+        let texts = [
+            format!("{{{{ (long|join('{ten_thousand}'))|length }}}}"),
+            format!("{{{{ '{ten_thousand}'|join('{ten_thousand}')|length }}}}"),
+        ];
+        for text in texts {
+            let text = Box::leak(text.into_boxed_str());
+            assert!(render(of("s", text, "", ""), &data).is_err());
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) enum Error {
     Disabled,
     #[error("a replay is running")]
     Replaying,
+    #[error("the headers are for another server")]
+    HeadersNeeded,
     #[error("too often")]
     TooMany(Duration),
     #[error(transparent)]
@@ -70,6 +72,11 @@ impl From<Error> for Failure {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
             }
+            Error::HeadersNeeded => Self::invalid(
+                "headers",
+                "required",
+                "The endpoint has headers that are kept from other servers. Give those for the new one, or {} for none.",
+            ),
             Error::Url(why) => Self::invalid("url", "refused", why.to_string()),
             Error::Internal(_) | Error::Secret(_) => Self::internal(error),
             Error::Db(error) => error.into(),

@@ -94,6 +94,28 @@ async fn those_who_wait_for_a_turn_do_not_wait_for_ever() {
 }
 
 #[tokio::test]
+async fn one_part_of_the_program_takes_no_turns_of_another() {
+    let silent = Server::answering("127.0.0.1", b"").await;
+    let quick = Server::answering("127.0.0.1", b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    let config = OutboundConfig {
+        allow: vec!["127.0.0.1".to_owned()],
+        concurrency: 1,
+        ..OutboundConfig::default()
+    };
+    let (one, other) = {
+        let client = Outbound::new(&config).unwrap();
+        (client.apart(), client)
+    };
+    let (silent, quick) = (url(&silent), url(&quick));
+    let mut waits = get(&silent);
+    waits.timeout = Duration::from_secs(5);
+    tokio::select! {
+        _ = one.send(waits) => panic!("nobody answers there"),
+        answer = other.send(get(&quick)) => assert_eq!(answer.unwrap().status, 204),
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_http_breaks_off() {
     let endless: &'static str = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)).leak();
     let fields: &'static str = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(200)).leak();

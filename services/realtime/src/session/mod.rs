@@ -70,13 +70,14 @@ impl Session {
 
     /// Does what a client says, and puts the answer into its outbox. `publish` is answered by [`Self::answer_published`].
     pub(crate) async fn handle(&mut self, text: &str) {
+        // What cannot be read counts as well.
+        if let Err(failure) = self.count().await {
+            return self.refuse(protocol::id_of(text), failure);
+        }
         let command = match Command::read(text) {
             Ok(command) => command,
             Err((id, failure)) => return self.refuse(id, failure),
         };
-        if let Err(failure) = self.count().await {
-            return self.refuse(command.id, failure);
-        }
         // What a client does next, it does behind what it has published.
         while !matches!(command.wish, Wish::Publish(_)) && !self.publishing.is_empty() {
             self.answer_published().await;

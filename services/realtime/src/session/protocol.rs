@@ -152,7 +152,8 @@ fn unreadable(error: &serde_json::Error) -> Failure {
     Failure::new(code).detail(error.to_string())
 }
 
-fn id_of(text: &str) -> Option<u64> {
+/// The id of a command that is not carried out, if that can be read.
+pub(crate) fn id_of(text: &str) -> Option<u64> {
     #[derive(Deserialize)]
     struct Id {
         id: u64,

@@ -124,3 +124,21 @@ async fn who_does_not_read_is_disconnected_and_finds_everything_later() {
     assert_eq!(quick.push().await["event"], "order.packed");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_counts_as_well() {
+    let app = builder(|config| config.commands_per_connection = "5/m".parse().unwrap());
+    let app = app.start(Engine::Sqlite).await;
+    let mut stranger = Client::open(&app).await;
+    let mut codes = Vec::new();
+    for _ in 0..8 {
+        stranger.send("{").await;
+        let answer = stranger.text().await;
+        codes.push(answer["problem"]["code"].as_str().unwrap().to_owned());
+    }
+    assert!(codes[..5].iter().all(|code| code == "malformed_request"));
+    assert!(codes[5..].iter().all(|code| code == "rate_limited"));
+    let refused = stranger.refusal(json!({ "ping": {} })).await;
+    assert_eq!(refused, "rate_limited", "and its id comes back");
+    app.stop().await;
+}

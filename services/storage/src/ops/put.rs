@@ -36,11 +36,11 @@ pub(crate) enum By<'a> {
 }
 
 impl<'a> By<'a> {
-    /// Whose uploads are counted together.
-    fn caller(self) -> uuid::Uuid {
+    /// Whose uploads are counted together. Those by links count as the owner's, who makes as many links as they like.
+    fn caller(self, bucket: &BucketRow) -> uuid::Uuid {
         match self {
             Self::Actor(actor) => actor.user_id.uuid(),
-            Self::Link(link, _) => link.id.uuid(),
+            Self::Link(..) => bucket.owner.uuid(),
         }
     }
 
@@ -92,7 +92,7 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Put, Error> {
     let begun = ctx.clock.now();
-    let _upload = ctx.uploads.begin(by.caller())?;
+    let _upload = ctx.uploads.begin(by.caller(bucket))?;
     let current = versions::current(&ctx.db, bucket.id, &new.path).await?;
     new.conditions.writing(current.as_ref())?;
     let max = bucket.max_object_bytes.unwrap_or(i64::MAX);

@@ -48,6 +48,10 @@ impl Wanted {
         if let Some(url) = &self.url
             && set("url", url.as_str() != row.url)
         {
+            let elsewhere = origin(url.as_str()) != origin(&row.url);
+            if elsewhere && !row.headers.is_empty() && self.headers.is_none() {
+                return Err(Error::HeadersNeeded);
+            }
             url.as_str().clone_into(&mut row.url);
             // Another server: nothing is known of it.
             (row.failing_since, row.is_quick) = (None, false);
@@ -88,6 +92,10 @@ impl Wanted {
         }
         Ok(changed)
     }
+}
+
+fn origin(url: &str) -> Option<url::Origin> {
+    url::Url::parse(url).ok().map(|url| url.origin())
 }
 
 /// Makes one, while its owner has room for it.

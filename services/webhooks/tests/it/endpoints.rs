@@ -110,6 +110,23 @@ async fn who_manages_an_organization_learns_of_each_new_destination(app: App) {
 }
 
 #[db_test]
+async fn headers_stay_with_the_server_that_they_are_for(app: App) {
+    let token = app.token(app.new_user(), &[]);
+    let headers = json!({"authorization": "Bearer secret"});
+    let body = json!({"url": "http://127.0.0.1:8009/x", "events": ["*"], "headers": headers});
+    let made = create(&app, &token, &body).await.expect(201).value();
+    let path = format!("{ENDPOINTS}/{}", made["id"].as_str().unwrap());
+    let patch = async |body: Value| app.patch(&path).bearer(&token).json(&body).send().await;
+    patch(json!({"url": "http://127.0.0.1:8009/y"})).await.expect(200);
+    for url in ["http://127.0.0.2:8009/y", "http://127.0.0.1:8010/y"] {
+        let answer = patch(json!({ "url": url })).await;
+        assert_problem(&answer, 422, "invalid_input", &["headers"]);
+        patch(json!({ "url": url, "headers": {} })).await.expect(200);
+        patch(json!({ "headers": headers })).await.expect(200);
+    }
+}
+
+#[db_test]
 async fn what_must_not_be_called_is_refused_when_it_is_saved(app: App) {
     let token = app.token(app.new_user(), &[]);
     for url in [
