@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use stoa_kernel::{Cursor, Timestamp, text};
+use stoa_kernel::{Cursor, Timestamp};
 
 use super::{
     Call, bucket,
@@ -73,15 +73,16 @@ impl<'a> Shared<'a> {
     /// Where a listing goes on behind a key that a client names: with all that is in a folder, if it is one.
     pub(super) fn behind(&self, key: &str) -> Place {
         Place {
-            path: text::nfc(key),
+            path: key.to_owned(),
             is_folder: self.delimiter.is_some_and(|delimiter| key.ends_with(delimiter)),
         }
     }
 
     /// What is asked for; none if nothing can be found.
     pub(super) fn asked(&self, after: Option<Place>) -> Option<Asked> {
-        // With what no key can begin, none does.
-        let prefix = path::prefix(self.prefix).ok().filter(|_| self.limit > 0)?;
+        // With what no key can begin, none does; what is not in normal form C is such a thing.
+        let prefix = path::prefix(self.prefix).ok();
+        let prefix = prefix.filter(|prefix| prefix == self.prefix && self.limit > 0)?;
         Some(Asked {
             prefix,
             delimiter: self.delimiter.map(str::to_owned),

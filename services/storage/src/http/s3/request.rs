@@ -95,7 +95,7 @@ impl S3Request {
         text.map_err(|_| S3Error::invalid(format!("The header {name} is not ASCII")))
     }
 
-    /// The object's path as it is kept.
+    /// The object's path.
     pub(super) fn path(&self) -> Result<String> {
         object_path(self.key.as_deref().unwrap_or_default())
     }
@@ -105,15 +105,22 @@ impl S3Request {
     }
 }
 
-/// The path of the key as it is kept.
+/// The path of the key, which is the key as it came. Clients compare the keys that they wrote with those that are listed, byte by byte:
+/// one in another spelling would be deleted by the next synchronization, or replace a second object.
 pub(super) fn object_path(key: &str) -> Result<String> {
-    path::object(key).map_err(|wrong| {
+    let path = path::object(key).map_err(|wrong| {
         if key.len() > 1024 {
             S3Error::new(400, "KeyTooLongError", wrong)
         } else {
             S3Error::invalid(wrong)
         }
-    })
+    })?;
+    if path == key {
+        return Ok(path);
+    }
+    Err(S3Error::invalid(
+        "The key is not in Unicode's normal form C (NFC), and keys are not changed",
+    ))
 }
 
 /// What of a path names something in S3.

@@ -7,4 +7,5 @@ mod keys;
 mod multipart;
 mod objects;
 mod refusals;
+mod unicode;
 mod versions;
