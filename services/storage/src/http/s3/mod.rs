@@ -134,8 +134,9 @@ async fn answer(
     body: Body,
     facts: std::sync::Arc<stoa_http::RequestFacts>,
 ) -> Result<Response> {
-    let request = S3Request::new(parts, facts)?;
+    let mut request = S3Request::new(parts, facts)?;
     let holder = caller::holder(ctx, &request).await?;
+    request.take_parameters()?;
     let call = Call { ctx, request, holder };
     let query = &call.request.query;
     if let Some(missing) = MISSING.into_iter().find(|name| query.has(name)) {

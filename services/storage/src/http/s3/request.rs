@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, Method, Uri, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, request::Parts};
 use percent_encoding::percent_decode_str;
 use stoa_http::RequestFacts;
 
@@ -11,6 +11,19 @@ use crate::path;
 
 /// What the paths begin with.
 const ROOT: &str = "/s3";
+/// What headers of S3's own begin with.
+const AMZ: &str = "x-amz-";
+/// Parameters that are of the signature, and no headers.
+const OF_SIGNATURE: [&str; 8] = [
+    "x-amz-algorithm",
+    "x-amz-content-sha256",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+];
 
 /// A request, taken apart.
 pub(super) struct S3Request {
@@ -83,6 +96,27 @@ impl S3Request {
             headers: parts.headers,
             facts,
         })
+    }
+
+    /// Takes the headers that a presigner wrote into the address. They are signed as all of it is; the signature must be checked before.
+    ///
+    /// # Errors
+    /// When one can be no header, or is given twice with different values.
+    pub(super) fn take_parameters(&mut self) -> Result<()> {
+        for (name, value) in &self.query.0 {
+            let name = name.to_ascii_lowercase();
+            if !name.starts_with(AMZ) || OF_SIGNATURE.contains(&name.as_str()) {
+                continue;
+            }
+            let wrong = || S3Error::invalid("A parameter that begins with x-amz- is no header");
+            let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
+            let header = HeaderName::try_from(&name).map_err(|_| wrong())?;
+            let known = self.headers.insert(header, value.clone());
+            if known.is_some_and(|known| known != value) {
+                return Err(S3Error::invalid(format!("{name} is given twice")));
+            }
+        }
+        Ok(())
     }
 
     /// The text of a header; none if it is not there.

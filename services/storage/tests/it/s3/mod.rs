@@ -6,6 +6,7 @@ pub(crate) mod client;
 mod keys;
 mod multipart;
 mod objects;
+mod presigned;
 mod refusals;
 mod unicode;
 mod versions;
