@@ -50,7 +50,7 @@ pub(super) async fn source(call: &Call<'_>) -> Result<(BucketRow, VersionRow, bo
     let text = text.strip_prefix('/').unwrap_or(&text);
     let (bucket, key) = text.split_once('/').ok_or_else(wrong)?;
     let id = version_of(version)?;
-    let (bucket, version) = call.readable(bucket, &object_path(key)?, id).await?;
+    let (bucket, version) = call.source(bucket, &object_path(key)?, id).await?;
     if conditions(&of_source(request))?.reading(&version) != Verdict::Holds {
         return Err(S3Error::new(
             412,

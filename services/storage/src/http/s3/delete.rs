@@ -15,7 +15,7 @@ use super::{
     described::VERSION,
     error::{Result, S3Error},
     payload::document,
-    reach::version_of,
+    reach::{OTHER_OWNER, version_of},
     request::object_path,
     xml::{self, Element, Writer},
 };
@@ -108,7 +108,7 @@ pub(super) async fn several(mut call: Call<'_>, body: Body) -> Result<Response> 
                 xml.close();
             }
             // Of the whole, and not of this one: no further one is looked at.
-            Err(error) if error.code == "NoSuchBucket" => return Err(error),
+            Err(error) if error.code == "NoSuchBucket" || error.message == OTHER_OWNER => return Err(error),
             Err(error) => {
                 let S3Error { code, message, .. } = error;
                 xml.open("Error");

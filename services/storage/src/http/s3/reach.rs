@@ -19,6 +19,13 @@ use crate::{
     },
 };
 
+/// The header that says whose the request's bucket is to be.
+const OWNER: &str = "x-amz-expected-bucket-owner";
+/// The same of the bucket that is copied from.
+const SOURCE_OWNER: &str = "x-amz-source-expected-bucket-owner";
+/// What a caller is answered whose bucket is somebody else's than they said.
+pub(super) const OTHER_OWNER: &str = "The bucket is not that of the expected owner";
+
 /// Which version a request names; `null` is the only one of a bucket that keeps none.
 pub(super) fn version_of(text: Option<&str>) -> Result<Option<VersionId>> {
     match text {
@@ -38,9 +45,19 @@ impl Call<'_> {
         let holder = self.signed()?;
         let bucket = self.known(holder, name).await?;
         if self.reaches(&holder.actor, action, &bucket).await? {
-            return Ok(bucket);
+            return self.expected(OWNER, bucket);
         }
         Err(self.refused(&holder.actor, &bucket).await?)
+    }
+
+    /// The bucket, which the caller may see, if it is whose they say.
+    fn expected(&self, header: &str, bucket: BucketRow) -> Result<BucketRow> {
+        match self.request.header(header)? {
+            Some(id) if id != bucket.owner.uuid().to_string() => {
+                Err(S3Error::new(403, "AccessDenied", OTHER_OWNER))
+            }
+            _ => Ok(bucket),
+        }
     }
 
     /// The request's bucket, if the caller may do the action to all of it.
@@ -56,6 +73,22 @@ impl Call<'_> {
         path: &str,
         id: Option<VersionId>,
     ) -> Result<(BucketRow, VersionRow)> {
+        let (bucket, version) = self.read(name, path, id).await?;
+        Ok((self.expected(OWNER, bucket)?, version))
+    }
+
+    /// The same of what is copied.
+    pub(super) async fn source(
+        &self,
+        name: &str,
+        path: &str,
+        id: Option<VersionId>,
+    ) -> Result<(BucketRow, VersionRow)> {
+        let (bucket, version) = self.read(name, path, id).await?;
+        Ok((self.expected(SOURCE_OWNER, bucket)?, version))
+    }
+
+    async fn read(&self, name: &str, path: &str, id: Option<VersionId>) -> Result<(BucketRow, VersionRow)> {
         let Some(holder) = &self.holder else {
             return self.public(name, path, id).await;
         };
@@ -93,12 +126,12 @@ impl Call<'_> {
         let holder = self.signed()?;
         let bucket = self.known(holder, name).await?;
         if self.reaches(&holder.actor, ObjectsWrite::ACTION, &bucket).await? {
-            return Ok(bucket);
+            return self.expected(OWNER, bucket);
         }
         if let Some(version) = versions::current(&self.ctx.db, bucket.id, path).await?
             && reach::is_granted(self.ctx, &holder.actor, ObjectsWrite::ACTION, &bucket, &version).await?
         {
-            return Ok(bucket);
+            return self.expected(OWNER, bucket);
         }
         Err(self.refused(&holder.actor, &bucket).await?)
     }

@@ -1,5 +1,6 @@
 //! Who reads and writes what by S3.
 
+use reqwest::Method;
 use serde_json::json;
 use stoa_auth_api::{
     events::{OrganizationDeleted, OrganizationRestored},
@@ -8,7 +9,7 @@ use stoa_auth_api::{
 use stoa_db::{Engine, db_test};
 use stoa_kernel::{OrganizationRole, Timestamp};
 
-use super::client::{S3, assert_refused, elements};
+use super::client::{S3, assert_refused, element, elements};
 use crate::helpers::{App, builder, get, make_bucket, put, somebody, url};
 
 #[db_test]
@@ -97,7 +98,7 @@ async fn anothers_buckets_are_not_found_and_public_ones_only_read(app: App) {
     assert_refused(&eve.delete("/open/a").await, 403, "AccessDenied");
     eve.put("/of-eve", "").await.expect(200);
     let copy = eve
-        .request(reqwest::Method::PUT, "/of-eve/a")
+        .request(Method::PUT, "/of-eve/a")
         .header("x-amz-copy-source", "/secret/a");
     assert_refused(&copy.send().await, 404, "NoSuchBucket");
     assert_eq!(elements(&eve.get("/").await.text(), "Name"), ["of-eve"]);
@@ -139,7 +140,7 @@ async fn a_key_does_no_more_than_it_was_made_for() {
         assert_refused(&answer, 403, "AccessDenied");
     }
     let copy = narrow
-        .request(reqwest::Method::PUT, "/data/c")
+        .request(Method::PUT, "/data/c")
         .header("x-amz-copy-source", "/other/a");
     assert_refused(&copy.send().await, 403, "AccessDenied");
     narrow.put("/later", "").await.expect(200);
@@ -203,4 +204,41 @@ async fn of_a_deleted_organization_nothing_is_shown(app: App) {
     app.settle().await;
     app.get("/s3/ours/a").send().await.expect(200);
     assert_eq!(get(&app, &owner, &url("ours", "a")).await.expect(200).text(), "x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_must_be_whose_the_caller_says() {
+    let app = builder(|_| {}).start(Engine::Sqlite).await;
+    let token = somebody(&app, "data").await;
+    let s3 = S3::new(&app, &token, json!({})).await;
+    s3.put("/data/a", "x").await.expect(200);
+    let listed = s3.get("/").await.expect(200).text();
+    let own = element(&listed, "ID").unwrap();
+    let several = "<Delete><Object><Key>none</Key></Object></Delete>";
+    let of_bucket = "x-amz-expected-bucket-owner";
+    let ask = async |header: &str, owner: &str, method: Method, path: &str| {
+        let request = s3.request(method, path).header(header, owner);
+        let request = match path {
+            "/data/copy" => request.header("x-amz-copy-source", "/data/a"),
+            "/data?delete" => request.body(several),
+            _ => request,
+        };
+        request.send().await
+    };
+    for (header, method, path) in [
+        (of_bucket, Method::GET, "/data"),
+        (of_bucket, Method::GET, "/data/a"),
+        (of_bucket, Method::PUT, "/data/b"),
+        (of_bucket, Method::PUT, "/data/copy"),
+        ("x-amz-source-expected-bucket-owner", Method::PUT, "/data/copy"),
+        (of_bucket, Method::POST, "/data?delete"),
+        (of_bucket, Method::DELETE, "/data/b"),
+    ] {
+        for other in ["123456789012", ""] {
+            let refused = ask(header, other, method.clone(), path).await;
+            assert_refused(&refused, 403, "AccessDenied");
+        }
+        let answer = ask(header, own, method.clone(), path).await;
+        assert!(answer.status() < 300, "{method} {path}: {}", answer.text());
+    }
 }
