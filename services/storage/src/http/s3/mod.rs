@@ -137,6 +137,7 @@ async fn answer(
     let mut request = S3Request::new(parts, facts)?;
     let holder = caller::holder(ctx, &request).await?;
     request.take_parameters()?;
+    request.quote_tags();
     let call = Call { ctx, request, holder };
     let query = &call.request.query;
     if let Some(missing) = MISSING.into_iter().find(|name| query.has(name)) {

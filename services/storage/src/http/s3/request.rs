@@ -13,6 +13,14 @@ use crate::path;
 const ROOT: &str = "/s3";
 /// What headers of S3's own begin with.
 const AMZ: &str = "x-amz-";
+/// Headers that have entity tags.
+const WITH_TAGS: [&str; 5] = [
+    "if-match",
+    "if-none-match",
+    "if-range",
+    "x-amz-copy-source-if-match",
+    "x-amz-copy-source-if-none-match",
+];
 /// Parameters that are of the signature, and no headers.
 const OF_SIGNATURE: [&str; 8] = [
     "x-amz-algorithm",
@@ -119,6 +127,20 @@ impl S3Request {
         Ok(())
     }
 
+    /// Writes the quotes that clients of S3 may leave out around entity tags.
+    pub(super) fn quote_tags(&mut self) {
+        for name in WITH_TAGS {
+            let given = self.headers.get_all(name).iter();
+            let quoted: Vec<_> = given
+                .map(|value| with_quotes(value).unwrap_or_else(|| value.clone()))
+                .collect();
+            self.headers.remove(name);
+            for value in quoted {
+                self.headers.append(name, value);
+            }
+        }
+    }
+
     /// The text of a header; none if it is not there.
     ///
     /// # Errors
@@ -155,6 +177,27 @@ pub(super) fn object_path(key: &str) -> Result<String> {
     Err(S3Error::invalid(
         "The key is not in Unicode's normal form C (NFC), and keys are not changed",
     ))
+}
+
+/// The value with quotes around each entity tag; none where it is a date, or nothing that could be read.
+fn with_quotes(value: &HeaderValue) -> Option<HeaderValue> {
+    let text = value.to_str().ok()?;
+    if httpdate::parse_http_date(text).is_ok() {
+        return None;
+    }
+    let tags: Vec<_> = text.split(',').map(str::trim).map(quoted).collect();
+    HeaderValue::try_from(tags.join(", ")).ok()
+}
+
+fn quoted(tag: &str) -> String {
+    let (weak, bare) = match tag.strip_prefix("W/") {
+        Some(bare) => ("W/", bare),
+        None => ("", tag),
+    };
+    if bare.is_empty() || bare == "*" || bare.contains('"') {
+        return tag.to_owned();
+    }
+    format!("{weak}\"{bare}\"")
 }
 
 /// What of a path names something in S3.

@@ -345,3 +345,37 @@ async fn many_objects_are_deleted_at_once(app: App) {
         .expect(201);
     assert_refused(&s3.post("/others?delete", keys("")).await, 404, "NoSuchBucket");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entity_tags_are_compared_with_or_without_quotes() {
+    let app = builder(|_| {}).start(Engine::Sqlite).await;
+    let token = somebody(&app, "data").await;
+    let s3 = S3::new(&app, &token, json!({})).await;
+    s3.put("/data/a", "hello").await.expect(200);
+    let own = "5d41402abc4b2a76b9719d911017c592";
+    for tag in [own.to_owned(), format!("\"{own}\""), format!("none, {own}")] {
+        for (header, status) in [("if-match", 200), ("if-none-match", 304)] {
+            let get = s3.request(Method::GET, "/data/a").header(header, &tag);
+            get.send().await.expect(status);
+        }
+        let put = s3.request(Method::PUT, "/data/a").header("if-none-match", &tag);
+        assert_refused(&put.body("other").send().await, 412, "PreconditionFailed");
+        for (header, status) in [
+            ("x-amz-copy-source-if-match", 200),
+            ("x-amz-copy-source-if-none-match", 412),
+        ] {
+            let copy = s3.request(Method::PUT, "/data/b").header(header, &tag);
+            let copy = copy.header("x-amz-copy-source", "/data/a");
+            copy.send().await.expect(status);
+        }
+    }
+    for (tag, status) in [(own, 206), ("none", 200), ("Fri, 01 Jan 2021 00:00:00 GMT", 200)] {
+        let get = s3.request(Method::GET, "/data/a").header("if-range", tag);
+        get.header("range", "bytes=0-0").send().await.expect(status);
+    }
+    let wrong = s3.request(Method::GET, "/data/a").header("if-match", "\"open");
+    assert_refused(&wrong.send().await, 400, "InvalidRequest");
+    // Only by S3: the API takes what RFC 9110 does.
+    let by_api = app.get(&url("data", "a")).bearer(&token).header("if-match", own);
+    by_api.send().await.expect(400);
+}
