@@ -379,3 +379,37 @@ async fn entity_tags_are_compared_with_or_without_quotes() {
     let by_api = app.get(&url("data", "a")).bearer(&token).header("if-match", own);
     by_api.send().await.expect(400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_came_as_one_has_one_part() {
+    let app = builder(|_| {}).start(Engine::Sqlite).await;
+    let token = somebody(&app, "data").await;
+    let s3 = S3::new(&app, &token, json!({})).await;
+    s3.put("/data/a", "hello").await.expect(200);
+    s3.put("/data/empty", "").await.expect(200);
+    for (method, text) in [(Method::GET, "hello"), (Method::HEAD, "")] {
+        let part = s3
+            .request(method, "/data/a?partNumber=1")
+            .send()
+            .await
+            .expect(206);
+        assert_eq!(part.header("x-amz-mp-parts-count"), Some("1"));
+        assert_eq!(part.header("content-range"), Some("bytes 0-4/5"));
+        assert_eq!(
+            (part.header("content-length"), part.text().as_str()),
+            (Some("5"), text)
+        );
+    }
+    let empty = s3.get("/data/empty?partNumber=1").await.expect(200);
+    assert_eq!(empty.header("x-amz-mp-parts-count"), Some("1"));
+    assert_refused(&s3.get("/data/a?partNumber=2").await, 416, "InvalidPartNumber");
+    assert_refused(&s3.get("/data/none?partNumber=1").await, 404, "NoSuchKey");
+    for number in ["0", "10001", "x"] {
+        let path = format!("/data/a?partNumber={number}");
+        assert_refused(&s3.get(&path).await, 400, "InvalidArgument");
+    }
+    let both = s3
+        .request(Method::GET, "/data/a?partNumber=1")
+        .header("range", "bytes=0-1");
+    assert_refused(&both.send().await, 400, "InvalidRequest");
+}
