@@ -5,10 +5,12 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
-use stoa_kernel::{Action, Expected, Owner, PageRequest};
+use stoa_kernel::{Action, Cursor, Expected, Owner, PageRequest};
+use uuid::Uuid;
 
 use super::{
     Call,
+    caller::Holder,
     error::{Result, S3Error},
     payload::document,
     xml::{self, Writer},
@@ -23,6 +25,8 @@ use crate::{
 
 /// Buckets that are read at once.
 const PAGE: u32 = 100;
+/// Names the kind of cursor.
+const CURSOR: &str = "s3-buckets";
 /// Where everything is. Clients may sign for any region.
 const REGION: &str = "us-east-1";
 
@@ -43,25 +47,65 @@ pub(super) fn owner(xml: &mut Writer, owner: Owner) {
 /// Those of the key's owner that the key is for.
 pub(super) async fn list(call: &Call<'_>) -> Result<Response> {
     let holder = call.signed()?;
+    let (buckets, next) = found(call, holder).await?;
     let mut xml = Writer::new("ListAllMyBucketsResult");
     owner(&mut xml, holder.owner);
     xml.open("Buckets");
-    let mut page = PageRequest {
-        cursor: None,
-        limit: PAGE,
-    };
+    for bucket in &buckets {
+        xml.open("Bucket");
+        xml.text("Name", &bucket.name);
+        xml.text("CreationDate", super::list::time(bucket.created_at));
+        xml.text("BucketRegion", REGION);
+        xml.close();
+    }
+    xml.close();
+    xml.some("ContinuationToken", next);
+    xml.some("Prefix", call.request.query.get("prefix"));
+    Ok(xml.answer())
+}
+
+/// Those that are asked for, and where to go on.
+async fn found(call: &Call<'_>, holder: &Holder) -> Result<(Vec<BucketRow>, Option<String>)> {
+    let query = &call.request.query;
+    let max = query.number("max-buckets", usize::MAX)?;
+    if max == 0 {
+        return Err(S3Error::invalid("max-buckets is at least 1"));
+    }
+    let prefix = query.get("prefix").unwrap_or_default();
+    let region = query.get("bucket-region").filter(|region| !region.is_empty());
+    let mut buckets = Vec::new();
+    if region.is_some_and(|region| region != REGION) {
+        return Ok((buckets, None));
+    }
+    let token = query.get("continuation-token").filter(|text| !text.is_empty());
+    let (cursor, after) = token.map(place).transpose()?.unwrap_or_default();
+    let mut page = PageRequest { cursor, limit: PAGE };
     loop {
         let found = store::list(&call.ctx.db, holder.owner, &page).await?;
-        for bucket in found.items.iter().filter(|bucket| holder.is_for(&bucket.name)) {
-            xml.open("Bucket");
-            xml.text("Name", &bucket.name);
-            xml.text("CreationDate", super::list::time(bucket.created_at));
-            xml.close();
+        for bucket in found.items {
+            // Newest first: what is not older than the last one was on the page before.
+            let is_known = after.is_some_and(|after| bucket.id.uuid() >= after);
+            if is_known || !holder.is_for(&bucket.name) || !bucket.name.starts_with(prefix) {
+                continue;
+            }
+            if buckets.len() == max {
+                let last = buckets.last().map(|last: &BucketRow| last.id.uuid());
+                return Ok((buckets, Some(Cursor::encode(&(CURSOR, page.cursor, last)))));
+            }
+            buckets.push(bucket);
         }
         if found.next_cursor.is_none() {
-            return Ok(xml.answer());
+            return Ok((buckets, None));
         }
         page.cursor = found.next_cursor;
+    }
+}
+
+/// Where a page of buckets begins: in which page of ours, and behind which of it.
+fn place(token: &str) -> Result<(Option<String>, Option<Uuid>)> {
+    match Cursor::decode::<(String, Option<String>, Option<Uuid>)>(token) {
+        Ok((kind, cursor, after)) if kind == CURSOR => Ok((cursor, after)),
+        _ => Err(S3Error::invalid("The continuation token is none of this list")),
     }
 }
 

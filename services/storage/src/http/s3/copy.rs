@@ -95,10 +95,14 @@ pub(super) async fn copy(call: &Call<'_>) -> Result<Response> {
     }
     let target = Target {
         bucket: &bucket,
-        path,
+        path: path.clone(),
         conditions: conditions(&request.headers)?,
     };
-    let (made, _) = ops::copy(call.ctx, &call.signed()?.actor, &from, &source, target).await?;
+    let copied = ops::copy(call.ctx, &call.signed()?.actor, &from, &source, target).await;
+    let (made, _) = match copied {
+        Ok(copied) => copied,
+        Err(error) => return Err(call.explained(error, &bucket, &path).await),
+    };
     let mut xml = Writer::new("CopyObjectResult");
     xml.text("LastModified", time(made.created_at));
     xml.text("ETag", quoted(&made.etag));

@@ -65,7 +65,12 @@ async fn deleted(
     let actor = &call.signed()?.actor;
     match id {
         Some(id) => ops::version(call.ctx, actor, &bucket, (&path, id), conditions).await?,
-        None => ops::delete(call.ctx, actor, &bucket, &path, (conditions, false)).await?,
+        None => {
+            let done = ops::delete(call.ctx, actor, &bucket, &path, (conditions, false)).await;
+            if let Err(error) = done {
+                return Err(call.explained(error, &bucket, &path).await);
+            }
+        }
     }
     Ok(())
 }

@@ -138,7 +138,8 @@ pub(super) async fn second(call: &Call<'_>) -> Result<Response> {
     let query = &call.request.query;
     let shared = Shared::of(call)?;
     let bucket = call.bucket(ObjectsRead::ACTION).await?;
-    let (token, start) = (query.get("continuation-token"), query.get("start-after"));
+    let token = query.get("continuation-token").filter(|text| !text.is_empty());
+    let start = query.get("start-after");
     let after = match (token, start.filter(|key| !key.is_empty())) {
         (Some(token), _) => Some(place(token)?),
         (None, Some(key)) => Some(shared.behind(key)),

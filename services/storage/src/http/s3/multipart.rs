@@ -157,10 +157,13 @@ pub(super) async fn copy_part(call: &Call<'_>) -> Result<Response> {
             let range = text.strip_prefix("bytes=").and_then(|text| text.split_once('-'));
             let range =
                 range.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
-            let range = range.filter(|(first, last)| first <= last && *last < size);
-            let (first, last) = range.ok_or_else(|| {
-                S3Error::invalid("x-amz-copy-source-range is bytes=first-last, within the source")
-            })?;
+            let range = range.filter(|(first, last)| first <= last);
+            let (first, last) =
+                range.ok_or_else(|| S3Error::invalid("x-amz-copy-source-range is bytes=first-last"))?;
+            if last >= size {
+                let message = format!("The source has {size} bytes");
+                return Err(S3Error::new(416, "InvalidRange", message));
+            }
             first..last + 1
         }
     };
@@ -199,7 +202,13 @@ pub(super) async fn complete(mut call: Call<'_>, body: Body) -> Result<Response>
         conditions: conditions(&call.request.headers)?,
     };
     let by = By::Actor(&call.signed()?.actor);
-    let outcome = complete::complete(call.ctx, by, &bucket, row.id, &completion).await?;
+    let outcome = match complete::complete(call.ctx, by, &bucket, row.id, &completion).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let path = row.path.as_deref().unwrap_or_default();
+            return Err(call.explained(error, &bucket, path).await);
+        }
+    };
     let Outcome::Stored { version_id, etag, .. } = outcome else {
         return Err(gone());
     };

@@ -31,7 +31,7 @@ pub(super) async fn put(mut call: Call<'_>, body: Body) -> Result<Response> {
     let payload = call.payload();
     let incoming = payload::open(&call.request, body, payload)?;
     let new = NewObject {
-        path,
+        path: path.clone(),
         metadata,
         expected: Expected {
             length: incoming.length,
@@ -45,7 +45,13 @@ pub(super) async fn put(mut call: Call<'_>, body: Body) -> Result<Response> {
     let by = By::Actor(&call.signed()?.actor);
     call.ctx.uploads.room(call.signed()?.actor.user_id.uuid()).await;
     let put = ops::put(call.ctx, by, &bucket, new, incoming.body).await;
-    let put = put.map_err(|error| incoming.refusal.explain(error))?;
+    let put = match put {
+        Ok(put) => put,
+        Err(error) => {
+            let error = incoming.refusal.explain(error);
+            return Err(call.explained(error, &bucket, &path).await);
+        }
+    };
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
     if let Ok(etag) = HeaderValue::try_from(quoted(&put.version.etag)) {

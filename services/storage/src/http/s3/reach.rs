@@ -1,6 +1,7 @@
 //! What a caller reaches by S3. Somebody who signed finds what they may not see as little as by the API; a stranger learns only that
 //! they are refused.
 
+use axum::http::header;
 use stoa_kernel::{Action, Actor};
 
 use super::{
@@ -134,6 +135,24 @@ impl Call<'_> {
             return self.expected(OWNER, bucket);
         }
         Err(self.refused(&holder.actor, &bucket).await?)
+    }
+
+    /// What a write is answered that failed: where it asked for an object as it is and there is none, that is why.
+    pub(super) async fn explained(
+        &self,
+        error: impl Into<S3Error>,
+        bucket: &BucketRow,
+        path: &str,
+    ) -> S3Error {
+        let error = error.into();
+        if error.code != "PreconditionFailed" || self.request.headers.contains_key(header::IF_NONE_MATCH) {
+            return error;
+        }
+        match versions::current(&self.ctx.db, bucket.id, path).await {
+            Ok(None) => S3Error::no_key(),
+            Ok(Some(_)) => error,
+            Err(error) => error.into(),
+        }
     }
 
     /// The bucket that a key may name.

@@ -23,11 +23,7 @@ async fn a_stranger_reads_what_is_public_and_nothing_else(app: App) {
         put(&app, &token, &url(bucket, "a"), "x").await.expect(201);
     }
     assert_eq!(app.get("/s3/open/a").send().await.expect(200).text(), "x");
-    let head = app
-        .call(reqwest::Method::HEAD, "/s3/open/a")
-        .send()
-        .await
-        .expect(200);
+    let head = app.call(Method::HEAD, "/s3/open/a").send().await.expect(200);
     assert_eq!(head.header("content-length"), Some("1"));
     assert_refused(&app.get("/s3/open/b").send().await, 404, "NoSuchKey");
     assert_refused(

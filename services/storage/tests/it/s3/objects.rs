@@ -413,3 +413,54 @@ async fn an_object_that_came_as_one_has_one_part() {
         .header("range", "bytes=0-1");
     assert_refused(&both.send().await, 400, "InvalidRequest");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_are_listed_by_pages_and_prefix() {
+    let app = builder(|_| {}).start(Engine::Sqlite).await;
+    let (_, s3) = with_key(&app).await;
+    for name in ["one-a", "two-a", "one-b", "one-c"] {
+        s3.put(&format!("/{name}"), "").await.expect(200);
+    }
+    let (mut names, mut token) = (Vec::new(), String::new());
+    for more in [true, false] {
+        let path = format!("/?max-buckets=2&prefix=one&continuation-token={token}");
+        let listed = s3.get(&path).await.expect(200).text();
+        names.extend(elements(&listed, "Name"));
+        let next = element(&listed, "ContinuationToken");
+        assert_eq!(next.is_some(), more, "{listed}");
+        token = next.unwrap_or_default().to_owned();
+    }
+    assert_eq!(names, ["one-c", "one-b", "one-a"]);
+    let names = async |path: &str| elements(&s3.get(path).await.expect(200).text(), "Name");
+    assert_eq!(names("/?bucket-region=us-east-1").await.len(), 4);
+    assert!(names("/?bucket-region=eu-west-1").await.is_empty());
+    for wrong in ["max-buckets=0", "max-buckets=x", "continuation-token=x"] {
+        assert_refused(&s3.get(&format!("/?{wrong}")).await, 400, "InvalidArgument");
+    }
+    // An empty token is none, in a bucket too.
+    s3.put("/one-a/key", "x").await.expect(200);
+    let listed = s3.get("/one-a?list-type=2&continuation-token=").await;
+    assert_eq!(elements(&listed.expect(200).text(), "Key"), ["key"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_be_as_it_is_and_is_not_there_is_not_found() {
+    let app = builder(|_| {}).start(Engine::Sqlite).await;
+    let token = somebody(&app, "data").await;
+    let s3 = S3::new(&app, &token, json!({})).await;
+    s3.put("/data/a", "hello").await.expect(200);
+    let asked = |method: Method, path: &str| s3.request(method, path).header("if-match", "\"x\"");
+    let copy = |path: &str| asked(Method::PUT, path).header("x-amz-copy-source", "/data/a");
+    for (request, status, code) in [
+        (asked(Method::PUT, "/data/none").body("x"), 404, "NoSuchKey"),
+        (asked(Method::PUT, "/data/a").body("x"), 412, "PreconditionFailed"),
+        (copy("/data/none"), 404, "NoSuchKey"),
+        (asked(Method::DELETE, "/data/none"), 404, "NoSuchKey"),
+        (asked(Method::DELETE, "/data/a"), 412, "PreconditionFailed"),
+    ] {
+        assert_refused(&request.send().await, status, code);
+    }
+    let several = "<Delete><Object><Key>none</Key><ETag>x</ETag></Object></Delete>";
+    let answer = s3.post("/data?delete", several).await.expect(200).text();
+    assert_eq!(element(&answer, "Code"), Some("NoSuchKey"));
+}
