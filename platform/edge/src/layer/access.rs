@@ -34,7 +34,8 @@ pub(super) fn line(line: &Line<'_>) -> Vec<u8> {
 }
 
 fn write(out: &mut Vec<u8>, line: &Line<'_>) -> std::io::Result<()> {
-    let level = if line.status.is_server_error() {
+    // What is not offered is asked for by callers, and says nothing about us.
+    let level = if line.status.is_server_error() && line.status != StatusCode::NOT_IMPLEMENTED {
         "ERROR"
     } else {
         "INFO"
@@ -108,17 +109,20 @@ mod tests {
             user_agent: Some(format!("\"\n\u{1}{}", "ü".repeat(500))),
             secure: false,
         }));
-        let bytes = line(&Line {
-            time: "2026-01-02T03:04:05.000006Z".parse().unwrap(),
-            method: &Method::GET,
-            path: "/a\"b\\",
-            route: "/{x}",
-            info: &info,
-            user: None,
-            status: StatusCode::BAD_GATEWAY,
-            bytes: Some(7),
-            took: Duration::from_micros(1234),
-        });
+        let of = |status| {
+            line(&Line {
+                time: "2026-01-02T03:04:05.000006Z".parse().unwrap(),
+                method: &Method::GET,
+                path: "/a\"b\\",
+                route: "/{x}",
+                info: &info,
+                user: None,
+                status,
+                bytes: Some(7),
+                took: Duration::from_micros(1234),
+            })
+        };
+        let bytes = of(StatusCode::BAD_GATEWAY);
         let (last, rest) = bytes.split_last().unwrap();
         assert!(*last == b'\n' && !rest.contains(&b'\n'));
         let json: serde_json::Value = serde_json::from_slice(rest).unwrap();
@@ -134,5 +138,10 @@ mod tests {
         assert_eq!(json["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert!(json["user_agent"].as_str().unwrap().len() <= MAX_TEXT);
         assert!(json.get("user_id").is_none());
+        let asked: serde_json::Value = serde_json::from_slice(&of(StatusCode::NOT_IMPLEMENTED)).unwrap();
+        assert_eq!(
+            (asked["level"].as_str(), asked["status"].as_u64()),
+            (Some("INFO"), Some(501))
+        );
     }
 }
