@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use stoa_events::{Done, Job, JobError, JobHandler, Schedule, TxExt as _, Work};
+use stoa_events::{Done, Job, JobError, JobHandler, Retry, Schedule, TxExt as _, Work};
 
 use crate::{
     ctx::Ctx,
@@ -16,6 +16,12 @@ use crate::{
 const LONG: Duration = Duration::from_secs(600);
 /// How long an operation goes on before it is another one's turn.
 const TURN: Duration = Duration::from_secs(5);
+/// What needs the object store is tried again for three days: it may be away for that long.
+const PATIENT: Retry = Retry {
+    attempts: 100,
+    base: Duration::from_secs(5),
+    max: Duration::from_secs(3600),
+};
 
 /// Deletes the bytes of blobs that no version has any more.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
@@ -24,7 +30,7 @@ pub(crate) struct DeleteBlobs {
     pub(crate) blob_ids: Vec<BlobId>,
 }
 
-/// Deletes bytes that were a part's of an upload, which was replaced.
+/// Deletes bytes that were a part's of an upload or a rendition's.
 #[derive(Clone, Debug, Serialize, Deserialize, Job)]
 #[job(name = "storage.delete_chunks")]
 pub(crate) struct DeleteChunks {
@@ -69,10 +75,16 @@ pub(crate) struct Verify {}
 
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     vec![
-        JobHandler::with(ctx, delete_blobs).deadline(LONG),
-        JobHandler::with(ctx, delete_chunks),
-        JobHandler::with(ctx, discard_upload).deadline(LONG),
-        JobHandler::with(ctx, discard_uploads).deadline(LONG),
+        JobHandler::with(ctx, delete_blobs).deadline(LONG).retry(PATIENT),
+        JobHandler::with(ctx, delete_chunks)
+            .deadline(LONG)
+            .retry(PATIENT),
+        JobHandler::with(ctx, discard_upload)
+            .deadline(LONG)
+            .retry(PATIENT),
+        JobHandler::with(ctx, discard_uploads)
+            .deadline(LONG)
+            .retry(PATIENT),
         JobHandler::with(ctx, run_operation).deadline(LONG),
         JobHandler::with(ctx, sweep).deadline(LONG),
         JobHandler::with(ctx, purge).deadline(LONG),
@@ -107,7 +119,7 @@ async fn delete_blobs(ctx: Ctx, work: Work<DeleteBlobs>) -> Result<Done, JobErro
 }
 
 async fn delete_chunks(ctx: Ctx, work: Work<DeleteChunks>) -> Result<Done, JobError> {
-    ops::uploads::discard::chunks(&ctx, &work.payload().chunk_ids).await?;
+    ops::remove::bytes_of_chunks(&ctx, &work.payload().chunk_ids).await?;
     work.done().await
 }
 
@@ -138,8 +150,7 @@ async fn run_operation(ctx: Ctx, work: Work<RunOperation>) -> Result<Done, JobEr
 }
 
 async fn sweep(ctx: Ctx, work: Work<Sweep>) -> Result<Done, JobError> {
-    ops::sweep::sweep(&ctx).await?;
-    ops::uploads::discard::expired(&ctx).await?;
+    ops::sweep::sweep(&ctx, ctx.db.steady_now().await).await?;
     work.done().await
 }
 

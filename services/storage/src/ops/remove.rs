@@ -8,10 +8,10 @@ use super::{BATCH, get::key, renditions};
 use crate::{
     ctx::Ctx,
     error::Error,
-    ids::{BlobId, BucketId},
-    jobs::DeleteBlobs,
+    ids::{BlobId, BucketId, ChunkId},
+    jobs::{DeleteBlobs, DeleteChunks},
     store::versions::VersionRow,
-    store::{blobs, buckets, owners, versions},
+    store::{blobs, buckets, owners, unused_chunks, versions},
 };
 
 /// Deletes these versions of one bucket, whose owner's row the transaction has locked; how many were still there.
@@ -39,6 +39,31 @@ pub(crate) async fn versions(
         tx.enqueue(&DeleteBlobs { blob_ids: unused }).await?;
     }
     Ok(count.unsigned_abs())
+}
+
+/// Has bytes deleted that were a part's of an upload or a rendition's, whose row is gone.
+pub(crate) async fn chunks(tx: &mut Tx, chunk_ids: Vec<ChunkId>) -> Result<(), Error> {
+    if chunk_ids.is_empty() {
+        return Ok(());
+    }
+    for chunk in &chunk_ids {
+        unused_chunks::insert(tx, *chunk).await?;
+    }
+    tx.enqueue(&DeleteChunks { chunk_ids }).await?;
+    Ok(())
+}
+
+/// Deletes bytes that no row names but the note that they are to be deleted. Once more does nothing.
+pub(crate) async fn bytes_of_chunks(ctx: &Ctx, chunk_ids: &[ChunkId]) -> Result<(), Error> {
+    for chunk in chunk_ids {
+        ctx.objects.delete(&key(*chunk)).await?;
+    }
+    let mut tx = ctx.db.begin().await?;
+    for chunk in chunk_ids {
+        unused_chunks::delete(&mut tx, *chunk).await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Deletes the bytes of blobs that no version has. Once more does nothing.

@@ -8,7 +8,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use stoa_cache::{LimitKey, Limiter};
 use stoa_db::Tx;
-use stoa_events::TxExt as _;
 use stoa_kernel::{Id, Timestamp};
 use stoa_pictures::{Format, PictureLimits, Renderer, Rendering};
 use tokio::sync::Semaphore;
@@ -17,13 +16,13 @@ use super::{
     BATCH, get,
     intake::{self, Expected, Stored},
     pending::{GIVEN_UP, Room},
+    remove,
 };
 use crate::{
     StorageConfig,
     ctx::Ctx,
     error::Error,
     ids::BlobId,
-    jobs::DeleteChunks,
     kind,
     store::{
         blobs,
@@ -275,10 +274,7 @@ async fn evict(tx: &mut Tx, ctx: &Ctx, new: &RenditionRow, mut all: i64) -> Resu
             }
         }
     }
-    if !chunk_ids.is_empty() {
-        tx.enqueue(&DeleteChunks { chunk_ids }).await?;
-    }
-    Ok(())
+    remove::chunks(tx, chunk_ids).await
 }
 
 /// Deletes the row of one; what its owner has left, of which that is not another one.
@@ -326,12 +322,7 @@ async fn delete(mut tx: Tx, found: &[RenditionRow]) -> Result<(), Error> {
     for row in &found {
         drop_row(&mut tx, row, 0).await?;
     }
-    let chunk_ids: Vec<_> = found.iter().map(|row| row.id).collect();
-    if chunk_ids.is_empty() {
-        tx.rollback().await;
-        return Ok(());
-    }
-    tx.enqueue(&DeleteChunks { chunk_ids }).await?;
+    remove::chunks(&mut tx, found.iter().map(|row| row.id).collect()).await?;
     tx.commit().await?;
     Ok(())
 }

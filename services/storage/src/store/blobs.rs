@@ -59,7 +59,20 @@ pub(crate) async fn share(tx: &mut Tx, id: BlobId) -> Result<bool, Error> {
 /// One version less has it. True if none has it any more: then its bytes are to be deleted.
 pub(crate) async fn release(tx: &mut Tx, id: BlobId) -> Result<bool, Error> {
     let sql = "UPDATE blobs SET refs = refs - 1 WHERE id = $1 RETURNING refs";
-    Ok(tx.fetch_optional::<i64>(sql, &[&id]).await? == Some(0))
+    let is_unused = tx.fetch_optional::<i64>(sql, &[&id]).await? == Some(0);
+    if is_unused {
+        let now = tx.clock().now();
+        let sql = "UPDATE blobs SET unused_at = $2 WHERE id = $1";
+        tx.execute(sql, &[&id, &now]).await?;
+    }
+    Ok(is_unused)
+}
+
+/// At most so many that no version had by `before`, the longest ago first.
+pub(crate) async fn unused(db: &Db, before: Timestamp, limit: u32) -> Result<Vec<BlobId>, Error> {
+    let sql =
+        "SELECT id FROM blobs WHERE unused_at IS NOT NULL AND unused_at < $1 ORDER BY unused_at, id LIMIT $2";
+    super::in_order(db, sql, &[&before, &limit]).await
 }
 
 /// At most so many of its chunks, from `position` on, in order.

@@ -10,6 +10,7 @@ pub(crate) mod parts;
 pub(crate) mod pending;
 pub(crate) mod renditions;
 pub(crate) mod revocations;
+pub(crate) mod unused_chunks;
 pub(crate) mod uploads;
 pub(crate) mod versions;
 

@@ -1,5 +1,7 @@
 //! The app that the tests run, and what they do with it again and again.
 
+use std::{fs, path::PathBuf};
+
 use serde_json::{Value, json};
 use stoa_auth_api::testing::FakeAuth;
 use stoa_db::FromRow;
@@ -79,4 +81,30 @@ pub(crate) async fn usage(app: &Client, token: &str) -> (i64, i64, i64) {
 /// As many bytes, no two blocks of them alike.
 pub(crate) fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|n| ((n * 7 + n / 251) % 256) as u8).collect()
+}
+
+/// The folder of the object store.
+pub(crate) fn folder(app: &TestApp) -> PathBuf {
+    app.env().data_dir.join("../../objects")
+}
+
+/// Has the object store refuse to delete all that it has; the keys of that.
+pub(crate) async fn take_away(app: &TestApp) -> Vec<String> {
+    let keys = stored(app).await;
+    for key in &keys {
+        let file = folder(app).join(key);
+        fs::rename(&file, file.with_extension("away")).unwrap();
+        // A folder is not deleted as a file is.
+        fs::create_dir(file).unwrap();
+    }
+    keys
+}
+
+/// Brings back what was taken away.
+pub(crate) fn bring_back(app: &TestApp, keys: &[String]) {
+    for key in keys {
+        let file = folder(app).join(key);
+        fs::remove_dir(&file).unwrap();
+        fs::rename(file.with_extension("away"), file).unwrap();
+    }
 }

@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use serde_json::json;
+use stoa_auth_api::events::UserErased;
 use stoa_db::db_test;
 use stoa_kernel::Id;
 use stoa_testkit::{TestApp, eventually};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
-use crate::helpers::{App, bytes, count, get, put, somebody, stored, url, usage};
+use crate::{
+    helpers::{
+        App, bring_back, bytes, count, get, make_bucket, put, somebody, stored, take_away, url, usage,
+    },
+    renditions::picture,
+};
 
 /// Waits until what was given up is cleaned away: that goes on after its answer.
 pub(crate) async fn nothing_pending(app: &TestApp) {
@@ -108,4 +115,49 @@ async fn many_writers_and_deleters_of_one_path_leave_one_object_and_its_bytes(ap
     assert_eq!(usage(&app, &token).await, (1, rows, sum));
     let of_bucket: i64 = crate::helpers::one(&app, "SELECT bytes FROM buckets").await;
     assert_eq!(of_bucket, sum);
+}
+
+#[db_test]
+async fn bytes_are_deleted_also_where_the_object_store_was_away_for_minutes(app: App) {
+    let user = app.new_user();
+    let token = app.token(user, &[]);
+    make_bucket(&app, &token, "data", json!({})).await.expect(201);
+    put(&app, &token, &url("data", "a"), "personal").await.expect(201);
+    let away = take_away(&app).await;
+    app.emit(&UserErased { user_id: user }).await;
+    for _ in 0..20 {
+        app.advance(Duration::from_secs(10)).await;
+    }
+    bring_back(&app, &away);
+    assert_eq!(stored(&app).await.len(), 1);
+    // Before the sweep would take it up.
+    app.advance(Duration::from_secs(400)).await;
+    assert!(stored(&app).await.is_empty());
+}
+
+#[db_test]
+async fn bytes_of_which_the_job_has_failed_for_good_are_swept(app: App) {
+    let token = somebody(&app, "data").await;
+    let image = picture(40, 20, image::ImageFormat::Png);
+    let call = app.put(&url("data", "a.png")).bearer(&token);
+    call.body("image/png", image).send().await.expect(201);
+    get(&app, &token, &format!("{}?width=10", url("data", "a.png")))
+        .await
+        .expect(200);
+    let away = take_away(&app).await;
+    let call = app.delete(&format!("{}?forever=true", url("data", "a.png")));
+    call.bearer(&token).send().await.expect(204);
+    app.settle().await;
+    let dropped = app
+        .db()
+        .execute("DELETE FROM jobs WHERE queue LIKE 'storage.delete_%'", &[]);
+    assert_eq!(dropped.await.unwrap(), 2, "of the picture, and of its rendition");
+    bring_back(&app, &away);
+    assert_eq!(stored(&app).await.len(), 2);
+    app.advance(Duration::from_secs(3 * 3600)).await;
+    eventually("they are swept", || async { stored(&app).await.is_empty() }).await;
+    app.settle().await;
+    for table in ["blobs", "chunks", "unused_chunks"] {
+        assert_eq!(count(&app, table).await, 0, "{table}");
+    }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     ctx::Ctx,
     error::Error,
-    ids::{BucketId, ChunkId, UploadId},
+    ids::{BucketId, UploadId},
     jobs::DiscardUpload,
     ops::{BATCH, get::key},
     store::{
@@ -75,22 +75,15 @@ async fn delete_parts(ctx: &Ctx, id: UploadId) -> Result<(), Error> {
     }
 }
 
-/// Deletes bytes that were a part's, which was replaced.
-pub(crate) async fn chunks(ctx: &Ctx, chunk_ids: &[ChunkId]) -> Result<(), Error> {
-    for chunk in chunk_ids {
-        ctx.objects.delete(&key(*chunk)).await?;
-    }
-    Ok(())
-}
-
 /// Gives up uploads whose time is over, and deletes what is remembered of others.
-pub(crate) async fn expired(ctx: &Ctx) -> Result<(), Error> {
-    let now = ctx.db.steady_now().await;
+pub(crate) async fn expired(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
     loop {
         let found = uploads::expired(&ctx.db, now, BATCH).await?;
+        let mut failed = Ok(());
         for row in &found {
-            remove(ctx, row, Some(now)).await?;
+            failed = failed.and(remove(ctx, row, Some(now)).await);
         }
+        failed?;
         if found.len() < BATCH as usize {
             return Ok(());
         }

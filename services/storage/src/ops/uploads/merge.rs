@@ -3,10 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use stoa_kernel::Id;
 
-use super::{
-    append::PIECE,
-    part::{open, replaced},
-};
+use super::{append::PIECE, part::open};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -15,6 +12,7 @@ use crate::{
         get::key,
         intake::{self, Body, Expected, Stored},
         pending::{GIVEN_UP, Room},
+        remove,
     },
     store::{
         parts::{self, PartRow},
@@ -100,7 +98,7 @@ async fn name(
         received_at: ctx.clock.now(),
     };
     parts::insert(&mut tx, &part).await?;
-    replaced(&mut tx, former).await?;
+    remove::chunks(&mut tx, former).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,18 +1,16 @@
 //! Storing a part: the bytes first, then one transaction with the row that names them and all that follows.
 
 use stoa_db::Tx;
-use stoa_events::TxExt as _;
 use stoa_kernel::Id;
 
 use super::begin::{expiry, most};
 use crate::{
     ctx::Ctx,
     error::Error,
-    ids::ChunkId,
-    jobs::DeleteChunks,
     ops::{
         intake::{self, Body, Expected, Stored},
         pending::{GIVEN_UP, Room},
+        remove,
     },
     store::{
         buckets::BucketRow,
@@ -126,13 +124,7 @@ pub(crate) async fn arrive(
     row.numbered = row.numbered.max(number);
     row.expires_at = expiry(ctx, now);
     if let Some(former) = former {
-        replaced(tx, vec![former.chunk_id]).await?;
+        remove::chunks(tx, vec![former.chunk_id]).await?;
     }
     Ok(part)
-}
-
-/// Has the bytes of parts deleted that no upload has any more.
-pub(crate) async fn replaced(tx: &mut Tx, chunk_ids: Vec<ChunkId>) -> Result<(), Error> {
-    tx.enqueue(&DeleteChunks { chunk_ids }).await?;
-    Ok(())
 }
