@@ -15,42 +15,55 @@ use crate::{
     },
 };
 
-/// Deletes versions whose time is over, and with each the older versions of the same object.
+/// Deletes versions whose time is over, and with each the older versions of the same object, unless that is there again.
 pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
     let now = ctx.db.steady_now().await;
-    while batch(ctx, now).await? == BATCH as usize {}
+    while batch(ctx, now).await? > 0 {}
     Ok(())
 }
 
-async fn batch(ctx: &Ctx, now: Timestamp) -> Result<usize, Error> {
-    let due = versions::due(&ctx.db, now, BATCH).await?;
-    let count = due.len();
+/// How many it has deleted.
+async fn batch(ctx: &Ctx, now: Timestamp) -> Result<u64, Error> {
     let mut by_bucket: BTreeMap<_, Vec<VersionRow>> = BTreeMap::new();
-    for row in due {
+    for row in versions::due(&ctx.db, now, BATCH).await? {
         by_bucket.entry(row.bucket_id.uuid()).or_default().push(row);
     }
+    let mut count = 0;
     for rows in by_bucket.into_values() {
         if let Some(first) = rows.first() {
-            of_bucket(ctx, first.bucket_id, &rows).await?;
+            count += of_bucket(ctx, first.bucket_id, &rows, now).await?;
         }
     }
     Ok(count)
 }
 
-async fn of_bucket(ctx: &Ctx, bucket: BucketId, rows: &[VersionRow]) -> Result<(), Error> {
+async fn of_bucket(ctx: &Ctx, bucket: BucketId, rows: &[VersionRow], now: Timestamp) -> Result<u64, Error> {
     let mut tx = ctx.db.begin().await?;
     let Some(bucket) = buckets::find(&mut tx, bucket).await? else {
-        return Ok(());
+        return Ok(0);
     };
     owners::lock(&mut tx, bucket.owner).await?;
-    for row in rows {
-        let older = versions::leftovers(&mut tx, row, BATCH).await?;
-        remove::versions(&mut tx, bucket.owner, bucket.id, &older).await?;
+    let mut gone = Vec::new();
+    for seen in rows {
+        let left = BATCH.saturating_sub(u32::try_from(gone.len()).unwrap_or(BATCH));
+        if left == 0 {
+            break;
+        }
+        // It may have been restored since it was looked up.
+        let row = versions::find(&mut tx, seen.id).await?;
+        let Some(row) = row.filter(|row| row.purge_at.is_some_and(|at| at <= now)) else {
+            continue;
+        };
+        // Where an older version was restored, they are those of an object that is there.
+        if !versions::is_there(&mut tx, row.object_id).await? {
+            gone.extend(versions::leftovers(&mut tx, &row, left).await?);
+        }
         // With more of them it is for the next batch.
-        if older.len() < BATCH as usize {
-            remove::versions(&mut tx, bucket.owner, bucket.id, std::slice::from_ref(row)).await?;
+        if gone.len() < BATCH as usize {
+            gone.push(row);
         }
     }
+    let count = remove::versions(&mut tx, bucket.owner, bucket.id, &gone).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(count)
 }

@@ -143,7 +143,13 @@ pub(crate) async fn due(db: &Db, now: Timestamp, limit: u32) -> Result<Vec<Versi
     super::in_order(db, &sql, &[&now, &limit]).await
 }
 
-/// Whether something of an object that is not there any more is left under the path: versions from before its deletion.
+/// Whether the object has a current version, wherever that is.
+pub(crate) async fn is_there(tx: &mut Tx, object: ObjectId) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM versions WHERE object_id = $1 AND is_current)";
+    tx.fetch_one(sql, &[&object]).await
+}
+
+/// What is left under the path of an object that is not there any more: versions from before its deletion.
 pub(crate) async fn leftovers(tx: &mut Tx, row: &VersionRow, limit: u32) -> Result<Vec<VersionRow>, Error> {
     let sql = format!(
         "SELECT {COLUMNS} FROM versions WHERE bucket_id = $1 AND path = $2 AND object_id = $3 AND NOT is_current \

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stoa_db::db_test;
-use stoa_testkit::{Answer, assert_problem};
+use stoa_testkit::{Answer, assert_problem, eventually};
 
 use crate::helpers::{App, BUCKETS, count, get, make_bucket, put, somebody, stored, url, usage};
 
@@ -198,11 +198,56 @@ async fn a_purged_object_takes_its_older_versions_along(app: App) {
     put(&app, &token, &url("data", "a"), "new").await.expect(201);
     assert_eq!(versions(&app, &token, "a").await.len(), 4);
     app.advance(std::time::Duration::from_secs(31 * 24 * 3600)).await;
-    stoa_testkit::eventually("the deleted object is purged", || async {
+    eventually("the deleted object is purged", || async {
         count(&app, "versions").await == 1
     })
     .await;
     let token = app.token(user, &[]);
     assert_eq!(get(&app, &token, &url("data", "a")).await.text(), "new");
+    all_agrees(&app, &token).await;
+}
+
+#[db_test]
+async fn what_was_restored_keeps_its_older_versions(app: App) {
+    let user = app.new_user();
+    let token = app.token(user, &[]);
+    make_bucket(&app, &token, "data", json!({"versioning": true}))
+        .await
+        .expect(201);
+    for body in ["one", "two", "three"] {
+        put(&app, &token, &url("data", "a"), body).await;
+    }
+    let all = versions(&app, &token, "a").await;
+    delete(&app, &token, "").await;
+    restore(&app, &token, &all[1]).await.expect(201);
+    app.advance(std::time::Duration::from_secs(31 * 24 * 3600)).await;
+    eventually("what was deleted is purged", || async {
+        count(&app, "versions").await < 4
+    })
+    .await;
+    app.settle().await;
+    let token = app.token(user, &[]);
+    let left = versions(&app, &token, "a").await;
+    assert_eq!(left.len(), 3, "{left:?}");
+    for (version, body) in left.iter().zip(["two", "two", "one"]) {
+        let id = version["version_id"].as_str().unwrap();
+        let path = format!("{}?version={id}", url("data", "a"));
+        assert_eq!(get(&app, &token, &path).await.expect(200).text(), body);
+    }
+    // Also where the object was moved since.
+    delete(&app, &token, "").await;
+    restore(&app, &token, &left[1]).await.expect(201);
+    let body = json!({"path": "a", "to_path": "b"});
+    let call = app.post(&format!("{BUCKETS}/data/move")).bearer(&token);
+    call.json(&body).send().await.expect(201);
+    app.advance(std::time::Duration::from_secs(31 * 24 * 3600)).await;
+    eventually("what was deleted is purged", || async {
+        count(&app, "versions").await < 4
+    })
+    .await;
+    app.settle().await;
+    let token = app.token(user, &[]);
+    assert_eq!(versions(&app, &token, "a").await.len(), 2);
+    assert_eq!(get(&app, &token, &url("data", "b")).await.text(), "two");
     all_agrees(&app, &token).await;
 }
