@@ -155,11 +155,12 @@ async fn sweep(ctx: Ctx, work: Work<Sweep>) -> Result<Done, JobError> {
 }
 
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
-    ops::purge::purge(&ctx).await?;
-    ops::operations::purge(&ctx).await?;
-    ops::links::purge(&ctx).await?;
-    ops::revocations::purge(&ctx).await?;
-    ops::renditions::unused(&ctx).await?;
+    let now = ctx.db.steady_now().await;
+    ops::purge::purge(&ctx, now).await?;
+    ops::operations::purge(&ctx, now).await?;
+    ops::links::purge(&ctx, now).await?;
+    ops::revocations::purge(&ctx, now).await?;
+    ops::renditions::unused(&ctx, now).await?;
     work.done().await
 }
 

@@ -152,8 +152,7 @@ pub(crate) async fn take(ctx: &Ctx, link: &LinkRow) -> Result<(), Error> {
 }
 
 /// Deletes links whose time is over.
-pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
-    let now = ctx.clock.now();
+pub(crate) async fn purge(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
     loop {
         let mut tx = ctx.db.begin().await?;
         let deleted = links::delete_expired(&mut tx, now, BATCH).await?;

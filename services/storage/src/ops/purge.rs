@@ -16,8 +16,7 @@ use crate::{
 };
 
 /// Deletes versions whose time is over, and with each the older versions of the same object, unless that is there again.
-pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
-    let now = ctx.db.steady_now().await;
+pub(crate) async fn purge(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
     while batch(ctx, now).await? > 0 {}
     Ok(())
 }

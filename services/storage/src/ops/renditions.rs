@@ -301,8 +301,7 @@ pub(crate) async fn of_blob(ctx: &Ctx, blob: BlobId) -> Result<(), Error> {
 }
 
 /// Deletes those that were not used for `renditions_keep`.
-pub(crate) async fn unused(ctx: &Ctx) -> Result<(), Error> {
-    let now = ctx.clock.now();
+pub(crate) async fn unused(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
     let before = now
         .checked_sub(ctx.config.renditions_keep.0)
         .unwrap_or(Timestamp::MIN);

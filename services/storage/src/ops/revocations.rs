@@ -86,8 +86,8 @@ pub(crate) async fn still(ctx: &Ctx, tx: &mut Tx, right: Right<'_>, begun: Times
 }
 
 /// Deletes what is noted of revocations of which no request is left that began before.
-pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
-    let Ok(before) = ctx.clock.now().checked_sub(KEEP) else {
+pub(crate) async fn purge(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
+    let Ok(before) = now.checked_sub(KEEP) else {
         return Ok(());
     };
     loop {

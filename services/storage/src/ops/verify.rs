@@ -22,8 +22,11 @@ const PAGE: u32 = 100;
 
 /// Reads chunks that were not read for `verify_every`, the longest ago first, up to `verify_bytes` of them.
 pub(crate) async fn verify(ctx: &Ctx) -> Result<(), Error> {
-    let before = ctx.clock.now().checked_sub(ctx.config.verify_every.0);
-    let before = before.unwrap_or(Timestamp::MIN);
+    // What is noted as read by a clock that is ahead would not be read for as long.
+    let now = ctx.db.steady_now().await;
+    let before = now
+        .checked_sub(ctx.config.verify_every.0)
+        .unwrap_or(Timestamp::MIN);
     let mut left = ctx.config.verify_bytes;
     while left > 0 {
         let chunks = blobs::unchecked(&ctx.db, before, PAGE).await?;
@@ -31,7 +34,7 @@ pub(crate) async fn verify(ctx: &Ctx) -> Result<(), Error> {
             return Ok(());
         }
         for chunk in chunks {
-            check(ctx, &chunk).await?;
+            check(ctx, &chunk, now).await?;
             left -= chunk.size.max(1);
             if left <= 0 {
                 return Ok(());
@@ -41,7 +44,7 @@ pub(crate) async fn verify(ctx: &Ctx) -> Result<(), Error> {
     Ok(())
 }
 
-async fn check(ctx: &Ctx, chunk: &ChunkRow) -> Result<(), Error> {
+async fn check(ctx: &Ctx, chunk: &ChunkRow, now: Timestamp) -> Result<(), Error> {
     let is_whole = match digest(ctx, chunk).await {
         Ok(digest) => digest == *chunk.sha256,
         Err(ObjectError::NotFound) => false,
@@ -50,7 +53,7 @@ async fn check(ctx: &Ctx, chunk: &ChunkRow) -> Result<(), Error> {
     };
     let mut tx = ctx.db.begin().await?;
     // It may have been deleted meanwhile, and its bytes with it.
-    if blobs::checked(&mut tx, chunk.id, ctx.clock.now()).await?
+    if blobs::checked(&mut tx, chunk.id, now).await?
         && !is_whole
         && versions::damage(&mut tx, chunk.blob_id).await? > 0
     {
