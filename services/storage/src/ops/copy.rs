@@ -15,7 +15,6 @@ use crate::{
     ctx::Ctx,
     error::Error,
     events::ObjectDeleted,
-    kind,
     store::{
         blobs,
         buckets::{self, BucketRow},
@@ -95,12 +94,6 @@ pub(crate) async fn copied(
         return Err(Error::Damaged);
     }
     let bucket = target.bucket;
-    if let Some(max) = bucket.max_object_bytes.filter(|max| source.size > *max) {
-        return Err(Error::TooLarge(max));
-    }
-    if !kind::is_allowed(&bucket.allowed_types, &source.media_type) {
-        return Err(Error::Type(source.media_type.clone()));
-    }
     if !blobs::share(tx, source.blob_id).await? {
         return Err(Error::NotFound);
     }
@@ -119,7 +112,7 @@ pub(crate) async fn copied(
         purge_at: None,
         ..source.clone()
     };
-    place(tx, bucket, new, &target.conditions).await
+    place(tx, bucket.id, new, None, &target.conditions).await
 }
 
 /// The same, and the source is gone.

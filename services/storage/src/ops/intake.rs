@@ -44,6 +44,8 @@ pub(crate) struct Stored {
     pub(crate) room: Room,
     pub(crate) size: i64,
     pub(crate) media_type: String,
+    /// What its first bytes are known to be.
+    pub(crate) sniffed: Option<&'static str>,
     pub(crate) md5: [u8; 16],
     pub(crate) sha256: [u8; 32],
     /// What the digests that were expected have become.
@@ -67,6 +69,7 @@ pub(crate) async fn store(ctx: &Ctx, owner: Owner, expected: Expected, body: Bod
         size: 0,
         head: BytesMut::new(),
         media_type: None,
+        sniffed: None,
         md5: Md5::new(),
         sha256: Sha256::new(),
         refused: None,
@@ -93,6 +96,7 @@ struct Intake {
     /// The first bytes, until it is known what they are.
     head: BytesMut,
     media_type: Option<String>,
+    sniffed: Option<&'static str>,
     md5: Md5,
     sha256: Sha256,
     /// Why no more is taken.
@@ -145,8 +149,8 @@ impl Intake {
     /// Once enough has come to know what it is.
     fn decide(&mut self) -> Result<(), Error> {
         let media_type = kind::decide(self.expected.media_type.as_deref(), &self.head);
-        let sniffed = kind::sniff(&self.head);
-        for found in [Some(&*media_type), sniffed].into_iter().flatten() {
+        self.sniffed = kind::sniff(&self.head);
+        for found in [Some(&*media_type), self.sniffed].into_iter().flatten() {
             if !kind::is_allowed(&self.expected.allowed_types, found) {
                 return Err(Error::Type(found.to_owned()));
             }
@@ -183,6 +187,7 @@ impl Intake {
             room: self.expected.room,
             size: self.size,
             media_type: self.media_type.unwrap_or_else(|| kind::ANY.to_owned()),
+            sniffed: self.sniffed,
             md5: self.md5.finalize().into(),
             sha256: self.sha256.finalize().into(),
             digests: self.expected.digests,

@@ -6,7 +6,9 @@ use stoa_events::TxExt as _;
 use super::conditions::Conditions;
 use crate::{
     error::Error,
+    ids::BucketId,
     jobs::DeleteBlobs,
+    kind,
     store::{
         blobs,
         buckets::{self, BucketRow},
@@ -16,20 +18,22 @@ use crate::{
 };
 
 /// Writes the version, in place of the one that is current: an older version then, or deleted where the bucket keeps none. The owner's
-/// row is locked and has the room already. Returns the version, and whether there was none under its path.
+/// row is locked and has the room already. `sniffed` is what its first bytes are known to be. Returns the version, and whether there
+/// was none under its path.
 ///
 /// # Errors
-/// When the bucket is gone, or the conditions do not hold any more.
+/// When the bucket is gone or does not take it, or the conditions do not hold any more.
 pub(crate) async fn place(
     tx: &mut Tx,
-    bucket: &BucketRow,
+    bucket: BucketId,
     mut new: VersionRow,
+    sniffed: Option<&str>,
     conditions: &Conditions,
 ) -> Result<(VersionRow, bool), Error> {
-    // Locks the bucket, so that nobody else changes what is current.
-    if !buckets::count(tx, bucket.id, 1, new.size).await? {
-        return Err(Error::NotFound);
-    }
+    // Locks the bucket, so that nobody else changes what is current, and tells how it is now: the body may have come for hours.
+    let bucket = buckets::counted(tx, bucket, 1, new.size).await?;
+    let bucket = &bucket.ok_or(Error::NotFound)?;
+    takes(bucket, &new, sniffed)?;
     let former = versions::find_current(tx, bucket.id, &new.path).await?;
     conditions.writing(former.as_ref())?;
     let is_new = former.is_none();
@@ -43,6 +47,19 @@ pub(crate) async fn place(
     }
     versions::insert(tx, &new).await?;
     Ok((new, is_new))
+}
+
+/// Whether the bucket takes the version.
+fn takes(bucket: &BucketRow, new: &VersionRow, sniffed: Option<&str>) -> Result<(), Error> {
+    if let Some(max) = bucket.max_object_bytes.filter(|max| new.size > *max) {
+        return Err(Error::TooLarge(max));
+    }
+    for found in [Some(&*new.media_type), sniffed].into_iter().flatten() {
+        if !kind::is_allowed(&bucket.allowed_types, found) {
+            return Err(Error::Type(found.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Deletes what is replaced.

@@ -178,7 +178,7 @@ async fn commit(
         .await?
         .ok_or(GIVEN_UP)?;
     owners::give(&mut tx, bucket.owner, 0, reserved - stored.size).await?;
-    let (version, is_new) = place(&mut tx, bucket, version, &new.conditions).await?;
+    let (version, is_new) = place(&mut tx, bucket.id, version, stored.sniffed, &new.conditions).await?;
     let chunk = ChunkRow {
         id: Id::from_uuid(version.blob_id.uuid()),
         blob_id: version.blob_id,

@@ -147,6 +147,19 @@ pub(crate) async fn count(tx: &mut Tx, id: BucketId, objects: i64, bytes: i64) -
     Ok(tx.execute(sql, &[&id, &objects, &bytes]).await? > 0)
 }
 
+/// The same, and the bucket as it is from then on until the transaction ends.
+pub(crate) async fn counted(
+    tx: &mut Tx,
+    id: BucketId,
+    objects: i64,
+    bytes: i64,
+) -> Result<Option<BucketRow>, Error> {
+    let sql = format!(
+        "UPDATE buckets SET objects = objects + $2, bytes = bytes + $3 WHERE id = $1 RETURNING {COLUMNS}"
+    );
+    tx.fetch_optional(&sql, &[&id, &objects, &bytes]).await
+}
+
 /// Deletes the bucket if nothing is in it; false if something is.
 pub(crate) async fn delete(tx: &mut Tx, id: BucketId) -> Result<bool, Error> {
     let sql = "DELETE FROM buckets WHERE id = $1 AND objects = 0";

@@ -4,6 +4,7 @@
 mod access;
 mod browser;
 mod buckets;
+mod changes;
 mod clocks;
 mod conditions;
 mod copying;

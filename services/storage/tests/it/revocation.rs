@@ -131,7 +131,7 @@ async fn a_request_that_began_before_makes_nothing_that_lasts(app: App) {
 }
 
 /// A body that goes on once that is said.
-fn body(rest: oneshot::Receiver<()>) -> reqwest::Body {
+pub(crate) fn body(rest: oneshot::Receiver<()>) -> reqwest::Body {
     let begin = stream::once(async { Ok::<_, std::io::Error>(b"begin".to_vec()) });
     let end = stream::once(async move {
         rest.await.ok();

@@ -108,7 +108,8 @@ pub(crate) async fn compose(
     }
     owners::give(tx, row.owner, 0, row.reserved - version.size).await?;
     owners::give_upload(tx, row.owner).await?;
-    let (version, is_new) = place(tx, bucket, version, &completion.conditions).await?;
+    let sniffed = kind::sniff(&head.bytes);
+    let (version, is_new) = place(tx, bucket.id, version, sniffed, &completion.conditions).await?;
     let outcome = Outcome::Stored {
         version_id: version.id,
         object_id: version.object_id,
