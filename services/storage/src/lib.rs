@@ -54,6 +54,10 @@ pub const SERVICE: Descriptor = Descriptor {
             "storage_damaged_total",
             "Stored bytes that were found not to match their checksums",
         ),
+        (
+            "storage_unreadable_total",
+            "Stored bytes that could not be read when they were to be compared with their checksums",
+        ),
     ],
     wants: &[
         UserErased::NAME,

@@ -1,5 +1,7 @@
 //! Comparing what is stored with its checksums, a little at a time.
 
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use stoa_events::TxExt as _;
@@ -19,6 +21,8 @@ use crate::{
 
 /// Chunks that are looked up at once.
 const PAGE: u32 = 100;
+/// What could not be read is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads chunks that were not read for `verify_every`, the longest ago first, up to `verify_bytes` of them.
 pub(crate) async fn verify(ctx: &Ctx) -> Result<(), Error> {
@@ -48,8 +52,7 @@ async fn check(ctx: &Ctx, chunk: &ChunkRow, now: Timestamp) -> Result<(), Error>
     let is_whole = match digest(ctx, chunk).await {
         Ok(digest) => digest == *chunk.sha256,
         Err(ObjectError::NotFound) => false,
-        // Not the chunk's fault.
-        Err(error) => return Err(error.into()),
+        Err(error) => return unreadable(ctx, chunk, now, error).await,
     };
     let mut tx = ctx.db.begin().await?;
     // It may have been deleted meanwhile, and its bytes with it.
@@ -64,6 +67,21 @@ async fn check(ctx: &Ctx, chunk: &ChunkRow, now: Timestamp) -> Result<(), Error>
         metrics::counter!("storage_damaged_total").increment(1);
         tracing::error!(blob = %chunk.blob_id, key = key(chunk.id), "stored bytes do not match their checksum");
     }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Leaves a chunk that cannot be read for later, so that others are compared meanwhile.
+///
+/// # Errors
+/// When the store is away, so that it is not the chunk's fault.
+async fn unreadable(ctx: &Ctx, chunk: &ChunkRow, now: Timestamp, error: ObjectError) -> Result<(), Error> {
+    ctx.objects.ping().await?;
+    metrics::counter!("storage_unreadable_total").increment(1);
+    tracing::error!(blob = %chunk.blob_id, key = key(chunk.id), %error, "stored bytes cannot be read; trying again in a day");
+    let passed = ctx.config.verify_every.0.saturating_sub(AGAIN);
+    let mut tx = ctx.db.begin().await?;
+    blobs::checked(&mut tx, chunk.id, now.checked_sub(passed).unwrap_or(now)).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! What rots at rest is found.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use bytes::Bytes;
 use stoa_db::db_test;
 use stoa_storage::events::BytesDamaged;
 use stoa_testkit::{assert_problem, eventually};
 
-use crate::helpers::{App, get, make_bucket, put, stored, url};
+use crate::helpers::{App, folder, get, make_bucket, one, put, somebody, stored, url};
 
 #[db_test]
 async fn damaged_and_missing_bytes_are_found_told_and_not_handed_out(app: App) {
@@ -53,4 +53,40 @@ async fn damaged_and_missing_bytes_are_found_told_and_not_handed_out(app: App) {
     }
     app.advance(Duration::from_secs(3600)).await;
     assert_eq!(app.emitted::<BytesDamaged>().await.len(), 2, "each is told once");
+}
+
+#[db_test]
+async fn what_cannot_be_read_keeps_nothing_else_from_being_compared(app: App) {
+    let token = somebody(&app, "data").await;
+    put(&app, &token, &url("data", "a"), "unreadable")
+        .await
+        .expect(201);
+    let unreadable = folder(&app).join(&stored(&app).await[0]);
+    app.clock().advance(Duration::from_secs(1));
+    put(&app, &token, &url("data", "b"), "damaged").await.expect(201);
+    for key in stored(&app).await {
+        if !unreadable.ends_with(&key) {
+            let damaged = Bytes::from_static(b"damagee");
+            app.env().objects.put(&key, damaged).await.unwrap();
+        }
+    }
+    fs::remove_file(&unreadable).unwrap();
+    // It is there, and opening it fails.
+    std::os::unix::fs::symlink(&unreadable, &unreadable).unwrap();
+    app.advance(Duration::from_secs(31 * 24 * 3600)).await;
+    eventually("the damaged one is found", || async {
+        app.emitted::<BytesDamaged>().await.len() == 1
+    })
+    .await;
+    app.settle().await;
+    let sql = "SELECT COUNT(*) FROM versions WHERE is_damaged";
+    assert_eq!(one::<i64>(&app, sql).await, 1, "it is not said of the other");
+    // It is tried again.
+    fs::remove_file(&unreadable).unwrap();
+    fs::write(&unreadable, "unreadablf").unwrap();
+    app.advance(Duration::from_secs(25 * 3600)).await;
+    eventually("it is damaged too", || async {
+        app.emitted::<BytesDamaged>().await.len() == 2
+    })
+    .await;
 }
