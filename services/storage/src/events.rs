@@ -8,7 +8,7 @@ use stoa_events::{Done, Event, JobError, Subscription, Work};
 use stoa_kernel::{OrganizationId, Owner};
 
 pub use crate::ids::{BlobId, BucketId, ObjectId, VersionId};
-use crate::{ctx::Ctx, ops};
+use crate::{ctx::Ctx, jobs::LONG, ops};
 
 /// A bucket was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
@@ -96,17 +96,18 @@ pub struct BytesDamaged {
 
 pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
     vec![
-        Subscription::with("storage.erase_user", ctx, erase_user),
-        Subscription::with("storage.revoke_access_keys", ctx, revoke_credentials),
-        Subscription::with("storage.erase_organization", ctx, erase_organization),
+        Subscription::new("storage.erase_user", erase_user),
+        // Somebody may have made many links.
+        Subscription::with("storage.revoke_access_keys", ctx, revoke_credentials).deadline(LONG),
+        Subscription::new("storage.erase_organization", erase_organization),
         Subscription::with("storage.suspend_organization", ctx, suspend_organization),
         Subscription::with("storage.restore_organization", ctx, restore_organization),
     ]
 }
 
-async fn erase_user(ctx: Ctx, work: Work<UserErased>) -> Result<Done, JobError> {
-    ops::erasure::erase(&ctx, work.payload().user_id.into()).await?;
-    work.done().await
+async fn erase_user(work: Work<UserErased>) -> Result<Done, JobError> {
+    let owner = work.payload().user_id.into();
+    erase(work, owner).await
 }
 
 async fn revoke_credentials(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<Done, JobError> {
@@ -114,9 +115,15 @@ async fn revoke_credentials(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<
     work.done().await
 }
 
-async fn erase_organization(ctx: Ctx, work: Work<OrganizationPurged>) -> Result<Done, JobError> {
-    ops::erasure::erase(&ctx, work.payload().organization_id.into()).await?;
-    work.done().await
+async fn erase_organization(work: Work<OrganizationPurged>) -> Result<Done, JobError> {
+    let owner = work.payload().organization_id.into();
+    erase(work, owner).await
+}
+
+async fn erase<E>(work: Work<E>, owner: Owner) -> Result<Done, JobError> {
+    let mut tx = work.begin().await?;
+    ops::erasure::erase(&mut tx, owner).await?;
+    work.commit(tx).await
 }
 
 async fn suspend_organization(ctx: Ctx, work: Work<OrganizationDeleted>) -> Result<Done, JobError> {

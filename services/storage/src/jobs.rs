@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use stoa_events::{Done, Job, JobError, JobHandler, Retry, Schedule, TxExt as _, Work};
+use stoa_kernel::Owner;
 
 use crate::{
     ctx::Ctx,
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// Deadline of jobs that go through many rows or bytes.
-const LONG: Duration = Duration::from_secs(600);
+pub(crate) const LONG: Duration = Duration::from_secs(600);
 /// How long an operation goes on before it is another one's turn.
 const TURN: Duration = Duration::from_secs(5);
 /// What needs the object store is tried again for three days: it may be away for that long.
@@ -35,6 +36,13 @@ pub(crate) struct DeleteBlobs {
 #[job(name = "storage.delete_chunks")]
 pub(crate) struct DeleteChunks {
     pub(crate) chunk_ids: Vec<ChunkId>,
+}
+
+/// Deletes all that an owner has who is erased, a batch at a time.
+#[derive(Clone, Debug, Serialize, Deserialize, Job)]
+#[job(name = "storage.erase_owner")]
+pub(crate) struct EraseOwner {
+    pub(crate) owner: Owner,
 }
 
 /// Deletes the parts of an upload that no object has.
@@ -76,9 +84,8 @@ pub(crate) struct Verify {}
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     vec![
         JobHandler::with(ctx, delete_blobs).deadline(LONG).retry(PATIENT),
-        JobHandler::with(ctx, delete_chunks)
-            .deadline(LONG)
-            .retry(PATIENT),
+        JobHandler::with(ctx, delete_chunks).deadline(LONG).retry(PATIENT),
+        JobHandler::with(ctx, erase_owner).deadline(LONG).retry(PATIENT),
         JobHandler::with(ctx, discard_upload)
             .deadline(LONG)
             .retry(PATIENT),
@@ -121,6 +128,15 @@ async fn delete_blobs(ctx: Ctx, work: Work<DeleteBlobs>) -> Result<Done, JobErro
 async fn delete_chunks(ctx: Ctx, work: Work<DeleteChunks>) -> Result<Done, JobError> {
     ops::remove::bytes_of_chunks(&ctx, &work.payload().chunk_ids).await?;
     work.done().await
+}
+
+async fn erase_owner(ctx: Ctx, work: Work<EraseOwner>) -> Result<Done, JobError> {
+    let is_more = ops::erasure::erase_some(&ctx, work.payload().owner).await?;
+    let mut tx = work.begin().await?;
+    if is_more {
+        tx.enqueue(work.payload()).await?;
+    }
+    work.commit(tx).await
 }
 
 async fn discard_upload(ctx: Ctx, work: Work<DiscardUpload>) -> Result<Done, JobError> {

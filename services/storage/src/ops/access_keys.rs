@@ -157,22 +157,22 @@ pub(crate) async fn revoke(ctx: &Ctx, user: UserId, until: Timestamp) -> Result<
     }
 }
 
-/// Deletes the keys of an owner who is erased, and those that they made for organizations.
-pub(crate) async fn erase(ctx: &Ctx, owner: Owner) -> Result<(), Error> {
-    loop {
-        let mut tx = ctx.db.begin().await?;
-        let mut deleted = access_keys::delete_of(&mut tx, owner, BATCH).await?;
-        if let Owner::User(user) = owner {
-            deleted += access_keys::take_made_by(&mut tx, user, Timestamp::MAX, BATCH)
-                .await?
-                .len() as u64;
-        }
-        tx.shred();
-        tx.commit().await?;
-        if deleted == 0 {
-            return Ok(());
-        }
+/// Deletes some keys of an owner who is erased, and of those that they made for organizations; false if there was none.
+pub(crate) async fn erase_some(ctx: &Ctx, owner: Owner) -> Result<bool, Error> {
+    let mut tx = ctx.db.begin().await?;
+    let mut deleted = access_keys::delete_of(&mut tx, owner, BATCH).await?;
+    if let Owner::User(user) = owner {
+        deleted += access_keys::take_made_by(&mut tx, user, Timestamp::MAX, BATCH)
+            .await?
+            .len() as u64;
     }
+    if deleted == 0 {
+        tx.rollback().await;
+        return Ok(false);
+    }
+    tx.shred();
+    tx.commit().await?;
+    Ok(true)
 }
 
 fn organization_of(owner: Owner) -> Option<OrganizationId> {

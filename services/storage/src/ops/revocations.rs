@@ -100,17 +100,13 @@ pub(crate) async fn purge(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
     }
 }
 
-/// Takes the name of a person who is erased off what they made in others' buckets, which stays.
-pub(crate) async fn erase(ctx: &Ctx, user: UserId) -> Result<(), Error> {
-    loop {
-        let mut tx = ctx.db.begin().await?;
-        revocations::delete(&mut tx, user).await?;
-        let links = link_store::unname(&mut tx, user, BATCH).await?;
-        let operations = operation_store::unname(&mut tx, user, BATCH).await?;
-        tx.shred();
-        tx.commit().await?;
-        if links.max(operations) < u64::from(BATCH) {
-            return Ok(());
-        }
-    }
+/// Takes the name of a person who is erased off some of what they made in others' buckets, which stays; true if there may be more.
+pub(crate) async fn erase_some(ctx: &Ctx, user: UserId) -> Result<bool, Error> {
+    let mut tx = ctx.db.begin().await?;
+    revocations::delete(&mut tx, user).await?;
+    let links = link_store::unname(&mut tx, user, BATCH).await?;
+    let operations = operation_store::unname(&mut tx, user, BATCH).await?;
+    tx.shred();
+    tx.commit().await?;
+    Ok(links.max(operations) == u64::from(BATCH))
 }

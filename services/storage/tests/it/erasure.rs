@@ -6,7 +6,7 @@ use stoa_db::db_test;
 use stoa_kernel::OrganizationRole;
 use stoa_storage::events::BucketDeleted;
 
-use crate::helpers::{App, builder, count, get, make_bucket, put, somebody, stored, url};
+use crate::helpers::{App, builder, count, get, make_bucket, one, put, somebody, stored, url};
 
 stoa_testkit::app!(Many, builder(|config| config.uploads_per_caller = 100));
 
@@ -42,6 +42,9 @@ async fn everything_of_a_person_goes_in_batches_and_nothing_of_others(app: Many)
         assert_eq!(count(&app, table).await, left, "{table}");
     }
     assert_eq!(stored(&app).await.len(), 1);
+    let sql = "SELECT COUNT(*) FROM jobs WHERE queue = 'storage.erase_owner' AND state = 'done'";
+    let batches: i64 = one(&app, sql).await;
+    assert!(batches >= 5, "each batch is a job of its own: {batches}");
     assert_eq!(app.emitted::<BucketDeleted>().await.len(), 2);
     assert_eq!(get(&app, &other, &url("others", "a")).await.text(), "x");
     let late = put(&app, &token, &url("one", "late"), "x").await.status();

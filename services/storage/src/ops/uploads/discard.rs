@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// Uploads that one job deletes: each may have thousands of parts.
+const FEW: u32 = 10;
+
 /// Gives up an open upload; false if it was not open. What arrives for it from now on comes to nothing.
 pub(crate) async fn abort(ctx: &Ctx, upload: &UploadRow) -> Result<bool, Error> {
     let mut tx = ctx.db.begin().await?;
@@ -90,17 +93,13 @@ pub(crate) async fn expired(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
     }
 }
 
-/// Deletes all uploads of an owner who is being erased.
-pub(crate) async fn of_owner(ctx: &Ctx, owner: Owner) -> Result<(), Error> {
-    loop {
-        let found = uploads::of_owner(&ctx.db, owner, BATCH).await?;
-        for row in &found {
-            remove(ctx, row, None).await?;
-        }
-        if found.is_empty() {
-            return Ok(());
-        }
+/// Deletes some uploads of an owner who is being erased; false if there was none.
+pub(crate) async fn some_of_owner(ctx: &Ctx, owner: Owner) -> Result<bool, Error> {
+    let found = uploads::of_owner(&ctx.db, owner, FEW).await?;
+    for row in &found {
+        remove(ctx, row, None).await?;
     }
+    Ok(!found.is_empty())
 }
 
 /// Gives up all open uploads of a bucket that is gone.
