@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use stoa_cache::{LimitKey, Limiter};
 use stoa_db::Tx;
-use stoa_kernel::{Id, Timestamp};
+use stoa_kernel::{Id, Owner, Timestamp};
 use stoa_pictures::{Format, PictureLimits, Renderer, Rendering};
 use tokio::sync::Semaphore;
 
@@ -315,10 +315,14 @@ pub(crate) async fn unused(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
 }
 
 async fn delete(mut tx: Tx, found: &[RenditionRow]) -> Result<(), Error> {
-    // The rows of owners are locked by that, always in one order.
-    let mut found: Vec<_> = found.iter().collect();
-    found.sort_by_key(|row| (row.owner.kind(), row.owner.uuid()));
-    for row in &found {
+    // Owners before their renditions, as where one is made, and always in one order.
+    let mut all: Vec<Owner> = found.iter().map(|row| row.owner).collect();
+    all.sort_by_key(|owner| (owner.kind(), owner.uuid()));
+    all.dedup();
+    for owner in all {
+        owners::lock(&mut tx, owner).await?;
+    }
+    for row in found {
         drop_row(&mut tx, row, 0).await?;
     }
     remove::chunks(&mut tx, found.iter().map(|row| row.id).collect()).await?;

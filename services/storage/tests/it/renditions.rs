@@ -5,7 +5,7 @@ use std::{io::Cursor, time::Duration};
 use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage};
 use serde_json::json;
 use stoa_auth_api::events::UserErased;
-use stoa_db::db_test;
+use stoa_db::{Engine, db_test};
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually};
 
 use crate::helpers::{App, builder, count, get, make_bucket, one, put, stored, url, usage};
@@ -247,4 +247,33 @@ async fn strangers_fill_neither_disk_nor_processor(app: Tight) {
     );
     let kept: i64 = one(&app, "SELECT renditions FROM owners").await;
     assert_eq!(kept, 0);
+}
+
+/// Two who lock in another order wait for each other.
+#[db_test]
+async fn owners_are_locked_before_their_renditions(app: App) {
+    // One writes at a time there.
+    if app.db().engine() == Engine::Sqlite {
+        return;
+    }
+    gallery(&app, "gallery").await;
+    asked(&app, "width=10", &[]).await.expect(200);
+    app.clock().advance(Duration::from_secs(31 * 24 * 3600));
+    let mut tx = app.db().begin().await.unwrap();
+    let own: i64 = tx
+        .fetch_one("SELECT CAST(pg_backend_pid() AS BIGINT)", &[])
+        .await
+        .unwrap();
+    tx.execute("UPDATE owners SET bytes = bytes", &[]).await.unwrap();
+    eventually("the one that is to delete it waits", async || {
+        let sql =
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE $1 = ANY (CAST(pg_blocking_pids(pid) AS BIGINT[]))";
+        app.db().fetch_one::<i64>(sql, &[&own]).await.unwrap() > 0
+    })
+    .await;
+    let sql = "SELECT id FROM renditions FOR UPDATE NOWAIT";
+    let free: Vec<uuid::Uuid> = tx.fetch_all(sql, &[]).await.unwrap();
+    assert_eq!(free.len(), 1);
+    tx.rollback().await;
+    eventually("it is deleted", async || count(&app, "renditions").await == 0).await;
 }
