@@ -175,6 +175,9 @@ async fn note<T: DeserializeOwned>(
 ) -> Result<Done, JobError> {
     let (endpoint, is_test) = (&attempt.endpoint, attempt.delivery.cause == cause::TEST);
     let error = outcome.error();
+    let is_bad = !outcome.is_good() && !outcome.is_gone() && !is_test;
+    // First of all: it may take its time, and what follows is by the clock as it is then.
+    let for_long = is_bad && fails_for_long(ctx, endpoint).await;
     let next = if outcome.is_good() || outcome.is_gone() || is_test {
         None
     } else {
@@ -191,7 +194,7 @@ async fn note<T: DeserializeOwned>(
     attempts::insert(&mut tx, endpoint.id, &row(ctx, attempt, outcome)).await?;
     let is_current = deliveries::note(&mut tx, attempt.parcel, state, next, error.as_deref()).await?;
     if !is_test {
-        note_health(ctx, &mut tx, endpoint, outcome).await?;
+        note_health(&mut tx, endpoint, outcome, for_long).await?;
     }
     match next.filter(|_| is_current) {
         None => work.commit(tx).await,
@@ -223,12 +226,23 @@ fn row(ctx: &Ctx, attempt: &Attempt, outcome: &Outcome) -> AttemptRow {
     }
 }
 
+/// Whether every attempt has failed for so long that the endpoint is disabled. A jump of the clock that does not last is not believed.
+async fn fails_for_long(ctx: &Ctx, endpoint: &EndpointRow) -> bool {
+    let Some(since) = endpoint.failing_since else {
+        return false;
+    };
+    let most =
+        jiff::SignedDuration::try_from(ctx.config.disable_after.0).unwrap_or(jiff::SignedDuration::MAX);
+    let is_over = |now: Timestamp| now.duration_since(since) >= most;
+    is_over(ctx.clock.now()) && is_over(ctx.db.steady_now().await)
+}
+
 /// Notes what is different from before; nothing, most of the time.
 async fn note_health(
-    ctx: &Ctx,
     tx: &mut stoa_db::Tx,
     endpoint: &EndpointRow,
     outcome: &Outcome,
+    for_long: bool,
 ) -> Result<(), Error> {
     if outcome.is_good() {
         let quick = outcome.took <= QUICK;
@@ -243,8 +257,6 @@ async fn note_health(
     let Some(since) = endpoint.failing_since else {
         return Ok(endpoints::failed(tx, endpoint.id, outcome.started_at).await?);
     };
-    let for_long = ctx.clock.now().duration_since(since)
-        >= jiff::SignedDuration::try_from(ctx.config.disable_after.0).unwrap_or(jiff::SignedDuration::MAX);
     if for_long {
         disable(tx, endpoint, DisabledReason::Failing, Some(since)).await?;
     } else if endpoint.is_quick {

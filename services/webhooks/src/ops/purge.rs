@@ -14,7 +14,7 @@ const MESSAGES: u32 = 50;
 
 /// Deletes attempts and messages older than `keep`, and secrets that have expired, a batch in a transaction.
 pub(crate) async fn purge(ctx: &Ctx) -> Result<(), Error> {
-    let now = ctx.clock.now();
+    let now = ctx.db.steady_now().await;
     let Ok(before) = now.checked_sub(ctx.config.keep.0) else {
         return Ok(());
     };

@@ -139,3 +139,25 @@ async fn an_endpoint_that_is_gone_or_fails_for_days_is_disabled_and_its_owner_is
     app.settle().await;
     assert_eq!(failing.count(), before + 1);
 }
+
+#[db_test]
+async fn a_jump_of_the_clock_deletes_and_disables_nothing(app: App) {
+    const JUMP: Duration = Duration::from_secs(400 * 24 * 3600);
+    let ((ours, token), sink) = (organization(&app), Sink::start().await);
+    let path = endpoint(&app, &token, ours, &sink, json!({"events": ["member.*"]})).await;
+    sink.answer(500);
+    happen(&app, ours).await;
+    app.settle().await;
+    app.clock().advance(JUMP);
+    eventually("another attempt was made", async || sink.count() == 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    app.clock().set_back(JUMP);
+    app.settle().await;
+    let row = app.get(&path).bearer(&token).send().await.expect(200).value();
+    assert_eq!(row["enabled"], true);
+    let pending = items(&app, &token, &format!("{path}/messages?state=pending")).await;
+    assert_eq!(pending.len(), 1);
+    assert_eq!(items(&app, &token, &format!("{path}/attempts")).await.len(), 2);
+    app.clock().advance(24 * HOUR);
+    eventually("and attempts go on", async || sink.count() == 3).await;
+}
