@@ -191,6 +191,10 @@ async fn note<T: DeserializeOwned>(
         None => FAILED,
     };
     let mut tx = work.begin().await?;
+    if !deliveries::lock(&mut tx, attempt.parcel).await? {
+        // The endpoint was deleted meanwhile, or whom the message concerns was erased: nothing of it is kept.
+        return work.commit(tx).await;
+    }
     attempts::insert(&mut tx, endpoint.id, &row(ctx, attempt, outcome)).await?;
     let is_current = deliveries::note(&mut tx, attempt.parcel, state, next, error.as_deref()).await?;
     if !is_test {

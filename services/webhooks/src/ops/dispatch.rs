@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use stoa_auth_api::events::{OrganizationDeleted, OrganizationRestored};
+use stoa_auth_api::events::{OrganizationDeleted, OrganizationPurged, OrganizationRestored, UserErased};
 use stoa_db::Tx;
 use stoa_events::{AnyEvent, Done, Event as _, Heading, JobError, Work};
 use stoa_kernel::Owner;
@@ -75,11 +75,21 @@ pub(crate) async fn dispatch(ctx: &Ctx, work: Work<AnyEvent>) -> Result<Done, Jo
         time: work.time(),
     };
     let mut tx = work.begin().await?;
-    if !wanting.is_empty() {
+    if !wanting.is_empty() && is_kept(&mut tx, event, concerns).await? {
         post(ctx, &mut tx, &message, &wanting, cause::EVENT).await?;
     }
     suspend(&mut tx, event).await?;
     work.commit(tx).await
+}
+
+/// Whether a message may be made of the event: of those whom it concerns nothing is kept once they were erased, but for the event that says so.
+/// They are locked, so that their erasure comes before it or after it.
+async fn is_kept(tx: &mut Tx, event: &AnyEvent, concerns: Option<Owner>) -> Result<bool, Error> {
+    let says_so = [UserErased::NAME, OrganizationPurged::NAME].contains(&event.name.as_str());
+    match concerns {
+        Some(owner) if !says_so => Ok(owners::lock(tx, owner.into()).await?),
+        _ => Ok(true),
+    }
 }
 
 /// Keeps the message and has it sent to these endpoints.

@@ -49,10 +49,11 @@ async fn erase_messages(ctx: &Ctx, subject: &str, but: MessageId) -> Result<(), 
 pub(crate) async fn delete_message(ctx: &Ctx, id: MessageId) -> Result<(), Error> {
     loop {
         let mut tx = ctx.db.begin().await?;
+        // First of all: then an attempt that is under way leaves nothing.
+        deliveries::delete_of_message(&mut tx, id).await?;
         let deleted = attempts::delete_of_message(&mut tx, id, BATCH).await?;
         let is_last = deleted < u64::from(BATCH);
         if is_last {
-            deliveries::delete_of_message(&mut tx, id).await?;
             messages::delete(&mut tx, id).await?;
         }
         tx.shred();
@@ -63,7 +64,8 @@ pub(crate) async fn delete_message(ctx: &Ctx, id: MessageId) -> Result<(), Error
     }
 }
 
-/// Deletes what a deleted endpoint has left, a batch in a transaction.
+/// Deletes what a deleted endpoint has left, a batch in a transaction: deliveries first, without which an attempt that is under way leaves
+/// nothing.
 pub(crate) async fn clear(ctx: &Ctx, endpoint: EndpointId) -> Result<(), Error> {
     loop {
         let mut tx = ctx.db.begin().await?;

@@ -79,6 +79,15 @@ pub(crate) async fn begin_again(
     tx.fetch_one(sql, &[&endpoint, &message, &now, &cause]).await
 }
 
+/// Locks one until the transaction ends. False if it was deleted.
+pub(crate) async fn lock(tx: &mut Tx, parcel: Parcel) -> Result<bool, Error> {
+    let sql = "UPDATE deliveries SET cause = cause WHERE endpoint_id = $1 AND message_id = $2";
+    Ok(tx
+        .execute(sql, &[&parcel.endpoint_id, &parcel.message_id])
+        .await?
+        > 0)
+}
+
 /// The state of a delivery, if there is one.
 pub(crate) async fn state(
     tx: &mut Tx,

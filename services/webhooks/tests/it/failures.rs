@@ -161,3 +161,23 @@ async fn a_jump_of_the_clock_deletes_and_disables_nothing(app: App) {
     app.clock().advance(24 * HOUR);
     eventually("and attempts go on", async || sink.count() == 3).await;
 }
+
+#[db_test]
+async fn an_attempt_leaves_nothing_of_an_endpoint_that_was_deleted_meanwhile(app: App) {
+    let ((ours, token), sink) = (organization(&app), Sink::start().await);
+    let path = endpoint(&app, &token, ours, &sink, json!({"events": ["member.*"]})).await;
+    sink.behave(Behaviour {
+        status: Some(200),
+        delay: Duration::from_millis(1500),
+        ..Behaviour::default()
+    });
+    happen(&app, ours).await;
+    eventually("the attempt has begun", async || sink.count() == 1).await;
+    app.delete(&path).bearer(&token).send().await.expect(204);
+    app.settle().await;
+    for table in ["attempts", "deliveries", "endpoints"] {
+        let sql = format!("SELECT COUNT(*) FROM {table}");
+        let left: i64 = app.db().fetch_one(&sql, &[]).await.unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+}

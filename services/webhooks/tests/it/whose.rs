@@ -286,3 +286,25 @@ async fn a_deleted_organization_is_given_nothing_until_it_is_restored(app: App) 
         .unwrap();
     assert_eq!(left, 0);
 }
+
+#[db_test]
+async fn what_comes_late_of_somebody_who_was_erased_is_not_kept(app: App) {
+    let (ada, sink) = (app.new_user(), Sink::start().await);
+    let operator = app.token(app.new_user(), &["webhooks.*"]);
+    let body = json!({"url": sink.url, "events": ["user.*"]});
+    app.post(INSTALLATION)
+        .bearer(&operator)
+        .json(&body)
+        .send()
+        .await
+        .expect(201);
+    app.emit(&UserErased { user_id: ada }).await;
+    app.settle().await;
+    assert_eq!(types(&sink), ["user.erased"]);
+    register(&app, ada).await;
+    app.settle().await;
+    assert_eq!(types(&sink), ["user.erased"]);
+    let sql = "SELECT type FROM messages WHERE subject = $1";
+    let kept: Vec<String> = app.db().fetch_all(sql, &[&format!("user:{ada}")]).await.unwrap();
+    assert_eq!(kept, ["user.erased"]);
+}
