@@ -30,7 +30,15 @@ pub(crate) struct Place {
     pub(crate) offset: i64,
 }
 
+/// What a frame takes up beside its text, about.
+const OVERHEAD: usize = 64;
+
 impl Frame {
+    /// Bytes that it takes up while it waits, about.
+    pub(crate) fn size(&self) -> usize {
+        self.text.len() + OVERHEAD
+    }
+
     /// What is no message of a channel.
     pub(crate) fn of(value: &impl Serialize) -> Self {
         Self {

@@ -11,7 +11,10 @@ mod outbox;
 mod topics;
 mod watch;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 use stoa_events::Channel;
@@ -78,6 +81,15 @@ impl Hub {
             // The receiver is gone only when the process ends.
             let _ = self.0.missed.send(channel.clone());
         }
+    }
+
+    /// As [`Self::look`], for a channel that was taken from the queue too early.
+    fn look_later(&self, channel: Channel, pause: Duration) {
+        let hub = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = hub.0.missed.send(channel);
+        });
     }
 
     /// Has everybody who follows the channel here subscribe anew: the numbering has begun anew, or messages are gone.

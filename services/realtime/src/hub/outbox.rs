@@ -5,9 +5,6 @@ use tokio::sync::Notify;
 
 use super::{Close, Frame};
 
-/// What a frame takes up beside its text, about.
-const OVERHEAD: usize = 64;
-
 /// Cheap to look at; filled by many and emptied by the connection's own task.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -47,7 +44,7 @@ impl Outbox {
             return 0;
         }
         for frame in frames {
-            queue.bytes += frame.text.len() + OVERHEAD;
+            queue.bytes += frame.size();
             if queue.bytes > self.most {
                 queue.frames = Vec::new();
                 queue.close = Some(Close::slow_consumer());
@@ -63,6 +60,39 @@ impl Outbox {
             self.wake.notify_one();
         }
         added
+    }
+
+    /// Adds all of these frames, or none if there is no room for them; then the connection stays as it is.
+    pub(crate) fn push_all(&self, frames: Vec<Frame>) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.close.is_some() {
+            return true;
+        }
+        let bytes = queue.bytes + frames.iter().map(Frame::size).sum::<usize>();
+        if bytes > self.most {
+            return false;
+        }
+        queue.bytes = bytes;
+        queue.frames.extend(frames);
+        drop(queue);
+        self.wake.notify_one();
+        true
+    }
+
+    /// How many bytes there is room for.
+    pub(crate) fn room(&self) -> usize {
+        self.most.saturating_sub(self.queue.lock().bytes)
+    }
+
+    /// Most that may wait, in bytes.
+    pub(crate) const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Whether more than a quarter of what may wait does: what is large is not to be added now.
+    pub(crate) fn is_busy(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.close.is_none() && queue.bytes > self.most / 4
     }
 
     /// Closes the connection once what waits has been sent. The first reason counts.
@@ -149,6 +179,18 @@ mod tests {
         assert!(batch.frames.is_empty());
         assert_eq!(batch.close, Some(Close::slow_consumer()));
         assert!(outbox.is_cut_off());
+    }
+
+    #[tokio::test]
+    async fn all_of_it_is_added_or_nothing() {
+        let outbox = Outbox::new(1000);
+        assert!(outbox.push_all(vec![frame(100), frame(100)]));
+        assert!(!outbox.push_all(vec![frame(300), frame(300)]));
+        assert!(outbox.is_busy());
+        assert_eq!(outbox.room(), 672);
+        let batch = outbox.next().await;
+        assert_eq!((batch.frames.len(), batch.close), (2, None));
+        assert!(outbox.push_all(vec![frame(300), frame(300)]));
     }
 
     #[tokio::test]

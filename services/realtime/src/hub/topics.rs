@@ -1,6 +1,10 @@
 //! The channels that somebody in this process follows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Mutex, RwLock};
 use stoa_events::Channel;
@@ -8,6 +12,9 @@ use uuid::Uuid;
 
 use super::{Connection, Epoch, Frame, Published};
 use crate::store::channels::Head;
+
+/// How long the rest of what was missed waits for those who have not read the part before it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// By channel. A channel is here for as long as somebody follows it.
 #[derive(Default)]
@@ -24,6 +31,8 @@ struct Topic {
     missed: bool,
     /// Its history is being looked at, or about to be.
     looking: bool,
+    /// When a part of what was missed was sent, of which there is more.
+    part_sent: Option<Instant>,
     members: HashMap<Uuid, Member>,
 }
 
@@ -41,6 +50,8 @@ pub(crate) enum Joined {
     Live,
     /// More has been published than was read.
     Behind,
+    /// There is no room for all of it.
+    TooMuch,
     /// They do not follow it any more.
     Left,
 }
@@ -80,7 +91,7 @@ impl Topics {
         channel: &Channel,
         connection: Uuid,
         head: &Head,
-        frames: impl FnOnce() -> Vec<Frame>,
+        frames: Vec<Frame>,
     ) -> Joined {
         let Some(topic) = self.get(channel) else {
             return Joined::Left;
@@ -99,7 +110,9 @@ impl Topics {
         let Some(member) = topic.members.get_mut(&connection) else {
             return Joined::Left;
         };
-        member.connection.outbox.push(frames());
+        if !member.connection.outbox.push_all(frames) {
+            return Joined::TooMuch;
+        }
         member.seen = Some(head.last_offset);
         Joined::Live
     }
@@ -132,8 +145,28 @@ impl Topics {
     pub(crate) fn look(&self, channel: &Channel) -> Option<(i64, Option<Epoch>)> {
         let topic = self.get(channel)?;
         let mut topic = topic.lock();
-        topic.looking = false;
+        (topic.looking, topic.part_sent) = (false, None);
         Some((topic.last?, topic.epoch.clone()))
+    }
+
+    /// A part of what was missed was sent, and there is more.
+    pub(crate) fn note_part(&self, channel: &Channel) {
+        if let Some(topic) = self.get(channel) {
+            topic.lock().part_sent = Some(Instant::now());
+        }
+    }
+
+    /// Whether the rest of what was missed is to wait: somebody has not read the part before it, and has had little time to.
+    pub(crate) fn is_part_unread(&self, channel: &Channel) -> bool {
+        self.get(channel).is_some_and(|topic| {
+            let topic = topic.lock();
+            let is_new = topic.part_sent.is_some_and(|at| at.elapsed() < PATIENCE);
+            is_new
+                && topic
+                    .members
+                    .values()
+                    .any(|member| member.connection.outbox.is_busy())
+        })
     }
 
     /// Nobody follows the channel any more; returns who did.

@@ -59,15 +59,14 @@ pub(crate) async fn subscribe(
 ) -> Result<(), Error> {
     let allowed = access::allow(ctx, principal, channel, Wish::Follow).await?;
     let joining = Joining::begin(ctx, connection, channel, allowed.reason)?;
-    let mut missed = Missed::read(&ctx.db, channel, from, ctx.config.recover_max).await?;
+    let room = || connection.outbox.room();
+    let mut missed = Missed::read(&ctx.db, channel, from, (ctx.config.recover_max, room())).await?;
     for _ in 0..TRIES {
         let told = missed.subscribed(channel);
-        let frames = || {
-            let first = reply(&told).into_iter();
-            first
-                .chain(missed.messages.iter().map(Published::frame))
-                .collect()
-        };
+        let frames = reply(&told)
+            .into_iter()
+            .chain(missed.frames.iter().cloned())
+            .collect();
         match ctx
             .hub
             .topics()
@@ -84,7 +83,12 @@ pub(crate) async fn subscribe(
                 joining.done();
                 return Ok(());
             }
-            Joined::Behind => missed.read_on(&ctx.db, channel).await?,
+            Joined::Behind => missed.read_on(&ctx.db, channel, room()).await?,
+            Joined::TooMuch if !missed.frames.is_empty() => {
+                let head = store::channels::head(&ctx.db, channel).await?;
+                missed.give_up(head);
+            }
+            Joined::TooMuch => return Err(Error::TooBusy),
             Joined::Left => return Err(Error::TooBusy),
         }
     }
@@ -212,38 +216,43 @@ impl Drop for Joining<'_> {
 struct Missed {
     /// Up to where it was read.
     head: Head,
-    messages: Vec<Published>,
+    frames: Vec<Frame>,
+    /// What the frames take up.
+    bytes: usize,
     recovered: Option<bool>,
 }
 
 impl Missed {
+    /// Reads so many messages at most, and so many bytes.
     async fn read(
         db: &Db,
         channel: &Channel,
         from: Option<Position>,
-        most: u32,
+        most: (u32, usize),
     ) -> Result<Self, stoa_db::Error> {
         let head = store::channels::head(db, channel).await?;
         let mut missed = Self {
-            head,
-            messages: Vec::new(),
+            head: head.clone(),
+            frames: Vec::new(),
+            bytes: 0,
             recovered: None,
         };
         let Some(from) = from else { return Ok(missed) };
-        missed.recovered = Some(missed.recover(db, channel, &from, most).await?);
-        if missed.recovered == Some(false) {
-            missed.messages.clear();
+        let all = missed.recover(db, channel, &from, most).await?;
+        missed.recovered = Some(all);
+        if !all {
+            missed.give_up(head);
         }
         Ok(missed)
     }
 
-    /// Reads what lies between; false if it is not all there.
+    /// Reads what lies between; false if it is not all there, or more than may be sent.
     async fn recover(
         &mut self,
         db: &Db,
         channel: &Channel,
         from: &Position,
-        most: u32,
+        (most, bytes): (u32, usize),
     ) -> Result<bool, stoa_db::Error> {
         let from_the_beginning = from.epoch.is_empty() && from.offset == 0;
         let last = self.head.last_offset;
@@ -254,52 +263,65 @@ impl Missed {
             return Ok(false);
         }
         self.head.last_offset = from.offset;
-        self.read_all(db, channel, most).await?;
-        let complete = self.head.last_offset >= last;
-        if !complete {
-            self.head.last_offset = last;
-        }
-        Ok(complete)
+        self.read_all(db, channel, most, bytes).await?;
+        Ok(self.head.last_offset >= last && self.bytes <= bytes)
     }
 
     /// Reads what was published since.
-    async fn read_on(&mut self, db: &Db, channel: &Channel) -> Result<(), stoa_db::Error> {
-        let before = self.head.clone();
+    async fn read_on(&mut self, db: &Db, channel: &Channel, bytes: usize) -> Result<(), stoa_db::Error> {
         let now = store::channels::head(db, channel).await?;
-        if before.epoch != now.epoch && !before.epoch.is_empty() {
+        if self.head.epoch != now.epoch && !self.head.epoch.is_empty() {
             // The numbering has begun anew.
-            self.messages.clear();
-            self.recovered = self.recovered.map(|_| false);
-            self.head = now;
+            self.give_up(now);
             return Ok(());
         }
-        self.head.epoch = now.epoch;
-        self.read_all(db, channel, 1000).await
+        self.head.epoch.clone_from(&now.epoch);
+        let room = bytes.saturating_sub(self.bytes);
+        self.read_all(db, channel, 1000, room).await?;
+        if self.bytes > bytes {
+            self.give_up(now);
+        }
+        Ok(())
+    }
+
+    /// Nothing of what was missed is sent; what is published behind `head` is.
+    fn give_up(&mut self, head: Head) {
+        self.frames.clear();
+        self.bytes = 0;
+        self.recovered = self.recovered.map(|_| false);
+        self.head = head;
     }
 
     /// Reads messages that follow the head, each the next of the one before, and moves the head behind them.
-    async fn read_all(&mut self, db: &Db, channel: &Channel, most: u32) -> Result<(), stoa_db::Error> {
+    async fn read_all(
+        &mut self,
+        db: &Db,
+        channel: &Channel,
+        most: u32,
+        bytes: usize,
+    ) -> Result<(), stoa_db::Error> {
         let epoch: crate::hub::Epoch = self.head.epoch.as_str().into();
-        for row in store::messages::after(db, channel, self.head.last_offset, most).await? {
+        for row in store::messages::after(db, channel, self.head.last_offset, most, bytes).await? {
             if row.position != self.head.last_offset + 1 {
                 break;
             }
             self.head.last_offset = row.position;
-            self.messages.push(Published {
+            let published = Published {
                 channel: channel.clone(),
                 epoch: Arc::clone(&epoch),
                 row,
-            });
+            };
+            let frame = published.frame();
+            self.bytes += frame.size();
+            self.frames.push(frame);
         }
         Ok(())
     }
 
     fn subscribed(&self, channel: &Channel) -> Subscribed {
         // Where the messages that follow begin.
-        let offset = match self.messages.first() {
-            Some(first) => first.row.position - 1,
-            None => self.head.last_offset,
-        };
+        let first = self.frames.first().and_then(|frame| frame.place.as_ref());
+        let offset = first.map_or(self.head.last_offset, |place| place.offset - 1);
         Subscribed {
             channel: channel.clone(),
             epoch: self.head.epoch.clone(),

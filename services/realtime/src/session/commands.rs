@@ -173,18 +173,26 @@ impl Session {
         access::allow(&self.ctx, &principal, &channel, Access::Follow).await?;
         let limit = limit.unwrap_or(HISTORY).clamp(1, HISTORY);
         let head = store::channels::head(&self.ctx.db, &channel).await?;
-        let rows = store::messages::after(&self.ctx.db, &channel, after, limit).await?;
+        // Half of what may wait for the client, or one message: the answer is to fit in beside what waits already.
+        let most = self.connection().outbox.most() / 2;
+        let rows = store::messages::after(&self.ctx.db, &channel, after, limit, most).await?;
         let epoch: crate::hub::Epoch = head.epoch.as_str().into();
-        let messages = rows.into_iter().map(|row| {
+        let (mut messages, mut bytes) = (Vec::with_capacity(rows.len()), 0);
+        for row in rows {
             let published = Published {
                 channel: channel.clone(),
                 epoch: std::sync::Arc::clone(&epoch),
                 row,
             };
-            RawValue::from_string(published.frame().text.to_string()).map_err(Failure::internal)
-        });
+            let frame = published.frame();
+            bytes += frame.size();
+            if bytes > most && !messages.is_empty() {
+                break;
+            }
+            messages.push(RawValue::from_string(frame.text.to_string()).map_err(Failure::internal)?);
+        }
         let past = Past {
-            messages: messages.collect::<Result<_, _>>()?,
+            messages,
             channel: &channel,
             epoch: &head.epoch,
             offset: head.last_offset,

@@ -54,9 +54,9 @@ impl Session {
         self.connection().with_credential(|_| ()).is_some()
     }
 
-    /// Whether the client may send another command: only so much is published at once.
+    /// Whether the client may send another command: only so much is published at once, and it reads most of the answers first.
     pub(crate) fn has_room(&self) -> bool {
-        self.publishing.has_room()
+        self.publishing.has_room() && !self.connection().outbox.is_busy()
     }
 
     /// Waits for a message to be published, and answers its command. Nothing is lost when this is dropped while it waits.

@@ -56,17 +56,26 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
-/// The messages behind an offset, in order, `limit` at most.
+/// The messages behind an offset, in order: `limit` at most, whose data has at most so many bytes together. The first of them in any case.
 pub(crate) async fn after(
     db: &Db,
     channel: &Channel,
     offset: i64,
     limit: u32,
+    bytes: usize,
 ) -> Result<Vec<MessageRow>, Error> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM messages WHERE channel = $1 AND position > $2 ORDER BY position LIMIT $3"
+        "SELECT {COLUMNS} FROM (SELECT {COLUMNS}, SUM(OCTET_LENGTH(data)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS bytes \
+         FROM messages WHERE channel = $1 AND position > $2 ORDER BY position LIMIT $3) AS summed \
+         WHERE bytes <= $4 OR bytes = OCTET_LENGTH(data)"
     );
-    db.fetch_all(&sql, &[&channel.as_str(), &offset, &limit]).await
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let mut rows: Vec<MessageRow> = db
+        .fetch_all(&sql, &[&channel.as_str(), &offset, &limit, &bytes])
+        .await?;
+    // As a rule they are in order already, and SQLite would sort them all the same.
+    rows.sort_unstable_by_key(|row| row.position);
+    Ok(rows)
 }
 
 /// Newest first.

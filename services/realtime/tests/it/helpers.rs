@@ -58,6 +58,17 @@ pub(crate) async fn publish(app: &TestApp, channel: &Channel, number: i64) {
     app.emit(&published).await;
 }
 
+/// As [`publish`], with this many bytes of text.
+pub(crate) async fn publish_long(app: &TestApp, channel: &Channel, number: i64, bytes: usize) {
+    let data = json!({ "number": number, "text": "x".repeat(bytes) });
+    let published = ChannelPublished {
+        channel: channel.clone(),
+        event: "order.packed".to_owned(),
+        data: RawValue::from_string(data.to_string()).unwrap(),
+    };
+    app.emit(&published).await;
+}
+
 /// The numbers of messages.
 pub(crate) fn numbers(messages: &[Value]) -> Vec<i64> {
     let numbers = messages

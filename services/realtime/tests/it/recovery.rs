@@ -8,7 +8,7 @@ use stoa_events::Channel;
 
 use crate::{
     client::Client,
-    helpers::{App, builder, numbers, publish},
+    helpers::{App, builder, numbers, publish, publish_long},
 };
 
 #[db_test]
@@ -194,4 +194,97 @@ async fn a_numbering_that_begins_anew_is_noticed(app: App) {
     assert_eq!(again["offset"], 1);
     publish(&app, &channel, 3).await;
     assert_eq!(numbers(&client.pushes(1).await), [3]);
+}
+
+stoa_testkit::app!(
+    /// realtime with as little room for each client as there may be.
+    Narrow,
+    builder(|config| config.queue_max_bytes = 131_072)
+);
+
+#[db_test]
+async fn who_missed_more_than_may_wait_is_told_so_and_stays(app: Narrow) {
+    let user = app.new_user();
+    let (token, channel) = (app.token(user, &[]), Channel::user(user));
+    for number in 1..=10 {
+        publish_long(&app, &channel, number, 30_000).await;
+    }
+    app.settle().await;
+    let mut client = Client::of(&app, &token).await;
+    let back = client.recover(&channel, &json!(""), 0).await;
+    assert_eq!((&back["recovered"], &back["offset"]), (&json!(false), &json!(10)));
+    let epoch = &back["epoch"];
+    let mut other = Client::of(&app, &token).await;
+    let back = other.recover(&channel, epoch, 7).await;
+    assert_eq!((&back["recovered"], &back["offset"]), (&json!(true), &json!(7)));
+    assert_eq!(numbers(&other.pushes(3).await), [8, 9, 10]);
+    publish(&app, &channel, 11).await;
+    assert_eq!(numbers(&client.pushes(1).await), [11]);
+    assert_eq!(numbers(&other.pushes(1).await), [11]);
+}
+
+#[db_test]
+async fn a_long_history_is_read_in_parts(app: Narrow) {
+    let user = app.new_user();
+    let (token, channel) = (app.token(user, &[]), Channel::user(user));
+    for number in 1..=8 {
+        publish_long(&app, &channel, number, if number == 5 { 65_000 } else { 20_000 }).await;
+    }
+    app.settle().await;
+    let mut client = Client::of(&app, &token).await;
+    // All of them at once: each waits until the answers before it were read.
+    for after in 0..8 {
+        let history = json!({ "id": 100 + after, "history": { "channel": channel, "after": after } });
+        client.send(&history.to_string()).await;
+    }
+    let mut parts = Vec::new();
+    for after in 0..8 {
+        let answer = client.text().await;
+        assert_eq!(answer["id"], 100 + after);
+        let part = answer["result"]["messages"].as_array().unwrap();
+        assert_eq!(answer["result"]["offset"], 8);
+        parts.push(numbers(part));
+    }
+    assert_eq!(parts[0], [1, 2, 3]);
+    assert_eq!(parts[3], [4]);
+    assert_eq!(parts[4], [5]);
+    assert_eq!(parts[7], [8]);
+}
+
+#[db_test]
+async fn much_that_was_missed_is_sent_in_parts_to_who_reads_them(app: Narrow) {
+    const LAST: i64 = 60;
+    let user = app.new_user();
+    let (token, channel) = (app.token(user, &[]), Channel::user(user));
+    let mut client = Client::of(&app, &token).await;
+    client.subscribe(&channel).await;
+    publish(&app, &channel, 1).await;
+    client.push().await;
+    // Published by another process, without a hint.
+    let text = json!({ "number": 0, "text": "x".repeat(20_000) }).to_string();
+    let sql = "INSERT INTO messages (channel, position, id, event, data, created_at, expires_at) VALUES ($1, $2, $3, 'x', $4, $5, $6)";
+    let now = app.clock().now();
+    for position in 2..=LAST {
+        let id = app.new_user().uuid();
+        app.db()
+            .execute(
+                sql,
+                &[
+                    &channel.as_str(),
+                    &position,
+                    &id,
+                    &text,
+                    &now,
+                    &app.clock().after(Duration::from_secs(3600)),
+                ],
+            )
+            .await
+            .unwrap();
+    }
+    let sql = "UPDATE channels SET last_offset = $2 WHERE name = $1";
+    app.db().execute(sql, &[&channel.as_str(), &LAST]).await.unwrap();
+    publish(&app, &channel, LAST + 1).await;
+    for offset in 2..=LAST + 1 {
+        assert_eq!(client.push().await["offset"], offset);
+    }
 }
