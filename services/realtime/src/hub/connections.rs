@@ -109,6 +109,11 @@ impl Connections {
         room
     }
 
+    /// The one of this id, while it is open.
+    pub(crate) fn get(&self, id: Uuid) -> Option<Arc<Connection>> {
+        self.state.lock().all.get(&id).cloned()
+    }
+
     /// All that are open now.
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
         self.state.lock().all.values().cloned().collect()

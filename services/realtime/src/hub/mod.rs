@@ -19,6 +19,7 @@ use std::{
 use serde::Serialize;
 use stoa_events::Channel;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 pub use self::close::CloseReason;
 pub(crate) use self::{
@@ -123,6 +124,14 @@ impl Hub {
                 at: Instant::now(),
             });
         }
+    }
+
+    /// Whether a connection is open and shows on the channel that its user is there.
+    pub(crate) fn is_present(&self, channel: &Channel, connection: Uuid) -> bool {
+        self.connections().get(connection).is_some_and(|connection| {
+            let followed = connection.followed().lock();
+            followed.get(channel).is_some_and(|how| how.present)
+        })
     }
 
     /// To be taken before a commit of something that is published: whatever becomes of the commit, those who follow the channel miss

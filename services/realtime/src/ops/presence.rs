@@ -49,10 +49,15 @@ pub(crate) async fn enter(
     commit(ctx, tx, channel, told).await
 }
 
-/// Notes that a connection has left a channel a while ago.
+/// Notes that a connection has left a channel a while ago, unless it is back.
 pub(crate) async fn leave(ctx: &Ctx, leaving: &Leaving) -> Result<(), Error> {
     let mut tx = ctx.db.begin().await?;
     let told = remove(ctx, &mut tx, &leaving.channel, leaving.connection, leaving.user).await?;
+    // Looked at behind the lock of its row: if it comes back from now on, it waits for this transaction, and writes a row of its own.
+    if ctx.hub.is_present(&leaving.channel, leaving.connection) {
+        tx.rollback().await;
+        return Ok(());
+    }
     commit(ctx, tx, &leaving.channel, told).await
 }
 

@@ -90,6 +90,50 @@ async fn coming_and_going_is_told_once_for_each_person(app: Hasty) {
 }
 
 #[db_test]
+async fn a_connection_that_subscribes_again_has_not_left(app: Hasty) {
+    let organization = app.new_organization();
+    let channel = Channel::organization(organization);
+    let users: [UserId; 3] = [app.new_user(), app.new_user(), app.new_user()];
+    let tokens = users.map(|user| app.member_token(user, organization, Member));
+    let mut watching = Client::of(&app, &tokens[0]).await;
+    watching.subscribe(&channel).await;
+    let mut client = enter(&app, &tokens[1], &channel).await;
+    assert_eq!(
+        told(&watching.push().await),
+        ("presence.joined", &json!(users[1]))
+    );
+    let again = json!({ "subscribe": { "channel": channel, "presence": true } });
+    client
+        .result(json!({ "unsubscribe": { "channel": channel } }))
+        .await;
+    client.result(again.clone()).await;
+    // Who leaves behind them is counted out behind them.
+    let other = enter(&app, &tokens[2], &channel).await;
+    assert_eq!(
+        told(&watching.push().await),
+        ("presence.joined", &json!(users[2]))
+    );
+    drop(other);
+    assert_eq!(told(&watching.push().await), ("presence.left", &json!(users[2])));
+    assert_eq!(present(&app, &tokens[0], &channel).await, [json!(users[1])]);
+    // The numbering begins anew, and everybody subscribes again.
+    for table in ["DELETE FROM messages", "DELETE FROM channels"] {
+        app.db().execute(table, &[]).await.unwrap();
+    }
+    publish(&app, &channel, 1).await;
+    assert_eq!(watching.push().await["unsubscribed"]["code"], "history_lost");
+    watching.subscribe(&channel).await;
+    while client.push().await["unsubscribed"].is_null() {}
+    client.result(again).await;
+    let other = enter(&app, &tokens[2], &channel).await;
+    drop(other);
+    while told(&watching.push().await) != ("presence.left", &json!(users[2])) {}
+    assert_eq!(present(&app, &tokens[0], &channel).await, [json!(users[1])]);
+    drop(client);
+    assert_eq!(told(&watching.push().await), ("presence.left", &json!(users[1])));
+}
+
+#[db_test]
 async fn presence_is_for_those_who_may_follow_and_where_it_is_kept(app: App) {
     let (user, organization) = (app.new_user(), app.new_organization());
     let shared = Channel::organization(organization);
