@@ -13,7 +13,10 @@ use utoipa::ToSchema;
 use crate::{
     ctx::Ctx,
     hub::Published,
-    ops::access::{self, Wish},
+    ops::{
+        access::{self, Wish},
+        publish::By,
+    },
     scopes::{RealtimePublish, RealtimeRead},
     session,
     store::{
@@ -75,7 +78,8 @@ impl RealtimeMessage {
 
 /// Publish to a channel.
 ///
-/// All subscribers are sent it, in the order of its offset. Only where the channel lets clients publish.
+/// All subscribers are sent it, in the order of its offset. Only where the channel lets clients publish. A request that is given up before its
+/// turn publishes nothing. With 503 as much waits for the channel as may: try again later.
 #[utoipa::path(
     post, path = "/api/v1/realtime/channels/{channel}/messages", tags = ["realtime"], operation_id = "realtime_publish",
     params(("channel" = String, Path, pattern = "^[a-z][a-z0-9_]*:[A-Za-z0-9_.:@-]+$", max_length = 128, example = "organization:01a1fd28-cedf-7b1c-9a3e-5f9f7a2d4c11")),
@@ -91,7 +95,8 @@ pub(super) async fn publish(
     let channel: Channel = channel.parse().map_err(|_| Failure::new(codes::NOT_FOUND))?;
     session::check_event(&body.event)?;
     let data = body.data.to_string();
-    let mut publishing = session::publish(&ctx, &actor.principal, &channel, body.event, &data).await?;
+    let mut publishing =
+        session::publish(&ctx, &actor.principal, &channel, (body.event, &data), By::Request).await?;
     let Published { row, .. } = publishing.done().await?;
     Ok((StatusCode::CREATED, Json(RealtimeMessage::of(&channel, row)?)))
 }

@@ -1,9 +1,6 @@
 //! Adding to a channel's history, and telling those who follow it.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::SignedDuration;
 use parking_lot::Mutex;
@@ -27,6 +24,9 @@ const TRIM_EVERY: i64 = 8;
 const TRIM: i64 = 16;
 /// Messages of clients that share a transaction, at most.
 const BATCH: usize = 64;
+/// Messages that may wait for one channel, and bytes of their data.
+const MOST: usize = 1024;
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// The pause between two transactions for each who follows the channel here, about what it takes to send them something, and the longest:
 /// what comes meanwhile is sent together.
 const PAUSE: Duration = Duration::from_micros(5);
@@ -91,16 +91,39 @@ pub(crate) async fn append(
 
 /// What clients publish at the same time. Messages of one channel share a transaction: they have to wait for each other in any case, and so wait once.
 #[derive(Default)]
-pub(crate) struct Queues(Mutex<HashMap<Channel, Vec<Waiting>>>);
+pub(crate) struct Queues(Mutex<HashMap<Channel, Queue>>);
+
+/// What waits for one channel.
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Waiting>,
+    bytes: usize,
+}
+
+/// What a message came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The client need not wait for the answer: what it has sent is published, also if it is gone by then.
+    WebSocket,
+    /// Who gives the request up before its turn has not published.
+    Request,
+}
 
 /// A message that waits for its turn.
 struct Waiting {
     new: New,
+    by: By,
     done: oneshot::Sender<Result<Published, Error>>,
 }
 
 /// A message that is about to be published.
 pub(crate) struct Publishing(oneshot::Receiver<Result<Published, Error>>);
+
+impl Waiting {
+    fn is_given_up(&self) -> bool {
+        self.by == By::Request && self.done.is_closed()
+    }
+}
 
 impl Publishing {
     /// Returns once the message is in the history.
@@ -112,16 +135,16 @@ impl Publishing {
     }
 }
 
-/// Publishes what a client sends, behind all that was published to the channel here before. It is published also if nobody waits for it.
+/// Publishes what a client sends, behind all that was published to the channel here before.
 ///
 /// # Errors
-/// As [`access::allow`]; [`Error::TooLarge`].
+/// As [`access::allow`]; [`Error::TooLarge`]; [`Error::TooBusy`] where as much waits for the channel as may.
 pub(crate) async fn publish(
     ctx: &Ctx,
     principal: &Principal,
     channel: &Channel,
-    event: String,
-    data: &str,
+    (event, data): (String, &str),
+    by: By,
 ) -> Result<Publishing, Error> {
     if data.len() > ChannelPublished::MAX_DATA_BYTES {
         return Err(Error::TooLarge);
@@ -133,74 +156,105 @@ pub(crate) async fn publish(
         sender: Some(principal.user_id),
     };
     let (done, publishing) = oneshot::channel();
-    if ctx.queues.push(channel, Waiting { new, done }) {
-        tokio::spawn(work_off(ctx.clone(), allowed.info, channel.clone()));
+    if ctx.queues.push(channel, Waiting { new, by, done })? {
+        let worker = Worker {
+            ctx: ctx.clone(),
+            channel: channel.clone(),
+            is_done: false,
+        };
+        tokio::spawn(worker.work_off(allowed.info));
     }
     Ok(Publishing(publishing))
 }
 
 impl Queues {
     /// True if nobody works the queue of this channel off yet.
-    fn push(&self, channel: &Channel, waiting: Waiting) -> bool {
-        match self.0.lock().entry(channel.clone()) {
-            Entry::Occupied(mut queue) => {
-                queue.get_mut().push(waiting);
-                false
-            }
-            Entry::Vacant(empty) => {
-                empty.insert(vec![waiting]);
-                true
-            }
+    fn push(&self, channel: &Channel, waiting: Waiting) -> Result<bool, Error> {
+        let mut queues = self.0.lock();
+        let is_new = !queues.contains_key(channel);
+        let queue = queues.entry(channel.clone()).or_default();
+        let bytes = queue.bytes + waiting.new.data.len();
+        if queue.waiting.len() >= MOST || bytes > MOST_BYTES {
+            return Err(Error::TooBusy);
         }
+        queue.bytes = bytes;
+        queue.waiting.push(waiting);
+        Ok(is_new)
     }
 
-    /// The first that wait, in order; never more than one message may be long, or those who follow the channel could not take them in.
-    /// Empty: the queue is gone.
+    /// The first that wait, in order, without those that were given up; never more than one message may be long, or those who follow the
+    /// channel could not take them in. Empty: the queue is gone.
     fn take(&self, channel: &Channel) -> Vec<Waiting> {
         let mut queues = self.0.lock();
         let Some(queue) = queues.get_mut(channel) else {
             return Vec::new();
         };
+        queue.waiting.retain(|waiting| !waiting.is_given_up());
         let mut bytes = 0;
-        let fits = queue.iter().take(BATCH).take_while(|waiting| {
+        let fits = queue.waiting.iter().take(BATCH).take_while(|waiting| {
             bytes += waiting.new.data.len();
             bytes <= ChannelPublished::MAX_DATA_BYTES
         });
         let count = fits.count();
-        let batch: Vec<_> = queue.drain(..count).collect();
+        let batch: Vec<_> = queue.waiting.drain(..count).collect();
+        queue.bytes = queue.waiting.iter().map(|waiting| waiting.new.data.len()).sum();
         if batch.is_empty() {
             queues.remove(channel);
         }
         batch
     }
+
+    fn remove(&self, channel: &Channel) {
+        self.0.lock().remove(channel);
+    }
 }
 
-/// Publishes what waits for a channel until nothing does.
-async fn work_off(ctx: Ctx, info: ChannelInfo, channel: Channel) {
-    loop {
-        let begun = Instant::now();
-        let batch = ctx.queues.take(&channel);
-        if batch.is_empty() {
-            return;
+/// Works the queue of a channel off. If it ends before that, by a panic or with the runtime, the queue goes with it: those who wait are
+/// refused, and the next message has a queue of its own.
+struct Worker {
+    ctx: Ctx,
+    channel: Channel,
+    is_done: bool,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.ctx.queues.remove(&self.channel);
         }
-        let (new, done): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.new, one.done)).unzip();
-        // Who does not wait any more is not told.
-        match write(&ctx, &info, &channel, new).await {
-            Ok(published) => {
-                for (published, done) in published.into_iter().zip(done) {
-                    let _ = done.send(Ok(published));
+    }
+}
+
+impl Worker {
+    /// Publishes what waits for the channel until nothing does.
+    async fn work_off(mut self, info: ChannelInfo) {
+        let (ctx, channel) = (self.ctx.clone(), self.channel.clone());
+        loop {
+            let begun = Instant::now();
+            let batch = ctx.queues.take(&channel);
+            if batch.is_empty() {
+                self.is_done = true;
+                return;
+            }
+            let (new, done): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.new, one.done)).unzip();
+            // Who does not wait any more is not told.
+            match write(&ctx, &info, &channel, new).await {
+                Ok(published) => {
+                    for (published, done) in published.into_iter().zip(done) {
+                        let _ = done.send(Ok(published));
+                    }
+                }
+                Err(error) => {
+                    for done in done {
+                        let _ = done.send(Err(error.clone()));
+                    }
                 }
             }
-            Err(error) => {
-                for done in done {
-                    let _ = done.send(Err(error.clone()));
-                }
+            let followers = u32::try_from(ctx.hub.topics().followers(&channel)).unwrap_or(u32::MAX);
+            let pause = PAUSE.saturating_mul(followers).min(LONGEST_PAUSE);
+            if pause > Duration::from_millis(1) {
+                tokio::time::sleep_until(begun + pause).await;
             }
-        }
-        let followers = u32::try_from(ctx.hub.topics().followers(&channel)).unwrap_or(u32::MAX);
-        let pause = PAUSE.saturating_mul(followers).min(LONGEST_PAUSE);
-        if pause > Duration::from_millis(1) {
-            tokio::time::sleep_until(begun + pause).await;
         }
     }
 }

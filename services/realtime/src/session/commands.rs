@@ -15,6 +15,7 @@ use crate::{
     hub::{Frame, Published},
     ops::{
         access::{self, Wish as Access},
+        publish::By,
         subscribe, tickets,
     },
     store,
@@ -134,7 +135,14 @@ impl Session {
         let principal = self.principal()?;
         check_event(&wanted.event)?;
         let Publish { channel, event, data } = wanted;
-        let publishing = super::publish(&self.ctx, &principal, &channel, event, data.get()).await?;
+        let publishing = super::publish(
+            &self.ctx,
+            &principal,
+            &channel,
+            (event, data.get()),
+            By::WebSocket,
+        )
+        .await?;
         self.publishing.push(id, bytes, publishing);
         Ok(())
     }

@@ -22,7 +22,7 @@ pub(crate) use self::{
 use crate::{
     ctx::Ctx,
     hub::{Close, Connection, Frame, Open, problem_of},
-    ops::publish::{self, Publishing},
+    ops::publish::{self, By, Publishing},
 };
 
 /// One client.
@@ -145,12 +145,12 @@ pub(crate) async fn publish(
     ctx: &Ctx,
     principal: &Principal,
     channel: &Channel,
-    event: String,
-    data: &str,
+    message: (String, &str),
+    by: By,
 ) -> Result<Publishing, Failure> {
-    let by = LimitKey::User(principal.user_id.uuid().into_bytes());
-    within(&ctx.publishes, by).await?;
-    Ok(publish::publish(ctx, principal, channel, event, data).await?)
+    let key = LimitKey::User(principal.user_id.uuid().into_bytes());
+    within(&ctx.publishes, key).await?;
+    Ok(publish::publish(ctx, principal, channel, message, by).await?)
 }
 
 /// Closes a connection to which a token was refused.

@@ -1,5 +1,7 @@
 //! What is published reaches everybody, in order, once.
 
+use std::{sync::Arc, time::Duration};
+
 use futures::future::join_all;
 use serde_json::json;
 use stoa_db::db_test;
@@ -131,4 +133,46 @@ async fn a_client_need_not_wait_between_two_messages(app: Quick) {
     let pushes = reader.pushes(199).await;
     let numbers_sent: Vec<_> = numbers_sent.map(|number| number as i64).collect();
     assert_eq!(numbers(&pushes), numbers_sent);
+}
+
+#[db_test]
+async fn only_so_much_waits_for_a_channel_and_nothing_that_was_given_up(app: Quick) {
+    let user = app.new_user();
+    let (token, channel) = (app.token(user, &[]), Channel::user(user));
+    publish(&app, &channel, 0).await;
+    app.settle().await;
+    let app = Arc::new(app);
+    let path = format!("/api/v1/realtime/channels/{channel}/messages");
+    let post = |number: i64, bytes: usize| {
+        let (app, path, token) = (Arc::clone(&app), path.clone(), token.clone());
+        let data = json!({ "number": number, "text": "x".repeat(bytes) });
+        tokio::spawn(async move {
+            let body = json!({ "event": "client.x", "data": data });
+            app.post(&path).bearer(&token).json(&body).send().await.status()
+        })
+    };
+    // Somebody else has the channel's row.
+    let mut tx = app.db().begin().await.unwrap();
+    let sql = "UPDATE channels SET last_offset = last_offset WHERE name = $1";
+    tx.execute(sql, &[&channel.as_str()]).await.unwrap();
+    let first = post(1, 10);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let given_up = [post(-1, 10), post(-2, 10)];
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for one in given_up {
+        one.abort();
+    }
+    let others: Vec<_> = (2..72).map(|number| post(number, 65_000)).collect();
+    // Those for which there is no room do not wait.
+    let is_refused = async || others.iter().filter(|one| one.is_finished()).count() >= 6;
+    stoa_testkit::eventually("some are refused", is_refused).await;
+    tx.rollback().await;
+    assert_eq!(first.await.unwrap(), 201);
+    let answers: Vec<_> = join_all(others).await.into_iter().map(Result::unwrap).collect();
+    let of = |status: u16| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((of(201), of(503)), (64, 6));
+    let sql = "SELECT data FROM messages WHERE channel = $1 AND event = 'client.x'";
+    let published: Vec<String> = app.db().fetch_all(sql, &[&channel.as_str()]).await.unwrap();
+    assert_eq!(published.len(), 65);
+    assert!(published.iter().all(|data| !data.contains("\"number\":-")));
 }
