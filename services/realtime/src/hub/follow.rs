@@ -38,18 +38,18 @@ pub(crate) async fn run(ctx: Ctx) {
         return;
     }
     let mut hearing = ctx.cache.hear(TOPIC);
-    let mut seen = ctx.clock.now();
+    let mut seen = None;
     loop {
         tokio::select! {
             () = hear(&ctx, &mut hearing) => {}
             () = tokio::time::sleep(LOOK) => {}
         }
         if ctx.hub.topics().is_empty() {
-            seen = ctx.clock.now();
+            seen = None;
             continue;
         }
         match look(&ctx, seen).await {
-            Ok(now) => seen = now,
+            Ok(now) => seen = Some(now),
             Err(error) => tracing::warn!(%error, "what others publish cannot be read; trying again"),
         }
     }
@@ -81,10 +81,11 @@ fn note(ctx: &Ctx, channel: &Channel, offset: i64) {
     }
 }
 
-/// Looks at what was published since a while before `seen`; returns until when it has looked.
-async fn look(ctx: &Ctx, seen: Timestamp) -> Result<Timestamp, Error> {
-    let now = ctx.clock.now();
-    let since = seen - OVERLAP;
+/// Looks at what was published since a while before `seen`, or before now; returns until when it has looked. By the database's clock: this
+/// process's own may be ahead of those of the processes that publish.
+async fn look(ctx: &Ctx, seen: Option<Timestamp>) -> Result<Timestamp, Error> {
+    let now = store::messages::database_now(&ctx.db).await?;
+    let since = seen.unwrap_or(now) - OVERLAP;
     let mut after = MessageId::at_microsecond(since.as_microsecond());
     loop {
         let found = store::messages::published_after(&ctx.db, after, BATCH).await?;

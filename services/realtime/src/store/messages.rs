@@ -93,6 +93,11 @@ pub(crate) async fn published_after(db: &Db, id: MessageId, limit: u32) -> Resul
     db.fetch_all(sql, &[&id, &limit]).await
 }
 
+/// The time by PostgreSQL's clock, which all processes share.
+pub(crate) async fn database_now(db: &Db) -> Result<Timestamp, Error> {
+    db.fetch_one("SELECT clock_timestamp()", &[]).await
+}
+
 /// Deletes the oldest of a channel, up to this offset, `limit` at most.
 pub(crate) async fn trim(tx: &mut Tx, channel: &Channel, offset: i64, limit: i64) -> Result<(), Error> {
     let sql = "DELETE FROM messages WHERE channel = $1 AND position IN \

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use stoa_db::{Engine, db_test};
 use stoa_events::Channel;
+use stoa_kernel::Id;
 
 use crate::{
     client::Client,
@@ -287,4 +288,27 @@ async fn much_that_was_missed_is_sent_in_parts_to_who_reads_them(app: Narrow) {
     for offset in 2..=LAST + 1 {
         assert_eq!(client.push().await["offset"], offset);
     }
+}
+
+#[tokio::test]
+async fn what_others_publish_is_found_by_a_process_whose_clock_is_ahead() {
+    let app = builder(|_| {}).start(Engine::Postgres).await;
+    let user = app.new_user();
+    let (token, channel) = (app.token(user, &[]), Channel::user(user));
+    let then: Id<()> = Id::new(app.clock());
+    app.clock().advance(Duration::from_secs(90));
+    let mut client = Client::of(&app, &token).await;
+    client.subscribe(&channel).await;
+    // By another process, whose clock is right.
+    let db = app.db();
+    let now = app.clock().now();
+    let sql = "INSERT INTO messages (channel, position, id, event, data, created_at, expires_at) VALUES ($1, 1, $2, 'x', '1', $3, $4)";
+    let expires = app.clock().after(Duration::from_secs(3600));
+    db.execute(sql, &[&channel.as_str(), &then, &now, &expires])
+        .await
+        .unwrap();
+    let sql = "INSERT INTO channels (name, epoch, last_offset, updated_at) VALUES ($1, 'e', 1, $2)";
+    db.execute(sql, &[&channel.as_str(), &now]).await.unwrap();
+    assert_eq!(client.push().await["offset"], 1);
+    app.stop().await;
 }
