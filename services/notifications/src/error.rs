@@ -49,6 +49,8 @@ pub(crate) enum Error {
     TopicsFull(u32),
     #[error("no room for a further push subscription")]
     PushFull(u32),
+    #[error("no service of this process sends notifications of type {0}; another, newer one may")]
+    UnknownType(String),
     #[error("{0}")]
     Internal(&'static str),
     #[error("no code is waited for")]
@@ -89,7 +91,7 @@ impl From<Error> for Failure {
             Error::PushFull(max) => Self::new(PUSH_SUBSCRIPTIONS_FULL).detail(format!(
                 "At most {max} browsers and phones are kept; delete one first."
             )),
-            Error::Internal(_) => Self::internal(error),
+            Error::Internal(_) | Error::UnknownType(_) => Self::internal(error),
             Error::NoPhoneCode => Self::new(PHONE_CODE_EXPIRED),
             Error::TooMany(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     ctx::Ctx,
     error::Error,
-    jobs::Erase,
+    jobs::{AGAIN, Erase},
     ops::{people, push, request},
     store, types,
 };
@@ -50,7 +50,7 @@ pub struct InboxChanged {
 
 pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
     vec![
-        Subscription::with("notifications.request", ctx, requested),
+        Subscription::with("notifications.request", ctx, requested).retry(AGAIN),
         Subscription::with("notifications.welcome", ctx, registered),
         Subscription::with("notifications.follow_preference", ctx, preference_changed),
         Subscription::with("notifications.end_session", ctx, session_revoked),
@@ -58,7 +58,8 @@ pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
     ]
 }
 
-/// One that could never be sent is a dead letter: its sender has made a mistake.
+/// One that could never be sent is a dead letter: its sender has made a mistake. But a type that is not known may be one of a newer process,
+/// while a deploy goes on: it becomes a dead letter only once that may not be any more.
 async fn requested(ctx: Ctx, work: Work<NotificationRequested>) -> Result<Done, JobError> {
     let asked = work.payload().clone();
     let request = request::Request {
@@ -69,7 +70,12 @@ async fn requested(ctx: Ctx, work: Work<NotificationRequested>) -> Result<Done, 
         key: asked.idempotency_key,
         send_at: asked.send_at,
     };
-    let checked = request::check(&ctx, request).map_err(|e| JobError::Fatal(e.to_string()))?;
+    let checked = request::check(&ctx, request).map_err(|error| match error {
+        Error::Field(field, code, _) if (field, code) == request::UNKNOWN_TYPE => {
+            JobError::Retry(error.to_string())
+        }
+        _ => JobError::Fatal(error.to_string()),
+    })?;
     accept(work, &checked).await
 }
 

@@ -28,8 +28,9 @@ use crate::{
 const LONG: Duration = Duration::from_secs(600);
 /// How long sending one mail may take: longer than all steps of SMTP together, by `mail.timeout` as it is by default.
 const SENDING: Duration = Duration::from_secs(300);
-/// What could not be sent is tried again for some hours.
-const AGAIN: Retry = Retry {
+/// What could not be sent is tried again for some hours: for as long as a provider may be away, or a deploy may take that brings the type of
+/// a notification.
+pub(crate) const AGAIN: Retry = Retry {
     attempts: 12,
     base: Duration::from_secs(5),
     max: Duration::from_secs(3600),
@@ -181,9 +182,9 @@ pub(crate) struct Purge {}
 
 pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
     vec![
-        JobHandler::with(ctx, fan_out::<20>),
-        JobHandler::with(ctx, fan_out::<10>),
-        JobHandler::with(ctx, fan_out::<0>),
+        JobHandler::with(ctx, fan_out::<20>).retry(AGAIN),
+        JobHandler::with(ctx, fan_out::<10>).retry(AGAIN),
+        JobHandler::with(ctx, fan_out::<0>).retry(AGAIN),
         JobHandler::with(ctx, send::<20>).deadline(SENDING).retry(AGAIN),
         JobHandler::with(ctx, send::<10>).deadline(SENDING).retry(AGAIN),
         JobHandler::with(ctx, send::<0>).deadline(SENDING).retry(AGAIN),

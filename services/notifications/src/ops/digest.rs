@@ -98,7 +98,7 @@ async fn mail(
     };
     let (mut all, mut items, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
-        match item(ctx, reader, entry, contact.clone()).await? {
+        match item(ctx, reader, entry, attempt, contact.clone()).await? {
             Ok(item) => {
                 items.push(item);
                 listed.push(entry.delivery_id);
@@ -147,14 +147,15 @@ async fn item(
     ctx: &Ctx,
     reader: &Reader,
     entry: &Entry,
+    attempt: Attempt,
     contact: Option<stoa_auth_api::v1::Contact>,
 ) -> Result<Result<Value, Ended>, JobError> {
     let content = content(
         ctx,
-        &entry.kind,
-        entry.notification_id,
+        (&entry.kind, entry.notification_id),
         Channel::Email,
         Some(reader),
+        attempt,
     )
     .await?;
     let (kind, notification) = match content {

@@ -36,7 +36,7 @@ pub(crate) struct Recipient {
 
 /// What is read before the transaction.
 pub(crate) struct Known {
-    /// None if no service has the type any more.
+    /// None if no service of this process has the type.
     texts: Option<Texts>,
     /// Of the organization to whose managers it goes.
     managers: Vec<UserId>,
@@ -49,8 +49,8 @@ pub(crate) async fn batch(ctx: &Ctx, tx: &mut Tx, id: NotificationId, known: &Kn
         return Ok(());
     };
     let Some((kind, texts)) = ctx.types.get(&notification.kind).zip(known.texts.as_ref()) else {
-        tracing::warn!(notification = %id, kind = notification.kind, "no service sends notifications of this type any more");
-        return Ok(notifications::advance(tx, id, None, 0).await?);
+        // Never "sent": while a deploy goes on, other processes know more types than this one.
+        return Err(Error::UnknownType(notification.kind));
     };
     if let Recipients::Reference(reference) = &notification.recipients.0 {
         let count = to_reference(tx, kind, &notification, reference).await?;

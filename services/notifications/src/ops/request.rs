@@ -22,6 +22,8 @@ const KEY_MAX: usize = 255;
 const REFERENCE_MAX: usize = 50;
 /// What the name of a sender begins with that is a service.
 pub(crate) const SERVICE: &str = "service:";
+/// The field and the code with which a type is refused that no service of this process has.
+pub(crate) const UNKNOWN_TYPE: (&str, &str) = ("type", "unknown");
 /// How far ahead a notification can be scheduled.
 const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(366 * 24);
 
@@ -51,8 +53,8 @@ pub(crate) fn check(ctx: &Ctx, request: Request) -> Result<Checked, Error> {
     let wrong = |field, code, message: String| Err(Error::Field(field, code, message));
     let Some(kind) = ctx.types.get(&request.kind) else {
         return wrong(
-            "type",
-            "unknown",
+            UNKNOWN_TYPE.0,
+            UNKNOWN_TYPE.1,
             "No service sends notifications of this type".to_owned(),
         );
     };

@@ -119,7 +119,14 @@ pub(crate) async fn send(
             None => return Ok(None),
         },
     };
-    let content = content(ctx, &row.kind, row.notification_id, channel, reader.as_ref()).await?;
+    let content = content(
+        ctx,
+        (&row.kind, row.notification_id),
+        channel,
+        reader.as_ref(),
+        attempt,
+    )
+    .await?;
     let ended = match (content, channel, &reader) {
         (Err(ended), ..) => ended,
         (Ok((kind, notification)), Channel::Email, reader) => {
@@ -138,17 +145,23 @@ pub(crate) async fn send(
 }
 
 /// The notification, if nothing speaks against sending it now.
+///
+/// # Errors
+/// [`Error::UnknownType`] before the last attempt: while a deploy goes on, other processes know more types than this one.
 pub(crate) async fn content(
     ctx: &Ctx,
-    kind: &str,
-    notification: notifications::NotificationId,
+    (kind, notification): (&str, notifications::NotificationId),
     channel: Channel,
     reader: Option<&Reader>,
+    attempt: Attempt,
 ) -> Result<Result<(&'static NotificationType, NotificationRow), Ended>, Error> {
     let Some(notification) = notifications::get(&ctx.db, notification).await? else {
         return Ok(Err(Ended::skipped("gone", "Not sent: it is kept no longer")));
     };
     let Some(kind) = ctx.types.get(kind) else {
+        if !attempt.is_last {
+            return Err(Error::UnknownType(kind.to_owned()));
+        }
         let words = "Not sent: no service sends notifications of this type any more";
         return Ok(Err(Ended::skipped("no_type", words)));
     };

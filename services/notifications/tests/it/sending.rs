@@ -9,7 +9,7 @@ use stoa_kernel::{OrganizationRole, UserId};
 use stoa_notifications_api::NotificationRequested;
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually};
 
-use crate::helpers::{App, counts, deliveries, operator, person, rows, stands, steps, titles};
+use crate::helpers::{App, counts, deliveries, one, operator, person, rows, stands, steps, titles};
 
 const SEND: &str = "/api/v1/notifications/send";
 
@@ -121,8 +121,9 @@ async fn an_event_asks_once_by_its_key(app: App) {
 #[db_test]
 async fn an_event_that_nothing_can_be_made_of_is_put_aside(app: App) {
     let ada = person(&app, "ada");
-    app.emit(&NotificationRequested::to("no.such", ada, json!({})))
-        .await;
+    let mut long = NotificationRequested::to("order.shipped", ada, json!({}));
+    long.idempotency_key = "x".repeat(256);
+    app.emit(&long).await;
     app.emit(&NotificationRequested::to("order.shipped", ada, json!([])))
         .await;
     app.settle().await;
@@ -131,7 +132,7 @@ async fn an_event_that_nothing_can_be_made_of_is_put_aside(app: App) {
     reasons.sort();
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(
-        reasons.iter().any(|why| why.contains("No service sends")),
+        reasons.iter().any(|why| why.contains("1 to 255 bytes")),
         "{reasons:?}"
     );
     assert!(
@@ -139,6 +140,51 @@ async fn an_event_that_nothing_can_be_made_of_is_put_aside(app: App) {
         "{reasons:?}"
     );
     assert_eq!(rows(&app, "notifications").await, 0);
+}
+
+/// As while a deploy goes on: the service that sends it is newer than this process.
+#[db_test]
+async fn a_type_that_is_not_known_yet_is_waited_for(app: App) {
+    let ada = person(&app, "ada");
+    app.emit(&NotificationRequested::to("no.such", ada, json!({})))
+        .await;
+    app.settle().await;
+    let sql = "SELECT COUNT(*) FROM jobs WHERE queue = 'notifications.request' AND state = 'waiting' AND attempts = 1";
+    assert_eq!(one::<i64>(app.db(), sql).await, 1, "the event is tried again");
+    // A notification, and a mail that is held back, of which this process does not know the type when they are due.
+    let at = app.clock().after(Duration::from_secs(3600));
+    let body = json!({"type": "order.shipped", "users": [ada], "data": {"order": "A-1"}, "send_at": at});
+    let sent = send(&app, &operator(&app), &body).await.expect(202).value();
+    let id = sent["id"].as_str().unwrap();
+    let rename = async |table: &str, kind: &str| {
+        let sql = format!("UPDATE {table} SET type = $1");
+        app.db().execute(&sql, &[&kind]).await.unwrap();
+    };
+    rename("notifications", "no.such").await;
+    app.advance(Duration::from_secs(3700)).await;
+    let sql = "SELECT COUNT(*) FROM jobs WHERE queue = 'notifications.fan_out' AND attempts > 0";
+    let tried = async || one::<i64>(app.db(), sql).await == 1;
+    eventually("it was tried", tried).await;
+    assert_eq!(state(&app, id).await, ("scheduled".to_owned(), 0));
+    rename("notifications", "order.shipped").await;
+    let auth: &FakeAuth = app.stand_in();
+    auth.contacts_away(true);
+    app.clock().advance(Duration::from_secs(60));
+    eventually("it goes out", async || state(&app, id).await.0 == "sent").await;
+    app.settle().await;
+    for table in ["deliveries", "sends"] {
+        rename(table, "no.such").await;
+    }
+    auth.contacts_away(false);
+    app.clock().advance(Duration::from_secs(60));
+    app.settle().await;
+    let sends = "SELECT state FROM sends WHERE channel = 'email'";
+    assert_eq!(one::<String>(app.db(), sends).await, "waiting");
+    for table in ["deliveries", "sends"] {
+        rename(table, "order.shipped").await;
+    }
+    app.clock().advance(Duration::from_secs(600));
+    eventually("the mail is sent", async || app.mails().await.len() == 1).await;
 }
 
 #[db_test]
