@@ -19,7 +19,10 @@ use crate::{
         send, send_push,
     },
     store::{
-        deliveries::DeliveryId, digests::DigestId, inbox::ItemId, notifications::NotificationId,
+        deliveries::DeliveryId,
+        digests::{self, DigestId},
+        inbox::ItemId,
+        notifications::NotificationId,
         phones::CodeId,
     },
 };
@@ -47,6 +50,9 @@ pub(crate) struct FanOut<const PRIORITY: i16> {
 pub(crate) struct SendOut<const PRIORITY: i16> {
     delivery_id: DeliveryId,
     channel: String,
+    /// Until when it is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<Timestamp>,
 }
 
 /// Queues of their own, so that each has workers for itself: news to a million people hold up nobody's second factor.
@@ -83,21 +89,37 @@ pub(crate) async fn fan_out_at(
     made.map(drop)
 }
 
-/// Has a delivery sent by a channel, not before `at`.
+/// Has a delivery sent by a channel, now or when it is `due`.
 pub(crate) async fn send_at(
     tx: &mut Tx,
     criticality: Criticality,
     delivery_id: DeliveryId,
     channel: Channel,
-    at: Timestamp,
+    due: Option<Timestamp>,
 ) -> Result<(), stoa_db::Error> {
-    let channel = channel.name().to_owned();
-    let made = match criticality {
-        Criticality::Critical => tx.enqueue_at(&SendOut::<20> { delivery_id, channel }, at).await,
-        Criticality::Normal => tx.enqueue_at(&SendOut::<10> { delivery_id, channel }, at).await,
-        Criticality::Bulk => tx.enqueue_at(&SendOut::<0> { delivery_id, channel }, at).await,
+    match criticality {
+        Criticality::Critical => send_out::<20>(tx, delivery_id, channel, due).await,
+        Criticality::Normal => send_out::<10>(tx, delivery_id, channel, due).await,
+        Criticality::Bulk => send_out::<0>(tx, delivery_id, channel, due).await,
+    }
+}
+
+async fn send_out<const P: i16>(
+    tx: &mut Tx,
+    delivery_id: DeliveryId,
+    channel: Channel,
+    due: Option<Timestamp>,
+) -> Result<(), stoa_db::Error>
+where
+    SendOut<P>: Job,
+{
+    let job = SendOut::<P> {
+        delivery_id,
+        channel: channel.name().to_owned(),
+        due,
     };
-    made.map(drop)
+    let at = due.unwrap_or(tx.clock().now());
+    tx.enqueue_at(&job, at).await.map(drop)
 }
 
 /// Has what waits of a cancelled notification not be sent.
@@ -209,13 +231,25 @@ pub(crate) fn schedules() -> Vec<Schedule> {
 async fn fan_out<const P: i16>(ctx: Ctx, work: Work<FanOut<P>>) -> Result<Done, JobError> {
     let id = work.payload().notification_id;
     let known = fan_out::known(&ctx, id).await?;
+    if let Some(at) = ctx.steady.not_before(known.due).await {
+        let tx = work.begin().await?;
+        return work.again(tx, at).await;
+    }
     let mut tx = work.begin().await?;
     fan_out::batch(&ctx, &mut tx, id, &known).await?;
     work.commit(tx).await
 }
 
 async fn send<const P: i16>(ctx: Ctx, work: Work<SendOut<P>>) -> Result<Done, JobError> {
-    let SendOut { delivery_id, channel } = work.payload();
+    let SendOut {
+        delivery_id,
+        channel,
+        due,
+    } = work.payload();
+    if let Some(at) = ctx.steady.not_before(*due).await {
+        let tx = work.begin().await?;
+        return work.again(tx, at).await;
+    }
     let channel = Channel::of_name(channel);
     let channel = channel.ok_or_else(|| JobError::Fatal("the channel is not known".to_owned()))?;
     match send::send(&ctx, *delivery_id, channel, attempt(&work)).await? {
@@ -238,6 +272,11 @@ async fn send<const P: i16>(ctx: Ctx, work: Work<SendOut<P>>) -> Result<Done, Jo
 
 async fn send_digest(ctx: Ctx, work: Work<SendDigest>) -> Result<Done, JobError> {
     let digest_id = work.payload().digest_id;
+    let due = digests::due(&ctx.db, digest_id).await?;
+    if let Some(at) = ctx.steady.not_before(due).await {
+        let tx = work.begin().await?;
+        return work.again(tx, at).await;
+    }
     match digest::send(&ctx, digest_id, attempt(&work)).await? {
         None => work.done().await,
         Some(sent) => {
@@ -302,12 +341,16 @@ async fn provider_events(ctx: Ctx, work: Work<ProviderEvents>) -> Result<Done, J
     work.commit(tx).await
 }
 
-async fn wake(_: Ctx, work: Work<Wake>) -> Result<Done, JobError> {
+async fn wake(ctx: Ctx, work: Work<Wake>) -> Result<Done, JobError> {
     let &Wake {
         item_id,
         user_id,
         until,
     } = work.payload();
+    if let Some(at) = ctx.steady.not_before(Some(until)).await {
+        let tx = work.begin().await?;
+        return work.again(tx, at).await;
+    }
     let mut tx = work.begin().await?;
     ops::inbox::wake(&mut tx, user_id, item_id, until).await?;
     work.commit(tx).await

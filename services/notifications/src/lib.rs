@@ -15,6 +15,7 @@ mod ops;
 mod pages;
 mod phone;
 mod sandbox;
+mod steady;
 mod store;
 mod texts;
 mod types;

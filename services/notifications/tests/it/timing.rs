@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use stoa_auth_api::testing::FakeAuth;
 use stoa_db::db_test;
+use stoa_notifications_api::NotificationRequested;
 use stoa_testkit::{TestApp, eventually};
 
 use crate::{
@@ -147,8 +148,7 @@ async fn a_digest_that_could_not_be_sent_is_sent_once_later(app: App) {
 
 async fn shipped_while_away(app: &TestApp, user: stoa_kernel::UserId) {
     let before = rows(app, "deliveries").await;
-    let event =
-        stoa_notifications_api::NotificationRequested::to("order.shipped", user, json!({"order": "late"}));
+    let event = NotificationRequested::to("order.shipped", user, json!({"order": "late"}));
     app.emit(&event).await;
     eventually("it is put into the next", async || {
         rows(app, "deliveries").await > before
@@ -163,12 +163,8 @@ async fn many_make_several_mails_of_one_digest(app: App) {
     choose(&app, ada, &json!({"choices": [daily]})).await.expect(200);
     for number in 0..120 {
         let data = json!({"much": format!("n{number}")});
-        app.emit(&stoa_notifications_api::NotificationRequested::to(
-            "shop.broken",
-            ada,
-            data,
-        ))
-        .await;
+        app.emit(&NotificationRequested::to("shop.broken", ada, data))
+            .await;
     }
     app.settle().await;
     assert_eq!((app.mails().await.len(), rows(&app, "digests").await), (0, 1));
@@ -208,10 +204,45 @@ async fn of_one_type_somebody_gets_so_many_within_a_time(app: App) {
 async fn a_throttle_holds_also_for_many_at_once(app: App) {
     let ada = person(&app, "ada");
     for order in 0..12 {
-        let event =
-            stoa_notifications_api::NotificationRequested::to("order.shipped", ada, json!({"order": order}));
+        let event = NotificationRequested::to("order.shipped", ada, json!({"order": order}));
         app.emit(&event).await;
     }
     app.settle().await;
     assert_eq!((app.mails().await.len(), counts(&app, ada).await), (3, (12, 12)));
+}
+
+#[db_test]
+async fn a_jump_of_the_clock_sends_nothing_before_its_time(app: App) {
+    const JUMP: Duration = Duration::from_secs(400 * 24 * HOUR);
+    let (ada, bob, eve) = (person(&app, "ada"), person(&app, "bob"), person(&app, "eve"));
+    let hours = json!({"from": in_hours(&app, 22), "until": in_hours(&app, 2)});
+    choose(&app, ada, &json!({"choices": [], "quiet_hours": hours}))
+        .await
+        .expect(200);
+    let hourly = json!({"category": "orders", "channel": "email", "delivery": "hourly"});
+    choose(&app, bob, &json!({"choices": [hourly]})).await.expect(200);
+    for user in [ada, bob] {
+        shipped(&app, user, "1").await;
+    }
+    let mut event = NotificationRequested::to("order.shipped", eve, json!({"order": "2"}));
+    event.send_at = Some(app.clock().after(Duration::from_secs(30 * 24 * HOUR)));
+    app.emit(&event).await;
+    app.settle().await;
+    app.clock().advance(JUMP);
+    // The worker is woken, and finds all of it due.
+    app.emit(&NotificationRequested::to("shop.alarm", ada, json!({})))
+        .await;
+    let alarmed = async || app.mails().await.iter().any(|mail| mail.subject == "Fire");
+    eventually("the worker has looked", alarmed).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    app.clock().set_back(JUMP);
+    app.settle().await;
+    assert_eq!(app.mails().await.len(), 1);
+    app.clock().advance(Duration::from_secs(3 * HOUR));
+    eventually("what was held and the digest", async || {
+        app.mails().await.len() == 3
+    })
+    .await;
+    app.clock().advance(Duration::from_secs(30 * 24 * HOUR));
+    eventually("what was scheduled", async || app.mails().await.len() == 4).await;
 }
