@@ -6,7 +6,7 @@ use stoa_events::{AnyEvent, Done, Event, Heading, JobError, Subscription, Work};
 use stoa_kernel::Id;
 use utoipa::ToSchema;
 
-use crate::{ctx::Ctx, ops, owner::EndpointOwner};
+use crate::{ctx::Ctx, jobs::done_unless, ops, owner::EndpointOwner};
 
 /// Label of an endpoint's id.
 pub enum EndpointTag {}
@@ -124,11 +124,11 @@ async fn disable_endpoints(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<D
 }
 
 async fn erase_user(ctx: Ctx, work: Work<UserErased>) -> Result<Done, JobError> {
-    ops::erasure::erase(&ctx, work.payload().user_id.into(), work.id()).await?;
-    work.done().await
+    let more = ops::erasure::erase(&ctx, work.payload().user_id.into(), work.id()).await?;
+    done_unless(more, work).await
 }
 
 async fn erase_organization(ctx: Ctx, work: Work<OrganizationPurged>) -> Result<Done, JobError> {
-    ops::erasure::erase(&ctx, work.payload().organization_id.into(), work.id()).await?;
-    work.done().await
+    let more = ops::erasure::erase(&ctx, work.payload().organization_id.into(), work.id()).await?;
+    done_unless(more, work).await
 }

@@ -118,11 +118,21 @@ async fn replay(ctx: Ctx, work: Work<Replay>) -> Result<Done, JobError> {
 }
 
 async fn clear_endpoint(ctx: Ctx, work: Work<ClearEndpoint>) -> Result<Done, JobError> {
-    ops::erasure::clear(&ctx, work.payload().endpoint_id).await?;
-    work.done().await
+    let more = ops::erasure::clear(&ctx, work.payload().endpoint_id).await?;
+    done_unless(more, work).await
 }
 
 async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
-    ops::purge::purge(&ctx).await?;
-    work.done().await
+    let more = ops::purge::purge(&ctx).await?;
+    done_unless(more, work).await
+}
+
+/// Ends the work, or has it done again at once: there is `more` than one attempt does.
+pub(crate) async fn done_unless<T>(more: bool, work: Work<T>) -> Result<Done, JobError> {
+    let tx = work.begin().await?;
+    if more {
+        let now = tx.clock().now();
+        return work.again(tx, now).await;
+    }
+    work.commit(tx).await
 }

@@ -2,7 +2,7 @@
 
 use stoa_kernel::Owner;
 
-use super::{BATCH, endpoints as endpoint_ops};
+use super::{BATCH, BATCHES, endpoints as endpoint_ops};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Deletes the owner's endpoints, and the messages that concern them, also those for endpoints of the installation, but for the one of
-/// their erasure; a batch in a transaction. Nothing is made for them meanwhile, nor later.
-pub(crate) async fn erase(ctx: &Ctx, owner: Owner, event: MessageId) -> Result<(), Error> {
-    loop {
+/// their erasure; a batch in a transaction. Nothing is made for them meanwhile, nor later. True if there is more than could be done now.
+pub(crate) async fn erase(ctx: &Ctx, owner: Owner, event: MessageId) -> Result<bool, Error> {
+    for _ in 0..BATCHES {
         let mut tx = ctx.db.begin().await?;
         owners::erase(&mut tx, owner.into()).await?;
         let ids = endpoints::ids_of(&mut tx, owner.into(), BATCH).await?;
@@ -27,22 +27,18 @@ pub(crate) async fn erase(ctx: &Ctx, owner: Owner, event: MessageId) -> Result<(
         tx.shred();
         tx.commit().await?;
         if ids.len() < BATCH as usize {
-            break;
+            return erase_messages(ctx, &owner.to_string(), event).await;
         }
     }
-    erase_messages(ctx, &owner.to_string(), event).await
+    Ok(true)
 }
 
-async fn erase_messages(ctx: &Ctx, subject: &str, but: MessageId) -> Result<(), Error> {
-    loop {
-        let ids = messages::of_subject(&ctx.db, subject, but, BATCH / 10).await?;
-        for id in &ids {
-            delete_message(ctx, *id).await?;
-        }
-        if ids.len() < (BATCH / 10) as usize {
-            return Ok(());
-        }
+async fn erase_messages(ctx: &Ctx, subject: &str, but: MessageId) -> Result<bool, Error> {
+    let ids = messages::of_subject(&ctx.db, subject, but, BATCH).await?;
+    for id in &ids {
+        delete_message(ctx, *id).await?;
     }
+    Ok(ids.len() == BATCH as usize)
 }
 
 /// Deletes a message with all that is known of its way.
@@ -65,16 +61,17 @@ pub(crate) async fn delete_message(ctx: &Ctx, id: MessageId) -> Result<(), Error
 }
 
 /// Deletes what a deleted endpoint has left, a batch in a transaction: deliveries first, without which an attempt that is under way leaves
-/// nothing.
-pub(crate) async fn clear(ctx: &Ctx, endpoint: EndpointId) -> Result<(), Error> {
-    loop {
+/// nothing. True if there is more than could be done now.
+pub(crate) async fn clear(ctx: &Ctx, endpoint: EndpointId) -> Result<bool, Error> {
+    for _ in 0..BATCHES {
         let mut tx = ctx.db.begin().await?;
         let deliveries = deliveries::delete_of_endpoint(&mut tx, endpoint, BATCH).await?;
         let attempts = attempts::delete_of_endpoint(&mut tx, endpoint, BATCH).await?;
         tx.shred();
         tx.commit().await?;
         if deliveries.max(attempts) < u64::from(BATCH) {
-            return Ok(());
+            return Ok(false);
         }
     }
+    Ok(true)
 }

@@ -15,6 +15,8 @@ pub(crate) mod test_message;
 
 /// Rows that one transaction deletes at most.
 const BATCH: u32 = 500;
+/// Transactions of that kind that one attempt of a job makes. Where there is more to do, it is made again.
+const BATCHES: u32 = 10;
 
 /// What brought a message on its way.
 pub(crate) mod cause {

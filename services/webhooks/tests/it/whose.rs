@@ -5,7 +5,7 @@ use stoa_auth_api::events::{
     CredentialsRevoked, OrganizationDeleted, OrganizationPurged, OrganizationRestored, RoleChanged,
     SessionRevoked, UserErased, UserRegistered,
 };
-use stoa_db::db_test;
+use stoa_db::{Engine, db_test};
 use stoa_kernel::{Id, Timestamp, UserId};
 use stoa_testkit::{TestApp, assert_problem};
 
@@ -307,4 +307,25 @@ async fn what_comes_late_of_somebody_who_was_erased_is_not_kept(app: App) {
     let sql = "SELECT type FROM messages WHERE subject = $1";
     let kept: Vec<String> = app.db().fetch_all(sql, &[&format!("user:{ada}")]).await.unwrap();
     assert_eq!(kept, ["user.erased"]);
+}
+
+#[db_test]
+async fn an_erasure_of_much_goes_on_until_nothing_is_left(app: App) {
+    let ada = app.new_user();
+    let id = match app.db().engine() {
+        Engine::Sqlite => "randomblob(16)",
+        Engine::Postgres => "gen_random_uuid()",
+    };
+    let sql = format!(
+        "INSERT INTO messages (id, type, subject, data, time) \
+         WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 510) \
+         SELECT {id}, 'user.registered', $1, '{{}}', $2 FROM n"
+    );
+    let (subject, now) = (format!("user:{ada}"), app.clock().now());
+    app.db().execute(&sql, &[&subject, &now]).await.unwrap();
+    app.emit(&UserErased { user_id: ada }).await;
+    app.settle().await;
+    let sql = "SELECT COUNT(*) FROM messages WHERE subject = $1";
+    let left: i64 = app.db().fetch_one(sql, &[&subject]).await.unwrap();
+    assert_eq!(left, 0);
 }
