@@ -89,7 +89,7 @@ pub(crate) async fn counted(
     tx.fetch_one(sql, &params).await
 }
 
-/// How it stands now, where there is news, and where it went.
+/// How it stands now, where there is news, and where it went. Of what was cancelled meanwhile only that it was sent all the same.
 pub(crate) async fn update(
     tx: &mut Tx,
     delivery: DeliveryId,
@@ -99,7 +99,8 @@ pub(crate) async fn update(
 ) -> Result<bool, Error> {
     let sql = "UPDATE sends SET state = COALESCE($3, state), code = $4, updated_at = $5, address = COALESCE($6, address), \
                address_hash = COALESCE($7, address_hash), provider_id = COALESCE($8, provider_id), \
-               unsent_of = CASE WHEN $3 IN ('sent', 'skipped', 'failed') THEN NULL ELSE unsent_of END WHERE delivery_id = $1 AND channel = $2";
+               unsent_of = CASE WHEN $3 IN ('sent', 'skipped', 'failed') THEN NULL ELSE unsent_of END WHERE delivery_id = $1 AND channel = $2 \
+               AND (state <> 'skipped' OR $3 = 'sent')";
     let now = tx.clock().now();
     let (masked, hash) = (to.map(|to| &to.masked), to.map(|to| &to.hash));
     let provider_id = to.and_then(|to| to.provider_id.as_ref());

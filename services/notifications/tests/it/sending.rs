@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use stoa_auth_api::testing::FakeAuth;
-use stoa_db::db_test;
+use stoa_db::{Engine, db_test};
 use stoa_kernel::{OrganizationRole, UserId};
 use stoa_notifications_api::NotificationRequested;
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually};
@@ -440,9 +440,36 @@ async fn an_organization_is_notified_by_those_who_manage_it(app: App) {
         assert_eq!(titles(&app, user, "").await.len(), count);
     }
     let mails = app.mails().await.into_iter();
-    let to: BTreeSet<_> = mails.map(|mail| mail.to.to_string()).collect();
+    let to: BTreeSet<_> = mails.map(|mail| mail.to.clone()).collect();
     assert_eq!(
         to,
         BTreeSet::from(["admin@example.com".to_owned(), "owner@example.com".to_owned()])
     );
+}
+
+#[db_test]
+async fn an_attempt_that_fails_changes_nothing_of_what_was_cancelled_meanwhile(app: App) {
+    if app.db().engine() == Engine::Sqlite {
+        // Nothing is attempted there while another transaction is open.
+        return;
+    }
+    let ada = person(&app, "ada");
+    let auth: &FakeAuth = app.stand_in();
+    auth.contacts_away(true);
+    let body = json!({"type": "order.shipped", "users": [ada], "data": {"order": "1"}});
+    send(&app, &operator(&app), &body).await.expect(202);
+    app.settle().await;
+    // The row is taken, as by the job that stops it, while another attempt is made.
+    let mut tx = app.db().begin().await.unwrap();
+    let sql =
+        "UPDATE sends SET state = 'skipped', code = 'cancelled', unsent_of = NULL WHERE channel = 'email'";
+    assert_eq!(tx.execute(sql, &[]).await.unwrap(), 1);
+    app.clock().advance(Duration::from_secs(60));
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waits = async || one::<i64>(app.db(), sql).await > 0;
+    eventually("the attempt has failed", waits).await;
+    tx.commit().await.unwrap();
+    app.settle().await;
+    let delivery = &deliveries(&app, ada).await[0];
+    assert_eq!(stands(delivery, "email"), ("skipped".into(), "cancelled".into()));
 }
