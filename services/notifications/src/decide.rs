@@ -302,15 +302,10 @@ mod tests {
             chosen: (Delivery::Off, Source::Person),
             mails_off: true,
             quiet: Some(NIGHT),
+            exhausted: Some(THROTTLE),
             ..facts(&zone)
         };
         assert_eq!(decide(&all).when, When::Now);
-        // But for the type's throttle.
-        let often = Facts {
-            exhausted: Some(THROTTLE),
-            ..all
-        };
-        assert_eq!(decide(&often).code, "throttled");
         // By another channel than the type's it goes to those who have chosen it.
         let other = |delivery| Facts {
             channel: Channel::Sms,
