@@ -1,4 +1,5 @@
 import { backoff } from "./backoff.js";
+import { Following } from "./following.js";
 import {
   RealtimeError,
   type Connected,
@@ -7,7 +8,6 @@ import {
   type Problem,
   type Receipt,
   type ServerText,
-  type Subscribed,
 } from "./protocol.js";
 import { openSocket, type OpenSocket, type Socket } from "./socket.js";
 import { Subscription, type Handlers } from "./subscription.js";
@@ -46,6 +46,7 @@ export class RealtimeClient {
   private readonly subscriptions = new Map<string, Subscription>();
   private readonly waiting = new Map<number, Waiting>();
   private socket: Socket | undefined;
+  private following: Following | undefined;
   private current: State = "closed";
   private lastId = 0;
   private attempts = 0;
@@ -81,11 +82,11 @@ export class RealtimeClient {
     if (this.subscriptions.has(channel)) throw new Error(`${channel} is subscribed to already`);
     const subscription = new Subscription(channel, handlers);
     this.subscriptions.set(channel, subscription);
-    if (this.current === "connected") void this.begin(subscription);
+    this.following?.look(channel);
     return () => {
       if (this.subscriptions.get(channel) !== subscription) return;
       this.subscriptions.delete(channel);
-      if (this.current === "connected") this.command({ unsubscribe: { channel } }).catch(() => {});
+      this.following?.look(channel);
     };
   }
 
@@ -121,22 +122,16 @@ export class RealtimeClient {
       this.plan(connected);
       this.watch(connected.heartbeat_ms);
       this.setState("connected");
-      for (const subscription of this.subscriptions.values()) void this.begin(subscription);
+      if (this.socket === socket) this.follow();
     } catch {
       // The server closes the connection itself where the credentials are no good.
       if (this.socket === socket && !this.disconnect) socket.close();
     }
   }
 
-  private async begin(subscription: Subscription): Promise<void> {
-    try {
-      await this.command(subscription.command(), (result) => subscription.began(result as Subscribed));
-    } catch (error) {
-      // Without a connection it is tried again with the next.
-      if (this.current !== "connected" || !(error instanceof RealtimeError)) return;
-      this.subscriptions.delete(subscription.channel);
-      subscription.ended(error.code);
-    }
+  private follow(): void {
+    const send = this.command.bind(this);
+    this.following = new Following(this.subscriptions, send, this.options.random ?? Math.random);
   }
 
   /** Sends a command. `first` is called with the result before anything that the server has sent behind it is read. */
@@ -146,8 +141,11 @@ export class RealtimeClient {
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       const done = (result: unknown): void => {
-        first?.(result);
-        resolve(result);
+        try {
+          first?.(result);
+        } finally {
+          resolve(result);
+        }
       };
       this.waiting.set(id, { resolve: done, reject });
       socket.send(JSON.stringify({ id, ...command }));
@@ -158,9 +156,9 @@ export class RealtimeClient {
     this.noteActivity();
     const said = JSON.parse(text) as ServerText;
     if (said.result !== undefined || said.problem) this.answered(said);
-    else if (said.unsubscribed) this.unsubscribed(said.unsubscribed);
+    else if (said.unsubscribed) this.following?.ended(said.unsubscribed.channel, said.unsubscribed.code);
     else if (said.disconnect) this.disconnect = said.disconnect;
-    else if (said.channel !== undefined) this.subscriptions.get(said.channel)?.took(said as unknown as Message);
+    else if (said.channel !== undefined) this.following?.took(said as unknown as Message);
   }
 
   private answered(said: { id?: unknown; result?: unknown; problem?: Problem }): void {
@@ -169,17 +167,6 @@ export class RealtimeClient {
     this.waiting.delete(id);
     if (said.problem) waiting?.reject(new RealtimeError(said.problem));
     else waiting?.resolve(said.result);
-  }
-
-  private unsubscribed({ channel, code }: { channel: string; code: string }): void {
-    const subscription = this.subscriptions.get(channel);
-    if (!subscription) return;
-    if (code === "history_lost") {
-      void this.begin(subscription);
-      return;
-    }
-    this.subscriptions.delete(channel);
-    subscription.ended(code);
   }
 
   /** Has the token replaced before it expires. */
@@ -218,6 +205,8 @@ export class RealtimeClient {
     clearTimeout(this.refresh);
     clearTimeout(this.silence);
     this.heartbeat = 0;
+    this.following?.stop();
+    this.following = undefined;
     const socket = this.socket;
     this.socket = undefined;
     socket?.close();

@@ -69,10 +69,25 @@ export interface ServerText {
 /** A command was refused, or the connection was lost before its answer. */
 export class RealtimeError extends Error {
   readonly code: string;
+  /** As the server has put it. */
+  readonly problem: Problem;
 
   constructor(problem: Problem) {
     super(problem.detail ?? problem.title);
     this.name = "RealtimeError";
     this.code = problem.code;
+    this.problem = problem;
   }
+}
+
+/** Whether what was refused may be done a moment later: a limit on how much is asked, or a fault of the server. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof RealtimeError)) return false;
+  return error.code === "rate_limited" || error.code === "unavailable" || (error.problem.status ?? 0) >= 500;
+}
+
+/** After how many milliseconds the server says to try again; 0 if it does not. */
+export function retryAfter(error: RealtimeError): number {
+  const said = /try again in ([\d.]+) seconds/i.exec(error.problem.detail ?? "");
+  return said ? Math.ceil(Number(said[1]) * 1000) || 0 : 0;
 }

@@ -10,6 +10,8 @@ let sockets: FakeSocket[];
 let client: RealtimeClient;
 let tokens: number;
 
+const channels = (commands: Record<string, unknown>[]): unknown[] =>
+  commands.flatMap((command) => (command["subscribe"] as { channel: string } | undefined)?.channel ?? []);
 const socket = (): FakeSocket => sockets.at(-1) ?? assert.fail("no connection was opened");
 
 function start(): void {
@@ -182,6 +184,7 @@ test("a channel that may not be followed ends, and the others go on", async () =
   client.subscribe("b:1", { onMessage: (one) => seen.push(one.offset), onEnd: (code) => ends.push(code) });
   socket().answer({ channel: "b:1", epoch: "e", offset: 0 });
   socket().push({ unsubscribed: { channel: "b:1", code: "history_lost" } });
+  await settle();
   assert.ok(socket().commands.at(-1)?.["subscribe"]);
   socket().answer({ channel: "b:1", epoch: "f", offset: 0, recovered: false });
   socket().push(message("b:1", 1));
@@ -199,4 +202,93 @@ test("what is published is answered, or fails when the connection is lost", asyn
   const lost = client.publish("a:1", "client.x", {});
   socket().end(1006);
   await assert.rejects(lost, (error: RealtimeError) => error.code === "disconnected");
+});
+
+test("many channels are asked for in portions, at first and after a reconnection", async () => {
+  const wanted = Array.from({ length: 60 }, (_, index) => `a:${index}`);
+  const followed: string[] = [];
+  for (const channel of wanted) {
+    client.subscribe(channel, { onMessage: () => {}, onSubscribed: () => followed.push(channel) });
+  }
+  start();
+  for (let connection = 0; connection < 2; connection++) {
+    await accept();
+    for (let answered = 0; answered < wanted.length; answered++) {
+      const asked = socket().commands.slice(1);
+      assert.equal(asked.length, Math.min(wanted.length, answered + 10));
+      socket().push({ id: asked[answered]?.["id"], result: { channel: `a:${answered}`, epoch: "e", offset: 0 } });
+      await settle();
+    }
+    assert.deepEqual(channels(socket().commands), wanted);
+    socket().end(1006);
+    mock.timers.tick(500);
+  }
+  assert.deepEqual(followed, [...wanted, ...wanted]);
+});
+
+test("beyond the limit on commands nothing is asked for as long as the server says, and no subscription ends", async () => {
+  const ends: string[] = [];
+  client.subscribe("a:1", { onMessage: () => {}, onEnd: (code) => ends.push(code) });
+  start();
+  await accept();
+  const count = socket().commands.length;
+  socket().refuse("rate_limited", 429, "Try again in 3.0 seconds.");
+  await settle();
+  client.subscribe("b:1", { onMessage: () => {}, onEnd: (code) => ends.push(code) });
+  mock.timers.tick(2999);
+  assert.equal(socket().commands.length, count);
+  mock.timers.tick(1);
+  assert.deepEqual(channels(socket().commands).slice(1).sort(), ["a:1", "b:1"]);
+  assert.deepEqual(ends, []);
+});
+
+test("a channel that cannot be had for now is asked for again, each time later, and does not keep the others", async () => {
+  const ends: string[] = [];
+  client.subscribe("a:1", { onMessage: () => {}, onEnd: (code) => ends.push(code) });
+  start();
+  await accept();
+  for (const [code, status, pause] of [["unavailable", 503, 500], ["internal", 500, 1000], ["unavailable", 503, 2000]] as const) {
+    socket().refuse(code, status);
+    await settle();
+    const count = socket().commands.length;
+    mock.timers.tick(pause - 1);
+    assert.equal(socket().commands.length, count);
+    mock.timers.tick(1);
+    assert.deepEqual(channels(socket().commands.slice(count)), ["a:1"]);
+  }
+  socket().refuse("unavailable", 503);
+  await settle();
+  client.subscribe("b:1", { onMessage: () => {} });
+  assert.deepEqual(channels(socket().commands).at(-1), "b:1");
+  socket().refuse("too_many_subscriptions", 429);
+  await settle();
+  mock.timers.tick(4000);
+  assert.deepEqual(channels(socket().commands).at(-1), "a:1");
+  socket().refuse("forbidden");
+  await settle();
+  mock.timers.tick(3_600_000);
+  assert.deepEqual(ends, ["forbidden"]);
+});
+
+test("a channel is left also where the limit on commands is reached, and can be followed anew", async () => {
+  const seen: string[] = [];
+  const leave = client.subscribe("a:1", { onMessage: () => seen.push("first") });
+  start();
+  await accept();
+  socket().answer({ channel: "a:1", epoch: "e", offset: 0 });
+  await settle();
+  leave();
+  assert.deepEqual(socket().commands.at(-1)?.["unsubscribe"], { channel: "a:1" });
+  socket().push(message("a:1", 1));
+  socket().refuse("rate_limited", 429);
+  await settle();
+  client.subscribe("a:1", { onMessage: () => seen.push("second") });
+  mock.timers.tick(500);
+  assert.deepEqual(socket().commands.at(-1)?.["unsubscribe"], { channel: "a:1" });
+  socket().answer({});
+  await settle();
+  assert.deepEqual(socket().commands.at(-1)?.["subscribe"], { channel: "a:1" });
+  socket().answer({ channel: "a:1", epoch: "e", offset: 1 });
+  socket().push(message("a:1", 2));
+  assert.deepEqual(seen, ["second"]);
 });

@@ -26,8 +26,9 @@ export class FakeSocket implements Socket {
     this.push({ id: this.commands.at(-1)?.["id"], result });
   }
 
-  refuse(code: string): void {
-    this.push({ id: this.commands.at(-1)?.["id"], problem: { code, title: code } });
+  /** Refuses the last command. */
+  refuse(code: string, status = 403, detail?: string): void {
+    this.push({ id: this.commands.at(-1)?.["id"], problem: { code, title: code, status, detail } });
   }
 
   end(code: number): void {
