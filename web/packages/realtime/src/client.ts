@@ -18,7 +18,7 @@ export type Credentials = { token: string } | { ticket: string };
 export interface Options {
   /** Address of the endpoint, such as wss://example.com/api/v1/realtime. */
   url: string;
-  /** Asked for before each connection and before a token expires: fresh credentials. */
+  /** Asked for before each connection is opened and before a token expires: fresh credentials. Where it fails, it is tried again. */
   credentials: () => Promise<Credentials>;
   onState?: (state: State) => void;
   openSocket?: OpenSocket;
@@ -32,8 +32,11 @@ export type State = "closed" | "connecting" | "connected" | "waiting";
 const EARLY = 60_000;
 /** Longer than this no timer can be set. */
 const LONGEST = 2 ** 31 - 1;
-/** From this code on a client does not come back. */
+/** From this code on a client does not come back, with one exception. */
 const FINAL = 4500;
+const CONNECT_TIMEOUT = 4502;
+/** How long a connection may take to open and to be signed in, in milliseconds. */
+const PATIENCE = 30_000;
 
 interface Waiting {
   resolve: (result: unknown) => void;
@@ -50,6 +53,8 @@ export class RealtimeClient {
   private current: State = "closed";
   private lastId = 0;
   private attempts = 0;
+  /** Which attempt to connect this is: what an earlier one still waits for does not count. */
+  private turn = 0;
   private disconnect: Disconnect | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private refresh: ReturnType<typeof setTimeout> | undefined;
@@ -67,12 +72,13 @@ export class RealtimeClient {
 
   /** Connects, and stays connected until `close`. */
   connect(): void {
-    if (this.current === "closed") this.open();
+    if (this.current === "closed") void this.open();
   }
 
   /** Ends the connection; subscriptions are kept for the next `connect`. */
   close(): void {
     clearTimeout(this.retry);
+    this.attempts = 0;
     this.lost();
     this.setState("closed");
   }
@@ -101,31 +107,39 @@ export class RealtimeClient {
     this.options.onState?.(state);
   }
 
-  private open(): void {
+  private async open(): Promise<void> {
+    const turn = ++this.turn;
     this.setState("connecting");
-    this.disconnect = undefined;
+    let connect: Credentials;
+    try {
+      // First: however long they take, the server waits only so long for them once the connection is open.
+      connect = await this.options.credentials();
+    } catch {
+      if (turn === this.turn) this.ended();
+      return;
+    }
+    if (turn !== this.turn) return;
     const socket = (this.options.openSocket ?? openSocket)(this.options.url);
     this.socket = socket;
+    this.silence = setTimeout(() => this.ended(), PATIENCE);
     const ours = (): boolean => this.socket === socket;
-    socket.onopen = () => ours() && void this.signIn(socket);
+    socket.onopen = () => ours() && void this.signIn(socket, connect);
     socket.onmessage = (event) => ours() && this.read(String(event.data));
     socket.onclose = (event) => ours() && this.ended(event.code);
     socket.onerror = () => {};
   }
 
-  private async signIn(socket: Socket): Promise<void> {
+  private async signIn(socket: Socket, connect: Credentials): Promise<void> {
     try {
-      const connect = await this.options.credentials();
-      if (this.socket !== socket) return;
       const connected = (await this.command({ connect })) as Connected;
+      if (this.socket !== socket) return;
       this.attempts = 0;
       this.plan(connected);
       this.watch(connected.heartbeat_ms);
       this.setState("connected");
       if (this.socket === socket) this.follow();
-    } catch {
-      // The server closes the connection itself where the credentials are no good.
-      if (this.socket === socket && !this.disconnect) socket.close();
+    } catch (error) {
+      if (this.socket === socket && !isFollowedByClose(error)) this.ended();
     }
   }
 
@@ -193,18 +207,20 @@ export class RealtimeClient {
   }
 
   private noteActivity(): void {
-    clearTimeout(this.silence);
     if (this.heartbeat === 0) return;
+    clearTimeout(this.silence);
     this.silence = setTimeout(() => {
       this.command({ ping: {} }).catch(() => {});
-      this.silence = setTimeout(() => this.ended(0), this.heartbeat);
+      this.silence = setTimeout(() => this.ended(), this.heartbeat);
     }, this.heartbeat);
   }
 
   private lost(): void {
+    this.turn += 1;
     clearTimeout(this.refresh);
     clearTimeout(this.silence);
     this.heartbeat = 0;
+    this.disconnect = undefined;
     this.following?.stop();
     this.following = undefined;
     const socket = this.socket;
@@ -215,17 +231,30 @@ export class RealtimeClient {
     this.waiting.clear();
   }
 
-  private ended(code: number): void {
-    const told = this.disconnect;
+  /** The connection is lost, or there was none: closed with this code by the server. */
+  private ended(code = 0): void {
+    const after = this.disconnect?.reconnect_after_ms;
     this.lost();
-    if (code >= FINAL && code < 5000) {
+    if (isFinal(code)) {
       this.setState("closed");
       return;
     }
-    this.setState("waiting");
-    const random = this.options.random ?? Math.random;
-    const wait = Math.max(told?.reconnect_after_ms ?? 0, this.attempts > 0 || !told ? backoff(this.attempts, random) : 0);
+    const pause = this.attempts > 0 || after === undefined ? backoff(this.attempts, this.options.random) : 0;
     this.attempts += 1;
-    this.retry = setTimeout(() => this.open(), wait);
+    this.retry = setTimeout(() => void this.open(), Math.max(after ?? 0, pause));
+    this.setState("waiting");
   }
+}
+
+/** Whether to stay away after a close with this code. Who was only slow to sign in comes back. */
+function isFinal(code: number): boolean {
+  return code >= FINAL && code < 5000 && code !== CONNECT_TIMEOUT;
+}
+
+/** Whether the server closes the connection itself after this answer to `connect`, and says by the close what to do. */
+function isFollowedByClose(error: unknown): boolean {
+  if (!(error instanceof RealtimeError)) return false;
+  // A ticket is good for seconds alone: another one may do.
+  if (error.code === "ticket_invalid") return false;
+  return error.problem.status === 401 || error.code === "too_many_connections";
 }

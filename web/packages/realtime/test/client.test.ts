@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { backoff, RealtimeClient, RealtimeError, type Message } from "../src/index.js";
+import { backoff, RealtimeClient, RealtimeError, type Credentials, type Message, type State } from "../src/index.js";
 import { FakeSocket, message, settle } from "./support/server.js";
 
 const CONNECTED = { connection_id: "c", user_id: "u", heartbeat_ms: 25_000 };
@@ -9,16 +9,20 @@ const CONNECTED = { connection_id: "c", user_id: "u", heartbeat_ms: 25_000 };
 let sockets: FakeSocket[];
 let client: RealtimeClient;
 let tokens: number;
+let states: (state: State) => void;
+let credentials: () => Promise<Credentials>;
 
 const channels = (commands: Record<string, unknown>[]): unknown[] =>
   commands.flatMap((command) => (command["subscribe"] as { channel: string } | undefined)?.channel ?? []);
 const socket = (): FakeSocket => sockets.at(-1) ?? assert.fail("no connection was opened");
 
-function start(): void {
+async function start(): Promise<void> {
   client.connect();
+  await settle();
 }
 
 async function accept(connected: object = CONNECTED): Promise<void> {
+  await settle();
   socket().onopen?.();
   await settle();
   assert.deepEqual(socket().commands.at(-1)?.["connect"], { token: `t${tokens}` });
@@ -30,9 +34,12 @@ beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout", "Date"] });
   sockets = [];
   tokens = 0;
+  states = () => {};
+  credentials = async () => ({ token: `t${++tokens}` });
   client = new RealtimeClient({
     url: "ws://stoa.example/api/v1/realtime",
-    credentials: async () => ({ token: `t${++tokens}` }),
+    credentials: () => credentials(),
+    onState: (state) => states(state),
     openSocket: () => {
       const opened = new FakeSocket();
       sockets.push(opened);
@@ -56,7 +63,7 @@ test("the pause doubles, up to a limit, and half of it is random", () => {
 test("messages come in order and none twice", async () => {
   const seen: number[] = [];
   client.subscribe("a:1", { onMessage: (one: Message) => seen.push(one.offset) });
-  start();
+  await start();
   await accept();
   assert.deepEqual(socket().commands.at(-1)?.["subscribe"], { channel: "a:1" });
   socket().answer({ channel: "a:1", epoch: "e", offset: 3 });
@@ -72,13 +79,14 @@ test("a lost connection is opened again, and what was missed is asked for", asyn
     onMessage: (one) => seen.push(one.offset),
     onSubscribed: (state) => recovered.push(state.recovered),
   });
-  start();
+  await start();
   await accept();
   socket().answer({ channel: "a:1", epoch: "e", offset: 0 });
   socket().push(message("a:1", 1));
   socket().end(1006);
   assert.equal(client.state, "waiting");
   mock.timers.tick(499);
+  await settle();
   assert.equal(sockets.length, 1);
   mock.timers.tick(1);
   await accept();
@@ -98,7 +106,7 @@ test("a lost connection is opened again, and what was missed is asked for", asyn
 
 test("a channel that was new is recovered by the epoch of its first message", async () => {
   client.subscribe("a:1", { onMessage: () => {} });
-  start();
+  await start();
   await accept();
   socket().answer({ channel: "a:1", epoch: "", offset: 0 });
   socket().push({ ...message("a:1", 1), epoch: "e" });
@@ -113,44 +121,50 @@ test("a channel that was new is recovered by the epoch of its first message", as
 });
 
 test("each further attempt waits longer", async () => {
-  start();
+  await start();
   for (const pause of [500, 1000, 2000]) {
     const count = sockets.length;
     socket().end(1006);
     mock.timers.tick(pause - 1);
+    await settle();
     assert.equal(sockets.length, count);
     mock.timers.tick(1);
+    await settle();
     assert.equal(sockets.length, count + 1);
   }
   await accept();
   socket().end(1006);
   mock.timers.tick(500);
+  await settle();
   assert.equal(sockets.length, 5);
 });
 
 test("the server says when to come back", async () => {
-  start();
+  await start();
   await accept();
   socket().push({ disconnect: { code: "shutdown", reconnect: true, reconnect_after_ms: 7000 } });
   socket().end(4000);
   mock.timers.tick(6999);
+  await settle();
   assert.equal(sockets.length, 1);
   mock.timers.tick(1);
+  await settle();
   assert.equal(sockets.length, 2);
 });
 
 test("a session that has ended is not tried again", async () => {
-  start();
+  await start();
   await accept();
   socket().push({ disconnect: { code: "token_revoked", reconnect: false } });
   socket().end(4500);
   mock.timers.tick(3_600_000);
+  await settle();
   assert.equal(client.state, "closed");
   assert.equal(sockets.length, 1);
 });
 
 test("a fresh token comes before the old one expires", async () => {
-  start();
+  await start();
   const expires_at = new Date(Date.now() + 3_600_000).toISOString();
   await accept({ ...CONNECTED, expires_at, heartbeat_ms: 100_000_000 });
   mock.timers.tick(3_539_999);
@@ -162,7 +176,7 @@ test("a fresh token comes before the old one expires", async () => {
 });
 
 test("a server that says nothing is asked, and then left", async () => {
-  start();
+  await start();
   await accept();
   mock.timers.tick(25_000);
   assert.deepEqual(socket().commands.at(-1)?.["ping"], {});
@@ -177,7 +191,7 @@ test("a channel that may not be followed ends, and the others go on", async () =
   const ends: string[] = [];
   const seen: number[] = [];
   client.subscribe("a:1", { onMessage: () => {}, onEnd: (code) => ends.push(code) });
-  start();
+  await start();
   await accept();
   socket().refuse("forbidden");
   await settle();
@@ -193,7 +207,7 @@ test("a channel that may not be followed ends, and the others go on", async () =
 });
 
 test("what is published is answered, or fails when the connection is lost", async () => {
-  start();
+  await start();
   await accept();
   const sent = client.publish("a:1", "client.x", { y: 1 });
   assert.deepEqual(socket().commands.at(-1)?.["publish"], { channel: "a:1", event: "client.x", data: { y: 1 } });
@@ -210,7 +224,7 @@ test("many channels are asked for in portions, at first and after a reconnection
   for (const channel of wanted) {
     client.subscribe(channel, { onMessage: () => {}, onSubscribed: () => followed.push(channel) });
   }
-  start();
+  await start();
   for (let connection = 0; connection < 2; connection++) {
     await accept();
     for (let answered = 0; answered < wanted.length; answered++) {
@@ -229,7 +243,7 @@ test("many channels are asked for in portions, at first and after a reconnection
 test("beyond the limit on commands nothing is asked for as long as the server says, and no subscription ends", async () => {
   const ends: string[] = [];
   client.subscribe("a:1", { onMessage: () => {}, onEnd: (code) => ends.push(code) });
-  start();
+  await start();
   await accept();
   const count = socket().commands.length;
   socket().refuse("rate_limited", 429, "Try again in 3.0 seconds.");
@@ -245,7 +259,7 @@ test("beyond the limit on commands nothing is asked for as long as the server sa
 test("a channel that cannot be had for now is asked for again, each time later, and does not keep the others", async () => {
   const ends: string[] = [];
   client.subscribe("a:1", { onMessage: () => {}, onEnd: (code) => ends.push(code) });
-  start();
+  await start();
   await accept();
   for (const [code, status, pause] of [["unavailable", 503, 500], ["internal", 500, 1000], ["unavailable", 503, 2000]] as const) {
     socket().refuse(code, status);
@@ -273,7 +287,7 @@ test("a channel that cannot be had for now is asked for again, each time later, 
 test("a channel is left also where the limit on commands is reached, and can be followed anew", async () => {
   const seen: string[] = [];
   const leave = client.subscribe("a:1", { onMessage: () => seen.push("first") });
-  start();
+  await start();
   await accept();
   socket().answer({ channel: "a:1", epoch: "e", offset: 0 });
   await settle();
@@ -291,4 +305,95 @@ test("a channel is left also where the limit on commands is reached, and can be 
   socket().answer({ channel: "a:1", epoch: "e", offset: 1 });
   socket().push(message("a:1", 2));
   assert.deepEqual(seen, ["second"]);
+});
+
+test("a connection is opened only when there are credentials for it", async () => {
+  let give: (credentials: Credentials) => void = () => {};
+  credentials = () => new Promise((resolve) => (give = resolve));
+  await start();
+  mock.timers.tick(60_000);
+  await settle();
+  assert.deepEqual([sockets.length, client.state], [0, "connecting"]);
+  give({ ticket: "one" });
+  await settle();
+  socket().onopen?.();
+  assert.deepEqual(socket().commands, [{ id: 1, connect: { ticket: "one" } }]);
+});
+
+test("credentials that come when the client was closed open nothing", async () => {
+  let give: (credentials: Credentials) => void = () => {};
+  credentials = () => new Promise((resolve) => (give = resolve));
+  await start();
+  client.close();
+  give({ ticket: "one" });
+  await settle();
+  assert.deepEqual([sockets.length, client.state], [0, "closed"]);
+});
+
+test("credentials that cannot be had are asked for again, each time later", async () => {
+  let asked = 0;
+  credentials = async () => {
+    asked += 1;
+    throw new Error("offline");
+  };
+  await start();
+  for (const [count, pause] of [500, 1000, 2000].entries()) {
+    assert.deepEqual([asked, client.state], [count + 1, "waiting"]);
+    mock.timers.tick(pause);
+    await settle();
+  }
+  assert.deepEqual([asked, sockets.length], [4, 0]);
+});
+
+test("a client that was too slow to sign in comes back after a pause", async () => {
+  await start();
+  socket().push({ disconnect: { code: "connect_timeout", reconnect: false } });
+  socket().end(4502);
+  assert.equal(client.state, "waiting");
+  mock.timers.tick(499);
+  await settle();
+  assert.equal(sockets.length, 1);
+  mock.timers.tick(1);
+  await accept();
+  assert.equal(client.state, "connected");
+});
+
+test("a ticket that is over and a server that cannot sign anybody in are no reason to stay away", async () => {
+  await start();
+  for (const [code, status] of [["ticket_invalid", 401], ["unavailable", 503], ["rate_limited", 429]] as const) {
+    const count = sockets.length;
+    socket().onopen?.();
+    socket().refuse(code, status);
+    await settle();
+    assert.ok(socket().isClosed);
+    assert.equal(client.state, "waiting");
+    mock.timers.tick(30_000);
+    await settle();
+    assert.equal(sockets.length, count + 1);
+  }
+  socket().onopen?.();
+  socket().refuse("unauthenticated", 401);
+  await settle();
+  assert.ok(!socket().isClosed, "the server closes it");
+  socket().end(4501);
+  assert.equal(client.state, "closed");
+});
+
+test("a connection that does not open is given up", async () => {
+  await start();
+  mock.timers.tick(30_000);
+  assert.ok(socket().isClosed);
+  mock.timers.tick(500);
+  await accept();
+  assert.equal(client.state, "connected");
+});
+
+test("a client that is closed while it says how it is stays closed", async () => {
+  await start();
+  await accept();
+  states = (state) => state === "waiting" && client.close();
+  socket().end(1006);
+  mock.timers.tick(60_000);
+  await settle();
+  assert.deepEqual([client.state, sockets.length], ["closed", 1]);
 });
