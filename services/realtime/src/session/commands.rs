@@ -89,10 +89,13 @@ impl Session {
         let credential = connection.credential();
         let credential = credential.ok_or_else(|| Failure::internal("nobody has signed in"))?;
         let heartbeat = self.ctx.config.heartbeat.0.as_millis();
+        let expires_at = credential.expires();
+        let left = expires_at.map(|at| at.duration_since(self.ctx.clock.now()).as_millis());
         let connected = Connected {
             connection_id: connection.id,
             user_id: credential.principal().user_id,
-            expires_at: credential.expires(),
+            expires_at,
+            expires_in_ms: left.map(|left| u64::try_from(left).unwrap_or(0)),
             heartbeat_ms: u64::try_from(heartbeat).unwrap_or(u64::MAX),
         };
         self.answer(id, &connected);

@@ -185,6 +185,9 @@ pub(crate) struct Connected {
     /// When a fresh token has to be there; none for an API key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Timestamp>,
+    /// The same from now on: the client's clock need not be right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_in_ms: Option<u64>,
     /// How often the client hears from the server, at least.
     pub(crate) heartbeat_ms: u64,
 }

@@ -22,6 +22,7 @@ async fn a_client_says_who_it_is_and_is_sent_what_is_its_own(app: App) {
         .await;
     assert_eq!(connected["user_id"], json!(user));
     assert!(connected["expires_at"].is_string() && connected["heartbeat_ms"].is_u64());
+    assert!(connected["expires_in_ms"].as_u64() > Some(0));
     let channel = Channel::user(user);
     let subscribed = client.subscribe(&channel).await;
     assert_eq!(

@@ -30,6 +30,8 @@ export type State = "closed" | "connecting" | "connected" | "waiting";
 
 /** How long before its end a token is replaced, in milliseconds. */
 const EARLY = 60_000;
+/** Never sooner than this after the last time, whatever the clocks say. */
+const SOONEST = 5000;
 /** Longer than this no timer can be set. */
 const LONGEST = 2 ** 31 - 1;
 /** From this code on a client does not come back, with one exception. */
@@ -186,15 +188,20 @@ export class RealtimeClient {
   /** Has the token replaced before it expires. */
   private plan(connected: Connected): void {
     clearTimeout(this.refresh);
-    if (!connected.expires_at) return;
-    const left = Date.parse(connected.expires_at) - Date.now();
-    this.refresh = setTimeout(() => void this.renew(), Math.min(LONGEST, Math.max(left - EARLY, left / 2, 0)));
+    // Two clocks are compared only where an older server leaves no choice.
+    const left = connected.expires_in_ms ?? Date.parse(connected.expires_at ?? "") - Date.now();
+    if (Number.isNaN(left)) return;
+    const pause = Math.max(left - EARLY, left / 2, SOONEST);
+    this.refresh = setTimeout(() => void this.renew(), Math.min(LONGEST, pause));
   }
 
   private async renew(): Promise<void> {
+    const socket = this.socket;
     try {
       const refresh = await this.options.credentials();
-      this.plan((await this.command({ refresh })) as Connected);
+      if (this.socket !== socket) return;
+      const connected = (await this.command({ refresh })) as Connected;
+      if (this.socket === socket) this.plan(connected);
     } catch {
       // Then the token expires, and the next connection begins with fresh credentials.
     }

@@ -36,6 +36,8 @@ export interface Connected {
   connection_id: string;
   user_id: string;
   expires_at?: string;
+  /** The same from now on; older servers do not say it. */
+  expires_in_ms?: number;
   heartbeat_ms: number;
 }
 

@@ -163,7 +163,26 @@ test("a session that has ended is not tried again", async () => {
   assert.equal(sockets.length, 1);
 });
 
-test("a fresh token comes before the old one expires", async () => {
+for (const hours of [-2, 0, 2]) {
+  test(`a fresh token comes before the old one expires, with a clock that is ${hours} hours ahead`, async () => {
+    const expires_at = new Date(Date.now() + 3_600_000 * (1 - hours)).toISOString();
+    const connected = { ...CONNECTED, expires_at, expires_in_ms: 3_600_000, heartbeat_ms: 100_000_000 };
+    await start();
+    await accept(connected);
+    for (let token = 1; token < 4; token++) {
+      mock.timers.tick(3_539_999);
+      await settle();
+      assert.equal(tokens, token);
+      mock.timers.tick(1);
+      await settle();
+      assert.deepEqual(socket().commands.at(-1)?.["refresh"], { token: `t${token + 1}` });
+      socket().answer(connected);
+      await settle();
+    }
+  });
+}
+
+test("a server that says only when the token expires is believed, but not asked again and again", async () => {
   await start();
   const expires_at = new Date(Date.now() + 3_600_000).toISOString();
   await accept({ ...CONNECTED, expires_at, heartbeat_ms: 100_000_000 });
@@ -172,7 +191,16 @@ test("a fresh token comes before the old one expires", async () => {
   assert.equal(tokens, 1);
   mock.timers.tick(1);
   await settle();
-  assert.deepEqual(socket().commands.at(-1)?.["refresh"], { token: "t2" });
+  for (let token = 2; token < 5; token++) {
+    assert.equal(tokens, token);
+    socket().answer({ ...CONNECTED, expires_at: new Date(0).toISOString() });
+    await settle();
+    mock.timers.tick(4999);
+    await settle();
+    assert.equal(tokens, token);
+    mock.timers.tick(1);
+    await settle();
+  }
 });
 
 test("a server that says nothing is asked, and then left", async () => {
