@@ -1,11 +1,11 @@
 import { backoff } from "./backoff.js";
+import { Calls, notConnected } from "./calls.js";
 import { Following } from "./following.js";
 import {
   RealtimeError,
   type Connected,
   type Disconnect,
   type Message,
-  type Problem,
   type Receipt,
   type ServerText,
 } from "./protocol.js";
@@ -40,20 +40,14 @@ const CONNECT_TIMEOUT = 4502;
 /** How long a connection may take to open and to be signed in, in milliseconds. */
 const PATIENCE = 30_000;
 
-interface Waiting {
-  resolve: (result: unknown) => void;
-  reject: (error: RealtimeError) => void;
-}
-
 /** Channels over one connection, which is opened again whenever it is lost. */
 export class RealtimeClient {
   private readonly options: Options;
   private readonly subscriptions = new Map<string, Subscription>();
-  private readonly waiting = new Map<number, Waiting>();
   private socket: Socket | undefined;
+  private calls: Calls | undefined;
   private following: Following | undefined;
   private current: State = "closed";
-  private lastId = 0;
   private attempts = 0;
   /** Which attempt to connect this is: what an earlier one still waits for does not count. */
   private turn = 0;
@@ -100,7 +94,11 @@ export class RealtimeClient {
 
   /** Publishes to a channel; the event's name begins with "client.". */
   async publish(channel: string, event: string, data: unknown): Promise<Receipt> {
-    return (await this.command({ publish: { channel, event, data } })) as Receipt;
+    return (await this.ask({ publish: { channel, event, data } })) as Receipt;
+  }
+
+  private ask(command: object): Promise<unknown> {
+    return this.calls && this.current === "connected" ? this.calls.send(command) : Promise.reject(notConnected());
   }
 
   private setState(state: State): void {
@@ -122,67 +120,41 @@ export class RealtimeClient {
     }
     if (turn !== this.turn) return;
     const socket = (this.options.openSocket ?? openSocket)(this.options.url);
-    this.socket = socket;
+    const calls = new Calls(socket);
+    [this.socket, this.calls] = [socket, calls];
     this.silence = setTimeout(() => this.ended(), PATIENCE);
     const ours = (): boolean => this.socket === socket;
-    socket.onopen = () => ours() && void this.signIn(socket, connect);
+    socket.onopen = () => ours() && void this.signIn(calls, connect);
     socket.onmessage = (event) => ours() && this.read(String(event.data));
     socket.onclose = (event) => ours() && this.ended(event.code);
     socket.onerror = () => {};
   }
 
-  private async signIn(socket: Socket, connect: Credentials): Promise<void> {
+  private async signIn(calls: Calls, connect: Credentials): Promise<void> {
     try {
-      const connected = (await this.command({ connect })) as Connected;
-      if (this.socket !== socket) return;
+      const connected = (await calls.send({ connect })) as Connected;
+      if (this.calls !== calls) return;
       this.attempts = 0;
       this.plan(connected);
       this.watch(connected.heartbeat_ms);
       this.setState("connected");
-      if (this.socket === socket) this.follow();
+      if (this.calls === calls) this.follow(calls);
     } catch (error) {
-      if (this.socket === socket && !isFollowedByClose(error)) this.ended();
+      if (this.calls === calls && !isFollowedByClose(error)) this.ended();
     }
   }
 
-  private follow(): void {
-    const send = this.command.bind(this);
-    this.following = new Following(this.subscriptions, send, this.options.random ?? Math.random);
-  }
-
-  /** Sends a command. `first` is called with the result before anything that the server has sent behind it is read. */
-  private command(command: object, first?: (result: unknown) => void): Promise<unknown> {
-    const socket = this.socket;
-    if (!socket) return Promise.reject(new RealtimeError({ code: "disconnected", title: "Not connected" }));
-    const id = ++this.lastId;
-    return new Promise((resolve, reject) => {
-      const done = (result: unknown): void => {
-        try {
-          first?.(result);
-        } finally {
-          resolve(result);
-        }
-      };
-      this.waiting.set(id, { resolve: done, reject });
-      socket.send(JSON.stringify({ id, ...command }));
-    });
+  private follow(calls: Calls): void {
+    this.following = new Following(this.subscriptions, calls, this.options.random ?? Math.random);
   }
 
   private read(text: string): void {
     this.noteActivity();
     const said = JSON.parse(text) as ServerText;
-    if (said.result !== undefined || said.problem) this.answered(said);
+    if (said.result !== undefined || said.problem) this.calls?.answered(said);
     else if (said.unsubscribed) this.following?.ended(said.unsubscribed.channel, said.unsubscribed.code);
     else if (said.disconnect) this.disconnect = said.disconnect;
     else if (said.channel !== undefined) this.following?.took(said as unknown as Message);
-  }
-
-  private answered(said: { id?: unknown; result?: unknown; problem?: Problem }): void {
-    const id = said.id as number;
-    const waiting = this.waiting.get(id);
-    this.waiting.delete(id);
-    if (said.problem) waiting?.reject(new RealtimeError(said.problem));
-    else waiting?.resolve(said.result);
   }
 
   /** Has the token replaced before it expires. */
@@ -196,12 +168,12 @@ export class RealtimeClient {
   }
 
   private async renew(): Promise<void> {
-    const socket = this.socket;
+    const calls = this.calls;
     try {
       const refresh = await this.options.credentials();
-      if (this.socket !== socket) return;
-      const connected = (await this.command({ refresh })) as Connected;
-      if (this.socket === socket) this.plan(connected);
+      if (!calls || this.calls !== calls) return;
+      const connected = (await calls.send({ refresh })) as Connected;
+      if (this.calls === calls) this.plan(connected);
     } catch {
       // Then the token expires, and the next connection begins with fresh credentials.
     }
@@ -217,7 +189,7 @@ export class RealtimeClient {
     if (this.heartbeat === 0) return;
     clearTimeout(this.silence);
     this.silence = setTimeout(() => {
-      this.command({ ping: {} }).catch(() => {});
+      this.calls?.send({ ping: {} }).catch(() => {});
       this.silence = setTimeout(() => this.ended(), this.heartbeat);
     }, this.heartbeat);
   }
@@ -230,12 +202,10 @@ export class RealtimeClient {
     this.disconnect = undefined;
     this.following?.stop();
     this.following = undefined;
-    const socket = this.socket;
-    this.socket = undefined;
+    const { socket, calls } = this;
+    this.socket = this.calls = undefined;
     socket?.close();
-    const gone = new RealtimeError({ code: "disconnected", title: "The connection was lost" });
-    for (const waiting of this.waiting.values()) waiting.reject(gone);
-    this.waiting.clear();
+    calls?.stop();
   }
 
   /** The connection is lost, or there was none: closed with this code by the server. */

@@ -1,16 +1,15 @@
 import { backoff } from "./backoff.js";
+import type { Calls } from "./calls.js";
 import { isPassing, RealtimeError, retryAfter, type Message, type Subscribed } from "./protocol.js";
 import type { Subscription } from "./subscription.js";
 
 /** Channels that are asked for at once. The server answers one after another, so that more would only wait there. */
 const PORTION = 10;
 
-type Send = (command: object, first?: (result: unknown) => void) => Promise<unknown>;
-
 /** Has one connection follow the channels that are wanted: a portion at a time, and again where a refusal is for now. */
 export class Following {
   private readonly wanted: Map<string, Subscription>;
-  private readonly send: Send;
+  private readonly calls: Calls;
   private readonly random: () => number;
   /** What the server sends over this connection. */
   private readonly followed = new Map<string, Subscription>();
@@ -22,9 +21,9 @@ export class Following {
   private isStopped = false;
 
   /** `wanted` is shared: a subscription that is refused for good is removed from it. */
-  constructor(wanted: Map<string, Subscription>, send: Send, random: () => number) {
+  constructor(wanted: Map<string, Subscription>, calls: Calls, random: () => number) {
     this.wanted = wanted;
-    this.send = send;
+    this.calls = calls;
     this.random = random;
     for (const channel of wanted.keys()) this.queue.add(channel);
     this.next();
@@ -70,7 +69,7 @@ export class Following {
     this.asking.add(channel);
     try {
       if (followed) await this.leave(channel);
-      else if (wanted) await this.send(wanted.command(), (result) => this.began(wanted, result as Subscribed));
+      else if (wanted) await this.calls.send(wanted.command(), (result) => this.began(wanted, result as Subscribed));
       this.refusals.delete(channel);
       // What is wanted may be something else by now.
       this.queue.add(channel);
@@ -88,7 +87,7 @@ export class Following {
   }
 
   private async leave(channel: string): Promise<void> {
-    await this.send({ unsubscribe: { channel } }).catch((error: unknown) => {
+    await this.calls.send({ unsubscribe: { channel } }).catch((error: unknown) => {
       // Refused for good: the server has ended it already.
       if (isPassing(error)) throw error;
     });

@@ -23,7 +23,7 @@ async function start(): Promise<void> {
 
 async function accept(connected: object = CONNECTED): Promise<void> {
   await settle();
-  socket().onopen?.();
+  socket().open();
   await settle();
   assert.deepEqual(socket().commands.at(-1)?.["connect"], { token: `t${tokens}` });
   socket().answer(connected);
@@ -344,7 +344,7 @@ test("a connection is opened only when there are credentials for it", async () =
   assert.deepEqual([sockets.length, client.state], [0, "connecting"]);
   give({ ticket: "one" });
   await settle();
-  socket().onopen?.();
+  socket().open();
   assert.deepEqual(socket().commands, [{ id: 1, connect: { ticket: "one" } }]);
 });
 
@@ -390,7 +390,7 @@ test("a ticket that is over and a server that cannot sign anybody in are no reas
   await start();
   for (const [code, status] of [["ticket_invalid", 401], ["unavailable", 503], ["rate_limited", 429]] as const) {
     const count = sockets.length;
-    socket().onopen?.();
+    socket().open();
     socket().refuse(code, status);
     await settle();
     assert.ok(socket().isClosed);
@@ -399,7 +399,7 @@ test("a ticket that is over and a server that cannot sign anybody in are no reas
     await settle();
     assert.equal(sockets.length, count + 1);
   }
-  socket().onopen?.();
+  socket().open();
   socket().refuse("unauthenticated", 401);
   await settle();
   assert.ok(!socket().isClosed, "the server closes it");
@@ -424,4 +424,24 @@ test("a client that is closed while it says how it is stays closed", async () =>
   mock.timers.tick(60_000);
   await settle();
   assert.deepEqual([client.state, sockets.length], ["closed", 1]);
+});
+
+test("what is published without a connection is refused at once, and nothing is left of it", async () => {
+  const refused = (error: unknown): boolean => error instanceof RealtimeError && error.code === "not_connected";
+  const publish = (): Promise<unknown> => client.publish("a:1", "client.x", {});
+  await assert.rejects(publish(), refused);
+  await start();
+  await assert.rejects(publish(), refused);
+  socket().open();
+  await assert.rejects(publish(), refused);
+  assert.deepEqual(socket().commands, [{ id: 1, connect: { token: "t1" } }]);
+  socket().answer(CONNECTED);
+  await settle();
+  const sent = publish();
+  socket().answer({ channel: "a:1", epoch: "e", offset: 1, id: "m", time: "t" });
+  await sent;
+  socket().isOpen = false;
+  await assert.rejects(publish(), refused);
+  socket().end(1006);
+  await assert.rejects(publish(), refused);
 });

@@ -7,9 +7,16 @@ export class FakeSocket implements Socket {
   onclose: ((event: { code: number }) => void) | null = null;
   onerror: (() => void) | null = null;
   readonly commands: Record<string, unknown>[] = [];
+  isOpen = false;
   isClosed = false;
 
+  open(): void {
+    this.isOpen = true;
+    this.onopen?.();
+  }
+
   send(text: string): void {
+    if (!this.isOpen) throw new DOMException("The connection is not open", "InvalidStateError");
     this.commands.push(JSON.parse(text) as Record<string, unknown>);
   }
 
