@@ -5,7 +5,9 @@ import {
   RealtimeError,
   type Connected,
   type Disconnect,
+  type History,
   type Message,
+  type Presence,
   type Receipt,
   type ServerText,
 } from "./protocol.js";
@@ -79,10 +81,10 @@ export class RealtimeClient {
     this.setState("closed");
   }
 
-  /** Follows a channel, now and after each reconnection. The result ends it. */
-  subscribe(channel: string, handlers: Handlers): () => void {
+  /** Follows a channel, now and after each reconnection. The result ends it. With `presence`, others see that the user is there. */
+  subscribe(channel: string, handlers: Handlers, options: { presence?: boolean } = {}): () => void {
     if (this.subscriptions.has(channel)) throw new Error(`${channel} is subscribed to already`);
-    const subscription = new Subscription(channel, handlers);
+    const subscription = new Subscription(channel, handlers, options.presence ?? false);
     this.subscriptions.set(channel, subscription);
     this.following?.look(channel);
     return () => {
@@ -95,6 +97,17 @@ export class RealtimeClient {
   /** Publishes to a channel; the event's name begins with "client.". */
   async publish(channel: string, event: string, data: unknown): Promise<Receipt> {
     return (await this.ask({ publish: { channel, event, data } })) as Receipt;
+  }
+
+  /** Messages behind `after` that are kept, oldest first: from the beginning, and at most 100, where nothing else is said. */
+  async history<T = unknown>(channel: string, range: { after?: number; limit?: number } = {}): Promise<History<T>> {
+    const { after, limit } = range;
+    return (await this.ask({ history: { channel, after, limit } })) as History<T>;
+  }
+
+  /** Who is on a channel. `presence.joined` and `presence.left` among its messages say how that changes. */
+  async presence(channel: string): Promise<Presence> {
+    return (await this.ask({ presence: { channel } })) as Presence;
   }
 
   private ask(command: object): Promise<unknown> {

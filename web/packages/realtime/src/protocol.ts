@@ -50,6 +50,24 @@ export interface Receipt {
   time: string;
 }
 
+/** The answer to `history`. */
+export interface History<T = unknown> {
+  channel: string;
+  epoch: string;
+  /** Of the newest message. */
+  offset: number;
+  /** Oldest first. */
+  messages: Message<T>[];
+}
+
+/** The answer to `presence`. */
+export interface Presence {
+  channel: string;
+  users: { user_id: string; since: string }[];
+  /** Whether there are more: GET /api/v1/realtime/channels/{channel}/presence has all of them. */
+  more: boolean;
+}
+
 /** Why the server closes a connection. */
 export interface Disconnect {
   code: string;

@@ -14,18 +14,20 @@ export interface Handlers {
 export class Subscription {
   readonly channel: string;
   private readonly handlers: Handlers;
+  private readonly presence: boolean;
   private epoch: string | undefined;
   private offset = 0;
 
-  constructor(channel: string, handlers: Handlers) {
+  constructor(channel: string, handlers: Handlers, presence: boolean) {
     this.channel = channel;
     this.handlers = handlers;
+    this.presence = presence;
   }
 
   /** How to subscribe: from where it had come to. */
   command(): object {
     const recover = this.epoch === undefined ? undefined : { epoch: this.epoch, offset: this.offset };
-    return { subscribe: { channel: this.channel, ...(recover && { recover }) } };
+    return { subscribe: { channel: this.channel, recover, presence: this.presence || undefined } };
   }
 
   began(answer: Subscribed): void {

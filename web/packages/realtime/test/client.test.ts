@@ -445,3 +445,34 @@ test("what is published without a connection is refused at once, and nothing is 
   socket().end(1006);
   await assert.rejects(publish(), refused);
 });
+
+test("history and presence are asked for, and a refusal says why", async () => {
+  await assert.rejects(client.history("a:1"), (error: RealtimeError) => error.code === "not_connected");
+  await start();
+  await accept();
+  const past = client.history<{ offset: number }>("a:1", { after: 3, limit: 2 });
+  assert.deepEqual(socket().commands.at(-1)?.["history"], { channel: "a:1", after: 3, limit: 2 });
+  socket().answer({ channel: "a:1", epoch: "e", offset: 9, messages: [message("a:1", 4), message("a:1", 5)] });
+  assert.deepEqual((await past).messages.map((one) => one.data.offset), [4, 5]);
+  const there = client.presence("a:1");
+  assert.deepEqual(socket().commands.at(-1)?.["presence"], { channel: "a:1" });
+  socket().answer({ channel: "a:1", users: [{ user_id: "u", since: "2026-01-01T00:00:00Z" }], more: false });
+  assert.deepEqual((await there).users.map((user) => user.user_id), ["u"]);
+  const all = client.history("a:1");
+  assert.deepEqual(socket().commands.at(-1)?.["history"], { channel: "a:1" });
+  socket().refuse("forbidden");
+  await assert.rejects(all, (error: RealtimeError) => error.code === "forbidden" && error.problem.status === 403);
+});
+
+test("who wants to be seen on a channel says so with each subscription", async () => {
+  client.subscribe("a:1", { onMessage: () => {} }, { presence: true });
+  await start();
+  await accept();
+  assert.deepEqual(socket().commands.at(-1)?.["subscribe"], { channel: "a:1", presence: true });
+  socket().answer({ channel: "a:1", epoch: "e", offset: 2 });
+  socket().end(1006);
+  mock.timers.tick(500);
+  await accept();
+  const recover = { epoch: "e", offset: 2 };
+  assert.deepEqual(socket().commands.at(-1)?.["subscribe"], { channel: "a:1", recover, presence: true });
+});
