@@ -61,6 +61,10 @@ export class RealtimeClient {
   private heartbeat = 0;
 
   constructor(options: Options) {
+    if (!/^wss?:/.test(options.url)) throw new TypeError(`The url begins with ws: or wss:, unlike ${options.url}`);
+    if (!options.openSocket && typeof globalThis.WebSocket !== "function") {
+      throw new TypeError("There is no WebSocket here (Node has one from 22 on): give the option openSocket, by the package ws for instance");
+    }
     this.options = options;
   }
 

@@ -2,13 +2,16 @@
 export interface Socket {
   send(text: string): void;
   close(code?: number): void;
-  onopen: (() => void) | null;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
-  onerror: (() => void) | null;
+  onopen: Listener<unknown>;
+  onmessage: Listener<{ data: unknown }>;
+  onclose: Listener<{ code: number }>;
+  onerror: Listener<unknown>;
 }
+
+// The parameter is bivariant, so that the WebSocket of browsers and that of the package ws fit as they are.
+type Listener<T> = { call(event: T): void }["call"] | null;
 
 /** Opens a WebSocket. */
 export type OpenSocket = (url: string) => Socket;
 
-export const openSocket: OpenSocket = (url) => new WebSocket(url) as unknown as Socket;
+export const openSocket: OpenSocket = (url) => new WebSocket(url);

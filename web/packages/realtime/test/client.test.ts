@@ -476,3 +476,20 @@ test("who wants to be seen on a channel says so with each subscription", async (
   const recover = { epoch: "e", offset: 2 };
   assert.deepEqual(socket().commands.at(-1)?.["subscribe"], { channel: "a:1", recover, presence: true });
 });
+
+test("without a WebSocket, or with an address that is none, there is no client", () => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  const credentials = async (): Promise<Credentials> => ({ token: "t" });
+  const url = "wss://stoa.example/api/v1/realtime";
+  try {
+    Object.defineProperty(globalThis, "WebSocket", { value: undefined, configurable: true, writable: true });
+    assert.throws(() => new RealtimeClient({ url, credentials }), /Node has one from 22 on.*openSocket/);
+    assert.ok(new RealtimeClient({ url, credentials, openSocket: () => new FakeSocket() }));
+    Object.defineProperty(globalThis, "WebSocket", { value: FakeSocket, configurable: true, writable: true });
+    assert.ok(new RealtimeClient({ url, credentials }));
+    assert.throws(() => new RealtimeClient({ url: "https://stoa.example/", credentials }), /wss:/);
+  } finally {
+    if (before) Object.defineProperty(globalThis, "WebSocket", before);
+    else Reflect.deleteProperty(globalThis, "WebSocket");
+  }
+});
