@@ -48,10 +48,14 @@ export class Calls {
 
   /** The connection is gone: whether the server has done what it did not answer is not known. */
   stop(): void {
-    const gone = new RealtimeError({ code: "disconnected", title: "The connection was lost" });
-    for (const waiting of this.waiting.values()) waiting.reject(gone);
+    for (const waiting of this.waiting.values()) waiting.reject(disconnected());
     this.waiting.clear();
   }
+}
+
+/** The server has closed the connection with this code, or it was lost. */
+export function disconnected(code = "disconnected"): RealtimeError {
+  return new RealtimeError({ code, title: "The connection was lost" });
 }
 
 /** Nothing was sent. */

@@ -1,5 +1,5 @@
 import { backoff } from "./backoff.js";
-import { Calls, notConnected } from "./calls.js";
+import { Calls, disconnected, notConnected } from "./calls.js";
 import { Following } from "./following.js";
 import {
   RealtimeError,
@@ -22,7 +22,9 @@ export interface Options {
   url: string;
   /** Asked for before each connection is opened and before a token expires: fresh credentials. Where it fails, it is tried again. */
   credentials: () => Promise<Credentials>;
-  onState?: (state: State) => void;
+  /** `why` is what ended the connection or kept it from being opened: a RealtimeError, or what `credentials` threw. */
+  onState?: (state: State, why?: unknown) => void;
+  /** In place of the WebSocket that is there. */
   openSocket?: OpenSocket;
   random?: () => number;
 }
@@ -63,7 +65,7 @@ export class RealtimeClient {
   constructor(options: Options) {
     if (!/^wss?:/.test(options.url)) throw new TypeError(`The url begins with ws: or wss:, unlike ${options.url}`);
     if (!options.openSocket && typeof globalThis.WebSocket !== "function") {
-      throw new TypeError("There is no WebSocket here (Node has one from 22 on): give the option openSocket, by the package ws for instance");
+      throw new TypeError("There is no WebSocket here (Node has one from 22 on): give the option openSocket, with the package ws");
     }
     this.options = options;
   }
@@ -118,25 +120,33 @@ export class RealtimeClient {
     return this.calls && this.current === "connected" ? this.calls.send(command) : Promise.reject(notConnected());
   }
 
-  private setState(state: State): void {
+  private setState(state: State, why?: unknown): void {
     if (state === this.current) return;
     this.current = state;
-    this.options.onState?.(state);
+    try {
+      this.options.onState?.(state, why);
+    } catch (error) {
+      // Shown as any error that nobody catches; the connection does not depend on it.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   private async open(): Promise<void> {
     const turn = ++this.turn;
     this.setState("connecting");
     let connect: Credentials;
+    let socket: Socket;
     try {
       // First: however long they take, the server waits only so long for them once the connection is open.
       connect = await this.options.credentials();
-    } catch {
-      if (turn === this.turn) this.ended();
+      if (turn !== this.turn) return;
+      socket = (this.options.openSocket ?? openSocket)(this.options.url);
+    } catch (error) {
+      if (turn === this.turn) this.ended(0, error);
       return;
     }
-    if (turn !== this.turn) return;
-    const socket = (this.options.openSocket ?? openSocket)(this.options.url);
     const calls = new Calls(socket);
     [this.socket, this.calls] = [socket, calls];
     this.silence = setTimeout(() => this.ended(), PATIENCE);
@@ -157,7 +167,7 @@ export class RealtimeClient {
       this.setState("connected");
       if (this.calls === calls) this.follow(calls);
     } catch (error) {
-      if (this.calls === calls && !isFollowedByClose(error)) this.ended();
+      if (this.calls === calls && !isFollowedByClose(error)) this.ended(0, error);
     }
   }
 
@@ -226,17 +236,19 @@ export class RealtimeClient {
   }
 
   /** The connection is lost, or there was none: closed with this code by the server. */
-  private ended(code = 0): void {
-    const after = this.disconnect?.reconnect_after_ms;
+  private ended(code = 0, error?: unknown): void {
+    const said = this.disconnect;
+    const after = said?.reconnect_after_ms;
+    const why = error ?? disconnected(said?.code);
     this.lost();
     if (isFinal(code)) {
-      this.setState("closed");
+      this.setState("closed", why);
       return;
     }
     const pause = this.attempts > 0 || after === undefined ? backoff(this.attempts, this.options.random) : 0;
     this.attempts += 1;
     this.retry = setTimeout(() => void this.open(), Math.max(after ?? 0, pause));
-    this.setState("waiting");
+    this.setState("waiting", why);
   }
 }
 

@@ -9,7 +9,8 @@ const CONNECTED = { connection_id: "c", user_id: "u", heartbeat_ms: 25_000 };
 let sockets: FakeSocket[];
 let client: RealtimeClient;
 let tokens: number;
-let states: (state: State) => void;
+let states: (state: State, why?: unknown) => void;
+let refuseSocket: () => void;
 let credentials: () => Promise<Credentials>;
 
 const channels = (commands: Record<string, unknown>[]): unknown[] =>
@@ -35,12 +36,14 @@ beforeEach(() => {
   sockets = [];
   tokens = 0;
   states = () => {};
+  refuseSocket = () => {};
   credentials = async () => ({ token: `t${++tokens}` });
   client = new RealtimeClient({
     url: "ws://stoa.example/api/v1/realtime",
     credentials: () => credentials(),
-    onState: (state) => states(state),
+    onState: (state, why) => states(state, why),
     openSocket: () => {
+      refuseSocket();
       const opened = new FakeSocket();
       sockets.push(opened);
       return opened;
@@ -492,4 +495,29 @@ test("without a WebSocket, or with an address that is none, there is no client",
     if (before) Object.defineProperty(globalThis, "WebSocket", before);
     else Reflect.deleteProperty(globalThis, "WebSocket");
   }
+});
+
+test("each change of state says why", async () => {
+  const seen: unknown[] = [];
+  states = (state, why) => {
+    const said = why instanceof RealtimeError ? why.code : (why as Error | undefined)?.message;
+    seen.push(said === undefined ? state : [state, said]);
+  };
+  const [good, bad] = [credentials, async () => assert.fail("signed out")];
+  credentials = bad;
+  await start();
+  credentials = good;
+  refuseSocket = () => assert.fail("not here");
+  mock.timers.tick(500);
+  await settle();
+  refuseSocket = () => {};
+  mock.timers.tick(1000);
+  await accept();
+  socket().end(1006);
+  mock.timers.tick(500);
+  await accept();
+  socket().push({ disconnect: { code: "token_revoked", reconnect: false } });
+  socket().end(4500);
+  const lost = ["connecting", ["waiting", "signed out"], "connecting", ["waiting", "not here"], "connecting", "connected"];
+  assert.deepEqual(seen, [...lost, ["waiting", "disconnected"], "connecting", "connected", ["closed", "token_revoked"]]);
 });
