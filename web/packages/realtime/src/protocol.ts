@@ -100,10 +100,12 @@ export class RealtimeError extends Error {
   }
 }
 
-/** Whether what was refused may be done a moment later: a limit on how much is asked, or a fault of the server. */
+/** Whether what was refused may be done a moment later: a limit on how much is asked, a fault of the server, or no connection. */
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof RealtimeError)) return false;
-  return error.code === "rate_limited" || error.code === "unavailable" || (error.problem.status ?? 0) >= 500;
+  // What the server refuses has a status.
+  const { code, status } = error.problem;
+  return code === "rate_limited" || status === undefined || status >= 500;
 }
 
 /** After how many milliseconds the server says to try again; 0 if it does not. */

@@ -521,3 +521,15 @@ test("each change of state says why", async () => {
   const lost = ["connecting", ["waiting", "signed out"], "connecting", ["waiting", "not here"], "connecting", "connected"];
   assert.deepEqual(seen, [...lost, ["waiting", "disconnected"], "connecting", "connected", ["closed", "token_revoked"]]);
 });
+
+test("a subscription that cannot be sent does not end", async () => {
+  await start();
+  await accept();
+  socket().isOpen = false;
+  client.subscribe("a:1", { onMessage: () => {}, onEnd: (code) => assert.fail(code) });
+  await settle();
+  socket().end(1006);
+  mock.timers.tick(500);
+  await accept();
+  assert.deepEqual(channels(socket().commands), ["a:1"]);
+});
