@@ -49,7 +49,7 @@ impl Wanted {
             && set("url", url.as_str() != row.url)
         {
             let elsewhere = origin(url.as_str()) != origin(&row.url);
-            if elsewhere && !row.headers.is_empty() && self.headers.is_none() {
+            if elsewhere && !row.header_names.0.is_empty() && self.headers.is_none() {
                 return Err(Error::HeadersNeeded);
             }
             url.as_str().clone_into(&mut row.url);
