@@ -75,5 +75,5 @@ async fn a_member_whose_role_is_changed_finds_it_in_their_inbox() {
         .iter()
         .find(|item| item["type"] == "organization.role_changed")
         .unwrap();
-    assert_eq!(told["body"], "You are a guest now.");
+    assert_eq!(told["body"], "Your role is guest now.");
 }
