@@ -112,6 +112,51 @@ impl DefaultTemplate {
             link: "",
         }
     }
+
+    /// A mail.
+    #[must_use]
+    pub const fn email(
+        language: &'static str,
+        subject: &'static str,
+        text: &'static str,
+        html: &'static str,
+    ) -> Self {
+        Self {
+            subject,
+            text,
+            html,
+            ..Self::empty(Channel::Email, language)
+        }
+    }
+
+    /// What the inbox shows.
+    #[must_use]
+    pub const fn in_app(language: &'static str, subject: &'static str, text: &'static str) -> Self {
+        Self {
+            subject,
+            text,
+            ..Self::empty(Channel::InApp, language)
+        }
+    }
+
+    /// A notification of a browser or a phone.
+    #[must_use]
+    pub const fn push(language: &'static str, subject: &'static str, text: &'static str) -> Self {
+        Self {
+            subject,
+            text,
+            ..Self::empty(Channel::Push, language)
+        }
+    }
+
+    /// A text message.
+    #[must_use]
+    pub const fn sms(language: &'static str, text: &'static str) -> Self {
+        Self {
+            text,
+            ..Self::empty(Channel::Sms, language)
+        }
+    }
 }
 
 impl Criticality {

@@ -13,28 +13,28 @@ pub(crate) const WELCOME: NotificationType = NotificationType {
     to_unverified: true,
     sample: r#"{"first_name": "Ada"}"#,
     templates: &[
-        DefaultTemplate {
-            subject: "Welcome to {{ product }}",
-            text: include_str!("../templates/account.welcome/email.en.txt"),
-            html: include_str!("../templates/account.welcome/email.en.html"),
-            ..DefaultTemplate::empty(Channel::Email, "en")
-        },
-        DefaultTemplate {
-            subject: "Willkommen bei {{ product }}",
-            text: include_str!("../templates/account.welcome/email.de.txt"),
-            html: include_str!("../templates/account.welcome/email.de.html"),
-            ..DefaultTemplate::empty(Channel::Email, "de")
-        },
-        DefaultTemplate {
-            subject: "Welcome to {{ product }}",
-            text: "Hello{% if first_name %} {{ first_name }}{% endif %}, your account is ready.",
-            ..DefaultTemplate::empty(Channel::InApp, "en")
-        },
-        DefaultTemplate {
-            subject: "Willkommen bei {{ product }}",
-            text: "Hallo{% if first_name %} {{ first_name }}{% endif %}, Ihr Konto ist bereit.",
-            ..DefaultTemplate::empty(Channel::InApp, "de")
-        },
+        DefaultTemplate::email(
+            "en",
+            "Welcome to {{ product }}",
+            include_str!("../templates/account.welcome/email.en.txt"),
+            include_str!("../templates/account.welcome/email.en.html"),
+        ),
+        DefaultTemplate::email(
+            "de",
+            "Willkommen bei {{ product }}",
+            include_str!("../templates/account.welcome/email.de.txt"),
+            include_str!("../templates/account.welcome/email.de.html"),
+        ),
+        DefaultTemplate::in_app(
+            "en",
+            "Welcome to {{ product }}",
+            "Hello{% if first_name %} {{ first_name }}{% endif %}, your account is ready.",
+        ),
+        DefaultTemplate::in_app(
+            "de",
+            "Willkommen bei {{ product }}",
+            "Hallo{% if first_name %} {{ first_name }}{% endif %}, Ihr Konto ist bereit.",
+        ),
     ],
     ..NotificationType::named("account.welcome", "account")
 };

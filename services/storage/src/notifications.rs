@@ -17,31 +17,31 @@ pub(crate) const ACCESS_KEY_CREATED: NotificationType = NotificationType {
     to_unverified: true,
     sample: r#"{"access_key_id": "AKIAEXAMPLEEXAMPLEEX", "organization": true, "read_only": false}"#,
     templates: &[
-        DefaultTemplate {
-            subject: "An access key for files was made at {{ product }}",
-            text: include_str!("../templates/access_key_created.en.txt"),
-            html: include_str!("../templates/access_key_created.en.html"),
-            ..DefaultTemplate::empty(Channel::Email, "en")
-        },
-        DefaultTemplate {
-            subject: "Bei {{ product }} wurde ein Zugangsschlüssel für Dateien erstellt",
-            text: include_str!("../templates/access_key_created.de.txt"),
-            html: include_str!("../templates/access_key_created.de.html"),
-            ..DefaultTemplate::empty(Channel::Email, "de")
-        },
-        DefaultTemplate {
-            subject: "An access key for files was made",
-            text: "The key {{ access_key_id }} {% if read_only %}reads{% else %}reads and changes{% endif %} the files of {% if organization %}an \
+        DefaultTemplate::email(
+            "en",
+            "An access key for files was made at {{ product }}",
+            include_str!("../templates/access_key_created.en.txt"),
+            include_str!("../templates/access_key_created.en.html"),
+        ),
+        DefaultTemplate::email(
+            "de",
+            "Bei {{ product }} wurde ein Zugangsschlüssel für Dateien erstellt",
+            include_str!("../templates/access_key_created.de.txt"),
+            include_str!("../templates/access_key_created.de.html"),
+        ),
+        DefaultTemplate::in_app(
+            "en",
+            "An access key for files was made",
+            "The key {{ access_key_id }} {% if read_only %}reads{% else %}reads and changes{% endif %} the files of {% if organization %}an \
                    organization that you manage{% else %}your account{% endif %}. If nobody should have made it, delete it and choose a new password.",
-            ..DefaultTemplate::empty(Channel::InApp, "en")
-        },
-        DefaultTemplate {
-            subject: "Ein Zugangsschlüssel für Dateien wurde erstellt",
-            text: "Der Schlüssel {{ access_key_id }} {% if read_only %}liest{% else %}liest und ändert{% endif %} die Dateien {% if organization \
+        ),
+        DefaultTemplate::in_app(
+            "de",
+            "Ein Zugangsschlüssel für Dateien wurde erstellt",
+            "Der Schlüssel {{ access_key_id }} {% if read_only %}liest{% else %}liest und ändert{% endif %} die Dateien {% if organization \
                    %}einer Organisation, die Sie verwalten{% else %}Ihres Kontos{% endif %}. Sollte ihn niemand erstellt haben, löschen Sie ihn und \
                    wählen Sie ein neues Passwort.",
-            ..DefaultTemplate::empty(Channel::InApp, "de")
-        },
+        ),
     ],
     ..NotificationType::named("access_key.created", "security")
 };

@@ -19,30 +19,30 @@ pub(crate) const DESTINATION_ADDED: NotificationType = NotificationType {
     to_unverified: true,
     sample: r#"{"host": "hooks.example.com", "organization": true}"#,
     templates: &[
-        DefaultTemplate {
-            subject: "Events at {{ product }} are sent to {{ host }}",
-            text: include_str!("../templates/destination_added.en.txt"),
-            html: include_str!("../templates/destination_added.en.html"),
-            ..DefaultTemplate::empty(Channel::Email, "en")
-        },
-        DefaultTemplate {
-            subject: "Ereignisse bei {{ product }} gehen an {{ host }}",
-            text: include_str!("../templates/destination_added.de.txt"),
-            html: include_str!("../templates/destination_added.de.html"),
-            ..DefaultTemplate::empty(Channel::Email, "de")
-        },
-        DefaultTemplate {
-            subject: "Events are sent to {{ host }}",
-            text: "A webhook sends the events of {% if organization %}an organization that you manage{% else %}your account{% endif %} to {{ host }} \
+        DefaultTemplate::email(
+            "en",
+            "Events at {{ product }} are sent to {{ host }}",
+            include_str!("../templates/destination_added.en.txt"),
+            include_str!("../templates/destination_added.en.html"),
+        ),
+        DefaultTemplate::email(
+            "de",
+            "Ereignisse bei {{ product }} gehen an {{ host }}",
+            include_str!("../templates/destination_added.de.txt"),
+            include_str!("../templates/destination_added.de.html"),
+        ),
+        DefaultTemplate::in_app(
+            "en",
+            "Events are sent to {{ host }}",
+            "A webhook sends the events of {% if organization %}an organization that you manage{% else %}your account{% endif %} to {{ host }} \
                    from now on. If nobody should have set it up, delete it and choose a new password.",
-            ..DefaultTemplate::empty(Channel::InApp, "en")
-        },
-        DefaultTemplate {
-            subject: "Ereignisse gehen an {{ host }}",
-            text: "Ein Webhook sendet die Ereignisse {% if organization %}einer Organisation, die Sie verwalten,{% else %}Ihres Kontos{% endif %} von \
+        ),
+        DefaultTemplate::in_app(
+            "de",
+            "Ereignisse gehen an {{ host }}",
+            "Ein Webhook sendet die Ereignisse {% if organization %}einer Organisation, die Sie verwalten,{% else %}Ihres Kontos{% endif %} von \
                    nun an {{ host }}. Sollte ihn niemand eingerichtet haben, löschen Sie ihn und wählen Sie ein neues Passwort.",
-            ..DefaultTemplate::empty(Channel::InApp, "de")
-        },
+        ),
     ],
     ..NotificationType::named("webhook.destination_added", "security")
 };
@@ -57,32 +57,32 @@ pub(crate) const DISABLED: NotificationType = NotificationType {
     }),
     sample: r#"{"host": "hooks.example.com", "organization": true, "reason": "failing"}"#,
     templates: &[
-        DefaultTemplate {
-            subject: "Your webhook to {{ host }} was disabled",
-            text: include_str!("../templates/disabled.en.txt"),
-            html: include_str!("../templates/disabled.en.html"),
-            ..DefaultTemplate::empty(Channel::Email, "en")
-        },
-        DefaultTemplate {
-            subject: "Ihr Webhook zu {{ host }} wurde abgeschaltet",
-            text: include_str!("../templates/disabled.de.txt"),
-            html: include_str!("../templates/disabled.de.html"),
-            ..DefaultTemplate::empty(Channel::Email, "de")
-        },
-        DefaultTemplate {
-            subject: "A webhook was disabled",
-            text: "No events are sent to {{ host }} any more: {% if reason == 'gone' %}its server says that the address is gone{% elif reason == \
+        DefaultTemplate::email(
+            "en",
+            "Your webhook to {{ host }} was disabled",
+            include_str!("../templates/disabled.en.txt"),
+            include_str!("../templates/disabled.en.html"),
+        ),
+        DefaultTemplate::email(
+            "de",
+            "Ihr Webhook zu {{ host }} wurde abgeschaltet",
+            include_str!("../templates/disabled.de.txt"),
+            include_str!("../templates/disabled.de.html"),
+        ),
+        DefaultTemplate::in_app(
+            "en",
+            "A webhook was disabled",
+            "No events are sent to {{ host }} any more: {% if reason == 'gone' %}its server says that the address is gone{% elif reason == \
                    'failing' %}every attempt has failed for days{% else %}the password of the account was reset{% endif %}. Enable the webhook to \
                    have events sent again.",
-            ..DefaultTemplate::empty(Channel::InApp, "en")
-        },
-        DefaultTemplate {
-            subject: "Ein Webhook wurde abgeschaltet",
-            text: "An {{ host }} werden keine Ereignisse mehr gesendet: {% if reason == 'gone' %}Der Server meldet, dass es die Adresse nicht mehr \
+        ),
+        DefaultTemplate::in_app(
+            "de",
+            "Ein Webhook wurde abgeschaltet",
+            "An {{ host }} werden keine Ereignisse mehr gesendet: {% if reason == 'gone' %}Der Server meldet, dass es die Adresse nicht mehr \
                    gibt{% elif reason == 'failing' %}Seit Tagen ist jeder Versuch gescheitert{% else %}Das Passwort des Kontos wurde \
                    zurückgesetzt{% endif %}. Schalten Sie den Webhook ein, damit wieder Ereignisse gesendet werden.",
-            ..DefaultTemplate::empty(Channel::InApp, "de")
-        },
+        ),
     ],
     ..NotificationType::named("webhook.disabled", "account")
 };

@@ -1,8 +1,6 @@
 //! Notifications about somebody's account. All of them are critical: they go out at once, also to an address that is not verified.
 
-use stoa_service::{Channel, Criticality, NotificationType};
-
-use super::{item, mail, sms};
+use stoa_service::{Channel, Criticality, DefaultTemplate, NotificationType};
 
 /// By mail alone, with a link that auth makes when the mail is sent.
 const LINK: NotificationType = NotificationType {
@@ -19,13 +17,13 @@ pub(super) const VERIFY_EMAIL: NotificationType = NotificationType {
     about: "A link by which you show that your address is yours",
     category: "account",
     templates: &[
-        mail(
+        DefaultTemplate::email(
             "en",
             "Verify your e-mail address for {{ product }}",
             include_str!("../../templates/verify_email.en.txt"),
             include_str!("../../templates/verify_email.en.html"),
         ),
-        mail(
+        DefaultTemplate::email(
             "de",
             "Bestätigen Sie Ihre E-Mail-Adresse für {{ product }}",
             include_str!("../../templates/verify_email.de.txt"),
@@ -39,13 +37,13 @@ pub(super) const PASSWORD_RESET: NotificationType = NotificationType {
     name: "account.password_reset",
     about: "A link to a new password, which somebody has asked for",
     templates: &[
-        mail(
+        DefaultTemplate::email(
             "en",
             "Choose a new password for {{ product }}",
             include_str!("../../templates/reset_password.en.txt"),
             include_str!("../../templates/reset_password.en.html"),
         ),
-        mail(
+        DefaultTemplate::email(
             "de",
             "Wählen Sie ein neues Passwort für {{ product }}",
             include_str!("../../templates/reset_password.de.txt"),
@@ -67,36 +65,36 @@ pub(super) const GUESSES_LIMITED: NotificationType = NotificationType {
     name: "account.guesses_limited",
     about: "Somebody has entered too many wrong passwords or codes for your account",
     templates: &[
-        mail(
+        DefaultTemplate::email(
             "en",
             "Somebody is trying to get into your account at {{ product }}",
             include_str!("../../templates/guesses_limited.en.txt"),
             include_str!("../../templates/guesses_limited.en.html"),
         ),
-        mail(
+        DefaultTemplate::email(
             "de",
             "Jemand versucht, in Ihr Konto bei {{ product }} zu gelangen",
             include_str!("../../templates/guesses_limited.de.txt"),
             include_str!("../../templates/guesses_limited.de.html"),
         ),
-        item(
+        DefaultTemplate::in_app(
             "en",
             "Somebody is trying to get into your account",
             "Somebody who is signed in to your account, or who knows its password, has entered too many wrong passwords or codes. \
              If it was not you, choose a new password at once.",
         ),
-        item(
+        DefaultTemplate::in_app(
             "de",
             "Jemand versucht, in Ihr Konto zu gelangen",
             "Jemand, der in Ihrem Konto angemeldet ist oder dessen Passwort kennt, hat zu oft falsche Passwörter oder Codes eingegeben. \
              Wenn Sie es nicht waren, wählen Sie sofort ein neues Passwort.",
         ),
-        sms(
+        DefaultTemplate::sms(
             "en",
             "{{ product }}: Too many wrong passwords or codes were entered for your account. If it was not you, choose a new password at \
              once: {{ public_url }}/auth/forgotten",
         ),
-        sms(
+        DefaultTemplate::sms(
             "de",
             "{{ product }}: Für Ihr Konto wurden zu oft falsche Passwörter oder Codes eingegeben. Wenn Sie es nicht waren, wählen Sie sofort \
              ein neues Passwort: {{ public_url }}/auth/forgotten",
@@ -114,7 +112,7 @@ macro_rules! notice {
             name: $name,
             about: $about,
             templates: &[
-                mail(
+                DefaultTemplate::email(
                     "en",
                     $subject,
                     concat!(
@@ -130,7 +128,7 @@ macro_rules! notice {
                          password</a> at once, which ends every session and every API key of the account.</p>\n{% endblock %}\n"
                     ),
                 ),
-                mail(
+                DefaultTemplate::email(
                     "de",
                     $subject_de,
                     concat!(
@@ -146,12 +144,12 @@ macro_rules! notice {
                          Sie sofort ein neues Passwort</a>. Das beendet alle Sitzungen und alle API-Schlüssel des Kontos.</p>\n{% endblock %}\n"
                     ),
                 ),
-                item(
+                DefaultTemplate::in_app(
                     "en",
                     $title,
                     concat!($event, ". If it was not you, choose a new password at once."),
                 ),
-                item(
+                DefaultTemplate::in_app(
                     "de",
                     $title_de,
                     concat!($event_de, ". Wenn Sie es nicht waren, wählen Sie sofort ein neues Passwort."),
@@ -176,11 +174,11 @@ pub(super) const PASSWORD_CHANGED: NotificationType = notice!(
         "Ihr Passwort wurde geändert",
         "Das Passwort wurde geändert"
     ],
-    sms(
+    DefaultTemplate::sms(
         "en",
         "{{ product }}: Your password was changed. If it was not you, choose a new one at once: {{ public_url }}/auth/forgotten"
     ),
-    sms(
+    DefaultTemplate::sms(
         "de",
         "{{ product }}: Ihr Passwort wurde geändert. Wenn Sie es nicht waren, wählen Sie sofort ein neues: {{ public_url }}/auth/forgotten"
     )
@@ -244,11 +242,11 @@ pub(super) const SECOND_FACTOR_DISABLED: NotificationType = notice!(
         "Ihr zweiter Faktor wurde entfernt",
         "Der zweite Faktor wurde entfernt, und bei der Anmeldung wird nicht mehr nach einem Code gefragt"
     ],
-    sms(
+    DefaultTemplate::sms(
         "en",
         "{{ product }}: Your second factor was removed. If it was not you, choose a new password at once: {{ public_url }}/auth/forgotten"
     ),
-    sms(
+    DefaultTemplate::sms(
         "de",
         "{{ product }}: Ihr zweiter Faktor wurde entfernt. Wenn Sie es nicht waren, wählen Sie sofort ein neues Passwort: {{ public_url }}/auth/forgotten"
     )

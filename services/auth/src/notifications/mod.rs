@@ -5,7 +5,7 @@ mod organization;
 mod owners;
 
 use serde::{Deserialize, Serialize};
-use stoa_service::{Channel, DefaultTemplate, NotificationType};
+use stoa_service::NotificationType;
 
 pub(crate) use organization::ROLE_CHANGED;
 
@@ -29,47 +29,6 @@ pub(crate) const TYPES: &[NotificationType] = &[
     owners::API_KEYS_REMOVED,
     ROLE_CHANGED,
 ];
-
-/// The text of a mail in one language.
-const fn mail(
-    language: &'static str,
-    subject: &'static str,
-    text: &'static str,
-    html: &'static str,
-) -> DefaultTemplate {
-    DefaultTemplate {
-        subject,
-        text,
-        html,
-        ..DefaultTemplate::empty(Channel::Email, language)
-    }
-}
-
-/// What the inbox shows in one language.
-const fn item(language: &'static str, subject: &'static str, text: &'static str) -> DefaultTemplate {
-    DefaultTemplate {
-        subject,
-        text,
-        ..DefaultTemplate::empty(Channel::InApp, language)
-    }
-}
-
-/// A push message in one language.
-const fn push(language: &'static str, subject: &'static str, text: &'static str) -> DefaultTemplate {
-    DefaultTemplate {
-        subject,
-        text,
-        ..DefaultTemplate::empty(Channel::Push, language)
-    }
-}
-
-/// A text message in one language.
-const fn sms(language: &'static str, text: &'static str) -> DefaultTemplate {
-    DefaultTemplate {
-        text,
-        ..DefaultTemplate::empty(Channel::Sms, language)
-    }
-}
 
 /// What a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,6 @@
 //! Notifications about organizations, to people who are not told as owners.
 
-use stoa_service::{Channel, NotificationType};
-
-use super::{item, mail, push};
+use stoa_service::{Channel, DefaultTemplate, NotificationType};
 
 /// Somebody has given a member of an organization another role.
 pub(crate) const ROLE_CHANGED: NotificationType = NotificationType {
@@ -10,10 +8,10 @@ pub(crate) const ROLE_CHANGED: NotificationType = NotificationType {
     channels: &[Channel::InApp, Channel::Push],
     sample: r#"{"organization_id": "01890000-0000-7000-8000-000000000000", "organization": "Analytical Engines", "role": "admin"}"#,
     templates: &[
-        item("en", ROLE_CHANGED_EN.0, ROLE_CHANGED_EN.1),
-        item("de", ROLE_CHANGED_DE.0, ROLE_CHANGED_DE.1),
-        push("en", ROLE_CHANGED_EN.0, ROLE_CHANGED_EN.1),
-        push("de", ROLE_CHANGED_DE.0, ROLE_CHANGED_DE.1),
+        DefaultTemplate::in_app("en", ROLE_CHANGED_EN.0, ROLE_CHANGED_EN.1),
+        DefaultTemplate::in_app("de", ROLE_CHANGED_DE.0, ROLE_CHANGED_DE.1),
+        DefaultTemplate::push("en", ROLE_CHANGED_EN.0, ROLE_CHANGED_EN.1),
+        DefaultTemplate::push("de", ROLE_CHANGED_DE.0, ROLE_CHANGED_DE.1),
     ],
     ..NotificationType::named("organization.role_changed", "organization")
 };
@@ -38,13 +36,13 @@ pub(super) const INVITATION: NotificationType = NotificationType {
     name: "organization.invitation",
     about: "Somebody invites you to an organization",
     templates: &[
-        mail(
+        DefaultTemplate::email(
             "en",
             "You are invited to {{ organization }} at {{ product }}",
             include_str!("../../templates/invitation.en.txt"),
             include_str!("../../templates/invitation.en.html"),
         ),
-        mail(
+        DefaultTemplate::email(
             "de",
             "Sie sind zu {{ organization }} bei {{ product }} eingeladen",
             include_str!("../../templates/invitation.de.txt"),
@@ -58,13 +56,13 @@ pub(super) const DOMAIN_CLAIMED: NotificationType = NotificationType {
     name: "organization.domain_claimed",
     about: "An organization asks the administrators of a domain whether its people may join",
     templates: &[
-        mail(
+        DefaultTemplate::email(
             "en",
             "May people of {{ domain }} join {{ organization }} at {{ product }}?",
             include_str!("../../templates/domain.en.txt"),
             include_str!("../../templates/domain.en.html"),
         ),
-        mail(
+        DefaultTemplate::email(
             "de",
             "Dürfen Personen von {{ domain }} {{ organization }} bei {{ product }} beitreten?",
             include_str!("../../templates/domain.de.txt"),

@@ -1,8 +1,6 @@
 //! Notices to the owners of an organization.
 
-use stoa_service::{Channel, Criticality, NotificationType};
-
-use super::{item, mail};
+use stoa_service::{Channel, Criticality, DefaultTemplate, NotificationType};
 
 /// By mail and in the inbox. The mails name people by their addresses, which auth says when they are sent.
 const TO_OWNERS: NotificationType = NotificationType {
@@ -18,7 +16,7 @@ const TO_OWNERS: NotificationType = NotificationType {
 /// inbox, which has no addresses; what else the mail says, as text and as HTML; and what to do about it.
 macro_rules! english {
     ($subject:literal, $event:literal, $more:literal, $more_html:literal, $then:literal) => {
-        mail(
+        DefaultTemplate::email(
             "en",
             $subject,
             concat!(
@@ -46,7 +44,7 @@ macro_rules! english {
 /// The same in German.
 macro_rules! german {
     ($subject:literal, $event:literal, $more:literal, $more_html:literal, $then:literal) => {
-        mail(
+        DefaultTemplate::email(
             "de",
             $subject,
             concat!(
@@ -89,8 +87,8 @@ macro_rules! notice {
             templates: &[
                 english!($subject, $event, $($more),*),
                 german!($subject_de, $event_de, $($more_de),*),
-                item("en", $title, $text),
-                item("de", $title_de, $text_de),
+                DefaultTemplate::in_app("en", $title, $text),
+                DefaultTemplate::in_app("de", $title_de, $text_de),
             ],
             ..TO_OWNERS
         }

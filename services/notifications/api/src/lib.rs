@@ -76,37 +76,28 @@ impl NotificationRequested {
     /// To one person, at once, with a key that no other request has.
     #[must_use]
     pub fn to(kind: &str, user: UserId, data: Value) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            recipients: Recipients::Users(vec![user]),
-            data,
-            idempotency_key: random::token::<16>(),
-            send_at: None,
+        Self::new(kind, Recipients::Users(vec![user]), data)
+    }
+
+    /// As [`Self::to`], to the person, or to those who manage the organization.
+    #[must_use]
+    pub fn to_owner(kind: &str, owner: Owner, data: Value) -> Self {
+        match owner {
+            Owner::User(user) => Self::to(kind, user, data),
+            Owner::Organization(organization) => Self::new(kind, Recipients::Managers(organization), data),
         }
     }
 
-    /// To the person, or to those who manage the organization, at once, with a key that no other request has.
+    /// As [`Self::to`], to everybody who follows a topic.
     #[must_use]
-    pub fn to_owner(kind: &str, owner: Owner, data: Value) -> Self {
-        let recipients = match owner {
-            Owner::User(user) => Recipients::Users(vec![user]),
-            Owner::Organization(organization) => Recipients::Managers(organization),
-        };
+    pub fn to_topic(kind: &str, topic: &str, data: Value) -> Self {
+        Self::new(kind, Recipients::Topic(topic.to_owned()), data)
+    }
+
+    fn new(kind: &str, recipients: Recipients, data: Value) -> Self {
         Self {
             kind: kind.to_owned(),
             recipients,
-            data,
-            idempotency_key: random::token::<16>(),
-            send_at: None,
-        }
-    }
-
-    /// To everybody who follows a topic, at once, with a key that no other request has.
-    #[must_use]
-    pub fn to_topic(kind: &str, topic: &str, data: Value) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            recipients: Recipients::Topic(topic.to_owned()),
             data,
             idempotency_key: random::token::<16>(),
             send_at: None,
