@@ -17,6 +17,8 @@ pub(crate) struct Fixture {
     pub(crate) objects: Objects,
     folder: TempDir,
     server: Option<Arc<S3>>,
+    /// What its keys begin with in the bucket that the tests share.
+    prefix: String,
 }
 
 impl Fixture {
@@ -28,25 +30,28 @@ impl Fixture {
             objects: objects.unwrap(),
             folder,
             server: None,
+            prefix: String::new(),
         }
     }
 
     /// The bucket in the path: `http://127.0.0.1:port/stoa/…`.
     pub(crate) async fn path_style() -> Self {
         let server = server().await;
-        let config = config(&server, &format!("s3://stoa/{}", prefix()));
-        Self::on(server, &config).await
+        let prefix = prefix();
+        let config = config(&server, &format!("s3://stoa/{prefix}"));
+        Self::on(server, &config, prefix).await
     }
 
     /// The bucket in the host's name: `http://stoa.localhost:port/…`.
     pub(crate) async fn virtual_host() -> Self {
         let server = server().await;
+        let prefix = prefix();
         let config = ObjectsConfig {
             endpoint: format!("http://localhost:{}", server.port()),
             virtual_host_style: true,
-            ..config(&server, &format!("s3://stoa/{}", prefix()))
+            ..config(&server, &format!("s3://stoa/{prefix}"))
         };
-        Self::on(server, &config).await
+        Self::on(server, &config, prefix).await
     }
 
     /// A whole bucket, without a prefix.
@@ -57,15 +62,16 @@ impl Fixture {
         let bucket = name.clone();
         blocking(move || made.make_bucket(&bucket)).await;
         let config = config(&server, &format!("s3://{name}"));
-        Self::on(server, &config).await
+        Self::on(server, &config, String::new()).await
     }
 
-    async fn on(server: Arc<S3>, config: &ObjectsConfig) -> Self {
+    async fn on(server: Arc<S3>, config: &ObjectsConfig, prefix: String) -> Self {
         let objects = Objects::open(config, Path::new("/nowhere")).await;
         Self {
             objects: objects.unwrap(),
             folder: TempDir::new().unwrap(),
             server: Some(server),
+            prefix,
         }
     }
 
@@ -79,7 +85,7 @@ impl Fixture {
         let address = format!("127.0.0.1:{}", server.port());
         let text = blocking(move || get(&address, "/stoa?uploads")).await;
         assert!(text.contains("ListMultipartUploadsResult"), "{text}");
-        text.matches(&format!("/{key}</Key>")).count()
+        text.matches(&format!(">{}/{key}</Key>", self.prefix)).count()
     }
 }
 
