@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -127,7 +128,7 @@ async fn broadcast(address: &str, protocol: &Protocol, seconds: u64) -> Result<f
         publisher.say(&publish(protocol, published)).await?;
         published += 1;
         // Answers, and one's own messages: they are not counted.
-        while let Ok(Ok(_)) = tokio::time::timeout(Duration::ZERO, publisher.next()).await {}
+        while let Some(Ok(_)) = publisher.next().now_or_never() {}
     }
     let rate = arrived() as f64 / start.elapsed().as_secs_f64();
     if arrived() < READERS {

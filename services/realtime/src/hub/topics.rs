@@ -123,11 +123,6 @@ impl Topics {
             .is_some_and(|topic| topic.lock().tell(published))
     }
 
-    /// How many follow the channel here.
-    pub(crate) fn followers(&self, channel: &Channel) -> usize {
-        self.get(channel).map_or(0, |topic| topic.lock().members.len())
-    }
-
     /// Whether others have published behind what was sent here.
     pub(crate) fn is_behind(&self, channel: &Channel, offset: i64) -> bool {
         self.get(channel)

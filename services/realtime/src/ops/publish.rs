@@ -1,6 +1,6 @@
 //! Adding to a channel's history, and telling those who follow it.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use jiff::SignedDuration;
 use parking_lot::Mutex;
@@ -8,7 +8,7 @@ use stoa_db::Tx;
 use stoa_events::{Channel, ChannelPublished};
 use stoa_kernel::{Principal, UserId, random};
 use stoa_service::ChannelInfo;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::access::{self, Wish};
 use crate::{
@@ -27,10 +27,6 @@ const BATCH: usize = 64;
 /// Messages that may wait for one channel, and bytes of their data.
 const MOST: usize = 1024;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// The pause between two transactions for each who follows the channel here, about what it takes to send them something, and the longest:
-/// what comes meanwhile is sent together.
-const PAUSE: Duration = Duration::from_micros(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is to be published.
 #[derive(Debug)]
@@ -230,7 +226,6 @@ impl Worker {
     async fn work_off(mut self, info: ChannelInfo) {
         let (ctx, channel) = (self.ctx.clone(), self.channel.clone());
         loop {
-            let begun = Instant::now();
             let batch = ctx.queues.take(&channel);
             if batch.is_empty() {
                 self.is_done = true;
@@ -249,11 +244,6 @@ impl Worker {
                         let _ = done.send(Err(error.clone()));
                     }
                 }
-            }
-            let followers = u32::try_from(ctx.hub.topics().followers(&channel)).unwrap_or(u32::MAX);
-            let pause = PAUSE.saturating_mul(followers).min(LONGEST_PAUSE);
-            if pause > Duration::from_millis(1) {
-                tokio::time::sleep_until(begun + pause).await;
             }
         }
     }
