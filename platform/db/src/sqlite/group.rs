@@ -133,7 +133,7 @@ impl Group {
         }
     }
 
-    /// Commits, and only then tells the members. Blocks: for the committer's thread.
+    /// Commits, and only then tells the members. Blocks: for a thread of blocking work.
     pub(super) fn commit(&mut self) {
         if !self.open {
             return;

@@ -34,7 +34,7 @@ impl Sqlite {
             .collect::<Result<_, _>>()?;
         let readers = Arc::new(Readers::new(readers));
         Ok(Self {
-            writer: Writer::new(writer, Arc::clone(&readers), Waits::new(&options.service))?,
+            writer: Writer::new(writer, Arc::clone(&readers), Waits::new(&options.service)),
             readers,
             wait: options.wait,
             room: Arc::new(Room::beside(path)),

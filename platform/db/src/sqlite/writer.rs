@@ -1,23 +1,25 @@
 //! The one write connection and the line of those who wait for it.
 //!
 //! Whoever holds the [`Turn`] holds the connection and the group that is open on it. A turn that ends goes to the next in
-//! line; when nobody is waiting, or the group has its fill, it goes to the committer, a thread of its own, which commits
+//! line; when nobody is waiting, or the group has its fill, a thread of the runtime's for blocking work commits it
 //! and only then tells the members. Everything happens in `Drop`, so a task that is cancelled at any point passes its turn
 //! on as any other: also when the turn was on its way to it, for then it is dropped with the channel that it lies in.
 
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Weak,
-        mpsc::{self, RecvTimeoutError},
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+};
 
 use super::{
     group::{Group, Outcome},
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::{Error, waits::Waits};
 
-/// How often the files are tidied, as long as something is written.
+/// How long after a commit the files are tidied.
 const TIDY: Duration = Duration::from_secs(10);
 
 /// Hands out turns.
@@ -35,8 +37,9 @@ pub(super) struct Writer(Arc<Shared>);
 struct Shared {
     line: Mutex<Line>,
     waits: Waits,
-    committer: Mutex<Option<mpsc::Sender<Group>>>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    runtime: Handle,
+    /// Something was written since the files were tidied, and a task is there to tidy them.
+    tidying: AtomicBool,
 }
 
 struct Line {
@@ -54,8 +57,8 @@ pub(super) struct Turn {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, readers: Arc<Readers>, waits: Waits) -> Result<Self, Error> {
-        let (sender, receiver) = mpsc::channel::<Group>();
+    /// To be called within a runtime, which the commits are made by.
+    pub(super) fn new(connection: Connection, readers: Arc<Readers>, waits: Waits) -> Self {
         let line = Line {
             idle: Some(Group::new(connection, readers)),
             waiting: VecDeque::new(),
@@ -64,17 +67,12 @@ impl Writer {
         let writer = Self(Arc::new(Shared {
             line: Mutex::new(line),
             waits,
-            committer: Mutex::new(Some(sender)),
-            thread: Mutex::new(None),
+            runtime: Handle::current(),
+            tidying: AtomicBool::new(false),
         }));
-        // Weak, so that the thread does not keep the database open.
-        let shared = Arc::downgrade(&writer.0);
-        let thread = thread::Builder::new()
-            .name("sqlite-commit".to_owned())
-            .spawn(move || commit_groups(&receiver, &shared));
-        *writer.0.thread.lock() =
-            Some(thread.map_err(|e| Error::Open(format!("no thread for commits: {e}")))?);
-        Ok(writer)
+        // What an earlier process left in the log counts, too.
+        writer.tidy_later();
+        writer
     }
 
     /// Waits for a turn, at most so long.
@@ -138,15 +136,39 @@ impl Writer {
         }
     }
 
-    fn commit(&self, group: Group) {
-        let sent = match &*self.0.committer.lock() {
-            Some(committer) => committer.send(group).map_err(|unsent| unsent.0),
-            None => Err(group),
-        };
-        // Only once closed is there no committer.
-        if let Err(mut group) = sent {
+    fn commit(&self, mut group: Group) {
+        let writer = self.clone();
+        self.0.runtime.spawn_blocking(move || {
             group.commit();
+            writer.next(group);
+            writer.tidy_later();
+        });
+    }
+
+    /// Has the files tidied in a while, so that what was deleted does not stay there.
+    fn tidy_later(&self) {
+        if self.0.tidying.swap(true, Ordering::AcqRel) {
+            return;
         }
+        // Weak, so that the task does not keep the database open.
+        let shared = Arc::downgrade(&self.0);
+        self.0.runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(TIDY).await;
+                let Some(writer) = shared.upgrade().map(Self) else {
+                    return;
+                };
+                match writer.turn(TIDY).await {
+                    Ok(turn) => {
+                        writer.0.runtime.spawn_blocking(move || turn.tidy());
+                        return;
+                    }
+                    // Much is being written: then it is tidied later.
+                    Err(Error::Busy) => {}
+                    Err(_) => return,
+                }
+            }
+        });
     }
 
     /// Refuses new turns, waits for what is under way, and closes the connection.
@@ -169,49 +191,6 @@ impl Writer {
             });
             let _ = closing.await;
         }
-        self.0.committer.lock().take();
-        let thread = self.0.thread.lock().take();
-        if let Some(thread) = thread {
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
-    }
-}
-
-/// The committer's work: commits groups, and in between, so that what was deleted does not stay there, tidies the files.
-fn commit_groups(receiver: &mpsc::Receiver<Group>, shared: &Weak<Shared>) {
-    let mut tidied = Instant::now();
-    // What an earlier process left in the log counts, too.
-    let mut written = true;
-    loop {
-        let received = if written {
-            receiver.recv_timeout(TIDY.saturating_sub(tidied.elapsed()))
-        } else {
-            receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        };
-        let committed = match received {
-            Ok(mut group) => {
-                group.commit();
-                written = true;
-                Some(group)
-            }
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let Some(writer) = shared.upgrade().map(Writer) else {
-            return;
-        };
-        // If it is somebody's turn, the group is soon here.
-        let Some(mut group) = committed.or_else(|| writer.0.line.lock().idle.take()) else {
-            tidied = Instant::now();
-            continue;
-        };
-        if tidied.elapsed() >= TIDY {
-            let shredded = group.shred;
-            // Once more after it was shredded: jobs and events that name what was deleted go soon after it.
-            written = !group.tidy() || shredded;
-            tidied = Instant::now();
-        }
-        writer.next(group);
     }
 }
 
@@ -222,6 +201,22 @@ fn closed() -> Error {
 impl Turn {
     pub(super) fn group(&mut self) -> Result<&mut Group, Error> {
         self.group.as_mut().ok_or(Error::TxFailed)
+    }
+
+    /// Commits what is open, tidies the files, and passes the turn on. Blocks.
+    fn tidy(mut self) {
+        let Some(mut group) = self.group.take() else {
+            return;
+        };
+        group.commit();
+        self.writer.0.tidying.store(false, Ordering::Release);
+        let shredded = group.shred;
+        let tidied = group.tidy();
+        self.writer.next(group);
+        // Once more after it was shredded: jobs and events that name what was deleted go soon after it.
+        if !tidied || shredded {
+            self.writer.tidy_later();
+        }
     }
 
     /// Keeps the savepoint's work in the group, passes the turn on, and returns how the group will have ended.
