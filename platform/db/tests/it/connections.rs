@@ -142,7 +142,9 @@ async fn connections_that_were_lost_are_made_anew() {
             .fetch_one(cut, &[&format!("stoa {service}")])
             .await
             .unwrap();
-        assert!(count >= 1, "{count}");
+        let names = "SELECT DISTINCT application_name FROM pg_stat_activity";
+        let names: Vec<Option<String>> = server.fetch_all(names, &[]).await.unwrap();
+        assert!(count >= 1, "{count}: {names:?}");
         assert_eq!(
             ids(&db).await.len() as i64,
             round,
