@@ -17,6 +17,8 @@ pub struct StorageConfig {
     pub object_max_bytes: i64,
     /// Uploads of one caller at once.
     pub uploads_per_caller: usize,
+    /// Uploads of one network at once.
+    pub uploads_per_network: usize,
     /// Uploads in this process at once.
     pub uploads_max: usize,
     /// How long an upload may bring nothing.

@@ -14,7 +14,7 @@ use crate::{
     StorageConfig,
     ops::{renditions::Renditions, uploads::turn::Writers},
     passwords::Passwords,
-    uploads::Uploads,
+    uploads::{Most, Uploads},
 };
 
 /// Cheap to clone.
@@ -48,7 +48,11 @@ impl Ctx {
     pub(crate) fn new(env: Env, config: StorageConfig) -> Self {
         Self(Arc::new(Parts {
             access: Access::new(&env.rpc),
-            uploads: Uploads::new(config.uploads_max, config.uploads_per_caller),
+            uploads: Uploads::new(Most {
+                in_all: config.uploads_max,
+                of_caller: config.uploads_per_caller,
+                of_network: config.uploads_per_network,
+            }),
             renditions: Renditions::new(
                 &config,
                 env.cache

@@ -116,7 +116,7 @@ pub(crate) enum Error {
     #[error("the body broke off: {0}")]
     BrokenOff(String),
     #[error("too many uploads at once")]
-    TooManyUploads(usize),
+    TooManyUploads(&'static str, usize),
     #[error("the stored object is damaged")]
     Damaged,
     #[error("too many new renditions")]
@@ -203,8 +203,8 @@ impl From<Error> for Failure {
             Error::BrokenOff(cause) => Self::new(codes::MALFORMED)
                 .detail("The body ended early.")
                 .cause(cause),
-            Error::TooManyUploads(max) => Self::new(codes::RATE_LIMITED)
-                .detail(format!("At most {max} uploads of one caller run at once."))
+            Error::TooManyUploads(whose, max) => Self::new(codes::RATE_LIMITED)
+                .detail(format!("At most {max} uploads of {whose} run at once."))
                 .header(header::RETRY_AFTER, HeaderValue::from_static("5")),
             Error::TooManyRenditions => Self::new(codes::RATE_LIMITED)
                 .detail("So many pictures of new sizes are made for an address.")

@@ -24,6 +24,7 @@ use crate::{
         owners, pending,
         versions::{self, Metadata, VersionRow},
     },
+    uploads::{Caller, Sender},
 };
 
 /// Who stores: somebody signed in, or the holder of a link.
@@ -36,11 +37,11 @@ pub(crate) enum By<'a> {
 }
 
 impl<'a> By<'a> {
-    /// Whose uploads are counted together. Those by links count as the owner's, who makes as many links as they like.
-    fn caller(self, bucket: &BucketRow) -> uuid::Uuid {
+    /// Whose uploads are counted together. An owner makes as many links as they like, so those by all of their links are.
+    fn sender(self, bucket: &BucketRow) -> Sender {
         match self {
-            Self::Actor(actor) => actor.user_id.uuid(),
-            Self::Link(..) => bucket.owner.uuid(),
+            Self::Actor(actor) => Sender::of(actor),
+            Self::Link(_, request) => Sender::new(Caller::Links(bucket.owner.uuid()), request.address),
         }
     }
 
@@ -92,7 +93,7 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Put, Error> {
     let begun = ctx.clock.now();
-    let _upload = ctx.uploads.begin(by.caller(bucket))?;
+    let _upload = ctx.uploads.begin(by.sender(bucket))?;
     let current = versions::current(&ctx.db, bucket.id, &new.path).await?;
     new.conditions.writing(current.as_ref())?;
     let max = bucket.max_object_bytes.unwrap_or(i64::MAX);

@@ -132,7 +132,7 @@ impl From<Error> for S3Error {
             ),
             Error::Digest(_) => Self::new(400, "BadDigest", message),
             Error::BrokenOff(_) => Self::new(400, "IncompleteBody", "The body ended early"),
-            Error::TooManyUploads(_) => Self::new(503, "SlowDown", message),
+            Error::TooManyUploads(..) => Self::new(503, "SlowDown", message),
             Error::UploadGone => Self::new(404, "NoSuchUpload", "The upload is not open any more"),
             Error::UploadsFull(_) => Self::new(403, "QuotaExceeded", message),
             Error::NoSuchPart(_) => Self::new(400, "InvalidPart", message),

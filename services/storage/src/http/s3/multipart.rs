@@ -39,6 +39,7 @@ use crate::{
         parts::{self, PartRow},
         uploads::{self, Outcome, UploadRow},
     },
+    uploads::Sender,
 };
 
 /// The protocol of its uploads.
@@ -131,8 +132,10 @@ pub(super) async fn put_part(mut call: Call<'_>, body: Body) -> Result<Response>
         sha256: incoming.sha256,
         ..Expected::default()
     };
-    call.ctx.uploads.room(row.user_id.uuid()).await;
-    let stored = part::put(call.ctx, &row, &bucket, number, expected, incoming.body).await;
+    let actor = &call.signed()?.actor;
+    call.ctx.uploads.room(Sender::of(actor)).await;
+    let body = (expected, incoming.body);
+    let stored = part::put(call.ctx, actor, &row, &bucket, number, body).await;
     let stored = stored.map_err(|error| incoming.refusal.explain(error))?;
     let mut response = empty(StatusCode::OK);
     if let Ok(etag) = HeaderValue::try_from(etag_of(&stored)) {
@@ -171,9 +174,11 @@ pub(super) async fn copy_part(call: &Call<'_>) -> Result<Response> {
         length: i64::try_from(range.end - range.start).ok(),
         ..Expected::default()
     };
+    let actor = &call.signed()?.actor;
+    call.ctx.uploads.room(Sender::of(actor)).await;
     let bytes = get::open(call.ctx, &source, range).await?;
     let body = bytes.map_err(Into::into).boxed();
-    let stored = part::put(call.ctx, &row, &bucket, number, expected, body).await?;
+    let stored = part::put(call.ctx, actor, &row, &bucket, number, (expected, body)).await?;
     let mut xml = Writer::new("CopyPartResult");
     xml.text("LastModified", time(stored.received_at));
     xml.text("ETag", etag_of(&stored));

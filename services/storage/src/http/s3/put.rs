@@ -20,6 +20,7 @@ use crate::{
         intake::Expected,
         put::{self as ops, By, NewObject},
     },
+    uploads::Sender,
 };
 
 pub(super) async fn put(mut call: Call<'_>, body: Body) -> Result<Response> {
@@ -43,7 +44,7 @@ pub(super) async fn put(mut call: Call<'_>, body: Body) -> Result<Response> {
         conditions: conditions(&call.request.headers)?,
     };
     let by = By::Actor(&call.signed()?.actor);
-    call.ctx.uploads.room(call.signed()?.actor.user_id.uuid()).await;
+    call.ctx.uploads.room(Sender::of(&call.signed()?.actor)).await;
     let put = ops::put(call.ctx, by, &bucket, new, incoming.body).await;
     let put = match put {
         Ok(put) => put,

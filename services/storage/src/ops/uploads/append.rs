@@ -28,6 +28,7 @@ use crate::{
         owners, parts,
         uploads::{self, Outcome, UploadRow},
     },
+    uploads::Sender,
 };
 
 /// Bytes that are stored at a time: at most so much of what has come is lost when the process is killed.
@@ -67,7 +68,7 @@ pub(crate) async fn append(
     (append, body): (Append, Body),
 ) -> Result<Appended, Error> {
     let begun = ctx.clock.now();
-    let _upload = ctx.uploads.begin(actor.user_id.uuid())?;
+    let _upload = ctx.uploads.begin(Sender::of(actor))?;
     let (turn, row) = Turn::take(ctx, id).await?;
     let stop = std::sync::Arc::clone(&turn.stop);
     let mut work = Work {

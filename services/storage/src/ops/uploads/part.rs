@@ -1,7 +1,7 @@
 //! Storing a part: the bytes first, then one transaction with the row that names them and all that follows.
 
 use stoa_db::Tx;
-use stoa_kernel::Id;
+use stoa_kernel::{Actor, Id};
 
 use super::begin::{expiry, most};
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
         pending,
         uploads::{self, UploadRow},
     },
+    uploads::Sender,
 };
 
 /// Numbers of parts, as on S3.
@@ -30,16 +31,16 @@ pub(crate) const NUMBERS: std::ops::RangeInclusive<i64> = 1..=10_000;
 /// As [`intake::store`], and when the upload is not open or its object would be too large.
 pub(crate) async fn put(
     ctx: &Ctx,
+    actor: &Actor,
     upload: &UploadRow,
     bucket: &BucketRow,
     number: i64,
-    mut expected: Expected,
-    body: Body,
+    (mut expected, body): (Expected, Body),
 ) -> Result<PartRow, Error> {
     if !NUMBERS.contains(&number) {
         return Err(Error::PartNumber);
     }
-    let _upload = ctx.uploads.begin(upload.user_id.uuid())?;
+    let _upload = ctx.uploads.begin(Sender::of(actor))?;
     expected.max = most(ctx, Some(bucket));
     expected.room = Room::Part;
     expected.allowed_types = Vec::new();
