@@ -113,7 +113,7 @@ impl From<OperationRow> for StorageOperation {
 /// Delete, copy or move a folder.
 ///
 /// All objects whose paths begin with `prefix`, as far as they are there by now. It goes on after the answer: look at the operation
-/// for how far it has come. One at a time in a bucket: `409 operation_in_progress`.
+/// for how far it has come. One at a time in a bucket that is changed (of a copy, that which it goes to): `409 operation_in_progress`.
 #[utoipa::path(
     post, path = "/api/v1/storage/buckets/{bucket}/operations", tags = ["storage"], operation_id = "storage_begin_operation",
     params(("bucket" = String, Path, description = "Its name")),
@@ -183,6 +183,11 @@ pub(super) async fn begin(
         created_at: begun,
         finished_at: None,
         made_by: Some(actor.user_id),
+        // Who only reads what is copied takes no place there.
+        place_id: match body.kind {
+            StorageOperationKind::Copy => to_bucket_id,
+            StorageOperationKind::Delete | StorageOperationKind::Move => Some(bucket.id),
+        },
     };
     ops::begin(&ctx, &actor, &bucket, (&row, begun)).await?;
     Ok((StatusCode::ACCEPTED, Json(row.into())))
@@ -202,9 +207,8 @@ pub(super) async fn read(
     Path(id): Path<OperationId>,
 ) -> Result<Json<StorageOperation>> {
     let row = operations::get(&ctx.db, id).await?.ok_or(Error::NotFound)?;
-    let bucket = buckets::by_id(&ctx.db, row.bucket_id)
-        .await?
-        .ok_or(Error::NotFound)?;
+    let place = row.place_id.unwrap_or(row.bucket_id);
+    let bucket = buckets::by_id(&ctx.db, place).await?.ok_or(Error::NotFound)?;
     match reach::into(&ctx, &actor, ObjectsWrite::ACTION, &bucket).await? {
         Reach::Bucket => Ok(Json(row.into())),
         Reach::Granted => Err(Error::NotFound.into()),

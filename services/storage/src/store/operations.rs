@@ -25,10 +25,12 @@ pub(crate) struct OperationRow {
     pub(crate) finished_at: Option<Timestamp>,
     /// None once it is finished.
     pub(crate) made_by: Option<UserId>,
+    /// The bucket that is changed, and whose place it takes: of a copy, that which it goes to.
+    pub(crate) place_id: Option<BucketId>,
 }
 
 const COLUMNS: &str = "id, bucket_id, kind, prefix, to_bucket_id, to_prefix, forever, overwrite, done, skipped, position, failure, \
-                       created_at, finished_at, made_by";
+                       created_at, finished_at, made_by, place_id";
 
 /// The operation with this id.
 pub(crate) async fn get(db: &Db, id: OperationId) -> Result<Option<OperationRow>, Error> {
@@ -36,13 +38,13 @@ pub(crate) async fn get(db: &Db, id: OperationId) -> Result<Option<OperationRow>
     db.fetch_optional(&sql, &[&id]).await
 }
 
-/// Writes a new one; false if another one of the bucket is not finished.
+/// Writes a new one; false if another one that changes the same bucket is not finished.
 pub(crate) async fn insert(tx: &mut Tx, row: &OperationRow) -> Result<bool, Error> {
     let sql = format!(
-        "INSERT INTO operations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-         ON CONFLICT (bucket_id) WHERE finished_at IS NULL DO NOTHING"
+        "INSERT INTO operations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ON CONFLICT (place_id) WHERE finished_at IS NULL DO NOTHING"
     );
-    let params: [&dyn ToValue; 15] = [
+    let params: [&dyn ToValue; 16] = [
         &row.id,
         &row.bucket_id,
         &row.kind,
@@ -58,6 +60,7 @@ pub(crate) async fn insert(tx: &mut Tx, row: &OperationRow) -> Result<bool, Erro
         &row.created_at,
         &row.finished_at,
         &row.made_by,
+        &row.place_id,
     ];
     Ok(tx.execute(&sql, &params).await? > 0)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use stoa_db::db_test;
+use stoa_kernel::OrganizationRole;
 use stoa_testkit::{Answer, assert_problem, eventually};
 
 use crate::{
@@ -154,4 +155,30 @@ async fn one_at_a_time_in_a_bucket_and_none_is_known_for_ever(app: App) {
         count(&app, "operations").await == 0
     })
     .await;
+}
+
+#[db_test]
+async fn who_only_reads_a_bucket_does_not_take_its_place(app: App) {
+    let ours = app.new_organization();
+    let [owner, guest] = [OrganizationRole::Owner, OrganizationRole::Guest]
+        .map(|role| app.member_token(app.new_user(), ours, role));
+    make_bucket(&app, &owner, "data", json!({"organization_id": ours}))
+        .await
+        .expect(201);
+    put(&app, &owner, &url("data", "in/a"), "a").await.expect(201);
+    make_bucket(&app, &guest, "of-guest", json!({})).await.expect(201);
+    let copy = |to: &str| json!({"kind": "copy", "prefix": "", "to_bucket": to, "to_prefix": "c/"});
+    let begun = begin(&app, &guest, copy("of-guest")).await.expect(202).value();
+    let end = finished(&app, &guest, &begun).await;
+    assert_eq!(end["done"], 1);
+    // As it is while many are copied.
+    let sql = "UPDATE operations SET finished_at = NULL";
+    app.db().execute(sql, &[]).await.unwrap();
+    let again = begin(&app, &guest, copy("of-guest")).await;
+    assert_problem(&again, 409, "operation_in_progress", &[]);
+    let path = format!("/api/v1/storage/operations/{}", begun["id"].as_str().unwrap());
+    assert_problem(&get(&app, &owner, &path).await, 404, "not_found", &[]);
+    let delete = json!({"kind": "delete", "prefix": "in/"});
+    let begun = begin(&app, &owner, delete).await.expect(202).value();
+    assert_eq!(finished(&app, &owner, &begun).await["done"], 1);
 }
