@@ -8,6 +8,7 @@ mod http;
 mod ids;
 mod jobs;
 mod kind;
+mod lanes;
 mod notifications;
 mod ops;
 mod passwords;

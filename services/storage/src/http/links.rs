@@ -252,13 +252,13 @@ fn password(headers: &HeaderMap) -> Option<&str> {
     )
 )]
 pub(super) async fn read(
-    _: Anyone,
+    anyone: Anyone,
     State(ctx): State<Ctx>,
     Path(token): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (link, mut bucket) = links::open(&ctx, &token, "download", password(&headers)).await?;
+    let (link, mut bucket) = links::open(&ctx, &token, "download", (password(&headers), anyone.request.address)).await?;
     let found = match link.version_id {
         None => versions::current(&ctx.db, bucket.id, &link.path).await?,
         Some(id) => versions::get(&ctx.db, bucket.id, &link.path, id).await?,
@@ -305,7 +305,7 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<StorageObject>)> {
     let headers = request.headers();
-    let (link, mut bucket) = links::open(&ctx, &token, "upload", password(headers)).await?;
+    let (link, mut bucket) = links::open(&ctx, &token, "upload", (password(headers), anyone.request.address)).await?;
     refuse_encoded(headers)?;
     let new = NewObject {
         path: link.path.clone(),

@@ -1,5 +1,7 @@
 //! Making, using and revoking links.
 
+use std::net::IpAddr;
+
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use stoa_audit::{Entry, TxExt as _};
@@ -37,7 +39,7 @@ pub(crate) async fn create(
 ) -> Result<(LinkRow, String), Error> {
     let password = match &new.password {
         None => None,
-        Some(password) => Some(ctx.passwords.keep(password).await?),
+        Some(password) => Some(ctx.passwords.keep(password, actor.request.address).await?),
     };
     let token = random::token::<32>();
     let row = LinkRow {
@@ -102,7 +104,7 @@ pub(crate) async fn revoke_made_by(ctx: &Ctx, user: UserId, until: Timestamp) ->
     }
 }
 
-/// The link of a token and its bucket, for one who knows its password. It is not used by that yet.
+/// The link of a token and its bucket, for one at `address` who knows its password. It is not used by that yet.
 ///
 /// # Errors
 /// When there is none that can be used, or the password is wrong. Guesses are limited for each link.
@@ -110,7 +112,7 @@ pub(crate) async fn open(
     ctx: &Ctx,
     token: &str,
     kind: &str,
-    password: Option<&str>,
+    (password, address): (Option<&str>, IpAddr),
 ) -> Result<(LinkRow, BucketRow), Error> {
     let found = links::get(&ctx.db, &hash(token), ctx.clock.now()).await?;
     let link = found.filter(|link| link.kind == kind).ok_or(Error::NotFound)?;
@@ -132,7 +134,7 @@ pub(crate) async fn open(
         {
             return Err(Error::TooManyGuesses);
         }
-        if !ctx.passwords.is_right(password, kept).await? {
+        if !ctx.passwords.is_right(password, kept, address).await? {
             return Err(Error::PasswordWrong);
         }
         ctx.guesses.give_back(key).await;

@@ -10,7 +10,6 @@ use stoa_cache::{LimitKey, Limiter};
 use stoa_db::Tx;
 use stoa_kernel::{Id, Owner, Timestamp};
 use stoa_pictures::{Format, PictureLimits, Renderer, Rendering};
-use tokio::sync::Semaphore;
 
 use super::{
     BATCH, get,
@@ -24,6 +23,7 @@ use crate::{
     error::Error,
     ids::BlobId,
     kind,
+    lanes::Lanes,
     store::{
         blobs,
         buckets::BucketRow,
@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// Pictures that are read into memory at once, and how long one waits for its turn to be.
+/// Pictures that are read into memory at once, in which networks take turns, and how long one waits for its turn to be.
 const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Use is noted so often, so that not every reader writes.
@@ -49,7 +49,7 @@ struct Inner {
     renderer: Renderer,
     /// New ones, by the address that asks.
     limiter: Limiter,
-    reading: Semaphore,
+    reading: Lanes,
     /// Those that are being made, so that each is made once.
     under_way: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -66,7 +66,7 @@ impl Renditions {
         Self(Arc::new(Inner {
             renderer: Renderer::new(limits),
             limiter,
-            reading: Semaphore::new(AT_ONCE),
+            reading: Lanes::new(AT_ONCE),
             under_way: Mutex::default(),
         }))
     }
@@ -183,8 +183,7 @@ async fn make(
     if verdict.is_some_and(|verdict| !verdict.allowed) {
         return Err(Error::TooManyRenditions);
     }
-    let reading = tokio::time::timeout(PATIENCE, inner.reading.acquire()).await;
-    let Ok(Ok(_reading)) = reading else {
+    let Some(_reading) = inner.reading.lane(address, PATIENCE).await else {
         return Err(Error::Busy("too many pictures are waiting to be made smaller"));
     };
     let size = version.size.unsigned_abs();
