@@ -29,6 +29,8 @@ pub struct StorageConfig {
     pub unfinished_keep: Period,
     /// How long a deleted object can be restored.
     pub keep_deleted: Period,
+    /// How long bytes are kept for downloads under way.
+    pub reading_keep: Period,
     /// How long caches may keep what is public.
     pub public_max_age: Period,
     /// How often everything stored is compared with its checksum.

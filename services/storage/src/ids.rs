@@ -46,3 +46,8 @@ pub(crate) type ChunkId = Id<ChunkTag>;
 pub(crate) enum UploadTag {}
 /// Names an upload in parts.
 pub(crate) type UploadId = Id<UploadTag>;
+
+/// Label of a reading's id.
+pub(crate) enum ReadingTag {}
+/// Names a download under way.
+pub(crate) type ReadingId = Id<ReadingTag>;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use stoa_events::{Done, Job, JobError, JobHandler, Retry, Schedule, TxExt as _, Work};
-use stoa_kernel::Owner;
+use stoa_kernel::{Owner, Timestamp};
 
 use crate::{
     ctx::Ctx,
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 /// How long an operation goes on before it is another one's turn.
 const TURN: Duration = Duration::from_secs(5);
+/// How soon it is looked again whether somebody still reads what is to be deleted.
+const READ: Duration = Duration::from_secs(60);
 /// What needs the object store is tried again for three days: it may be away for that long.
 const PATIENT: Retry = Retry {
     attempts: 100,
@@ -121,8 +123,14 @@ pub(crate) async fn start(ctx: Ctx) -> Result<(), String> {
 }
 
 async fn delete_blobs(ctx: Ctx, work: Work<DeleteBlobs>) -> Result<Done, JobError> {
-    ops::remove::bytes(&ctx, &work.payload().blob_ids).await?;
-    work.done().await
+    let blob_ids = ops::remove::bytes(&ctx, &work.payload().blob_ids).await?;
+    if blob_ids.is_empty() {
+        return work.done().await;
+    }
+    let again = ctx.clock.now().checked_add(READ).unwrap_or(Timestamp::MAX);
+    let mut tx = work.begin().await?;
+    tx.enqueue_at(&DeleteBlobs { blob_ids }, again).await?;
+    work.commit(tx).await
 }
 
 async fn delete_chunks(ctx: Ctx, work: Work<DeleteChunks>) -> Result<Done, JobError> {
@@ -177,6 +185,7 @@ async fn purge(ctx: Ctx, work: Work<Purge>) -> Result<Done, JobError> {
     ops::links::purge(&ctx, now).await?;
     ops::revocations::purge(&ctx, now).await?;
     ops::renditions::unused(&ctx, now).await?;
+    ops::reading::purge(&ctx, now).await?;
     work.done().await
 }
 

@@ -22,7 +22,7 @@ use crate::{
     ctx::Ctx,
     error::RANGE_NOT_SATISFIABLE,
     kind,
-    ops::{conditions::Verdict, get},
+    ops::{conditions::Verdict, get, reading::Reading},
     store::{buckets::BucketRow, versions::VersionRow},
 };
 
@@ -78,7 +78,7 @@ pub(super) async fn answer(
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             streamed(ctx, version, part.clone(), response).await
         }
-        _ => several(ctx, version, parts, response),
+        _ => several(ctx, version, parts, response).await,
     }
 }
 
@@ -185,7 +185,7 @@ async fn streamed(
 }
 
 /// Several ranges: `multipart/byteranges`. Each is opened once it is its turn.
-fn several(
+async fn several(
     ctx: &Ctx,
     version: &VersionRow,
     parts: Vec<Range<u64>>,
@@ -194,6 +194,12 @@ fn several(
     if version.is_damaged {
         return Err(crate::error::Error::Damaged.into());
     }
+    // A rendition is no version's, and has none.
+    let reading = match Reading::begin(ctx, version.blob_id).await {
+        Ok(reading) => reading,
+        Err(crate::error::Error::Busy(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
     let boundary = random::token::<16>();
     let head = |part: &Range<u64>| {
         let (first, last) = (part.start, part.end - 1);
@@ -209,9 +215,9 @@ fn several(
     sent(content);
     let (ctx, version) = (ctx.clone(), version.clone());
     let pieces = stream::iter(heads.into_iter().zip(parts)).then(move |(head, part)| {
-        let (ctx, version) = (ctx.clone(), version.clone());
+        let (ctx, version, _reading) = (ctx.clone(), version.clone(), &reading);
         async move {
-            let bytes = get::open(&ctx, &version, part).await?;
+            let bytes = get::open_kept(&ctx, &version, part).await?;
             let bytes = bytes.map_err(crate::error::Error::from);
             Ok::<_, crate::error::Error>(stream::iter([Ok(head)]).chain(bytes))
         }

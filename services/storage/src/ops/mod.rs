@@ -17,6 +17,7 @@ pub(crate) mod place;
 pub(crate) mod purge;
 pub(crate) mod put;
 pub(crate) mod reach;
+pub(crate) mod reading;
 pub(crate) mod remove;
 pub(crate) mod renditions;
 pub(crate) mod restore;

@@ -11,7 +11,7 @@ use crate::{
     ids::{BlobId, BucketId, ChunkId},
     jobs::{DeleteBlobs, DeleteChunks},
     store::versions::VersionRow,
-    store::{blobs, buckets, owners, unused_chunks, versions},
+    store::{blobs, buckets, owners, readings, unused_chunks, versions},
 };
 
 /// Deletes these versions of one bucket, whose owner's row the transaction has locked; how many were still there.
@@ -66,9 +66,17 @@ pub(crate) async fn bytes_of_chunks(ctx: &Ctx, chunk_ids: &[ChunkId]) -> Result<
     Ok(())
 }
 
-/// Deletes the bytes of blobs that no version has. Once more does nothing.
-pub(crate) async fn bytes(ctx: &Ctx, blob_ids: &[BlobId]) -> Result<(), Error> {
+/// Deletes the bytes of blobs that no version has, and returns those that somebody still reads. Once more does nothing.
+pub(crate) async fn bytes(ctx: &Ctx, blob_ids: &[BlobId]) -> Result<Vec<BlobId>, Error> {
+    let mut read = Vec::new();
     for blob in blob_ids {
+        let mut tx = ctx.db.begin().await?;
+        let is_read = readings::any(&mut tx, *blob, ctx.clock.now()).await?;
+        tx.commit().await?;
+        if is_read {
+            read.push(*blob);
+            continue;
+        }
         renditions::of_blob(ctx, *blob).await?;
         loop {
             let chunks = blobs::chunks(&ctx.db, *blob, 0, BATCH).await?;
@@ -88,5 +96,5 @@ pub(crate) async fn bytes(ctx: &Ctx, blob_ids: &[BlobId]) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    Ok(read)
 }

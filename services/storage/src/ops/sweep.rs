@@ -49,10 +49,11 @@ async fn abandoned(ctx: &Ctx, now: Timestamp) -> Result<(), Error> {
 
 async fn unused_blobs(ctx: &Ctx, before: Timestamp) -> Result<(), Error> {
     loop {
-        let found = blobs::unused(&ctx.db, before, BATCH).await?;
+        let found = blobs::unused(&ctx.db, before, ctx.clock.now(), BATCH).await?;
         let mut failed = Ok(());
         for blob in &found {
-            failed = failed.and(remove::bytes(ctx, &[*blob]).await);
+            // What is read yet is left to its job.
+            failed = failed.and(remove::bytes(ctx, &[*blob]).await.map(drop));
         }
         failed?;
         if found.len() < BATCH as usize {

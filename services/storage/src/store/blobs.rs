@@ -68,11 +68,17 @@ pub(crate) async fn release(tx: &mut Tx, id: BlobId) -> Result<bool, Error> {
     Ok(is_unused)
 }
 
-/// At most so many that no version had by `before`, the longest ago first.
-pub(crate) async fn unused(db: &Db, before: Timestamp, limit: u32) -> Result<Vec<BlobId>, Error> {
-    let sql =
-        "SELECT id FROM blobs WHERE unused_at IS NOT NULL AND unused_at < $1 ORDER BY unused_at, id LIMIT $2";
-    super::in_order(db, sql, &[&before, &limit]).await
+/// At most so many that no version had by `before` and nobody reads now, the longest ago first.
+pub(crate) async fn unused(
+    db: &Db,
+    before: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<BlobId>, Error> {
+    let sql = "SELECT id FROM blobs WHERE unused_at IS NOT NULL AND unused_at < $1 \
+               AND NOT EXISTS (SELECT 1 FROM readings WHERE readings.blob_id = blobs.id AND readings.until > $2) \
+               ORDER BY unused_at, id LIMIT $3";
+    super::in_order(db, sql, &[&before, &now, &limit]).await
 }
 
 /// At most so many of its chunks, from `position` on, in order.

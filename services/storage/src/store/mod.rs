@@ -8,6 +8,7 @@ pub(crate) mod operations;
 pub(crate) mod owners;
 pub(crate) mod parts;
 pub(crate) mod pending;
+pub(crate) mod readings;
 pub(crate) mod renditions;
 pub(crate) mod revocations;
 pub(crate) mod unused_chunks;

@@ -18,6 +18,7 @@ mod operations;
 mod plans;
 mod quota;
 mod ranges;
+mod readings;
 mod renditions;
 mod revocation;
 mod s3;
