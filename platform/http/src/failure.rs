@@ -1,6 +1,6 @@
 //! How a handler fails: a problem for the caller, and what only the log may see.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -109,7 +109,14 @@ impl Failure {
     pub fn unavailable(cause: impl std::fmt::Display) -> Self {
         Self::new(codes::UNAVAILABLE)
             .cause(cause)
-            .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+            .retry_after(Duration::ZERO)
+    }
+
+    /// Says when another try may succeed: `Retry-After`, in whole seconds, at least one.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let seconds = whole_seconds(wait).max(1);
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Notes for the log what lies behind.
@@ -131,6 +138,12 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
+}
+
+/// In whole seconds, rounded up: who waits for so long has waited long enough.
+#[must_use]
+pub fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// The text, up to `max` bytes and a sign that more was there.
@@ -208,5 +221,18 @@ impl From<stoa_db::Error> for Failure {
 impl From<stoa_cache::CacheError> for Failure {
     fn from(error: stoa_cache::CacheError) -> Self {
         Self::unavailable(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_waits_for_whole_seconds_and_never_for_too_few() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (59_999, "60")] {
+            let failure = Failure::new(codes::RATE_LIMITED).retry_after(Duration::from_millis(millis));
+            assert_eq!(failure.headers[header::RETRY_AFTER], seconds, "{millis} ms");
+        }
     }
 }

@@ -37,7 +37,9 @@ pub use authn::{Credential, KeyAnswer, KeyAuthority, Presented, admit, authentic
 pub use body::{Upload, collect, refuse_encoded};
 pub use cookies::{cookie, session_cookie, session_cookie_name};
 pub use etag::{IfMatch, etag};
-pub use failure::{AsIs, Failure, FailureInfo, Result, method_not_allowed, not_found, with_request_id};
+pub use failure::{
+    AsIs, Failure, FailureInfo, Result, method_not_allowed, not_found, whole_seconds, with_request_id,
+};
 pub use guard::Guard;
 pub use idempotency::{Idempotency, idempotent};
 pub use issuers::FORMER_ISSUER;

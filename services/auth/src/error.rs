@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, header};
 use stoa_http::{Code, Failure, codes};
 
 /// What use cases return.
@@ -115,9 +114,7 @@ impl From<Code> for Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Refused(BUSY) => {
-                Self::new(BUSY).header(header::RETRY_AFTER, HeaderValue::from_static("2"))
-            }
+            Error::Refused(BUSY) => Self::new(BUSY).retry_after(Duration::from_secs(2)),
             Error::Refused(code) => Self::new(code),
             Error::Field(field, code, message) => Self::invalid(field, code, message),
             Error::EmailTaken => Self::new(EMAIL_TAKEN).field(
@@ -125,10 +122,7 @@ impl From<Error> for Failure {
                 EMAIL_TAKEN.code,
                 "An account with this address exists already",
             ),
-            Error::TooMany(wait) => {
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
-            }
+            Error::TooMany(wait) => Self::new(codes::RATE_LIMITED).retry_after(wait),
             Error::Db(error) => Self::from(error),
             Error::Picture(error) => error.into(),
             Error::Internal(cause) => Self::internal(cause),

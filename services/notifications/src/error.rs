@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, header};
 use stoa_auth_api::AccessError;
 use stoa_events::JobError;
 use stoa_http::{Code, Failure, codes};
@@ -93,10 +92,7 @@ impl From<Error> for Failure {
             )),
             Error::Internal(_) | Error::UnknownType(_) => Self::internal(error),
             Error::NoPhoneCode => Self::new(PHONE_CODE_EXPIRED),
-            Error::TooMany(wait) => {
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
-            }
+            Error::TooMany(wait) => Self::new(codes::RATE_LIMITED).retry_after(wait),
             Error::Code(code) => Self::new(code),
             Error::Secret(error) => Self::internal(error),
             Error::Db(error) => error.into(),

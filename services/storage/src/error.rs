@@ -1,6 +1,7 @@
 //! What can go wrong here, and what callers are told of it.
 
-use axum::http::{HeaderValue, header};
+use std::time::Duration;
+
 use stoa_auth_api::AccessError;
 use stoa_events::JobError;
 use stoa_http::{Failure, codes};
@@ -52,6 +53,9 @@ stoa_kernel::codes! {
     OBJECT_DAMAGED = 500 "object_damaged" "The stored object is damaged";
 }
 
+/// After which a refused upload may find a place. How long the others take is known to nobody.
+const SOON: Duration = Duration::from_secs(5);
+
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -102,7 +106,7 @@ pub(crate) enum Error {
     #[error("not the link's password")]
     PasswordWrong,
     #[error("too many guesses")]
-    TooManyGuesses,
+    TooManyGuesses(Duration),
     #[error("there is no room for the object")]
     Quota,
     #[error("a path would be too long")]
@@ -120,7 +124,7 @@ pub(crate) enum Error {
     #[error("the stored object is damaged")]
     Damaged,
     #[error("too many new renditions")]
-    TooManyRenditions,
+    TooManyRenditions(Duration),
     #[error("the picture is too large to be made smaller")]
     TooLargeToRender(i64),
     #[error(transparent)]
@@ -185,9 +189,7 @@ impl From<Error> for Failure {
                 Self::new(LINK_PASSWORD_REQUIRED).detail("Send it as the header x-link-password.")
             }
             Error::PasswordWrong => Self::new(LINK_PASSWORD_WRONG),
-            Error::TooManyGuesses => {
-                Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from_static("360"))
-            }
+            Error::TooManyGuesses(wait) => Self::new(codes::RATE_LIMITED).retry_after(wait),
             Error::InProgress => Self::new(OPERATION_IN_PROGRESS),
             Error::Quota => Self::new(QUOTA_EXCEEDED)
                 .detail("Delete objects for good first; see GET /api/v1/storage/usage."),
@@ -205,10 +207,10 @@ impl From<Error> for Failure {
                 .cause(cause),
             Error::TooManyUploads(whose, max) => Self::new(codes::RATE_LIMITED)
                 .detail(format!("At most {max} uploads of {whose} run at once."))
-                .header(header::RETRY_AFTER, HeaderValue::from_static("5")),
-            Error::TooManyRenditions => Self::new(codes::RATE_LIMITED)
+                .retry_after(SOON),
+            Error::TooManyRenditions(wait) => Self::new(codes::RATE_LIMITED)
                 .detail("So many pictures of new sizes are made for an address.")
-                .header(header::RETRY_AFTER, HeaderValue::from_static("60")),
+                .retry_after(wait),
             Error::TooLargeToRender(max) => Self::new(codes::IMAGE_TOO_LARGE)
                 .detail(format!("Pictures of more than {max} bytes are sent as they are.")),
             Error::Picture(error) => error.into(),

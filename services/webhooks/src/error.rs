@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, header};
 use stoa_auth_api::AccessError;
 use stoa_events::JobError;
 use stoa_http::{Failure, codes};
@@ -68,10 +67,7 @@ impl From<Error> for Failure {
             Error::SecretsFull => Self::new(SECRETS_FULL),
             Error::Disabled => Self::new(DISABLED),
             Error::Replaying => Self::new(REPLAYING),
-            Error::TooMany(wait) => {
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
-            }
+            Error::TooMany(wait) => Self::new(codes::RATE_LIMITED).retry_after(wait),
             Error::HeadersNeeded => Self::invalid(
                 "headers",
                 "required",

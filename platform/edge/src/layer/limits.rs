@@ -1,8 +1,8 @@
 //! How large a request's head may be, and how often one may ask.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use stoa_cache::{LimitKey, Limiter, Verdict};
-use stoa_http::{Failure, Result, codes};
+use stoa_http::{Failure, Result, codes, whole_seconds};
 
 use crate::{EdgeConfig, codes::URI_TOO_LONG};
 
@@ -49,10 +49,7 @@ impl Tightest {
         };
         if !verdict.allowed {
             self.0 = Some(verdict);
-            let seconds = rounded_up(verdict.retry_after).max(1);
-            return Err(
-                Failure::new(codes::RATE_LIMITED).header(header::RETRY_AFTER, HeaderValue::from(seconds))
-            );
+            return Err(Failure::new(codes::RATE_LIMITED).retry_after(verdict.retry_after));
         }
         self.0 = Some(self.0.map_or(verdict, |tightest| tightest.tighter(verdict)));
         Ok(())
@@ -63,10 +60,6 @@ impl Tightest {
         let Some(verdict) = self.0 else { return };
         headers.insert(LIMIT, HeaderValue::from(verdict.limit));
         headers.insert(REMAINING, HeaderValue::from(verdict.remaining));
-        headers.insert(RESET, HeaderValue::from(rounded_up(verdict.reset)));
+        headers.insert(RESET, HeaderValue::from(whole_seconds(verdict.reset)));
     }
-}
-
-fn rounded_up(time: std::time::Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

@@ -1,5 +1,7 @@
 //! What is kept under a key: facts as a line of JSON, and the body of the answer behind it.
 
+use std::time::Duration;
+
 use axum::{body::Body, response::Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -122,7 +124,7 @@ impl Answer {
 
 /// 409: the first request runs, or has just failed. The caller asks again.
 pub(super) fn in_progress() -> Failure {
-    Failure::new(codes::IDEMPOTENCY_IN_PROGRESS).header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    Failure::new(codes::IDEMPOTENCY_IN_PROGRESS).retry_after(Duration::ZERO)
 }
 
 /// Whether an answer gives the cookies of a session, or takes them away.

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, Method, Request, Uri};
 use http_body::Body as _;
 use stoa_edge::{Arrival, Held};
 use stoa_http::{AsIs, Failure, RequestInfo, Result, codes};
@@ -230,8 +230,7 @@ pub(crate) fn too_late() -> Failure {
 }
 
 fn unavailable(wait: Duration) -> Failure {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Failure::new(UPSTREAM_UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    Failure::new(UPSTREAM_UNAVAILABLE).retry_after(wait)
 }
 
 /// Whether it is this process that can open no more connections: too many open files.

@@ -126,13 +126,9 @@ pub(crate) async fn open(
     if let Some(kept) = &link.password {
         let password = password.ok_or(Error::PasswordRequired)?;
         let key = LimitKey::hash(&[link.id.uuid().as_bytes()]);
-        if ctx
-            .guesses
-            .check(key)
-            .await
-            .is_some_and(|verdict| !verdict.allowed)
-        {
-            return Err(Error::TooManyGuesses);
+        let verdict = ctx.guesses.check(key).await;
+        if let Some(verdict) = verdict.filter(|verdict| !verdict.allowed) {
+            return Err(Error::TooManyGuesses(verdict.retry_after));
         }
         if !ctx.passwords.is_right(password, kept, address).await? {
             return Err(Error::PasswordWrong);

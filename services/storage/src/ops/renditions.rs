@@ -180,8 +180,8 @@ async fn make(
         return Err(Error::TooLargeToRender(max));
     }
     let verdict = inner.limiter.check(LimitKey::address(address)).await;
-    if verdict.is_some_and(|verdict| !verdict.allowed) {
-        return Err(Error::TooManyRenditions);
+    if let Some(verdict) = verdict.filter(|verdict| !verdict.allowed) {
+        return Err(Error::TooManyRenditions(verdict.retry_after));
     }
     let Some(_reading) = inner.reading.lane(address, PATIENCE).await else {
         return Err(Error::Busy("too many pictures are waiting to be made smaller"));

@@ -63,8 +63,8 @@ pub(super) async fn holder(ctx: &Ctx, request: &S3Request) -> Result<Option<Hold
     all_signed(request, &claim)?;
     let address = LimitKey::address(request.facts.address);
     let verdict = ctx.signatures.peek(address).await;
-    if verdict.is_some_and(|verdict| verdict.remaining == 0) {
-        return Err(S3Error::slow_down());
+    if let Some(verdict) = verdict.filter(|verdict| verdict.remaining == 0) {
+        return Err(S3Error::slow_down(verdict.retry_after));
     }
     let found = if access_keys::is_key_id(&claim.key_id) {
         access_keys::find(ctx, &claim.key_id).await?

@@ -1,13 +1,13 @@
 //! What S3 clients are told when something goes wrong.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use stoa_http::{AsIs, Failure, Problem, RefusedRequest};
+use stoa_http::{AsIs, Failure, Problem, RefusedRequest, codes};
 use stoa_objects::ObjectError;
 
 use super::xml::Writer;
@@ -61,14 +61,11 @@ impl S3Error {
         Self::new(501, "NotImplemented", format!("Not implemented: {what}"))
     }
 
-    pub(super) fn slow_down() -> Self {
-        Self::new(503, "SlowDown", "Too many requests; try again later")
-            .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
-    }
-
-    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
+    /// For a caller who may come again after that time.
+    pub(super) fn slow_down(wait: Duration) -> Self {
+        let mut error: Self = Failure::new(codes::RATE_LIMITED).retry_after(wait).into();
+        error.message = "Too many requests; try again later".into();
+        error
     }
 
     fn cause(mut self, cause: impl ToString) -> Self {
@@ -132,7 +129,6 @@ impl From<Error> for S3Error {
             ),
             Error::Digest(_) => Self::new(400, "BadDigest", message),
             Error::BrokenOff(_) => Self::new(400, "IncompleteBody", "The body ended early"),
-            Error::TooManyUploads(..) => Self::new(503, "SlowDown", message),
             Error::UploadGone => Self::new(404, "NoSuchUpload", "The upload is not open any more"),
             Error::UploadsFull(_) => Self::new(403, "QuotaExceeded", message),
             Error::NoSuchPart(_) => Self::new(400, "InvalidPart", message),
