@@ -41,6 +41,8 @@ pub(crate) struct Parts {
     /// Who acts by an access key.
     pub(crate) standings: Standings,
     pub(crate) secrets: Secrets,
+    /// What pages are headed with.
+    pub(crate) product_name: String,
     pub(crate) config: StorageConfig,
 }
 
@@ -65,6 +67,7 @@ impl Ctx {
             signatures: env.cache.limiter("storage.signature", config.signature_guesses),
             standings: Standings::new(&env.rpc),
             secrets: env.secrets,
+            product_name: env.product_name,
             objects: env.objects,
             db: env.db,
             clock: env.clock,

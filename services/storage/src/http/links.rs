@@ -1,14 +1,17 @@
 //! Links: reading and storing one object without an account.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Actor, Anyone, Failure, Json, Paged, Path, Result, refuse_encoded};
+use stoa_http::{Actor, Anyone, Failure, Json, Paged, Path, Result, codes, refuse_encoded};
 use stoa_kernel::{Page, Timestamp};
 use utoipa::ToSchema;
 
@@ -17,6 +20,7 @@ use super::{
     begun::Begun,
     buckets::reached,
     conditions::conditions,
+    link_page,
     objects::object_path,
     scopes::ObjectsWrite,
     uploaded,
@@ -26,6 +30,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     ids::{LinkId, VersionId},
+    kind,
     ops::{
         links::{self, NewLink},
         put::{self as storing, By, NewObject},
@@ -38,6 +43,8 @@ use crate::{
 
 /// Longest life of a link: thirty days, in seconds.
 const LONGEST: i64 = 30 * 24 * 3600;
+/// How the page sends the password.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// The header that a link's password comes in.
 const PASSWORD: &str = "x-link-password";
 
@@ -236,7 +243,7 @@ fn password(headers: &HeaderMap) -> Option<&str> {
 /// What a link leads to.
 ///
 /// As `GET /api/v1/storage/{bucket}/{path}`. `403 link_password_required` and `link_password_wrong`: send the password as
-/// `x-link-password`.
+/// `x-link-password`. A browser is shown a page that asks for it.
 #[utoipa::path(
     get, path = "/api/v1/storage/links/{token}", tags = ["storage"], operation_id = "storage_open_link",
     params(
@@ -257,8 +264,19 @@ pub(super) async fn read(
     Path(token): Path<String>,
     method: Method,
     headers: HeaderMap,
+) -> Response {
+    let password = (password(&headers), anyone.request.address);
+    let sent = opened(&ctx, &token, password, (&method, &headers)).await;
+    sent.unwrap_or_else(|failure| link_page::explained(&ctx, &headers, failure))
+}
+
+async fn opened(
+    ctx: &Ctx,
+    token: &str,
+    password: (Option<&str>, IpAddr),
+    (method, headers): (&Method, &HeaderMap),
 ) -> Result<Response> {
-    let (link, mut bucket) = links::open(&ctx, &token, "download", (password(&headers), anyone.request.address)).await?;
+    let (link, mut bucket) = links::open(ctx, token, "download", password).await?;
     let found = match link.version_id {
         None => versions::current(&ctx.db, bucket.id, &link.path).await?,
         Some(id) => versions::get(&ctx.db, bucket.id, &link.path, id).await?,
@@ -269,15 +287,53 @@ pub(super) async fn read(
     // What a link leads to is nothing for a cache that others share.
     bucket.is_public = false;
     let asked = Asked {
-        headers: &headers,
-        is_head: method == Method::HEAD,
+        headers,
+        is_head: *method == Method::HEAD,
         is_fixed: false,
     };
-    let answer = answer(&ctx, &bucket, &version, asked).await?;
-    if method != Method::HEAD && answer.status() != StatusCode::NOT_MODIFIED {
-        links::take(&ctx, &link).await?;
+    let answer = answer(ctx, &bucket, &version, asked).await?;
+    if *method != Method::HEAD && answer.status() != StatusCode::NOT_MODIFIED {
+        links::take(ctx, &link).await?;
     }
     Ok(answer)
+}
+
+/// The password of a link, as the page sends it that asks for it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the form")]
+pub(super) struct StorageLinkPassword {
+    #[schema(min_length = 1, max_length = 128)]
+    password: String,
+}
+
+/// What a link with a password leads to.
+///
+/// As `GET`, with the password in a form: this is where the page sends it that browsers are shown.
+#[utoipa::path(
+    post, path = "/api/v1/storage/links/{token}", tags = ["storage"], operation_id = "storage_unlock_link",
+    params(("token" = String, Path)),
+    request_body(content((StorageLinkPassword = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The object", content(("application/octet-stream"))))
+)]
+pub(super) async fn unlock(
+    anyone: Anyone,
+    State(ctx): State<Ctx>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let form = headers.get(header::CONTENT_TYPE);
+    let form = form.and_then(|value| value.to_str().ok()).map(kind::essence);
+    if form.is_none_or(|kind| kind != FORM) {
+        let failure = Failure::new(codes::UNSUPPORTED_MEDIA_TYPE).detail(format!("Send it as {FORM}."));
+        return failure.into_response();
+    }
+    let password = url::form_urlencoded::parse(&body).find(|(name, _)| name == "password");
+    let password = password.map(|(_, value)| value).filter(|value| !value.is_empty());
+    // Conditions and ranges are those of what is asked for without a form.
+    let asked = (&Method::GET, &HeaderMap::new());
+    let sent = opened(&ctx, &token, (password.as_deref(), anyone.request.address), asked).await;
+    sent.unwrap_or_else(|failure| link_page::explained(&ctx, &headers, failure))
 }
 
 /// Store what a link is for.
@@ -305,7 +361,13 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<StorageObject>)> {
     let headers = request.headers();
-    let (link, mut bucket) = links::open(&ctx, &token, "upload", (password(headers), anyone.request.address)).await?;
+    let (link, mut bucket) = links::open(
+        &ctx,
+        &token,
+        "upload",
+        (password(headers), anyone.request.address),
+    )
+    .await?;
     refuse_encoded(headers)?;
     let new = NewObject {
         path: link.path.clone(),

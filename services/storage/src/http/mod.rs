@@ -6,6 +6,7 @@ mod begun;
 mod buckets;
 mod conditions;
 mod copying;
+mod link_page;
 mod links;
 mod listing;
 mod objects;
@@ -43,6 +44,7 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         links::list,
         links::revoke,
         links::read,
+        links::unlock,
         links::put,
         usage::read,
         tus::options,

@@ -206,3 +206,65 @@ async fn what_is_no_link_is_refused(app: App) {
         assert_problem(&answer, 404, "not_found", &[]);
     }
 }
+
+#[db_test]
+async fn a_browser_is_asked_for_the_password_by_a_page(app: App) {
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let token = somebody(&app, "data").await;
+    put(&app, &token, &url("data", "a"), "secret").await.expect(201);
+    let body = json!({"kind": "download", "path": "a", "expires_in": 600, "password": "open & sesame"});
+    let address = link(&app, &token, body).await;
+    let send = |form: &'static str| {
+        let call = app.post(&address).header("accept", BROWSER);
+        call.body("application/x-www-form-urlencoded", form).send()
+    };
+    let asked = app.get(&address).header("accept", BROWSER).send().await;
+    for (page, says) in [
+        (asked, None),
+        (send("password=open+barley").await, Some("not the password")),
+        (send("password=").await, None),
+    ] {
+        assert_eq!(page.status(), 403);
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(page.header(name), Some(value));
+        }
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'nonce-"),
+            "{policy}"
+        );
+        let html = page.text();
+        assert!(html.contains(r#"<form method="post">"#) && !html.contains("<script"));
+        assert_eq!(html.contains(r#"role="alert""#), says.is_some());
+        assert!(says.is_none_or(|says| html.contains(says)), "{html}");
+        assert!(!html.contains("data") && !html.contains(&address), "{html}");
+    }
+    let sent = send("password=open+%26+sesame").await.expect(200);
+    assert_eq!(
+        (sent.text().as_str(), sent.header("cache-control")),
+        ("secret", Some("private, no-cache"))
+    );
+    // Those who show no pages are answered as before.
+    let refused = app
+        .post(&address)
+        .body("application/x-www-form-urlencoded", "password=x");
+    assert_problem(&refused.send().await, 403, "link_password_wrong", &[]);
+    assert_problem(
+        &app.get(&address).send().await,
+        403,
+        "link_password_required",
+        &[],
+    );
+    let refused = app.post(&address).json(&json!({"password": "x"})).send().await;
+    assert_problem(&refused, 415, "unsupported_media_type", &[]);
+    let mut last = send("password=x").await;
+    for _ in 0..12 {
+        last = send("password=x").await;
+    }
+    assert_eq!(last.status(), 429);
+    assert!(last.text().contains("Try again later") && last.header("retry-after").is_some());
+}
