@@ -374,6 +374,7 @@ pub(super) async fn put(
         metadata: uploaded::metadata(headers)?,
         expected: uploaded::expected(headers)?,
         conditions: conditions(headers)?,
+        is_always_new: false,
     };
     if let Some(max) = link.max_bytes {
         bucket.max_object_bytes = Some(bucket.max_object_bytes.map_or(max, |own| own.min(max)));

@@ -197,6 +197,7 @@ pub(super) async fn put(
         metadata: uploaded::metadata(headers)?,
         expected: uploaded::expected(headers)?,
         conditions: conditions(headers)?,
+        is_always_new: false,
     };
     let body = request.into_body().into_data_stream().map_err(Into::into).boxed();
     let put = storing::put(&ctx, By::Actor(&actor), &bucket, new, body).await?;

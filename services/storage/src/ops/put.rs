@@ -71,6 +71,8 @@ pub(crate) struct NewObject {
     pub(crate) metadata: Metadata,
     pub(crate) expected: Expected,
     pub(crate) conditions: Conditions,
+    /// Whether it becomes a version of its own also where the same is there already.
+    pub(crate) is_always_new: bool,
 }
 
 /// What came of it.
@@ -80,8 +82,8 @@ pub(crate) struct Put {
     pub(crate) is_new: bool,
 }
 
-/// Stores the body under the path. What is there already as it is, is left as it is: so a request that is sent again makes no further
-/// version.
+/// Stores the body under the path. What is there already as it is, is left as it is, unless it is to be new: so a request that is sent
+/// again makes no further version.
 ///
 /// # Errors
 /// When the conditions do not hold, and as [`intake::store`].
@@ -160,7 +162,8 @@ async fn unchanged(tx: &mut Tx, version: &VersionRow, new: &NewObject) -> Result
     let current = versions::find_current(tx, version.bucket_id, &version.path).await?;
     new.conditions.writing(current.as_ref())?;
     Ok(current.filter(|current| {
-        current.sha256 == version.sha256
+        !new.is_always_new
+            && current.sha256 == version.sha256
             && current.size == version.size
             && current.media_type == version.media_type
             && current.metadata == version.metadata

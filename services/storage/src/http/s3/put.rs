@@ -42,6 +42,8 @@ pub(super) async fn put(mut call: Call<'_>, body: Body) -> Result<Response> {
             ..Expected::default()
         },
         conditions: conditions(&call.request.headers)?,
+        // Its clients compare when it was last modified with when they stored it.
+        is_always_new: true,
     };
     let by = By::Actor(&call.signed()?.actor);
     call.ctx.uploads.room(Sender::of(&call.signed()?.actor)).await;

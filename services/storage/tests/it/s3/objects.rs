@@ -1,5 +1,7 @@
 //! Buckets and objects, as clients of S3 use them.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use stoa_db::{Engine, db_test};
@@ -7,7 +9,7 @@ use stoa_storage::events::ObjectCreated;
 use stoa_testkit::TestApp;
 
 use super::client::{S3, assert_refused, element, elements};
-use crate::helpers::{App, builder, bytes, get, make_bucket, somebody, url, usage};
+use crate::helpers::{App, builder, bytes, get, make_bucket, somebody, stored, url, usage};
 
 /// Somebody's token, and a key for all that they have.
 async fn with_key(app: &TestApp) -> (String, S3) {
@@ -463,4 +465,21 @@ async fn what_must_be_as_it_is_and_is_not_there_is_not_found() {
     let several = "<Delete><Object><Key>none</Key><ETag>x</ETag></Object></Delete>";
     let answer = s3.post("/data?delete", several).await.expect(200).text();
     assert_eq!(element(&answer, "Code"), Some("NoSuchKey"));
+}
+
+#[db_test]
+async fn the_same_again_was_modified_again(app: App) {
+    let (token, s3) = with_key(&app).await;
+    s3.put("/data", "").await.expect(200);
+    let modified = async || {
+        let head = s3.request(Method::HEAD, "/data/a").send().await.expect(200);
+        head.header("last-modified").unwrap().to_owned()
+    };
+    s3.put("/data/a", "x").await.expect(200);
+    let before = modified().await;
+    app.clock().advance(Duration::from_secs(5));
+    s3.put("/data/a", "x").await.expect(200);
+    assert_ne!(modified().await, before);
+    app.settle().await;
+    assert_eq!((usage(&app, &token).await, stored(&app).await.len()), ((1, 1, 1), 1));
 }
