@@ -1,5 +1,7 @@
 //! Copying and moving an object. Its bytes are shared, and not stored again.
 
+use bytes::Bytes;
+use futures::TryStreamExt;
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
@@ -7,6 +9,7 @@ use stoa_kernel::{Actor, Id};
 
 use super::{
     conditions::Conditions,
+    get,
     place::place,
     put::{By, created},
     remove,
@@ -15,6 +18,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     events::ObjectDeleted,
+    kind,
     store::{
         blobs,
         buckets::{self, BucketRow},
@@ -30,6 +34,29 @@ pub(crate) struct Target<'a> {
     pub(crate) conditions: Conditions,
 }
 
+/// What the first bytes of the source are known to be, where the bucket that it goes to does not take all: what somebody said that they
+/// are is no more believed than of what is stored. To be asked before a transaction begins.
+///
+/// # Errors
+/// What the object store says.
+pub(crate) async fn sniffed(
+    ctx: &Ctx,
+    to: &BucketRow,
+    source: &VersionRow,
+) -> Result<Option<&'static str>, Error> {
+    if to.allowed_types.is_empty() {
+        return Ok(None);
+    }
+    let head = source.size.unsigned_abs().min(kind::HEAD as u64);
+    let pieces: Vec<Bytes> = match get::open(ctx, source, 0..head).await {
+        Ok(bytes) => bytes.try_collect().await?,
+        // What is not there or damaged is not copied, for that reason.
+        Err(Error::Damaged | Error::Busy(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(kind::sniff(&pieces.concat()))
+}
+
 /// Copies a version of what is in `from`; whether there was nothing at the target.
 pub(crate) async fn copy(
     ctx: &Ctx,
@@ -38,9 +65,10 @@ pub(crate) async fn copy(
     source: &VersionRow,
     target: Target<'_>,
 ) -> Result<(VersionRow, bool), Error> {
+    let sniffed = sniffed(ctx, target.bucket, source).await?;
     let mut tx = ctx.db.begin().await?;
     lock(&mut tx, from, target.bucket).await?;
-    let (version, is_new) = copied(&mut tx, ctx, source, &target, None).await?;
+    let (version, is_new) = copied(&mut tx, ctx, (source, sniffed), &target, None).await?;
     created(&mut tx, By::Actor(actor), target.bucket, &version, "object.copy").await?;
     tx.commit().await?;
     Ok((version, is_new))
@@ -54,9 +82,10 @@ pub(crate) async fn relocate(
     source: &VersionRow,
     target: Target<'_>,
 ) -> Result<(VersionRow, bool), Error> {
+    let sniffed = sniffed(ctx, target.bucket, source).await?;
     let mut tx = ctx.db.begin().await?;
     lock(&mut tx, from, target.bucket).await?;
-    let (version, is_new) = moved(&mut tx, ctx, from, source, &target).await?;
+    let (version, is_new) = moved(&mut tx, ctx, from, (source, sniffed), &target).await?;
     created(&mut tx, By::Actor(actor), target.bucket, &version, "object.move").await?;
     let entry = Entry::by(actor, "object.delete", "object", Some(source.object_id.uuid()));
     tx.audit(&entry.owner(from.owner)).await?;
@@ -82,11 +111,11 @@ pub(crate) async fn lock(tx: &mut Tx, from: &BucketRow, to: &BucketRow) -> Resul
     Ok(())
 }
 
-/// Makes a version at the target that has the bytes of the source. `object`: the one that it goes on to be, if it was moved.
+/// Makes a version at the target that has the bytes of the source, which are known to be `sniffed`. `object`: the one that it goes on to be, if it was moved.
 pub(crate) async fn copied(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &VersionRow,
+    (source, sniffed): (&VersionRow, Option<&str>),
     target: &Target<'_>,
     object: Option<crate::ids::ObjectId>,
 ) -> Result<(VersionRow, bool), Error> {
@@ -112,7 +141,7 @@ pub(crate) async fn copied(
         purge_at: None,
         ..source.clone()
     };
-    place(tx, bucket.id, new, None, &target.conditions).await
+    place(tx, bucket.id, new, sniffed, &target.conditions).await
 }
 
 /// The same, and the source is gone.
@@ -120,7 +149,7 @@ pub(crate) async fn moved(
     tx: &mut Tx,
     ctx: &Ctx,
     from: &BucketRow,
-    source: &VersionRow,
+    (source, sniffed): (&VersionRow, Option<&str>),
     target: &Target<'_>,
 ) -> Result<(VersionRow, bool), Error> {
     // Its room is given back before room for it is taken again; its bytes are kept by the version that it becomes.
@@ -141,7 +170,7 @@ pub(crate) async fn moved(
         forever: true,
     })
     .await?;
-    let moved = copied(tx, ctx, source, target, Some(source.object_id)).await?;
+    let moved = copied(tx, ctx, (source, sniffed), target, Some(source.object_id)).await?;
     blobs::release(tx, source.blob_id).await?;
     Ok(moved)
 }

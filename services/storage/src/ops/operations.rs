@@ -70,6 +70,14 @@ pub(crate) async fn advance(ctx: &Ctx, seen: &OperationRow) -> Result<Option<Ope
     let Some(last) = rows.last() else {
         return finish(ctx, seen, None).await;
     };
+    let target = to.as_ref().filter(|_| seen.to_prefix.is_some());
+    let mut sniffed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        sniffed.push(match target {
+            Some(to) => copy::sniffed(ctx, to, row).await?,
+            None => None,
+        });
+    }
     let mut row = seen.clone();
     row.position = [last.path.as_bytes(), &[0]].concat();
     let mut tx = ctx.db.begin().await?;
@@ -77,7 +85,7 @@ pub(crate) async fn advance(ctx: &Ctx, seen: &OperationRow) -> Result<Option<Ope
         &mut tx,
         ctx,
         (&from, to.as_ref().unwrap_or(&from)),
-        &rows,
+        (&rows, &sniffed),
         &mut row,
     )
     .await
@@ -117,15 +125,18 @@ async fn batch(
     tx: &mut Tx,
     ctx: &Ctx,
     (from, to): (&BucketRow, &BucketRow),
-    rows: &[VersionRow],
+    (rows, sniffed): (&[VersionRow], &[Option<&str>]),
     operation: &mut OperationRow,
 ) -> Result<(), Error> {
     copy::lock(tx, from, to).await?;
-    for row in rows {
+    for (row, sniffed) in rows.iter().zip(sniffed) {
         // It may have been replaced or deleted meanwhile; what came after the operation began is not meant.
         let current = versions::find_current(tx, from.id, &row.path).await?;
         let same = current.is_some_and(|current| current.id == row.id);
-        if same && row.created_at <= operation.created_at && one(tx, ctx, (from, to), row, operation).await? {
+        if same
+            && row.created_at <= operation.created_at
+            && one(tx, ctx, (from, to), (row, *sniffed), operation).await?
+        {
             operation.done += 1;
         } else {
             operation.skipped += 1;
@@ -139,7 +150,7 @@ async fn one(
     tx: &mut Tx,
     ctx: &Ctx,
     (from, to): (&BucketRow, &BucketRow),
-    row: &VersionRow,
+    (row, sniffed): (&VersionRow, Option<&str>),
     operation: &OperationRow,
 ) -> Result<bool, Error> {
     let Some(to_prefix) = &operation.to_prefix else {
@@ -161,9 +172,9 @@ async fn one(
         conditions,
     };
     let (version, _) = if operation.kind == "move" {
-        copy::moved(tx, ctx, from, row, &target).await?
+        copy::moved(tx, ctx, from, (row, sniffed), &target).await?
     } else {
-        copy::copied(tx, ctx, row, &target, None).await?
+        copy::copied(tx, ctx, (row, sniffed), &target, None).await?
     };
     tx.emit(&ObjectCreated {
         owner: to.owner,

@@ -3,7 +3,7 @@
 use stoa_kernel::Actor;
 
 use super::{
-    copy::{Target, copied, lock},
+    copy::{Target, copied, lock, sniffed},
     put::{By, created},
     remove,
 };
@@ -25,6 +25,7 @@ pub(crate) async fn restore(
     bucket: &BucketRow,
     seen: &VersionRow,
 ) -> Result<(VersionRow, bool), Error> {
+    let sniffed = sniffed(ctx, bucket, seen).await?;
     let mut tx = ctx.db.begin().await?;
     lock(&mut tx, bucket, bucket).await?;
     let source = versions::find(&mut tx, seen.id).await?.ok_or(Error::NotFound)?;
@@ -45,7 +46,7 @@ pub(crate) async fn restore(
         path: source.path.clone(),
         conditions: super::conditions::Conditions::default(),
     };
-    let (version, is_new) = copied(&mut tx, ctx, &source, &target, Some(source.object_id)).await?;
+    let (version, is_new) = copied(&mut tx, ctx, (&source, sniffed), &target, Some(source.object_id)).await?;
     if is_deleted {
         blobs::release(&mut tx, source.blob_id).await?;
     }

@@ -1,6 +1,8 @@
 //! Copying and moving, with bytes that are stored once.
 
 use futures::{StreamExt, stream};
+use image::ImageFormat;
+use reqwest::Method;
 use serde_json::{Value, json};
 use stoa_db::db_test;
 use stoa_storage::events::{ObjectCreated, ObjectDeleted};
@@ -8,6 +10,8 @@ use stoa_testkit::{Answer, assert_problem};
 
 use crate::{
     helpers::{App, BUCKETS, builder, count, get, make_bucket, put, somebody, stored, url, usage},
+    renditions::picture,
+    s3::client::{S3, assert_refused},
     versions::all_agrees,
 };
 
@@ -233,4 +237,37 @@ async fn many_copies_moves_and_deletions_at_once_agree_in_the_end(app: App) {
     });
     work.buffer_unordered(6).count().await;
     all_agrees(&app, &token).await;
+}
+
+#[db_test]
+async fn what_a_bucket_does_not_take_is_not_copied_there_by_another_name(app: App) {
+    let token = somebody(&app, "data").await;
+    let only = json!({"allowed_types": ["text/*"]});
+    make_bucket(&app, &token, "texts", only).await.expect(201);
+    let png = picture(4, 4, ImageFormat::Png);
+    // Who stores it says that it is a text.
+    put(&app, &token, &url("data", "in/a"), png.clone())
+        .await
+        .expect(201);
+    put(&app, &token, &url("data", "in/b"), "a text")
+        .await
+        .expect(201);
+    let direct = put(&app, &token, &url("texts", "a"), png).await;
+    assert_problem(&direct, 415, "unsupported_media_type", &[]);
+    let to = json!({"path": "in/a", "to_bucket": "texts", "to_path": "a"});
+    for what in ["copy", "move"] {
+        let refused = send(&app, &token, what, to.clone()).await;
+        assert_problem(&refused, 415, "unsupported_media_type", &[]);
+    }
+    let s3 = S3::new(&app, &token, json!({})).await;
+    let request = s3.request(Method::PUT, "/texts/a");
+    let refused = request.header("x-amz-copy-source", "/data/in/a").send().await;
+    assert_refused(&refused, 400, "InvalidArgument");
+    let folder = json!({"kind": "copy", "prefix": "in/", "to_bucket": "texts", "to_prefix": ""});
+    send(&app, &token, "operations", folder).await.expect(202);
+    app.settle().await;
+    let failure: Option<String> = crate::helpers::one(&app, "SELECT failure FROM operations").await;
+    assert!(failure.is_some_and(|failure| failure.contains("image/png")));
+    let to = json!({"path": "in/b", "to_bucket": "texts", "to_path": "b"});
+    send(&app, &token, "copy", to).await.expect(201);
 }
