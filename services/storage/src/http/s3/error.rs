@@ -113,7 +113,8 @@ impl From<Error> for S3Error {
             Error::NotEmpty => Self::new(
                 409,
                 "BucketNotEmpty",
-                "The bucket is not empty; versions and deleted objects count until they are purged",
+                "The bucket is not empty; deleted objects and older versions are in it until they are purged. \
+                 ListObjectVersions names them, and by their ids they are deleted at once",
             ),
             Error::BucketsFull(_) => Self::new(400, "TooManyBuckets", message),
             Error::TooLong => Self::new(400, "KeyTooLongError", message),

@@ -56,6 +56,18 @@ async fn buckets_are_made_listed_and_deleted(app: App) {
 
     s3.put("/data/a", "x").await.expect(200);
     assert_refused(&s3.delete("/data").await, 409, "BucketNotEmpty");
+    s3.delete("/data/a").await.expect(204);
+    // It can be restored yet.
+    let refused = s3.delete("/data").await;
+    assert_refused(&refused, 409, "BucketNotEmpty");
+    let says = element(&refused.text(), "Message").unwrap().to_owned();
+    assert!(says.contains("ListObjectVersions"), "{says}");
+    let versions = s3.get("/data?versions").await.expect(200).text();
+    let id = element(&versions, "VersionId").unwrap().to_owned();
+    s3.delete(&format!("/data/a?versionId={id}")).await.expect(204);
+    s3.delete("/data").await.expect(204);
+    s3.put("/data", "").await.expect(200);
+    s3.put("/data/a", "x").await.expect(200);
     s3.delete("/more").await.expect(204);
     assert_refused(&s3.delete("/more").await, 404, "NoSuchBucket");
     assert_eq!(usage(&app, &token).await, (1, 1, 1));
@@ -167,6 +179,17 @@ async fn ranges_conditions_and_chosen_headers() {
     assert_eq!(chosen.header("content-type"), Some("text/x"));
     assert_eq!(chosen.header("content-disposition"), Some("attachment"));
     assert_eq!(chosen.header("cache-control"), Some("no-store, no-transform"));
+    // Whatever is chosen, nothing runs.
+    let shown = "/data/a?response-content-type=text/html&response-content-disposition=inline";
+    let shown = s3.get(shown).await.expect(200);
+    for (name, value) in [
+        ("content-type", "text/html"),
+        ("content-disposition", "inline"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(shown.header(name), Some(value));
+    }
 }
 
 #[db_test]
@@ -481,5 +504,8 @@ async fn the_same_again_was_modified_again(app: App) {
     s3.put("/data/a", "x").await.expect(200);
     assert_ne!(modified().await, before);
     app.settle().await;
-    assert_eq!((usage(&app, &token).await, stored(&app).await.len()), ((1, 1, 1), 1));
+    assert_eq!(
+        (usage(&app, &token).await, stored(&app).await.len()),
+        ((1, 1, 1), 1)
+    );
 }
