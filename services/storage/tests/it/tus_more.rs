@@ -52,6 +52,10 @@ async fn pieces_that_are_uploaded_side_by_side_are_joined(app: App) {
     assert_eq!(looked.header("upload-concat"), Some(&*concat));
     assert_eq!(looked.header("upload-length"), Some("5000"));
     assert_eq!(look(&app, &token, &pieces[0]).await.status(), 410);
+    for offset in [0, 5000] {
+        let more = append(&app, &token, (&whole, offset), b"more", &[]).await;
+        assert_problem(&more, 403, "forbidden", &[]);
+    }
     let found = get(&app, &token, &url("data", "whole")).await.expect(200);
     assert!(found.bytes() == &body && found.header("etag").unwrap().ends_with("-3\""));
     assert_eq!(usage(&app, &token).await, (1, 1, 5000));

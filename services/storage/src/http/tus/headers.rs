@@ -9,6 +9,7 @@ use crate::{
     error::TUS_VERSION_UNKNOWN,
     ids::UploadId,
     ops::uploads::source::{Algorithm, Checksum},
+    store::uploads::UploadRow,
 };
 
 pub(super) const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -123,6 +124,9 @@ pub(super) enum Concat {
     Final(Vec<UploadId>),
 }
 
+/// How `Upload-Concat` of an upload begins that others are joined to.
+const FINAL: &str = "final;";
+
 /// Reads `Upload-Concat`.
 ///
 /// # Errors
@@ -136,7 +140,7 @@ pub(super) fn concat(headers: &HeaderMap) -> Result<Concat> {
     if text == "partial" {
         return Ok(Concat::Partial);
     }
-    let Some(urls) = text.strip_prefix("final;") else {
+    let Some(urls) = text.strip_prefix(FINAL) else {
         return Err(wrong("It is partial, or final; and the addresses of uploads"));
     };
     let ids: Option<Vec<UploadId>> = urls.split_ascii_whitespace().map(id).collect();
@@ -201,6 +205,19 @@ pub(super) struct Said {
 }
 
 impl Said {
+    /// What was said of an upload when it was begun.
+    pub(super) fn read(row: &UploadRow) -> Self {
+        let note = row.note.as_deref();
+        note.and_then(|note| serde_json::from_str(note).ok())
+            .unwrap_or_default()
+    }
+
+    /// Whether it is one that others were joined to.
+    pub(super) fn is_final(&self) -> bool {
+        let concat = self.concat.as_deref();
+        concat.is_some_and(|concat| concat.starts_with(FINAL))
+    }
+
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let said = |name| {
             let value: &HeaderValue = headers.get(name)?;

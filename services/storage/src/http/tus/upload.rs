@@ -82,12 +82,7 @@ async fn looked(
     if row.length.is_none() {
         headers.insert(DEFER_LENGTH, HeaderValue::from_static("1"));
     }
-    let said: Said = row
-        .note
-        .as_deref()
-        .and_then(|note| serde_json::from_str(note).ok())
-        .unwrap_or_default();
-    said.say(headers);
+    Said::read(&row).say(headers);
     Ok(response)
 }
 
@@ -138,6 +133,9 @@ async fn patched(
     version(headers)?;
     refuse_encoded(headers)?;
     let (row, bucket) = found(ctx, &actor, id).await?;
+    if Said::read(&row).is_final() {
+        return Err(Failure::new(codes::FORBIDDEN).detail("What was joined of others takes nothing more."));
+    }
     if !is_piece(headers) {
         return Err(
             Failure::new(codes::UNSUPPORTED_MEDIA_TYPE).detail("Send it as application/offset+octet-stream.")
