@@ -51,10 +51,42 @@ struct Inner {
     limiter: Limiter,
     reading: Lanes,
     /// Those that are being made, so that each is made once.
-    under_way: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
+    under_way: UnderWay,
 }
 
 type Key = (BlobId, String);
+
+/// Renditions that are wanted, each with the turn of who makes it.
+#[derive(Clone, Default)]
+struct UnderWay(Arc<Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>>);
+
+/// A place among those who want the same one. The last takes the entry away, also where its request ends early.
+struct Place {
+    under_way: UnderWay,
+    key: Key,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl UnderWay {
+    fn place(&self, key: Key) -> Place {
+        let turn = Arc::clone(self.0.lock().entry(key.clone()).or_default());
+        Place {
+            under_way: self.clone(),
+            key,
+            turn,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut under_way = self.under_way.0.lock();
+        // This one's, and the entry's.
+        if Arc::strong_count(&self.turn) <= 2 {
+            under_way.remove(&self.key);
+        }
+    }
+}
 
 impl Renditions {
     pub(crate) fn new(config: &StorageConfig, limiter: Limiter) -> Self {
@@ -67,7 +99,7 @@ impl Renditions {
             renderer: Renderer::new(limits),
             limiter,
             reading: Lanes::new(AT_ONCE),
-            under_way: Mutex::default(),
+            under_way: UnderWay::default(),
         }))
     }
 }
@@ -116,23 +148,13 @@ pub(crate) async fn rendition(
     if let Some(found) = kept(ctx, version, &variant).await? {
         return Ok(found);
     }
-    let inner = &ctx.renditions.0;
-    let key = (version.blob_id, variant);
-    let turn = Arc::clone(inner.under_way.lock().entry(key.clone()).or_default());
-    let made = {
-        let _turn = turn.lock().await;
-        match kept(ctx, version, &key.1).await? {
-            Some(found) => Ok(found),
-            None => make(ctx, bucket, version, (rendering, &key.1), address).await,
-        }
-    };
-    // The last one takes it away.
-    let mut under_way = inner.under_way.lock();
-    if Arc::strong_count(&turn) <= 2 {
-        under_way.remove(&key);
+    let place = ctx.renditions.0.under_way.place((version.blob_id, variant));
+    let _turn = place.turn.lock().await;
+    let variant = &place.key.1;
+    match kept(ctx, version, variant).await? {
+        Some(found) => Ok(found),
+        None => make(ctx, bucket, version, (rendering, variant), address).await,
     }
-    drop(under_way);
-    made
 }
 
 async fn kept(ctx: &Ctx, version: &VersionRow, variant: &str) -> Result<Option<VersionRow>, Error> {
@@ -334,6 +356,22 @@ mod tests {
     use stoa_pictures::Fit;
 
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_request_that_ends_early() {
+        let under_way = UnderWay::default();
+        let key = || (Id::from_uuid(uuid::Uuid::nil()), String::new());
+        let first = under_way.place(key());
+        let turn = first.turn.lock().await;
+        let second = under_way.place(key());
+        let waits = tokio::time::timeout(Duration::from_millis(1), second.turn.lock());
+        assert!(waits.await.is_err());
+        drop(second);
+        assert_eq!(under_way.0.lock().len(), 1);
+        drop(turn);
+        drop(first);
+        assert!(under_way.0.lock().is_empty());
+    }
 
     #[test]
     fn what_comes_to_the_same_has_one_spelling() {
