@@ -38,6 +38,8 @@ const MOST_KEPT: usize = 512;
 /// The longest head of an answer, in bytes, and the most fields of it.
 const HEAD: usize = 64 * 1024;
 const FIELDS: usize = 100;
+/// The longest that a request waits for a turn.
+const TURN: Duration = Duration::from_secs(10);
 /// How long the name of a URL that is to be saved may take to resolve.
 const CHECK: Duration = Duration::from_secs(3);
 
@@ -67,7 +69,8 @@ pub struct Request<'a> {
     pub headers: HeaderMap,
     /// All of it.
     pub body: Bytes,
-    /// How long everything may take: waiting for a turn, connecting, sending, and reading the answer.
+    /// How long connecting, sending, and reading the answer may take together. Before that it waits for a turn:
+    /// as long at most, and ten seconds at most.
     pub timeout: Duration,
     /// Most bytes that are read of the answer's body.
     pub max_body: usize,
@@ -148,15 +151,18 @@ impl Outbound {
     /// Sends a request once, and reads the answer.
     ///
     /// # Errors
-    /// When the address may not be called, or there is no answer.
+    /// When the address may not be called, or there is no answer; [`OutboundError::Busy`] when no turn was to be had, which says nothing
+    /// about the address.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, OutboundError> {
         let target = self.check_url(request.url)?;
         let (limit, max_body) = (request.timeout, request.max_body);
+        let Ok(turn) = timeout(limit.min(TURN), self.1.acquire()).await else {
+            return Err(OutboundError::Busy);
+        };
+        let _turn = turn.map_err(|_| OutboundError::Broken("the client was closed".to_owned()))?;
+        // What others took is not counted against whom this one asks.
         let end = Instant::now() + limit;
         let sending = async {
-            let Ok(_turn) = self.1.acquire().await else {
-                return Err(OutboundError::Broken("the client was closed".to_owned()));
-            };
             let made = self.made(target, request)?;
             let answer = self
                 .client()

@@ -47,6 +47,9 @@ pub enum OutboundError {
     /// The certificate is not good, or TLS failed in another way.
     #[error("TLS failed: {0}")]
     Tls(String),
+    /// Too many other requests were under way for as long as this one could wait: nothing was asked, and nothing is known of the address.
+    #[error("too many other requests were under way")]
+    Busy,
     /// There was no answer in time.
     #[error("no answer within {0:?}")]
     Timeout(std::time::Duration),

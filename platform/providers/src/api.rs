@@ -12,6 +12,8 @@ use crate::{Cause, SendError};
 
 /// How long a provider is left alone that says that it has too much to do, and not for how long.
 const BUSY: Duration = Duration::from_secs(60);
+/// How long a message waits that was not sent because too many others were.
+const NO_TURN: Duration = Duration::from_secs(5);
 /// The longest wait that an answer may ask for.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Characters that are kept of what a provider says.
@@ -45,6 +47,11 @@ pub fn decoded(text: &str) -> Option<String> {
 /// When there is none: [`SendError::Transient`], or [`SendError::Permanent`] for an address that may not be called.
 pub async fn call(outbound: &Outbound, request: Request<'_>) -> Result<Response, SendError> {
     outbound.send(request).await.map_err(|error| match error {
+        OutboundError::Busy => SendError::Transient {
+            why: error.to_string(),
+            retry_after: Some(NO_TURN),
+            cause: Cause::Busy,
+        },
         // The request may have been read.
         OutboundError::Timeout(_) | OutboundError::Broken(_) => {
             SendError::transient(Cause::Lost, error.to_string())

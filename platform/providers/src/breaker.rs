@@ -156,7 +156,13 @@ pub(crate) fn note<T>(
                 );
             }
         }
-        Err(SendError::Config(_)) => drop(pass),
+        // Nobody was asked.
+        Err(
+            SendError::Config(_)
+            | SendError::Transient {
+                cause: Cause::Busy, ..
+            },
+        ) => drop(pass),
         Ok(_) | Err(_) => pass.works(),
     }
 }

@@ -146,7 +146,7 @@ fn label(outcome: &Result<String, SendError>) -> &'static str {
 fn is_final(error: &SendError) -> bool {
     match error {
         SendError::Gone(_) | SendError::Refused(_) => true,
-        SendError::Transient { cause, .. } => *cause != Cause::Provider,
+        SendError::Transient { cause, .. } => !matches!(cause, Cause::Provider | Cause::Busy),
         SendError::Permanent(_) | SendError::Config(_) => false,
     }
 }

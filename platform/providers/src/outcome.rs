@@ -47,6 +47,8 @@ pub enum Cause {
     Provider,
     /// The recipient, such as a full mailbox: the provider works, and another one would do no better.
     Recipient,
+    /// Ourselves: too much else was being sent. Nobody was asked, and nothing is known of the provider or the recipient.
+    Busy,
     /// The provider had the message and its answer was lost: it may have been sent all the same.
     Lost,
 }

@@ -22,6 +22,7 @@ pub struct PushSender(Arc<Inner>);
 struct Inner {
     config: PushConfig,
     contact: Option<String>,
+    /// With turns of its own: push services that people name and that never answer keep nothing else from being sent.
     outbound: Outbound,
     fcm: Option<Fcm>,
     /// One for each push service: there are several, and people give their addresses.
@@ -58,7 +59,7 @@ impl PushSender {
         Ok(Self(Arc::new(Inner {
             contact: contact.map(str::to_owned),
             fcm: fcm.map(|account| Fcm::new(account, &config.fcm_url, config.timeout.0, clock.clone())),
-            outbound: outbound.clone(),
+            outbound: outbound.apart(),
             breakers: Breakers::new("push", clock.clone()),
             config: config.clone(),
             clock,

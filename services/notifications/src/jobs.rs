@@ -31,6 +31,8 @@ use crate::{
 const LONG: Duration = Duration::from_secs(600);
 /// How long sending one mail may take: longer than all steps of SMTP together, by `mail.timeout` as it is by default.
 const SENDING: Duration = Duration::from_secs(300);
+/// Each queue of push messages has this part of the workers: people name whom they go to, who may never answer.
+const PART_OF_PUSH: usize = 4;
 /// What could not be sent is tried again for some hours: for as long as a provider may be away, or a deploy may take that brings the type of
 /// a notification.
 pub(crate) const AGAIN: Retry = Retry {
@@ -55,6 +57,15 @@ pub(crate) struct SendOut<const PRIORITY: i16> {
     due: Option<Timestamp>,
 }
 
+/// Sends one delivery to all browsers and phones of a person. In queues of its own: nothing else waits for push services that do not answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PushOut<const PRIORITY: i16> {
+    delivery_id: DeliveryId,
+    /// Until when it is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<Timestamp>,
+}
+
 /// Queues of their own, so that each has workers for itself: news to a million people hold up nobody's second factor.
 macro_rules! queues {
     ($($job:ident, $priority:literal, $name:literal;)*) => {$(
@@ -72,6 +83,9 @@ queues! {
     SendOut, 20, "notifications.send_critical";
     SendOut, 10, "notifications.send";
     SendOut, 0, "notifications.send_bulk";
+    PushOut, 20, "notifications.push_critical";
+    PushOut, 10, "notifications.push";
+    PushOut, 0, "notifications.push_bulk";
 }
 
 /// Has a notification go out, not before `at`.
@@ -112,14 +126,21 @@ async fn send_out<const P: i16>(
 ) -> Result<(), stoa_db::Error>
 where
     SendOut<P>: Job,
+    PushOut<P>: Job,
 {
-    let job = SendOut::<P> {
-        delivery_id,
-        channel: channel.name().to_owned(),
-        due,
-    };
     let at = due.unwrap_or(tx.clock().now());
-    tx.enqueue_at(&job, at).await.map(drop)
+    let made = match channel {
+        Channel::Push => tx.enqueue_at(&PushOut::<P> { delivery_id, due }, at).await,
+        other => {
+            let job = SendOut::<P> {
+                delivery_id,
+                channel: other.name().to_owned(),
+                due,
+            };
+            tx.enqueue_at(&job, at).await
+        }
+    };
+    made.map(drop)
 }
 
 /// Has what waits of a cancelled notification not be sent.
@@ -210,6 +231,18 @@ pub(crate) fn handlers(ctx: &Ctx) -> Vec<JobHandler> {
         JobHandler::with(ctx, send::<20>).deadline(SENDING).retry(AGAIN),
         JobHandler::with(ctx, send::<10>).deadline(SENDING).retry(AGAIN),
         JobHandler::with(ctx, send::<0>).deadline(SENDING).retry(AGAIN),
+        JobHandler::with(ctx, push::<20>)
+            .deadline(SENDING)
+            .retry(AGAIN)
+            .part_of_workers(PART_OF_PUSH),
+        JobHandler::with(ctx, push::<10>)
+            .deadline(SENDING)
+            .retry(AGAIN)
+            .part_of_workers(PART_OF_PUSH),
+        JobHandler::with(ctx, push::<0>)
+            .deadline(SENDING)
+            .retry(AGAIN)
+            .part_of_workers(PART_OF_PUSH),
         JobHandler::with(ctx, send_digest).deadline(SENDING).retry(AGAIN),
         JobHandler::with(ctx, send_phone_code)
             .deadline(SENDING)
@@ -243,24 +276,39 @@ async fn fan_out<const P: i16>(ctx: Ctx, work: Work<FanOut<P>>) -> Result<Done, 
 async fn send<const P: i16>(ctx: Ctx, work: Work<SendOut<P>>) -> Result<Done, JobError> {
     let SendOut {
         delivery_id,
-        channel,
+        ref channel,
         due,
-    } = work.payload();
-    if let Some(at) = ctx.steady.not_before(*due).await {
+    } = *work.payload();
+    let channel = Channel::of_name(channel);
+    let channel = channel.ok_or_else(|| JobError::Fatal("the channel is not known".to_owned()))?;
+    send_by(&ctx, work, (delivery_id, channel), due).await
+}
+
+async fn push<const P: i16>(ctx: Ctx, work: Work<PushOut<P>>) -> Result<Done, JobError> {
+    let &PushOut { delivery_id, due } = work.payload();
+    send_by(&ctx, work, (delivery_id, Channel::Push), due).await
+}
+
+/// Sends a delivery by a channel; `T` is the job of any queue.
+async fn send_by<T>(
+    ctx: &Ctx,
+    work: Work<T>,
+    (delivery_id, channel): (DeliveryId, Channel),
+    due: Option<Timestamp>,
+) -> Result<Done, JobError> {
+    if let Some(at) = ctx.steady.not_before(due).await {
         let tx = work.begin().await?;
         return work.again(tx, at).await;
     }
-    let channel = Channel::of_name(channel);
-    let channel = channel.ok_or_else(|| JobError::Fatal("the channel is not known".to_owned()))?;
-    match send::send(&ctx, *delivery_id, channel, attempt(&work)).await? {
+    match send::send(ctx, delivery_id, channel, attempt(&work)).await? {
         None => work.done().await,
         Some(sending) => {
             let mut tx = work.begin().await?;
             let again_at = sending.ended.again_at;
-            let all = [(*delivery_id, sending.ended)];
-            send::end(&ctx, &mut tx, sending.user, channel, &all).await?;
+            let all = [(delivery_id, sending.ended)];
+            send::end(ctx, &mut tx, sending.user, channel, &all).await?;
             if channel == Channel::Push && again_at.is_none() {
-                send_push::end(&mut tx, *delivery_id).await?;
+                send_push::end(&mut tx, delivery_id).await?;
             }
             match again_at {
                 Some(at) => work.again(tx, at).await,

@@ -89,8 +89,38 @@ async fn those_who_wait_for_a_turn_do_not_wait_for_ever() {
         client.send(request)
     };
     let (first, second) = tokio::join!(request(), request());
-    assert!(first.is_err() && second.is_err());
-    assert!(silent.seen.connections() <= 1);
+    assert_eq!(
+        first.unwrap_err(),
+        OutboundError::Timeout(Duration::from_millis(200))
+    );
+    // Nothing is known of whom it was to ask, and a turn that comes is a whole one.
+    let second = second.unwrap_err();
+    assert!(
+        matches!(second, OutboundError::Busy | OutboundError::Timeout(_)),
+        "{second}"
+    );
+    assert!(silent.seen.connections() <= 2);
+}
+
+#[tokio::test]
+async fn who_gets_no_turn_is_said_to_be_busy_and_who_gets_one_late_has_all_its_time() {
+    let silent = Server::answering("127.0.0.1", b"").await;
+    let quick = Server::answering("127.0.0.1", b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    let config = OutboundConfig {
+        allow: vec!["127.0.0.1".to_owned()],
+        concurrency: 1,
+        ..OutboundConfig::default()
+    };
+    let client = Outbound::new(&config).unwrap();
+    let (silent, quick) = (url(&silent), url(&quick));
+    let within = async |url: &str, millis: u64| {
+        let mut request = get(url);
+        request.timeout = Duration::from_millis(millis);
+        client.send(request).await
+    };
+    let (_, busy, late) = tokio::join!(within(&silent, 300), within(&quick, 50), within(&quick, 2000));
+    assert_eq!(busy.unwrap_err(), OutboundError::Busy);
+    assert_eq!(late.unwrap().status, 204);
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stoa_engines::PushService;
+use stoa_kernel::{Clock, Period};
+use stoa_outbound::{HeaderMap, Method, Outbound, OutboundConfig, Request};
 use stoa_providers::testing::{Answer, FakeApi};
 use stoa_push::{
-    Cause, PushAddress, PushSender, SendError, Subscription, SubscriptionError, Urgency, VapidKey,
+    Cause, PushAddress, PushConfig, PushSender, SendError, Subscription, SubscriptionError, Urgency, VapidKey,
 };
 
 use crate::{config, opened, push};
@@ -215,4 +217,57 @@ fn settings_that_nothing_could_be_sent_with_are_refused() {
         let error = config.check().unwrap_err().to_string();
         assert!(error.starts_with("push.contact"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn one_that_gets_no_turn_says_nothing_of_its_push_service() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}/1", listener.local_addr().unwrap());
+    let api = FakeApi::start(Answer::new(201, "")).await;
+    let one_at_once = OutboundConfig {
+        allow: vec!["127.0.0.1".to_owned()],
+        concurrency: 1,
+        ..OutboundConfig::default()
+    };
+    let outbound = Outbound::new(&one_at_once).unwrap();
+    let config = PushConfig {
+        timeout: Period(Duration::from_millis(300)),
+        ..config()
+    };
+    let sender = PushSender::new(&config, "", &outbound, Clock::system()).unwrap();
+    let silent = PushAddress::Web(sender.subscription(&silent, P256DH, AUTH).unwrap());
+    let (to, key, push) = (at(&sender, &api), key(), push());
+    // Who calls others meanwhile is not kept from it.
+    let (_, others) = tokio::join!(sender.send(&key, &silent, &push), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let request = Request {
+            method: Method::GET,
+            url: &format!("http://{}/", api.address()),
+            headers: HeaderMap::new(),
+            body: Default::default(),
+            timeout: Duration::from_millis(100),
+            max_body: 0,
+        };
+        outbound.send(request).await
+    });
+    assert_eq!(others.unwrap().status, 201);
+    let mut busy = 0;
+    for _ in 0..3 {
+        let wait = || sender.send(&key, &silent, &push);
+        let (one, two, three, four) = tokio::join!(wait(), wait(), wait(), wait());
+        for sent in [one, two, three, four] {
+            let Err(SendError::Transient {
+                retry_after, cause, ..
+            }) = sent
+            else {
+                panic!("{sent:?}")
+            };
+            if cause == Cause::Busy {
+                assert!(retry_after.is_some_and(|wait| wait < Duration::from_secs(60)));
+                busy += 1;
+            }
+        }
+    }
+    assert!(busy >= 3, "{busy}");
+    sender.send(&key, &to, &push).await.unwrap();
 }

@@ -46,7 +46,7 @@ pub(crate) async fn failed(
     Ok(JobError::Retry(why.to_owned()))
 }
 
-/// The provider asks to wait, which is no failure. It may do so for two days.
+/// The provider asks to wait, or too much else is being sent, which is no failure. It may be so for two days.
 pub(crate) fn put_off(ctx: &Ctx, attempt: Attempt, wait: Duration, why: &str) -> Ended {
     let at = ctx.clock.after(wait);
     let last = attempt.since.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
@@ -57,9 +57,6 @@ pub(crate) fn put_off(ctx: &Ctx, attempt: Attempt, wait: Duration, why: &str) ->
     Ended {
         state: state::WAITING,
         again_at: Some(at),
-        ..Ended::skipped(
-            "put_off",
-            format!("To be sent at {at}, as the provider asks: {why}"),
-        )
+        ..Ended::skipped("put_off", format!("To be sent at {at}: {why}"))
     }
 }

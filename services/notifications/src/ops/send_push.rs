@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use futures::{StreamExt as _, stream};
 use stoa_db::Tx;
 use stoa_events::JobError;
-use stoa_push::{Push, SendError, Urgency, VapidKey};
+use stoa_push::{Cause, Push, SendError, Urgency, VapidKey};
 use stoa_service::{Channel, Criticality, NotificationType};
 
 use super::{
@@ -28,8 +28,8 @@ use crate::{
     texts::Rendered,
 };
 
-/// Messages that go out at once: each may take `push.timeout`.
-const AT_ONCE: usize = 10;
+/// Messages that go out at once: each may take `push.timeout`, and to the most that a person can have they go within a job's deadline.
+const AT_ONCE: usize = 20;
 /// How long push services try to deliver.
 const TTL: Duration = Duration::from_secs(3 * 24 * 3600);
 /// Longest title, text and link, in bytes as JSON writes them: together with the rest less than any push service takes (RFC 8291).
@@ -47,6 +47,8 @@ struct Tally {
     refusal: Option<String>,
     /// Why others are to be tried again, and when their services ask for it.
     later: Vec<(String, Option<Duration>)>,
+    /// One of them was not asked at all, for too much else was being sent: that is no attempt.
+    busy: bool,
 }
 
 /// Sends it to those that have not got it.
@@ -103,7 +105,14 @@ async fn to_all(
                 tally.failed += 1;
                 tally.refusal = Some(why);
             }
-            Err(SendError::Transient { why, retry_after, .. }) => tally.later.push((why, retry_after)),
+            Err(SendError::Transient {
+                why,
+                retry_after,
+                cause,
+            }) => {
+                tally.busy |= cause == Cause::Busy;
+                tally.later.push((why, retry_after));
+            }
             Err(SendError::Config(why)) => tally.later.push((why, None)),
         }
     }
@@ -151,9 +160,13 @@ async fn outcome(
     let all = tally.sent + tally.gone + tally.failed + tally.later.len();
     if let Some((why, _)) = tally.later.first() {
         let why = format!("{} of {all}, of which one: {why}", tally.later.len());
-        let waits: Option<Vec<Duration>> = tally.later.iter().map(|(_, wait)| *wait).collect();
+        let waits = tally.later.iter().map(|(_, wait)| *wait);
+        let waits: Option<Vec<Duration>> = match tally.busy {
+            true => Some(waits.flatten().collect()),
+            false => waits.collect(),
+        };
         let ended = match waits.and_then(|waits| waits.into_iter().min()) {
-            Some(wait) => retry::put_off(ctx, attempt, wait.max(Duration::from_secs(1)), &why),
+            Some(wait) => retry::put_off(ctx, attempt, patient(ctx, attempt, wait), &why),
             None if attempt.is_last && tally.sent > 0 => Ended::failed("given_up", why),
             None => return Err(retry::failed(ctx, this, attempt, &why, None).await?),
         };
@@ -177,6 +190,13 @@ async fn outcome(
         Tally { failed: 1.., .. } => Ended::failed("refused_for_good", words),
         _ => Ended::skipped("no_subscription", format!("Not sent: {words}")),
     })
+}
+
+/// The wait that is asked for; but the longer it was tried, the longer it waits: each wait leaves a step, and anybody can run a push service.
+fn patient(ctx: &Ctx, attempt: Attempt, wait: Duration) -> Duration {
+    let age = ctx.clock.now().duration_since(attempt.since);
+    let age = Duration::try_from(age).unwrap_or_default();
+    wait.max(age / 10).max(Duration::from_secs(1))
 }
 
 /// It ended: what became of it at each is not needed any more.

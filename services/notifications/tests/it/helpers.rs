@@ -246,6 +246,12 @@ pub(crate) async fn shipped(app: &TestApp, user: UserId, order: &str) {
     notify(app, "order.shipped", user, json!({ "order": order })).await;
 }
 
+/// The same, without waiting for anything.
+pub(crate) async fn shipped_later(app: &TestApp, user: UserId, order: &str) {
+    let event = NotificationRequested::to("order.shipped", user, json!({ "order": order }));
+    app.emit(&event).await;
+}
+
 /// Somebody's inbox, by a query.
 pub(crate) async fn inbox(app: &TestApp, user: UserId, query: &str) -> Vec<Value> {
     let path = format!("/api/v1/notifications?limit=100{query}");

@@ -1,6 +1,13 @@
 //! Push messages: to a browser that decrypts them with a library that is not ours, and to push services that say no.
 
-use std::time::Duration;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use stoa_auth_api::{
@@ -14,7 +21,9 @@ use stoa_notifications_api::NotificationRequested;
 use stoa_providers::testing::{Answer as Said, FakeApi};
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually};
 
-use crate::helpers::{App, builder, deliveries, notify, one, person, rows, stands, steps};
+use tokio::net::TcpListener;
+
+use crate::helpers::{App, builder, deliveries, notify, one, person, rows, shipped_later, stands, steps};
 
 const PUSH: &str = "/api/v1/notifications/push-subscriptions";
 const P256DH: &str =
@@ -90,6 +99,45 @@ async fn a_browser_decrypts_what_it_is_sent() {
         assert!(got[1]["length"].as_i64().unwrap() <= 4096);
     }
     assert_eq!(steps(&all[0], "push"), ["queued", "sent"]);
+    App::teardown(guard).await;
+}
+
+/// A push service that takes connections and never answers: its address, and how many it has taken.
+async fn silent() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            open.push(stream);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (address, taken)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_service_that_never_answers_keeps_no_mail_back() {
+    let (app, guard) = App::setup(Engine::Sqlite).await;
+    let (eve, bob) = (person(&app, "eve"), person(&app, "bob"));
+    let (address, taken) = silent().await;
+    let body = of_browser(&format!("http://{address}/push/1"));
+    subscribe(&app, eve, &body).await.expect(201);
+    // More than there are workers.
+    for _ in 0..12 {
+        let event = NotificationRequested::to("shop.door", eve, json!({"who": "Eve"}));
+        app.emit(&event).await;
+    }
+    eventually("all wait to be sent", async || {
+        rows(&app, "sends").await == 12 && taken.load(Ordering::Relaxed) > 0
+    })
+    .await;
+    for order in ["1", "2", "3"] {
+        shipped_later(&app, bob, order).await;
+    }
+    eventually("mails go out", async || app.mails().await.len() == 3).await;
     App::teardown(guard).await;
 }
 
