@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stoa_auth_api::events::{SessionRevoked, UserErased, UserRegistered};
+use stoa_auth_api::events::{CredentialsRevoked, SessionRevoked, UserErased, UserRegistered};
 use stoa_events::{Done, Event, JobError, Subscription, TxExt as _, Work};
 use stoa_kernel::UserId;
 use stoa_notifications_api::{NotificationRequested, Recipients};
@@ -13,7 +13,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     jobs::{AGAIN, Erase},
-    ops::{people, push, request},
+    ops::{people, push, request, revocations},
     store, types,
 };
 
@@ -54,6 +54,7 @@ pub(crate) fn subscriptions(ctx: &Ctx) -> Vec<Subscription> {
         Subscription::with("notifications.welcome", ctx, registered),
         Subscription::with("notifications.follow_preference", ctx, preference_changed),
         Subscription::with("notifications.end_session", ctx, session_revoked),
+        Subscription::with("notifications.revoke", ctx, credentials_revoked),
         Subscription::with("notifications.erase", ctx, erased),
     ]
 }
@@ -119,6 +120,13 @@ async fn session_revoked(_: Ctx, work: Work<SessionRevoked>) -> Result<Done, Job
     } = work.payload();
     let mut tx = work.begin().await?;
     push::end_session(&mut tx, user_id, session_id, until).await?;
+    work.commit(tx).await
+}
+
+async fn credentials_revoked(ctx: Ctx, work: Work<CredentialsRevoked>) -> Result<Done, JobError> {
+    let (user_id, at) = (work.payload().user_id, work.time());
+    let mut tx = work.begin().await?;
+    revocations::revoke(&ctx, &mut tx, user_id, at).await?;
     work.commit(tx).await
 }
 

@@ -22,7 +22,7 @@ mod types;
 mod when;
 
 pub use config::{NotificationsConfig, PhoneCodesConfig};
-use stoa_auth_api::events::{SessionRevoked, UserErased, UserRegistered};
+use stoa_auth_api::events::{CredentialsRevoked, SessionRevoked, UserErased, UserRegistered};
 use stoa_config::{ConfigError, Settings};
 use stoa_events::Event as _;
 use stoa_notifications_api::NotificationRequested;
@@ -45,9 +45,10 @@ pub const SERVICE: Descriptor = Descriptor {
         UserRegistered::NAME,
         PreferenceChanged::NAME,
         SessionRevoked::NAME,
+        CredentialsRevoked::NAME,
         UserErased::NAME,
     ],
-    notifications: &[types::WELCOME],
+    notifications: &[types::WELCOME, types::PHONE_CHANGED, types::PHONE_REMOVED],
     // Links in mails lead to it.
     pages: &["/notifications/unsubscribe"],
     openapi: || http::router().into_openapi(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use stoa_service::{Channel, DefaultTemplate, NotificationType};
+use stoa_service::{Channel, Criticality, DefaultTemplate, NotificationType};
 
 /// What follows from a registration. The name that somebody has registered with is only shown in the inbox: an address that nobody
 /// has verified gets no text that a stranger wrote.
@@ -37,6 +37,79 @@ pub(crate) const WELCOME: NotificationType = NotificationType {
         ),
     ],
     ..NotificationType::named("account.welcome", "account")
+};
+
+/// What people are warned by of changes that a thief of a session makes: whatever they have chosen, also at an address that nobody has
+/// verified, and without text that a stranger wrote.
+const NOTICE: NotificationType = NotificationType {
+    criticality: Criticality::Critical,
+    channels: &[Channel::InApp, Channel::Email],
+    to_unverified: true,
+    ..NotificationType::named("", "security")
+};
+
+/// Text messages go to another number from now on.
+pub(crate) const PHONE_CHANGED: NotificationType = NotificationType {
+    name: "account.phone_changed",
+    about: "Text messages go to another number",
+    sample: r#"{"number": "+49***67"}"#,
+    templates: &[
+        DefaultTemplate::email(
+            "en",
+            "Your phone number for {{ product }} was changed",
+            include_str!("../templates/account.phone_changed/email.en.txt"),
+            include_str!("../templates/account.phone_changed/email.en.html"),
+        ),
+        DefaultTemplate::email(
+            "de",
+            "Ihre Telefonnummer für {{ product }} wurde geändert",
+            include_str!("../templates/account.phone_changed/email.de.txt"),
+            include_str!("../templates/account.phone_changed/email.de.html"),
+        ),
+        DefaultTemplate::in_app(
+            "en",
+            "Your phone number was changed",
+            "Text messages go to {{ number }} from now on. If that was not you, choose a new password at once.",
+        ),
+        DefaultTemplate::in_app(
+            "de",
+            "Ihre Telefonnummer wurde geändert",
+            "Textnachrichten gehen von jetzt an an {{ number }}. Wenn Sie es nicht waren, wählen Sie sofort ein neues Passwort.",
+        ),
+    ],
+    ..NOTICE
+};
+
+/// There are no text messages any more.
+pub(crate) const PHONE_REMOVED: NotificationType = NotificationType {
+    name: "account.phone_removed",
+    about: "Your phone number was removed",
+    sample: r#"{"by_reset": false}"#,
+    templates: &[
+        DefaultTemplate::email(
+            "en",
+            "Your phone number for {{ product }} was removed",
+            include_str!("../templates/account.phone_removed/email.en.txt"),
+            include_str!("../templates/account.phone_removed/email.en.html"),
+        ),
+        DefaultTemplate::email(
+            "de",
+            "Ihre Telefonnummer für {{ product }} wurde entfernt",
+            include_str!("../templates/account.phone_removed/email.de.txt"),
+            include_str!("../templates/account.phone_removed/email.de.html"),
+        ),
+        DefaultTemplate::in_app(
+            "en",
+            "Your phone number was removed",
+            "{% if by_reset %}Your password was reset, and the number had been added lately. If it is yours, add it again.{% else %}If that was not you, choose a new password at once.{% endif %}",
+        ),
+        DefaultTemplate::in_app(
+            "de",
+            "Ihre Telefonnummer wurde entfernt",
+            "{% if by_reset %}Ihr Passwort wurde zurückgesetzt, und die Nummer war erst vor Kurzem dazugekommen. Wenn es Ihre ist, fügen Sie sie wieder hinzu.{% else %}Wenn Sie es nicht waren, wählen Sie sofort ein neues Passwort.{% endif %}",
+        ),
+    ],
+    ..NOTICE
 };
 
 /// All types, by name.

@@ -13,6 +13,7 @@ pub(crate) mod purge;
 pub(crate) mod push;
 pub(crate) mod request;
 pub(crate) mod retry;
+pub(crate) mod revocations;
 pub(crate) mod send;
 pub(crate) mod send_mail;
 pub(crate) mod send_push;

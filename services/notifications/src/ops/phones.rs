@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use stoa_audit::{Entry, TxExt as _};
 use stoa_db::Tx;
 use stoa_events::{JobError, TxExt as _};
-use stoa_kernel::{Actor, Id, Timestamp, UserId};
-use stoa_service::Channel;
+use stoa_kernel::{Actor, Id, Timestamp, UserId, codes};
+use stoa_notifications_api::Recipients;
+use stoa_service::{Channel, NotificationType};
 use stoa_sms::{Number, SendError, Sms};
 use subtle::ConstantTimeEq;
 
+use super::request::{self, Request};
 use crate::{
     ctx::Ctx,
     error::Error,
@@ -20,7 +23,7 @@ use crate::{
         phones::{self, CodeId, CodeRow, PhoneRow, state},
         suppressions,
     },
-    types::languages,
+    types::{self, languages},
 };
 
 /// How long a code is good.
@@ -121,8 +124,11 @@ pub(crate) async fn set(ctx: &Ctx, actor: &Actor, number: &Number) -> Result<boo
 pub(crate) async fn verify(ctx: &Ctx, actor: &Actor, given: &str) -> Result<(), Error> {
     let user = actor.user_id;
     let mut tx = ctx.db.begin().await?;
-    people::lock(&mut tx, user).await?.ok_or(Error::Erased)?;
+    let person = people::lock(&mut tx, user).await?.ok_or(Error::Erased)?;
     let now = ctx.clock.now();
+    if person.revoked_until.is_some_and(|until| now <= until) {
+        return Err(codes::TOKEN_REVOKED.into());
+    }
     let code = phones::find_code(&mut tx, user).await?;
     let code = code.filter(|code| code.expires_at > now && code.guesses < GUESSES);
     let code = code.ok_or(Error::NoPhoneCode)?;
@@ -132,6 +138,7 @@ pub(crate) async fn verify(ctx: &Ctx, actor: &Actor, given: &str) -> Result<(), 
         tx.commit().await?;
         return Err(Error::Field("code", "wrong_code", "The code is wrong".to_owned()));
     }
+    let number = phone::masked(&open(ctx, user, &code.sealed_number)?);
     let row = PhoneRow {
         sealed_number: code.sealed_number,
         number_hash: code.number_hash,
@@ -143,6 +150,14 @@ pub(crate) async fn verify(ctx: &Ctx, actor: &Actor, given: &str) -> Result<(), 
     // It has just taken a message.
     suppressions::delete(&mut tx, Channel::Sms, &row.number_hash).await?;
     tx.audit(&entry(actor, "phone.verify")).await?;
+    warn(
+        ctx,
+        &mut tx,
+        user,
+        &types::PHONE_CHANGED,
+        json!({ "number": number }),
+    )
+    .await?;
     Ok(tx.commit().await?)
 }
 
@@ -160,8 +175,56 @@ pub(crate) async fn delete(ctx: &Ctx, actor: &Actor) -> Result<(), Error> {
     }
     people::set_phone(&mut tx, user, false).await?;
     tx.audit(&entry(actor, "phone.delete")).await?;
+    if number {
+        warn(
+            ctx,
+            &mut tx,
+            user,
+            &types::PHONE_REMOVED,
+            json!({ "by_reset": false }),
+        )
+        .await?;
+    }
     tx.shred();
     Ok(tx.commit().await?)
+}
+
+/// Deletes the number of a locked person if it was verified within this time, and one that waits for its code; whether there was either.
+pub(crate) async fn revoke(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    user: UserId,
+    (since, until): (Timestamp, Timestamp),
+) -> Result<bool, Error> {
+    let waited = phones::delete_code(tx, user).await?;
+    let is_new = |row: &PhoneRow| (since..=until).contains(&row.verified_at);
+    if !phones::find(tx, user).await?.is_some_and(|row| is_new(&row)) {
+        return Ok(waited);
+    }
+    phones::delete(tx, user).await?;
+    people::set_phone(tx, user, false).await?;
+    warn(ctx, tx, user, &types::PHONE_REMOVED, json!({ "by_reset": true })).await?;
+    Ok(true)
+}
+
+/// Says to the person what became of their number, with the same commit.
+async fn warn(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    user: UserId,
+    kind: &NotificationType,
+    data: Value,
+) -> Result<(), Error> {
+    let request = Request {
+        kind: kind.name.to_owned(),
+        recipients: Recipients::Users(vec![user]),
+        data,
+        sender: format!("{}{}", request::SERVICE, crate::SERVICE.name),
+        key: Id::<()>::new(&ctx.clock).to_string(),
+        send_at: None,
+    };
+    let checked = request::check(ctx, request)?;
+    request::accept(tx, &checked).await.map(drop)
 }
 
 fn entry<'a>(actor: &'a Actor, action: &'a str) -> Entry<'a> {

@@ -212,6 +212,15 @@ pub(crate) async fn ended(ctx: &Ctx, user: UserId, id: PushId) -> Result<(), Err
     Ok(tx.commit().await?)
 }
 
+/// Deletes those of a locked person that were registered until then; how many there were.
+pub(crate) async fn end_all(tx: &mut Tx, user: UserId, until: Timestamp) -> Result<u64, Error> {
+    let count = push::delete_until(tx, user, until).await?;
+    if count > 0 {
+        people::count_push(tx, user, -i64::try_from(count).unwrap_or(0)).await?;
+    }
+    Ok(count)
+}
+
 /// Deletes what a session has made that was ended: a stolen one reads nothing more.
 pub(crate) async fn end_session(
     tx: &mut Tx,

@@ -1,13 +1,13 @@
 //! What is known of people, and the lock under which their rows are made, counted and erased.
 
 use stoa_db::{Db, Error, FromRow, Tx};
-use stoa_kernel::UserId;
+use stoa_kernel::{Timestamp, UserId};
 use stoa_service::Channel;
 
 use crate::when::QuietHours;
 
 const COLUMNS: &str = "language, timezone, mails_off, inbox_count, unread_count, quiet_from, quiet_until, digest_at, version, \
-     has_phone, push_count";
+     has_phone, push_count, revoked_until";
 
 /// What is known of a person.
 #[derive(Clone, Debug, Default, FromRow)]
@@ -27,6 +27,8 @@ pub(crate) struct Person {
     has_phone: bool,
     /// Browsers and phones that push messages go to.
     pub(crate) push_count: i64,
+    /// After a reset of the password: until when a session that was ended may be believed in.
+    pub(crate) revoked_until: Option<Timestamp>,
 }
 
 impl Person {
@@ -67,7 +69,7 @@ pub(crate) async fn get(db: &Db, user: UserId) -> Result<Option<Person>, Error> 
 pub(crate) async fn erase(tx: &mut Tx, user: UserId) -> Result<(), Error> {
     let sql = "INSERT INTO people (user_id, is_erased, mails_off, inbox_count, unread_count) VALUES ($1, TRUE, FALSE, 0, 0) \
                ON CONFLICT (user_id) DO UPDATE SET is_erased = TRUE, language = NULL, timezone = NULL, mails_off = FALSE, \
-               inbox_count = 0, unread_count = 0, quiet_from = NULL, quiet_until = NULL, digest_at = NULL, version = 0, has_phone = FALSE, push_count = 0";
+               inbox_count = 0, unread_count = 0, quiet_from = NULL, quiet_until = NULL, digest_at = NULL, version = 0, has_phone = FALSE, push_count = 0, revoked_until = NULL";
     tx.execute(sql, &[&user]).await.map(drop)
 }
 
@@ -93,6 +95,13 @@ pub(crate) async fn set_mails_off(tx: &mut Tx, user: UserId, off: bool) -> Resul
 pub(crate) async fn set_phone(tx: &mut Tx, user: UserId, has: bool) -> Result<(), Error> {
     let sql = "UPDATE people SET has_phone = $2 WHERE user_id = $1";
     tx.execute(sql, &[&user, &has]).await.map(drop)
+}
+
+/// Notes until when the ended sessions of a locked person may be believed in; the latest time counts.
+pub(crate) async fn revoke(tx: &mut Tx, user: UserId, until: Timestamp) -> Result<(), Error> {
+    let sql =
+        "UPDATE people SET revoked_until = $2 WHERE user_id = $1 AND COALESCE(revoked_until < $2, TRUE)";
+    tx.execute(sql, &[&user, &until]).await.map(drop)
 }
 
 /// Changes how many browsers and phones of a locked person push messages go to.

@@ -82,8 +82,9 @@ pub(crate) async fn insert(tx: &mut Tx, row: &PushRow) -> Result<bool, Error> {
 
 /// Gives one new keys, and another session.
 pub(crate) async fn renew(tx: &mut Tx, id: PushId, session: SessionId, sealed: &[u8]) -> Result<(), Error> {
-    let sql = "UPDATE push_subscriptions SET session_id = $2, sealed = $3 WHERE id = $1";
-    tx.execute(sql, &[&id, &session, &sealed]).await.map(drop)
+    let sql = "UPDATE push_subscriptions SET session_id = $2, sealed = $3, renewed_at = $4 WHERE id = $1";
+    let now = tx.clock().now();
+    tx.execute(sql, &[&id, &session, &sealed, &now]).await.map(drop)
 }
 
 /// Deletes one of a person's; false if they have none of this id.
@@ -96,6 +97,12 @@ pub(crate) async fn delete(tx: &mut Tx, user: UserId, id: PushId) -> Result<bool
 pub(crate) async fn delete_of_session(tx: &mut Tx, session: SessionId) -> Result<u64, Error> {
     let sql = "DELETE FROM push_subscriptions WHERE session_id = $1";
     tx.execute(sql, &[&session]).await
+}
+
+/// Deletes those of a person that were registered until then, of the few that there are; how many there were.
+pub(crate) async fn delete_until(tx: &mut Tx, user: UserId, until: Timestamp) -> Result<u64, Error> {
+    let sql = "DELETE FROM push_subscriptions WHERE user_id = $1 AND COALESCE(renewed_at, created_at) <= $2";
+    tx.execute(sql, &[&user, &until]).await
 }
 
 /// Deletes all of a person's: there are few.

@@ -226,6 +226,8 @@ pub(crate) async fn phone(app: &TestApp, user: UserId, number: &str) {
     let code = code_to(app, number).await;
     let verify = app.post(&format!("{path}/verify")).bearer(&token);
     verify.json(&json!({ "code": code })).send().await.expect(200);
+    // It is said to them.
+    app.settle().await;
 }
 
 /// The code of the newest message to a number.

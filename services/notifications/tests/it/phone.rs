@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stoa_auth_api::{events::UserErased, testing::FakeAuth};
+use stoa_auth_api::{
+    events::{CredentialsRevoked, UserErased},
+    testing::FakeAuth,
+};
 use stoa_db::db_test;
 use stoa_kernel::UserId;
 use stoa_testkit::{Answer, TestApp, assert_problem, eventually};
 
-use crate::helpers::{App, builder, code_to, notify, one, person, phone, rows};
+use crate::helpers::{App, builder, code_to, deliveries, notify, one, person, phone, rows};
 
 const PHONE: &str = "/api/v1/notifications/phone";
 const NUMBER: &str = "+491701234567";
@@ -253,4 +256,65 @@ async fn a_number_does_not_stand_in_the_database_and_is_erased(app: App) {
         (0, 0)
     );
     assert!(app.texts().await.is_empty(), "the folder has none left");
+}
+
+#[db_test]
+async fn a_number_that_is_new_does_not_outlive_a_reset_and_an_old_one_does(app: App) {
+    let (ada, bob) = (person(&app, "ada"), person(&app, "bob"));
+    phone(&app, bob, "+491709999999").await;
+    app.clock().advance(Duration::from_secs(31 * 24 * 3600));
+    phone(&app, ada, NUMBER).await;
+    set(&app, ada, "+491708888888").await.expect(202);
+    app.settle().await;
+    let code = code_to(&app, "+491708888888").await;
+    for user in [ada, bob] {
+        app.emit(&CredentialsRevoked { user_id: user }).await;
+    }
+    app.settle().await;
+    let nothing = json!({ "number": null, "verified_at": null, "pending": null });
+    assert_eq!(read(&app, ada).await, nothing);
+    // A token of an ended session is believed in for a moment more.
+    assert_problem(&verify(&app, ada, &code).await, 401, "token_revoked", &[]);
+    app.clock().advance(Duration::from_secs(3));
+    assert_problem(&verify(&app, ada, &code).await, 409, "phone_code_expired", &[]);
+    let before = app.texts().await.len();
+    notify(&app, "shop.parcel", ada, json!({"at": "9:00"})).await;
+    assert_eq!(app.texts().await.len(), before);
+    assert_eq!(read(&app, bob).await["number"], "+491709999999");
+    let entries = app.audited("phone.delete").await;
+    assert_eq!((entries.len(), entries[0].actor), (1, None));
+    phone(&app, ada, NUMBER).await;
+    assert_eq!(read(&app, ada).await["number"], NUMBER);
+}
+
+#[db_test]
+async fn a_change_of_the_number_is_said_by_mail_whatever_was_chosen(app: App) {
+    let ada = person(&app, "ada");
+    phone(&app, ada, NUMBER).await;
+    app.settle().await;
+    let mail = app.mails().await.remove(0);
+    assert_eq!(mail.subject, "Your phone number for Stoa was changed");
+    assert!(
+        mail.text.contains("+49***67") && !mail.text.contains("1701234567"),
+        "{}",
+        mail.text
+    );
+    let delete = app.delete(PHONE).bearer(&app.token(ada, &[]));
+    delete.send().await.expect(204);
+    app.settle().await;
+    let mails = app.mails().await;
+    assert_eq!(
+        (mails.len(), &*mails[0].subject),
+        (2, "Your phone number for Stoa was removed")
+    );
+    phone(&app, ada, NUMBER).await;
+    app.emit(&CredentialsRevoked { user_id: ada }).await;
+    app.settle().await;
+    let mails = app.mails().await;
+    assert_eq!(
+        (mails.len(), &*mails[0].subject),
+        (4, "Your phone number for Stoa was removed")
+    );
+    let steps = deliveries(&app, ada).await;
+    assert_eq!(steps[0]["type"], "account.phone_removed");
 }

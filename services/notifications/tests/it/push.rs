@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 use stoa_auth_api::{
-    events::{SessionRevoked, UserErased},
+    events::{CredentialsRevoked, SessionRevoked, UserErased},
     testing::FakeAuth,
 };
 use stoa_db::{Engine, db_test, testing::DbTest as _};
@@ -427,4 +427,28 @@ async fn endpoints_do_not_stand_in_the_database_and_are_erased(app: App) {
         "token_revoked",
         &[],
     );
+}
+
+#[db_test]
+async fn a_reset_ends_all_that_was_registered_before_it_and_nothing_that_comes_after(app: App) {
+    let (ada, bob) = (person(&app, "ada"), person(&app, "bob"));
+    let body = |name: &str| of_browser(&format!("https://push.example/{name}"));
+    // By sessions that have expired since, or that nobody has ended.
+    for (user, name) in [(ada, "1"), (ada, "2"), (bob, "3")] {
+        subscribe(&app, user, &body(name)).await.expect(201);
+    }
+    app.clock().advance(Duration::from_secs(3600));
+    app.emit(&CredentialsRevoked { user_id: ada }).await;
+    app.settle().await;
+    assert_eq!((list(&app, ada).await.len(), list(&app, bob).await.len()), (0, 1));
+    let count: i64 = one(app.db(), "SELECT CAST(SUM(push_count) AS BIGINT) FROM people").await;
+    assert_eq!(count, 1);
+    // Where the event comes late, what was registered anew meanwhile stays.
+    subscribe(&app, ada, &body("1")).await.expect(201);
+    app.clock().advance(Duration::from_secs(60));
+    subscribe(&app, ada, &body("1")).await.expect(200);
+    app.clock().set_back(Duration::from_secs(30));
+    app.emit(&CredentialsRevoked { user_id: ada }).await;
+    app.settle().await;
+    assert_eq!(list(&app, ada).await.len(), 1);
 }

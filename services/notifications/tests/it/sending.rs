@@ -347,6 +347,8 @@ async fn the_types_of_all_services_are_listed(app: App) {
     assert_eq!(
         names,
         [
+            "account.phone_changed",
+            "account.phone_removed",
             "account.welcome",
             "order.shipped",
             "shop.alarm",
@@ -358,8 +360,8 @@ async fn the_types_of_all_services_are_listed(app: App) {
             "shop.reset"
         ]
     );
-    assert_eq!(types["items"][1]["channels"], json!(["in_app", "email"]));
-    assert_eq!(types["items"][2]["criticality"], "critical");
+    assert_eq!(types["items"][3]["channels"], json!(["in_app", "email"]));
+    assert_eq!(types["items"][4]["criticality"], "critical");
 }
 
 #[db_test]

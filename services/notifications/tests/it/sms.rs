@@ -152,6 +152,8 @@ impl ByTwilio {
         let body = json!({ "code": text[..6] });
         let verify = self.post(&format!("{path}/verify")).bearer(&token).json(&body);
         verify.send().await.expect(200);
+        // It is said to them.
+        self.settle().await;
         user
     }
 }
