@@ -118,14 +118,29 @@ pub(crate) async fn read_all(ctx: &Ctx, user: UserId) -> Result<(), Error> {
     Ok(tx.commit().await?)
 }
 
-/// Counts one more of a locked person, and deletes the oldest of those that are too many; how many are unread now.
-pub(crate) async fn make_room(tx: &mut Tx, user: UserId, person: &Person, max: u32) -> Result<i64, Error> {
-    let over = person.inbox_count + 1 - i64::from(max);
-    let gone = if over > 0 {
-        inbox::delete_oldest(tx, user, over).await?
-    } else {
-        Vec::new()
+/// Counts one more of a locked person, which was just written, and deletes those that are too many: the oldest of those that are not
+/// critical. Critical ones go only beyond half of what an inbox holds, so that no flood of others takes a warning away, and no flood of
+/// warnings all the rest. How many are unread now.
+pub(crate) async fn make_room(
+    tx: &mut Tx,
+    user: UserId,
+    person: &Person,
+    (max, is_critical): (u32, bool),
+) -> Result<i64, Error> {
+    let mut gone = match is_critical {
+        true => inbox::delete_critical_beyond(tx, user, i64::from(max.div_ceil(2))).await?,
+        false => Vec::new(),
     };
+    let over = person.inbox_count + 1 - i64::from(max) - rows(&gone);
+    if over > 0 {
+        let others = inbox::delete_oldest_ordinary(tx, user, over).await?;
+        let left = over - rows(&others);
+        gone.extend(others);
+        // There are none but critical ones, as when the bound was made smaller.
+        if left > 0 {
+            gone.extend(inbox::delete_oldest(tx, user, left).await?);
+        }
+    }
     let unread = 1 - counted(&gone);
     people::count(tx, user, 1 - rows(&gone), unread).await?;
     Ok(person.unread_count + unread)

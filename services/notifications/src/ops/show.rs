@@ -3,7 +3,7 @@
 use stoa_db::Tx;
 use stoa_events::TxExt as _;
 use stoa_kernel::UserId;
-use stoa_service::{Channel, NotificationType};
+use stoa_service::{Channel, Criticality, NotificationType};
 
 use super::{fan_out::Recipient, inbox as ops, text::Texts};
 use crate::{
@@ -36,18 +36,20 @@ pub(crate) async fn show(
     let (state, code, words) = match made {
         Some(Ok(text)) => {
             let body: String = text.text.chars().take(BODY_MAX).collect();
+            let is_critical = kind.criticality == Criticality::Critical;
             let new = inbox::New {
                 user: recipient.user,
                 delivery,
                 kind: kind.name,
                 category: kind.category,
+                is_critical,
                 title: &text.subject,
                 body: &body,
                 link: text.link.as_deref(),
             };
             let item = inbox::insert(tx, &new).await?;
-            let max = ctx.config.inbox_max;
-            let unread = ops::make_room(tx, recipient.user, &recipient.person, max).await?;
+            let bounds = (ctx.config.inbox_max, is_critical);
+            let unread = ops::make_room(tx, recipient.user, &recipient.person, bounds).await?;
             publish(tx, recipient.user, item, unread).await?;
             (state::SENT, "shown", "Put into the inbox".to_owned())
         }

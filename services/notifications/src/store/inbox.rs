@@ -86,6 +86,7 @@ pub(crate) struct New<'a> {
     pub(crate) delivery: DeliveryId,
     pub(crate) kind: &'a str,
     pub(crate) category: &'a str,
+    pub(crate) is_critical: bool,
     pub(crate) title: &'a str,
     pub(crate) body: &'a str,
     pub(crate) link: Option<&'a str>,
@@ -94,11 +95,11 @@ pub(crate) struct New<'a> {
 /// Writes a new one, unread.
 pub(crate) async fn insert(tx: &mut Tx, new: &New<'_>) -> Result<ItemRow, Error> {
     let sql = format!(
-        "INSERT INTO inbox (id, user_id, delivery_id, type, category, title, body, link, is_read, is_archived, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, FALSE, $9) RETURNING {COLUMNS}"
+        "INSERT INTO inbox (id, user_id, delivery_id, type, category, title, body, link, is_read, is_archived, created_at, is_critical) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, FALSE, $9, $10) RETURNING {COLUMNS}"
     );
     let (id, now): (ItemId, _) = (tx.new_id(), tx.clock().now());
-    let params: [&dyn ToValue; 9] = [
+    let params: [&dyn ToValue; 10] = [
         &id,
         &new.user,
         &new.delivery,
@@ -108,6 +109,7 @@ pub(crate) async fn insert(tx: &mut Tx, new: &New<'_>) -> Result<ItemRow, Error>
         &new.body,
         &new.link,
         &now,
+        &new.is_critical,
     ];
     tx.fetch_one(&sql, &params).await
 }
@@ -141,6 +143,32 @@ pub(crate) async fn delete_oldest(tx: &mut Tx, user: UserId, limit: i64) -> Resu
         "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE user_id = $1 ORDER BY id LIMIT $2) RETURNING {COLUMNS}"
     );
     tx.fetch_all(&sql, &[&user, &limit]).await
+}
+
+/// The same of those that are not critical.
+pub(crate) async fn delete_oldest_ordinary(
+    tx: &mut Tx,
+    user: UserId,
+    limit: i64,
+) -> Result<Vec<ItemRow>, Error> {
+    let sql = format!(
+        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE user_id = $1 AND NOT is_critical ORDER BY id LIMIT $2) \
+         RETURNING {COLUMNS}"
+    );
+    tx.fetch_all(&sql, &[&user, &limit]).await
+}
+
+/// Deletes the critical ones of a person beyond the newest `keep`, some at a time; those that were there.
+pub(crate) async fn delete_critical_beyond(
+    tx: &mut Tx,
+    user: UserId,
+    keep: i64,
+) -> Result<Vec<ItemRow>, Error> {
+    let sql = format!(
+        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE user_id = $1 AND is_critical ORDER BY id DESC LIMIT 50 OFFSET $2) \
+         RETURNING {COLUMNS}"
+    );
+    tx.fetch_all(&sql, &[&user, &keep]).await
 }
 
 /// Deletes one of a person's; none if it is gone already.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stoa_db::db_test;
+use stoa_db::{db_test, testing::Statements};
 use stoa_kernel::UserId;
 use stoa_testkit::{Answer, TestApp, assert_problem};
 
@@ -265,4 +265,34 @@ async fn what_is_deleted_is_gone_and_counted_so_and_only_ones_own(app: App) {
     read.json(&json!({"read": true})).send().await.expect(200);
     delete(ada, &ids[1]).await.expect(204);
     assert_eq!(counts(&app, ada).await, (0, 0));
+}
+
+#[db_test]
+async fn no_flood_of_others_takes_what_is_critical_away(app: Small) {
+    let statements = Statements::of(app.db());
+    let ada = person(&app, "ada");
+    notify(&app, "shop.alarm", ada, json!({})).await;
+    for order in ["1", "2", "3", "4"] {
+        shipped(&app, ada, order).await;
+    }
+    assert_eq!(titles(&app, ada, "").await, ["Order 4", "Order 3", "Fire"]);
+    // A critical one takes the place of another.
+    notify(&app, "shop.alarm", ada, json!({})).await;
+    assert_eq!(titles(&app, ada, "").await, ["Fire", "Order 4", "Fire"]);
+    // There is a bound for critical ones too, so that they do not keep all others out.
+    notify(&app, "shop.alarm", ada, json!({})).await;
+    assert_eq!(titles(&app, ada, "").await, ["Fire", "Fire", "Order 4"]);
+    assert_eq!(counts(&app, ada).await, (3, 3));
+    shipped(&app, ada, "5").await;
+    assert_eq!(titles(&app, ada, "").await, ["Order 5", "Fire", "Fire"]);
+    assert_eq!(counts(&app, ada).await, (3, 3));
+    for makes_room in [
+        "AND NOT is_critical ORDER BY id",
+        "AND is_critical ORDER BY id DESC",
+    ] {
+        assert!(statements.any(makes_room), "{makes_room}");
+    }
+    let mut waste = statements.waste(app.db()).await;
+    waste.retain(|one| one.sql.contains("is_critical ORDER BY"));
+    assert!(waste.is_empty(), "{waste:#?}");
 }
