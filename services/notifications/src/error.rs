@@ -42,6 +42,9 @@ pub(crate) enum Error {
     /// The same of an item of a list.
     #[error("{0}[{1}]: {3}")]
     Item(&'static str, usize, &'static str, String),
+    /// The same of something within the data of a notification.
+    #[error("{0}: {2}")]
+    Data(String, &'static str, String),
     #[error("the template is broken: {0}")]
     Template(Broken),
     #[error("no room for a further topic")]
@@ -82,6 +85,7 @@ impl From<Error> for Failure {
             Error::KeyReused => Self::new(codes::IDEMPOTENCY_KEY_REUSED),
             Error::Field(field, code, message) => Self::invalid(field, code, message),
             Error::Item(list, at, code, message) => Self::invalid(format!("{list}[{at}]"), code, message),
+            Error::Data(field, code, message) => Self::invalid(field, code, message),
             Error::Template(Broken { part, line, message }) => {
                 Self::invalid(part, "broken_template", format!("Line {line}: {message}"))
             }

@@ -23,6 +23,16 @@ const SHARED: [(&str, &str); 4] = [
     ("link.html", include_str!("../templates/link.html")),
 ];
 
+/// What every text can say beside its data.
+const OWN: [&str; 6] = [
+    "product",
+    "public_url",
+    "language",
+    "unsubscribe_url",
+    "email",
+    "subject",
+];
+
 /// The templates of one text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sources<'a> {
@@ -146,6 +156,36 @@ impl Renderer {
         })
     }
 
+    /// The variable that `data` lacks, where that is why these templates cannot be made of it: `order`, `order.number`.
+    pub(crate) fn missing(
+        &self,
+        sources: Sources<'_>,
+        data: &Map<String, Value>,
+        broken: &Broken,
+    ) -> Option<String> {
+        if !broken.message.starts_with(&ErrorKind::UndefinedError.to_string()) {
+            return None;
+        }
+        let source = match broken.part {
+            "subject" => sources.subject,
+            "text" => sources.text,
+            "html" => sources.html,
+            _ => sources.link,
+        };
+        let template = self.0.template_from_named_str(broken.part, source).ok()?;
+        let lacks = |name: &String| !OWN.contains(&name.as_str()) && !has(data, name);
+        let names = template.undeclared_variables(true).into_iter();
+        let mut names: Vec<_> = names.filter(lacks).collect();
+        names.sort_unstable();
+        // Others may be looked at with care, elsewhere in it.
+        let line = source
+            .lines()
+            .nth(broken.line.saturating_sub(1))
+            .unwrap_or_default();
+        let in_line = names.iter().position(|name| line.contains(name.as_str()));
+        (!names.is_empty()).then(|| names.swap_remove(in_line.unwrap_or(0)))
+    }
+
     fn part(&self, part: &'static str, source: &str, context: &Map<String, Value>) -> Result<String, Broken> {
         let broken = |error: minijinja::Error| Broken {
             part,
@@ -162,6 +202,16 @@ impl Renderer {
             message: "it does not make text".to_owned(),
         })
     }
+}
+
+/// Whether the data has this variable, `order` or `order.number`.
+fn has(data: &Map<String, Value>, name: &str) -> bool {
+    let mut parts = name.split('.');
+    let first = parts.next().and_then(|part| data.get(part));
+    parts
+        .try_fold(first, |value, part| Some(value?.get(part)))
+        .flatten()
+        .is_some()
 }
 
 /// As the filter of minijinja, of lists alone, and no longer than a text may be: of a text it would be one piece for each of its characters.
@@ -282,6 +332,38 @@ mod tests {
         assert_eq!(made.text, "<a>\r\nBcc: x");
         assert_eq!(made.html.as_deref(), Some("<p>&lt;a&gt;\r\nBcc: x</p>"));
         assert_eq!(made.link, None, "it is no path");
+    }
+
+    #[test]
+    fn the_variable_that_is_missing_is_named() {
+        for (text, data, name) in [
+            ("{{ order }}", json!({}), Some("order")),
+            (
+                "{{ product }}, {{ order.number.last }}",
+                json!({"order": {"number": "1"}}),
+                Some("order.number.last"),
+            ),
+            (
+                "{{ order.number.last }}",
+                json!({"order": "1"}),
+                Some("order.number.last"),
+            ),
+            ("{% if a is defined %}{% endif %}\n{{ b }}", json!({}), Some("b")),
+            (
+                "{% for one in all %}{{ one }}{% endfor %}",
+                json!({}),
+                Some("all"),
+            ),
+            ("{{ 1 / order }}", json!({"order": "x"}), None),
+        ] {
+            let text = Box::leak(text.to_owned().into_boxed_str());
+            let sources = of("s", text, "", "");
+            let broken = render(sources, &data).unwrap_err();
+            let missing = Renderer::new()
+                .unwrap()
+                .missing(sources, data.as_object().unwrap(), &broken);
+            assert_eq!(missing.as_deref(), name, "{text}: {broken}");
+        }
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl From<NotificationRow> for NotificationsSent {
 
 /// Send a notification.
 ///
-/// The same request with the same `Idempotency-Key` sends nothing more, for as long as the history is kept.
+/// The same request with the same `Idempotency-Key` sends nothing more, for as long as the history is kept. `422`: also for data that a text
+/// of the type cannot be made of, in any language that it has; a variable that is missing is named as `data.order`, with the code `required`.
 #[utoipa::path(
     post, path = "/api/v1/notifications/send", tags = ["notifications"], operation_id = "notifications_send",
     request_body = NotificationsSendRequest,

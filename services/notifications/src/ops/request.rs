@@ -12,7 +12,7 @@ use crate::{
     ctx::Ctx,
     error::Error,
     jobs,
-    ops::topics,
+    ops::{text::Texts, topics},
     store::notifications::{self, New, NotificationRow},
 };
 
@@ -168,9 +168,28 @@ pub(crate) async fn accept(tx: &mut Tx, request: &Checked) -> Result<Notificatio
     Ok(row)
 }
 
+/// Refuses data that a text of the type cannot be made of, in whatever language: who calls learns of it, and not from those who get nothing.
+async fn fits(ctx: &Ctx, request: &Checked) -> Result<(), Error> {
+    let texts = Texts::load(ctx, request.kind).await?;
+    texts.try_all(ctx, &request.data).await.map_err(|unfit| {
+        let of = format!(
+            "The text for {} in the language {}",
+            unfit.channel, unfit.language
+        );
+        match unfit.missing {
+            Some(name) => Error::Data(format!("data.{name}"), "required", format!("{of} needs it")),
+            None => {
+                let message = format!("{of} cannot be made of it: {}", unfit.broken);
+                Error::Data("data".to_owned(), "broken_template", message)
+            }
+        }
+    })
+}
+
 /// Has a notification go out that somebody asks for by a call, and writes down that they did.
 pub(crate) async fn by_call(ctx: &Ctx, actor: &Actor, request: Request) -> Result<NotificationRow, Error> {
     let checked = check(ctx, request)?;
+    fits(ctx, &checked).await?;
     let mut tx = ctx.db.begin().await?;
     let row = accept(&mut tx, &checked).await?;
     let entry = Entry::by(actor, "notification.send", "notification", Some(row.id.uuid()));

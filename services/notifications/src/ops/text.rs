@@ -1,7 +1,7 @@
 //! The text of a notification for one person: in their language, from the templates that are used.
 
 use serde_json::{Map, Value};
-use stoa_service::{Channel, NotificationType};
+use stoa_service::{Channel, DefaultTemplate, NotificationType};
 
 use super::send::Ended;
 use crate::{
@@ -81,6 +81,51 @@ impl Texts {
     }
 }
 
+/// Texts that are tried with the data of one request, of all channels and languages.
+const TRIED: usize = 100;
+
+/// Why a text cannot be made of some data.
+pub(crate) struct Unfit {
+    pub(crate) channel: String,
+    pub(crate) language: String,
+    /// The variable that the data lacks, if it is that.
+    pub(crate) missing: Option<String>,
+    pub(crate) broken: Broken,
+}
+
+impl Texts {
+    /// Tries all that are used, whatever language their readers have; the first that cannot be made of this data.
+    pub(crate) async fn try_all(&self, ctx: &Ctx, data: &Map<String, Value>) -> Result<(), Unfit> {
+        let is_written = |text: &&DefaultTemplate| {
+            self.written.iter().any(|row| {
+                row.channel == text.channel.name() && row.language.eq_ignore_ascii_case(text.language)
+            })
+        };
+        let own = self.kind.templates.iter().filter(|text| !is_written(text));
+        let own = own.map(|text| (text.channel.name(), text.language, Sources::from(text)));
+        let written = self.written.iter();
+        let written = written.map(|row| (&*row.channel, &*row.language, Sources::from(row)));
+        for (channel, language, sources) in own.chain(written).take(TRIED) {
+            let to = (channel == Channel::Email.name()).then_some(EXAMPLE);
+            let about = About {
+                language,
+                ..about(ctx, to)
+            };
+            if let Err(broken) = ctx.texts.render(sources, data, &about) {
+                return Err(Unfit {
+                    channel: channel.to_owned(),
+                    language: language.to_owned(),
+                    missing: ctx.texts.missing(sources, data, &broken),
+                    broken,
+                });
+            }
+            // Each may take many steps.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
 /// The text that is sent; or how it ends where there is none.
 pub(crate) async fn text(
     ctx: &Ctx,
@@ -108,6 +153,12 @@ pub(crate) struct To<'a> {
     /// Empty where nobody can unsubscribe.
     pub(crate) unsubscribe_url: &'a str,
 }
+
+/// For trying.
+const EXAMPLE: To<'static> = To {
+    email: "ada@example.com",
+    unsubscribe_url: "https://example.com/unsubscribe",
+};
 
 /// What every text can say beside its data, in English. `to`: where the mail goes to, if it is one.
 pub(crate) fn about<'a>(ctx: &'a Ctx, to: Option<To<'a>>) -> About<'a> {

@@ -475,3 +475,38 @@ async fn an_attempt_that_fails_changes_nothing_of_what_was_cancelled_meanwhile(a
     let delivery = &deliveries(&app, ada).await[0];
     assert_eq!(stands(delivery, "email"), ("skipped".into(), "cancelled".into()));
 }
+
+#[db_test]
+async fn data_that_a_text_cannot_be_made_of_is_refused_with_the_variable(app: App) {
+    let ada = person(&app, "ada");
+    let token = operator(&app);
+    let asked = async |data: Value| {
+        let body = json!({"type": "order.shipped", "users": [ada], "data": data});
+        send(&app, &token, &body).await
+    };
+    for data in [json!({}), json!({"other": 1})] {
+        let answer = asked(data).await;
+        assert_problem(&answer, 422, "invalid_input", &["data.order"]);
+        assert_eq!(answer.value()["errors"][0]["code"], "required");
+    }
+    let body = json!({"type": "order.shipped", "users": [ada]});
+    assert_problem(
+        &send(&app, &token, &body).await,
+        422,
+        "invalid_input",
+        &["data.order"],
+    );
+    // Each language is looked at, also one that was added.
+    let path = "/api/v1/notifications/templates/order.shipped/in_app/fr";
+    let text =
+        json!({"subject": "Commande {% if order is mapping %}{{ order.of.whom }}{% endif %}", "text": "x"});
+    let editor = app.token(app.new_user(), &["templates.write"]);
+    app.put(path).bearer(&editor).json(&text).send().await.expect(200);
+    let answer = asked(json!({"order": {"number": 1}})).await;
+    assert_problem(&answer, 422, "invalid_input", &["data.order.of.whom"]);
+    let text = answer.text();
+    assert!(text.contains("in_app") && text.contains("fr"), "{text}");
+    asked(json!({"order": "1"})).await.expect(202);
+    app.settle().await;
+    assert_eq!(titles(&app, ada, "").await, ["Order 1"]);
+}
