@@ -1,6 +1,7 @@
 //! Notifications to people: what is sent, to whom and when, by which channels, and the inbox.
 
 mod address;
+mod categories;
 mod config;
 mod ctx;
 mod decide;

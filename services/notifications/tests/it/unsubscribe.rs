@@ -1,7 +1,7 @@
 //! Unsubscribing by the link of a mail, without signing in.
 
 use serde_json::json;
-use stoa_auth_api::events::UserErased;
+use stoa_auth_api::events::{UserErased, UserRegistered};
 use stoa_db::db_test;
 use stoa_mail::Header;
 use stoa_testkit::TestApp;
@@ -39,7 +39,7 @@ async fn a_link_asks_first_and_a_post_switches_off_that_category_alone(app: App)
     let page = app.get(&link).send().await.expect(200);
     let text = page.text();
     assert!(
-        text.contains("no more mails about orders") && text.contains("<form"),
+        text.contains("no more mails of the category “Orders”") && text.contains("<form"),
         "{text}"
     );
     assert!(
@@ -63,7 +63,7 @@ async fn a_link_asks_first_and_a_post_switches_off_that_category_alone(app: App)
         assert!(
             done.expect(200)
                 .text()
-                .contains("You get no more mails about orders")
+                .contains("You get no more mails of the category “Orders”")
         );
     }
     shipped(&app, ada, "3").await;
@@ -103,4 +103,38 @@ async fn a_link_that_is_none_says_so_and_one_of_an_erased_person_ends(app: App) 
     app.settle().await;
     app.get(&link).send().await.expect(404);
     app.post(&link).send().await.expect(404);
+}
+
+#[db_test]
+async fn the_page_speaks_the_persons_language_and_names_the_category_as_people_do(app: App) {
+    let ada = person(&app, "ada");
+    crate::preferences::set_preference(&app, ada, "language", Some(json!("de-CH"))).await;
+    app.emit(&UserRegistered {
+        user_id: ada,
+        email: "ada@example.com".to_owned(),
+        first_name: None,
+        last_name: None,
+    })
+    .await;
+    app.settle().await;
+    let link = link(&app).await;
+    let page = app.get(&link).send().await.expect(200).text();
+    for part in [
+        "<html lang=\"de\">",
+        "keine E-Mails mehr zum Thema „Ihr Konto“",
+        "Abbestellen",
+    ] {
+        assert!(page.contains(part), "{part} is not in\n{page}");
+    }
+    let done = app.post(&link).send().await.expect(200).text();
+    assert!(
+        done.contains("Sie bekommen keine E-Mails mehr zum Thema „Ihr Konto“"),
+        "{done}"
+    );
+    // Nobody is known by a link that is not valid: it says so as the browser asks.
+    let bad = app
+        .get("/notifications/unsubscribe")
+        .header("accept-language", "de-CH,de;q=0.9,en;q=0.5");
+    let bad = bad.send().await.expect(404).text();
+    assert!(bad.contains("ist nicht mehr gültig"), "{bad}");
 }
