@@ -17,6 +17,8 @@ stoa_kernel::codes! {
     NOTIFICATION_OVER = 409 "notification_over" "The notification can no longer be cancelled";
     /// Texts of this type hold links that open an account, or addresses of people: they are those of the program.
     TEMPLATE_FIXED = 409 "template_fixed" "The texts of this type cannot be changed";
+    /// A text in this language came with the program.
+    TEMPLATE_NEEDED = 409 "template_needed" "A text that came with the program cannot be withdrawn";
     /// No room for a further topic.
     TOPICS_FULL = 409 "topics_full" "You follow as many topics as you can";
     /// No room for a further browser or phone.

@@ -47,6 +47,7 @@ pub(crate) fn router() -> OpenApiRouter<Ctx> {
         templates::read,
         templates::versions,
         templates::write,
+        templates::withdraw,
         templates::roll_back,
         templates::preview,
         topics::list,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use garde::Validate;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use stoa_http::{Actor, Json, Paged, Path, Query, Result};
@@ -231,6 +232,24 @@ pub(super) async fn write(
             .await?
             .into(),
     ))
+}
+
+/// Withdraw a text of a language that was added.
+///
+/// It is not used from now on: its readers get the text of the next language, in the end the English one. Its versions are kept, and one of
+/// them can be used again. `409 template_needed`: a text of this language came with the program; version 0 is that.
+#[utoipa::path(
+    delete, path = "/api/v1/notifications/templates/{type}/{channel}/{language}", tags = ["notifications"], operation_id = "notifications_withdraw_template",
+    params(("type" = String, Path), ("channel" = String, Path), ("language" = String, Path, example = "fr")),
+    responses((status = 204, description = "It is not used any more"))
+)]
+pub(super) async fn withdraw(
+    actor: Actor<TemplatesWrite>,
+    State(ctx): State<Ctx>,
+    Path(key): Path<(String, String, String)>,
+) -> Result<StatusCode> {
+    templates::withdraw(&ctx, &actor, &of(key)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// To which version.

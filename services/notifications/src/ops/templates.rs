@@ -10,7 +10,7 @@ use stoa_service::{Channel, Criticality, NotificationType};
 use super::text;
 use crate::{
     ctx::Ctx,
-    error::{Error, TEMPLATE_FIXED},
+    error::{Error, TEMPLATE_FIXED, TEMPLATE_NEEDED},
     mjml, sandbox,
     store::templates::{self, Key, TemplateRow},
     texts::{About, Broken, Rendered, Sources},
@@ -251,6 +251,23 @@ pub(crate) async fn roll_back(ctx: &Ctx, actor: &Actor, key: &Key, version: i64)
         row,
         newest,
     })
+}
+
+/// Has a text of a language that did not come with the program not be used any more. Its versions are kept.
+pub(crate) async fn withdraw(ctx: &Ctx, actor: &Actor, key: &Key) -> Result<(), Error> {
+    let (kind, channel) = known(ctx, key)?;
+    if own(kind, channel, &key.language).is_some() {
+        return Err(TEMPLATE_NEEDED.into());
+    }
+    let mut tx = ctx.db.begin().await?;
+    let used = templates::lock(&mut tx, key).await?;
+    if used.version == 0 {
+        return Err(Error::NotFound);
+    }
+    templates::activate(&mut tx, key, 0, used.newest).await?;
+    tx.audit(&entry(actor, "template.withdraw", key, used.version))
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 fn entry<'a>(actor: &'a Actor, action: &'a str, key: &Key, version: i64) -> Entry<'a> {

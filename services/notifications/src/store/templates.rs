@@ -31,11 +31,13 @@ pub(crate) struct TemplateRow {
 
 const COLUMNS: &str = "channel, language, version, subject, body, html, link, mjml, created_at";
 
-/// The newest version of a text that there was.
+/// The version of a text that is used, and the newest that there was.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct ActiveRow {
     pub(crate) channel: String,
     pub(crate) language: String,
+    /// 0: the one that came with the program, or none.
+    pub(crate) version: i64,
     pub(crate) newest: i64,
 }
 
@@ -49,7 +51,7 @@ pub(crate) async fn of_type(db: &Db, kind: &str) -> Result<Vec<TemplateRow>, Err
 
 /// All texts that somebody has ever written for a type, with the version that is used.
 pub(crate) async fn active_of(db: &Db, kind: &str) -> Result<Vec<ActiveRow>, Error> {
-    let sql = "SELECT channel, language, newest FROM active_templates WHERE type = $1";
+    let sql = "SELECT channel, language, version, newest FROM active_templates WHERE type = $1";
     db.fetch_all(sql, &[&kind]).await
 }
 
@@ -77,7 +79,7 @@ pub(crate) async fn versions(db: &Db, key: &Key, page: &PageRequest) -> Result<P
 pub(crate) async fn lock(tx: &mut Tx, key: &Key) -> Result<ActiveRow, Error> {
     let sql = "INSERT INTO active_templates (type, channel, language, version, newest) VALUES ($1, $2, $3, 0, 0) \
                ON CONFLICT (type, channel, language) DO UPDATE SET newest = active_templates.newest \
-               RETURNING channel, language, newest";
+               RETURNING channel, language, version, newest";
     tx.fetch_one(sql, &[&key.kind, &key.channel, &key.language]).await
 }
 

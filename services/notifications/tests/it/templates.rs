@@ -290,3 +290,48 @@ async fn html_is_written_as_mjml_and_kept_with_what_it_was_made_of(app: App) {
     assert_problem(&write(&app, MAIL, &both).await, 422, "invalid_input", &["mjml"]);
     assert_eq!(read(&app, MAIL).await["version"], 1);
 }
+
+#[db_test]
+async fn a_language_that_was_added_can_be_withdrawn(app: App) {
+    let ada = person(&app, "ada");
+    crate::preferences::set_preference(&app, ada, "language", Some(json!("fr"))).await;
+    let path = format!("{TEMPLATES}/order.shipped/in_app/fr");
+    let text = json!({"subject": "Commande {{ order }}", "text": "En route."});
+    let withdraw = async |path: &str| app.delete(path).bearer(&editor(&app)).send().await;
+    assert_problem(&withdraw(&path).await, 404, "not_found", &[]);
+    write(&app, &path, &text).await.expect(200);
+    write(&app, &path, &text).await.expect(200);
+    withdraw(&path).await.expect(204);
+    assert_problem(&withdraw(&path).await, 404, "not_found", &[]);
+    shipped(&app, ada, "1").await;
+    assert_eq!(titles(&app, ada, "").await, ["Order 1"]);
+    let all = read(&app, &format!("{TEMPLATES}?type=order.shipped")).await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 3, "{all}");
+    let gone = app.get(&path).bearer(&editor(&app)).send().await;
+    assert_problem(&gone, 404, "not_found", &[]);
+    assert_eq!(app.audited("template.withdraw").await.len(), 1);
+    // Its versions are kept: one of them can be used again, and a further one is a further version.
+    let versions = read(&app, &format!("{path}/versions")).await;
+    assert_eq!(versions["items"].as_array().unwrap().len(), 2);
+    roll_back(&app, &path, 1).await.expect(200);
+    shipped(&app, ada, "2").await;
+    assert_eq!(titles(&app, ada, "").await[0], "Commande 2");
+    withdraw(&path).await.expect(204);
+    let written = write(&app, &path, &text).await.expect(200).value();
+    assert_eq!(written["version"], 3);
+    // The languages that a type has by itself stay: another text of them is taken back by a rollback to 0.
+    write(&app, MAIL, &mail("x")).await.expect(200);
+    for language in ["en", "de"] {
+        let path = format!("{TEMPLATES}/order.shipped/email/{language}");
+        assert_problem(&withdraw(&path).await, 409, "template_needed", &[]);
+    }
+    let reader = app.token(app.new_user(), &["templates.read"]);
+    let answer = app.delete(&path).bearer(&reader).send().await;
+    assert_problem(&answer, 403, "forbidden", &[]);
+    assert_problem(
+        &withdraw(&format!("{TEMPLATES}/no.such/email/fr")).await,
+        404,
+        "not_found",
+        &[],
+    );
+}
