@@ -10,7 +10,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
-use self::{server::Server, session::Session};
+use self::{
+    server::Server,
+    session::{NotSent, Session},
+};
 use crate::{MailConfig, SendError};
 
 /// Connections that are kept to be used again, and for how long.
@@ -34,16 +37,23 @@ impl Smtp {
 
     /// Sends a mail, and returns what the server calls it.
     pub(crate) async fn send(&self, message: &Message) -> Result<String, SendError> {
-        let mut session = self.session().await?;
+        let (mut session, is_kept) = self.session().await?;
+        let (envelope, mail) = (message.envelope(), message.formatted());
         // Where it fails the connection is not used again.
-        let id = session.send(message.envelope(), &message.formatted()).await?;
+        let mut sent = session.send(envelope, &mail).await;
+        if is_kept && matches!(sent, Err(NotSent::Closed(_))) {
+            // Servers close connections that were used for a while, or not used: that says nothing about the mail.
+            session = Session::open(&self.server).await?;
+            sent = session.send(envelope, &mail).await;
+        }
+        let id = sent?;
         self.keep(session);
         Ok(id)
     }
 
     /// Whether the server takes addresses that are not ASCII (SMTPUTF8). Asks it.
     pub(crate) async fn takes_utf8(&self) -> Result<bool, SendError> {
-        let session = self.session().await?;
+        let (session, _) = self.session().await?;
         let takes = session.takes_utf8();
         self.keep(session);
         Ok(takes)
@@ -56,15 +66,15 @@ impl Smtp {
         }
     }
 
-    /// One that is left and still answers, or a new one.
-    async fn session(&self) -> Result<Session, SendError> {
+    /// One that was kept and still answers, or a new one; whether it was kept.
+    async fn session(&self) -> Result<(Session, bool), SendError> {
         loop {
             let kept = self.idle.lock().pop();
             match kept {
-                None => return Session::open(&self.server).await,
+                None => return Ok((Session::open(&self.server).await?, false)),
                 Some((mut session, since)) => {
                     if since.elapsed() < IDLE && session.answers().await {
-                        return Ok(session);
+                        return Ok((session, true));
                     }
                 }
             }

@@ -19,6 +19,10 @@ use crate::{Cause, SendError};
 
 /// How many times longer than other steps the mail itself may take: the server looks at it before it answers.
 const CONTENT: u32 = 3;
+/// The longest that is waited for a sign of life of a connection that was not used for a while: another one is made as soon.
+const ALIVE: Duration = Duration::from_secs(5);
+/// The server is about to close the connection.
+const CLOSING: u16 = 421;
 /// The server does not know us, or not without encryption: a mistake in the settings, not in the mail.
 const NOT_LET_IN: [u16; 4] = [530, 534, 535, 538];
 
@@ -28,6 +32,21 @@ const LONGEST_ID: usize = 200;
 pub(super) struct Session {
     connection: AsyncSmtpConnection,
     timeout: Duration,
+}
+
+/// Why a mail was not sent.
+pub(super) enum NotSent {
+    /// The connection ended before the mail was handed over: by another one it may be sent at once.
+    Closed(SendError),
+    Failed(SendError),
+}
+
+impl From<NotSent> for SendError {
+    fn from(not_sent: NotSent) -> Self {
+        match not_sent {
+            NotSent::Closed(error) | NotSent::Failed(error) => error,
+        }
+    }
 }
 
 /// Why a step failed.
@@ -73,27 +92,31 @@ impl Session {
 
     /// Whether the server is still there.
     pub(super) async fn answers(&mut self) -> bool {
-        step("NOOP", self.timeout, self.connection.command(Noop))
+        step("NOOP", self.timeout.min(ALIVE), self.connection.command(Noop))
             .await
             .is_ok()
     }
 
     /// Sends a mail, and returns what the server calls it.
-    pub(super) async fn send(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<String, SendError> {
-        let options = self.options(envelope, mail)?;
+    pub(super) async fn send(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<String, NotSent> {
+        let options = self.options(envelope, mail).map_err(NotSent::Failed)?;
         let from = Mail::new(envelope.from().cloned(), options);
-        step("MAIL FROM", self.timeout, self.connection.command(from)).await?;
+        step("MAIL FROM", self.timeout, self.connection.command(from))
+            .await
+            .map_err(|failure| failure.before_content(Failure::into))?;
         for recipient in envelope.to() {
             let recipient = Rcpt::new(recipient.clone(), Vec::new());
             step("RCPT TO", self.timeout, self.connection.command(recipient))
                 .await
-                .map_err(Failure::of_recipient)?;
+                .map_err(|failure| failure.before_content(Failure::of_recipient))?;
         }
-        step("DATA", self.timeout, self.connection.command(Data)).await?;
+        step("DATA", self.timeout, self.connection.command(Data))
+            .await
+            .map_err(|failure| failure.before_content(Failure::into))?;
         let sending = self.connection.message(mail);
         let answer = step("the mail", self.timeout * CONTENT, sending)
             .await
-            .map_err(Failure::of_content)?;
+            .map_err(|failure| NotSent::Failed(failure.of_content()))?;
         Ok(queue_id(answer.first_line().unwrap_or_default()))
     }
 
@@ -131,6 +154,25 @@ impl Session {
 }
 
 impl Failure {
+    /// Of a step before the mail is handed over; `error` says what it means where the connection goes on.
+    fn before_content(self, error: impl FnOnce(Self) -> SendError) -> NotSent {
+        match self.is_closed() {
+            true => NotSent::Closed(error(self)),
+            false => NotSent::Failed(error(self)),
+        }
+    }
+
+    /// Whether the server has closed the connection or says that it does. One that says nothing may do so by any connection.
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Smtp(error) => match error.status() {
+                Some(code) => u16::from(code) == CLOSING,
+                None => !error.is_client() && !error.is_timeout(),
+            },
+            Self::Silent(..) => false,
+        }
+    }
+
     /// Of the step that names the recipient: whether it is their address that was refused, or we.
     fn of_recipient(self) -> SendError {
         match &self {

@@ -39,6 +39,30 @@ async fn a_mail_arrives_whole() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_server_closes_is_no_failure_of_the_next_mail() {
+    for (step, last_words) in [
+        ("NOOP", "421 4.4.2 idle for too long\r\n"),
+        ("MAIL", "421 4.7.0 too many mails by this connection\r\n"),
+        ("MAIL", ""),
+        ("RCPT", "421 4.3.2 closing\r\n"),
+        ("DATA", "421 4.3.2 closing\r\n"),
+    ] {
+        let (address, mut received) = peer::start_closing_at(step, last_words).await;
+        let mailer = mailer_of(&config(&format!("smtp://{address}?tls=none")));
+        for id in ["one", "two", "three"] {
+            let sent = mailer.send(&mail(id)).await;
+            assert!(sent.is_ok(), "{step} {last_words}: {sent:?}");
+            let arrived = received.recv().await.unwrap();
+            assert!(
+                arrived.contains(&format!("Message-ID: <{id}@example.com>")),
+                "{arrived}"
+            );
+        }
+        assert!(received.try_recv().is_err(), "each of them once");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_recipient_is_for_good_and_the_address_is_not_repeated() {
     let (mailer, _received) = mailer("550 5.1.1 <ada@example.com> no such mailbox").await;
     let Err(SendError::Refused(why)) = mailer.send(&mail("one")).await else {
