@@ -5,6 +5,7 @@ mod fcm;
 mod key;
 mod message;
 mod sender;
+mod text;
 mod web;
 
 pub use config::PushConfig;
@@ -12,4 +13,5 @@ pub use key::VapidKey;
 pub use message::{Push, Urgency};
 pub use sender::{PushAddress, PushSender};
 pub use stoa_providers::{Cause, Receipt, SendError};
+pub use text::{json_length, shortened};
 pub use web::{Subscription, SubscriptionError};

@@ -16,7 +16,7 @@ pub struct Push {
     pub kind: String,
     /// One line.
     pub title: String,
-    /// What it says.
+    /// What it says. Browsers get as much of it as every push service takes.
     pub text: String,
     /// Where it leads to.
     pub link: Option<String>,

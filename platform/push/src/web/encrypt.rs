@@ -16,11 +16,9 @@ const SALT: usize = 16;
 const POINT: usize = 65;
 /// The salt, the size of records, and the length of our public key and the key itself stand before the record.
 const HEAD: usize = SALT + 4 + 1 + POINT;
-const TAG: usize = 16;
-/// What every push service takes (RFC 8030, section 7.2).
-const MOST: usize = 4096;
-/// The longest message: one more byte ends it.
-const LONGEST: usize = MOST - HEAD - TAG - 1;
+/// The longest message. Push services take 4096 bytes in all (RFC 8030, section 7.2), but Mozilla's brings those to Firefox for Android by FCM,
+/// in base64 and with what it adds: of them it takes 3070.
+pub(super) const LONGEST: usize = 2800;
 /// To these lengths messages are filled up, so that their length tells little.
 const LENGTHS: [usize; 5] = [256, 512, 1024, 2048, LONGEST];
 /// Ends the message in the last record; zeros follow.
@@ -114,6 +112,9 @@ mod tests {
 
     use super::*;
 
+    /// Bytes that authenticate a record.
+    const TAG: usize = 16;
+
     fn decode(text: &str) -> Vec<u8> {
         URL_SAFE_NO_PAD.decode(text).unwrap()
     }
@@ -161,7 +162,7 @@ mod tests {
             let encrypted = encrypt(&vec![b'a'; message], &to).unwrap();
             assert_eq!(encrypted.len(), HEAD + body + 1 + TAG, "{message}");
         }
-        assert_eq!(encrypt(&vec![b'a'; LONGEST], &to).unwrap().len(), MOST);
+        assert!(encrypt(&vec![b'a'; LONGEST], &to).unwrap().len() <= 3070);
         assert!(matches!(
             encrypt(&vec![b'a'; LONGEST + 1], &to),
             Err(SendError::Permanent(_))

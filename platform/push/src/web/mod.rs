@@ -12,9 +12,11 @@ use stoa_outbound::{
 };
 use stoa_providers::{Cause, SendError, api};
 
-use crate::{Push, VapidKey};
+use crate::{Push, VapidKey, json_length, shortened};
 pub use subscription::{Subscription, SubscriptionError};
 
+/// Bytes of what stands at the end of a text that was cut.
+const ELLIPSIS: usize = "…".len();
 /// Most that is read of an answer.
 const ANSWER: usize = 16 * 1024;
 
@@ -48,15 +50,7 @@ pub(crate) async fn send(
     push: &Push,
 ) -> Result<String, SendError> {
     let refuse = |why: &str| SendError::Permanent(why.to_owned());
-    let payload = Payload {
-        id: &push.id,
-        kind: &push.kind,
-        title: &push.title,
-        body: &push.text,
-        url: push.link.as_deref(),
-        data: &push.data,
-    };
-    let payload = serde_json::to_vec(&payload).map_err(|e| refuse(&e.to_string()))?;
+    let payload = payload(push).map_err(|e| refuse(&e.to_string()))?;
     let body = encrypt::encrypt(&payload, to)?;
     let request = Request {
         method: Method::POST,
@@ -68,6 +62,42 @@ pub(crate) async fn send(
     };
     let answer = api::call(outbound, request).await?;
     outcome(&answer, sending.clock)
+}
+
+/// The message, of which the text and then the title are cut where it would be too long.
+fn payload(push: &Push) -> Result<Vec<u8>, serde_json::Error> {
+    let with = |title: &str, body: &str| {
+        serde_json::to_vec(&Payload {
+            id: &push.id,
+            kind: &push.kind,
+            title,
+            body,
+            url: push.link.as_deref(),
+            data: &push.data,
+        })
+    };
+    let whole = with(&push.title, &push.text)?;
+    let Some(over) = whole.len().checked_sub(encrypt::LONGEST).filter(|over| *over > 0) else {
+        return Ok(whole);
+    };
+    let body = cut(&push.text, over);
+    let with_body = with(&push.title, &body)?;
+    match with_body
+        .len()
+        .checked_sub(encrypt::LONGEST)
+        .filter(|over| *over > 0)
+    {
+        None => Ok(with_body),
+        Some(over) => with(&cut(&push.title, over), &body),
+    }
+}
+
+/// The text, so many bytes shorter as JSON writes it; empty if that is all of it.
+fn cut(text: &str, bytes: usize) -> String {
+    match json_length(text).saturating_sub(bytes) {
+        room if room > ELLIPSIS => shortened(text, room),
+        _ => String::new(),
+    }
 }
 
 fn headers(sending: &Sending<'_>, to: &Subscription, push: &Push) -> Option<HeaderMap> {

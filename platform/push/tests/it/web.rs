@@ -68,9 +68,20 @@ async fn a_browser_decrypts_what_it_is_sent() {
     assert_eq!(got[0]["length"], 256 + 1 + 16 + 86, "its length tells little");
     let headers =
         json!({ "TTL": "2419200", "Urgency": "very-low", "Topic": null, "Content-Encoding": "aes128gcm" });
-    assert_eq!((&got[1]["headers"], &got[1]["length"]), (&headers, &json!(4096)));
+    assert_eq!(
+        (&got[1]["headers"], &got[1]["length"]),
+        (&headers, &json!(2800 + 1 + 16 + 86))
+    );
     let text: Value = serde_json::from_str(got[1]["text"].as_str().unwrap()).unwrap();
-    assert_eq!(text["body"], "ä".repeat(1900));
+    let body = text["body"].as_str().unwrap();
+    assert!(
+        body.ends_with("ä…") && (2500..2800).contains(&body.len()),
+        "{body}"
+    );
+    assert_eq!(
+        (&text["title"], &text["url"]),
+        (&expected["title"], &expected["url"])
+    );
 }
 
 #[tokio::test]
@@ -89,6 +100,37 @@ async fn another_key_than_the_subscribers_is_refused_and_an_ended_subscription_i
     let gone = sender.send(&key, &PushAddress::Web(ended), &push()).await;
     assert!(matches!(gone, Err(SendError::Gone(_))), "{gone:?}");
     sender.send(&key, &to, &push()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_is_cut_and_not_lost() {
+    // As much as Firefox for Android is brought.
+    const MOST: i64 = 3070;
+    let service = tokio::task::spawn_blocking(PushService::start).await.unwrap();
+    let (sender, key) = (opened(&config()).unwrap(), key());
+    let (subscription, name) = subscribe(&service, &sender, &key);
+    let to = PushAddress::Web(subscription);
+    let mut long = push();
+    for (title, text) in [
+        ("x".repeat(500), "\"\u{1}".repeat(5000)),
+        ("\"".repeat(5000), "y".repeat(5000)),
+    ] {
+        (long.title, long.text) = (title, text);
+        sender.send(&key, &to, &long).await.unwrap();
+    }
+    let got: Value = serde_json::from_str(&service.messages(&name)).unwrap();
+    for one in [&got[0], &got[1]] {
+        assert!(one["length"].as_i64().unwrap() <= MOST, "{one}");
+        let text: Value = serde_json::from_str(one["text"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (&text["id"], &text["data"]),
+            (&json!("n1"), &json!({ "order": "1" }))
+        );
+        assert!(text["title"].as_str().unwrap().len() >= 500);
+    }
+    long.data.insert("x".to_owned(), "x".repeat(3000));
+    let refused = sender.send(&key, &to, &long).await;
+    assert!(matches!(refused, Err(SendError::Permanent(_))), "{refused:?}");
 }
 
 fn at(sender: &PushSender, api: &FakeApi) -> PushAddress {
@@ -164,7 +206,7 @@ async fn a_bad_push_service_stops_no_messages_to_others() {
 
 #[tokio::test]
 async fn only_public_addresses_are_push_services() {
-    let outbound = stoa_outbound::Outbound::new(&stoa_outbound::OutboundConfig::default()).unwrap();
+    let outbound = Outbound::new(&OutboundConfig::default()).unwrap();
     for endpoint in [
         "http://127.0.0.1:1/x",
         "https://169.254.169.254/x",
@@ -199,7 +241,8 @@ async fn a_message_that_is_too_long_or_of_no_topic_is_not_sent() {
     let (sender, key) = (opened(&config()).unwrap(), key());
     let api = FakeApi::start(Answer::new(201, "")).await;
     let mut wrong = [push(), push(), push()];
-    wrong[0].text = "a".repeat(3993);
+    // It is not cut.
+    wrong[0].link = Some(format!("https://stoa.example/{}", "a".repeat(3000)));
     wrong[1].topic = Some("a".repeat(33));
     wrong[2].topic = Some("a b".to_owned());
     for push in &wrong {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use futures::{StreamExt as _, stream};
 use stoa_db::Tx;
 use stoa_events::JobError;
-use stoa_push::{Cause, Push, SendError, Urgency, VapidKey};
+use stoa_push::{Cause, Push, SendError, Urgency, VapidKey, json_length, shortened};
 use stoa_service::{Channel, Criticality, NotificationType};
 
 use super::{
@@ -32,7 +32,8 @@ use crate::{
 const AT_ONCE: usize = 20;
 /// How long push services try to deliver.
 const TTL: Duration = Duration::from_secs(3 * 24 * 3600);
-/// Longest title, text and link, in bytes as JSON writes them: together with the rest less than any push service takes (RFC 8291).
+/// Longest title, text and link, in bytes as JSON writes them: together with the rest less than FCM takes. For browsers the text is cut
+/// further where that is needed.
 const TITLE: usize = 500;
 const TEXT: usize = 2000;
 const LINK: usize = 1000;
@@ -221,65 +222,5 @@ fn message(ctx: &Ctx, kind: &NotificationType, delivery: DeliveryId, text: &Rend
             Criticality::Bulk => Urgency::Low,
         },
         topic: Some(delivery.uuid().simple().to_string()),
-    }
-}
-
-/// The text, or as many of its words as JSON writes in `most` bytes.
-fn shortened(text: &str, most: usize) -> String {
-    if json_length(text) <= most {
-        return text.to_owned();
-    }
-    let mut length = "…".len();
-    let mut end = 0;
-    for (at, c) in text.char_indices() {
-        length += json_length(c.encode_utf8(&mut [0; 4]));
-        if length > most {
-            break;
-        }
-        end = at + c.len_utf8();
-    }
-    let part = &text[..end];
-    // At the end of a word, unless that is far away.
-    let word = part.rfind(char::is_whitespace).filter(|at| *at > end / 2);
-    format!("{}…", part[..word.unwrap_or(end)].trim_end())
-}
-
-/// Bytes that JSON takes for it, without quotes.
-fn json_length(text: &str) -> usize {
-    let length = |c: char| match c {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        c if u32::from(c) < 32 => 6,
-        c => c.len_utf8(),
-    };
-    text.chars().map(length).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_text_ends_with_a_whole_word() {
-        assert_eq!(shortened("short", 10), "short");
-        assert_eq!(shortened("one two three four", 14), "one two…");
-        assert_eq!(shortened("onetwothreefour", 10), "onetwot…");
-        for text in ["ä".repeat(3000), "\"\u{1}".repeat(3000), "a b ".repeat(3000)] {
-            let short = shortened(&text, TEXT);
-            let json = serde_json::to_string(&short).unwrap();
-            assert!(json.len() <= TEXT + 2 && json.len() > TEXT / 2, "{}", json.len());
-            assert!(short.ends_with('…'));
-        }
-    }
-
-    #[test]
-    fn lengths_are_those_of_json() {
-        for text in [
-            "plain",
-            "a\"b\\c\nd\re\tf\u{1}g\u{8}h\u{c}",
-            "äö€😀\u{7f}\u{2028}",
-        ] {
-            let json = serde_json::to_string(text).unwrap();
-            assert_eq!(json_length(text) + 2, json.len(), "{text:?}");
-        }
     }
 }

@@ -96,7 +96,10 @@ async fn a_browser_decrypts_what_it_is_sent() {
             body.starts_with("ä\"") && body.ends_with('…') && body.len() > 1000,
             "{body}"
         );
-        assert!(got[1]["length"].as_i64().unwrap() <= 4096);
+        assert!(
+            got[1]["length"].as_i64().unwrap() <= 3070,
+            "what Firefox for Android takes"
+        );
     }
     assert_eq!(steps(&all[0], "push"), ["queued", "sent"]);
     App::teardown(guard).await;
