@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -16,7 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -85,7 +85,7 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Its body, or the beginning of it.
     pub body: Bytes,
-    /// Whether there was more of the body than was read.
+    /// Whether there was, or may have been, more of the body than was read.
     pub truncated: bool,
 }
 
@@ -151,29 +151,70 @@ impl Outbound {
     /// Sends a request once, and reads the answer.
     ///
     /// # Errors
-    /// When the address may not be called, or there is no answer; [`OutboundError::Busy`] when no turn was to be had, which says nothing
-    /// about the address.
+    /// When the address may not be called, or there is no whole answer; [`OutboundError::Busy`] when no turn was to be had, which
+    /// says nothing about the address.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, OutboundError> {
         let target = self.check_url(request.url)?;
         let (limit, max_body) = (request.timeout, request.max_body);
-        let Ok(turn) = timeout(limit.min(TURN), self.1.acquire()).await else {
-            return Err(OutboundError::Busy);
+        let turn = self.turn(limit).await?;
+        let exchange = async {
+            let mut answer = self.head(target, request, turn).await?;
+            answer.read(max_body).await?;
+            Ok(answer.end())
         };
-        let _turn = turn.map_err(|_| OutboundError::Broken("the client was closed".to_owned()))?;
-        // What others took is not counted against whom this one asks.
-        let end = Instant::now() + limit;
-        let sending = async {
-            let made = self.made(target, request)?;
-            let answer = self
-                .client()
-                .request(made)
-                .await
-                .map_err(|error| in_words(&error))?;
-            read(answer, max_body).await
-        };
-        timeout_at(end, sending)
+        timeout(limit, exchange)
             .await
             .unwrap_or(Err(OutboundError::Timeout(limit)))
+    }
+
+    /// Sends a request once, for the status of the answer and its headers. Of the body there is what comes within `body_time`; where that is
+    /// not all of it, or it breaks off, it is truncated, and the answer counts nonetheless.
+    ///
+    /// # Errors
+    /// When the address may not be called, or there is no answer; [`OutboundError::Busy`] as in [`Outbound::send`].
+    pub async fn send_for_status(
+        &self,
+        request: Request<'_>,
+        body_time: Duration,
+    ) -> Result<Response, OutboundError> {
+        let target = self.check_url(request.url)?;
+        let (limit, max_body) = (request.timeout, request.max_body);
+        let turn = self.turn(limit).await?;
+        let end = Instant::now() + limit;
+        let head = timeout_at(end, self.head(target, request, turn)).await;
+        let mut answer = head.unwrap_or(Err(OutboundError::Timeout(limit)))?;
+        let until = end.min(Instant::now() + body_time);
+        if !matches!(timeout_at(until, answer.read(max_body)).await, Ok(Ok(()))) {
+            answer.truncated = true;
+        }
+        Ok(answer.end())
+    }
+
+    /// Waits for a turn. That is no part of the request's own time: what others took is not counted against whom this one asks.
+    async fn turn(&self, limit: Duration) -> Result<SemaphorePermit<'_>, OutboundError> {
+        match timeout(limit.min(TURN), self.1.acquire()).await {
+            Ok(turn) => turn.map_err(|_| OutboundError::Broken("the client was closed".to_owned())),
+            Err(_) => Err(OutboundError::Busy),
+        }
+    }
+
+    /// Sends a request, and reads the head of the answer.
+    async fn head<'a>(
+        &self,
+        target: Target,
+        request: Request<'_>,
+        turn: SemaphorePermit<'a>,
+    ) -> Result<Answer<'a>, OutboundError> {
+        let made = self.made(target, request)?;
+        let answer = self.client().request(made).await;
+        let (head, body) = answer.map_err(|error| in_words(&error))?.into_parts();
+        Ok(Answer {
+            head,
+            body,
+            read: BytesMut::new(),
+            truncated: false,
+            _turn: turn,
+        })
     }
 
     /// The connections that are open now.
@@ -225,26 +266,40 @@ impl fmt::Debug for Outbound {
     }
 }
 
-async fn read(answer: http::Response<Incoming>, max_body: usize) -> Result<Response, OutboundError> {
-    let (head, mut body) = answer.into_parts();
-    let (mut read, mut truncated) = (BytesMut::new(), false);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| OutboundError::Broken(plain(&error)))?;
-        let Some(data) = frame.data_ref() else { continue };
-        let room = max_body - read.len();
-        read.extend_from_slice(&data[..data.len().min(room)]);
-        if data.len() > room {
-            // The rest is not read, and with it ends the connection.
-            truncated = true;
-            break;
+/// An answer whose body is being read.
+struct Answer<'a> {
+    head: response::Parts,
+    body: Incoming,
+    read: BytesMut,
+    truncated: bool,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Answer<'_> {
+    /// Reads up to `max_body` bytes of the body. Where it is dropped meanwhile, what was read so far is there.
+    async fn read(&mut self, max_body: usize) -> Result<(), OutboundError> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| OutboundError::Broken(plain(&error)))?;
+            let Some(data) = frame.data_ref() else { continue };
+            let room = max_body - self.read.len();
+            self.read.extend_from_slice(&data[..data.len().min(room)]);
+            if data.len() > room {
+                // The rest is not read, and with it ends the connection.
+                self.truncated = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Response {
+        Response {
+            status: self.head.status,
+            headers: self.head.headers,
+            body: self.read.freeze(),
+            truncated: self.truncated,
         }
     }
-    Ok(Response {
-        status: head.status,
-        headers: head.headers,
-        body: read.freeze(),
-        truncated,
-    })
 }
 
 /// What went wrong, for the person who gave the URL.

@@ -74,6 +74,34 @@ async fn silence_and_slowness_end_in_time() {
 }
 
 #[tokio::test]
+async fn the_head_of_an_answer_counts_though_its_body_stalls_or_breaks_off() {
+    let halfway = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
+    let stalling = Server::answering("127.0.0.1", halfway).await;
+    let garbled = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nno chunk";
+    let breaking = Server::answering("127.0.0.1", garbled).await;
+    let body_time = Duration::from_millis(100);
+    for server in [stalling, breaking] {
+        let url = url(&server);
+        let answer = client(&HERE).send_for_status(get(&url), body_time).await.unwrap();
+        assert_eq!(answer.status, 200);
+        assert_eq!((&answer.body[..], answer.truncated), (&b"half"[..], true));
+    }
+    let whole = Server::answering("127.0.0.1", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    let answer = client(&HERE).send_for_status(get(&url(&whole)), body_time).await;
+    let answer = answer.unwrap();
+    assert_eq!((&answer.body[..], answer.truncated), (&b"hi"[..], false));
+    let silent = Server::answering("127.0.0.1", b"").await;
+    let url = url(&silent);
+    let mut request = get(&url);
+    request.timeout = Duration::from_millis(200);
+    let error = client(&HERE)
+        .send_for_status(request, body_time)
+        .await
+        .unwrap_err();
+    assert_eq!(error, OutboundError::Timeout(Duration::from_millis(200)));
+}
+
+#[tokio::test]
 async fn those_who_wait_for_a_turn_do_not_wait_for_ever() {
     let silent = Server::answering("127.0.0.1", b"").await;
     let config = OutboundConfig {

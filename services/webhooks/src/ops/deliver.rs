@@ -28,6 +28,8 @@ use crate::{
 
 /// Bytes of an answer that are kept.
 const RESPONSE: usize = 16 * 1024;
+/// How long is waited for them. The status alone decides, and it is there by then.
+const RESPONSE_TIME: Duration = Duration::from_secs(1);
 /// How often it is looked whether the first message of an ordered endpoint is due: somebody may ask for it before its time.
 const LOOK: Duration = Duration::from_secs(60);
 /// An answer that took longer than this is a slow one.
@@ -132,7 +134,7 @@ async fn send(ctx: &Ctx, attempt: &Attempt) -> Result<Outcome, Error> {
         timeout: ctx.config.timeout.0,
         max_body: RESPONSE,
     };
-    let answer = ctx.outbound.send(request).await;
+    let answer = ctx.outbound.send_for_status(request, RESPONSE_TIME).await;
     let outcome = Outcome {
         answer,
         started_at,

@@ -77,6 +77,32 @@ async fn a_server_may_ask_for_more_time_and_is_not_followed_elsewhere(app: App) 
 }
 
 #[db_test]
+async fn a_success_whose_body_stalls_is_a_success(app: App) {
+    let ((ours, token), sink) = (organization(&app), Sink::start().await);
+    let path = endpoint(&app, &token, ours, &sink, json!({"events": ["member.*"]})).await;
+    sink.behave(Behaviour {
+        status: Some(200),
+        stalls: true,
+        ..Behaviour::default()
+    });
+    happen(&app, ours).await;
+    app.settle().await;
+    let attempts = items(&app, &token, &format!("{path}/attempts")).await;
+    assert_eq!(
+        (attempts[0]["succeeded"].as_bool(), attempts[0]["status"].as_u64()),
+        (Some(true), Some(200))
+    );
+    let one = format!("{path}/attempts/{}", attempts[0]["id"].as_str().unwrap());
+    let one = app.get(&one).bearer(&token).send().await.expect(200).value();
+    assert_eq!(
+        (&one["response_body"], &one["response_truncated"]),
+        (&json!("as it says"), &json!(true))
+    );
+    app.advance(48 * HOUR).await;
+    assert_eq!(sink.count(), 1, "it is not sent again");
+}
+
+#[db_test]
 async fn an_endpoint_that_is_gone_or_fails_for_days_is_disabled_and_its_owner_is_told(app: App) {
     let ((ours, token), gone, failing) = (organization(&app), Sink::start().await, Sink::start().await);
     let path = endpoint(&app, &token, ours, &gone, json!({"events": ["member.*"]})).await;

@@ -1,14 +1,15 @@
 //! The app that the tests run, and the server that messages are sent to.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
+use futures::{StreamExt, stream};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use stoa_auth_api::{
@@ -70,13 +71,14 @@ impl Received {
     }
 }
 
-/// What a server answers: a status, `Retry-After`, and after how long.
+/// What a server answers: a status, `Retry-After`, after how long, and whether its body stops halfway.
 #[derive(Clone, Default)]
 pub(crate) struct Behaviour {
     pub(crate) status: Option<u16>,
     pub(crate) retry_after: Option<u64>,
     pub(crate) delay: Duration,
     pub(crate) location: Option<String>,
+    pub(crate) stalls: bool,
 }
 
 /// A server that messages are sent to.
@@ -133,7 +135,14 @@ async fn receive(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) -> i
     if let Some(location) = behaviour.location {
         headers.insert("location", location.parse().unwrap());
     }
-    (status, headers, if status == 204 { "" } else { "as it says" })
+    let body = if status == 204 { "" } else { "as it says" };
+    let body = if behaviour.stalls {
+        let halfway = stream::iter([Ok::<_, Infallible>(body)]).chain(stream::pending());
+        Body::from_stream(halfway)
+    } else {
+        Body::from(body)
+    };
+    (status, headers, body)
 }
 
 /// An organization, and the token of one of its admins.
