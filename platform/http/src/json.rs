@@ -16,6 +16,9 @@ use crate::{Failure, Result, body, codes, input, validation};
 /// Headers that an answer has in the end, with those that the edge adds: made room for once.
 const HEADERS: usize = 16;
 
+/// Objects and lists within each other that are taken. Many parsers read 127: what is kept of an input goes out again within a few more.
+pub const MAX_DEPTH: usize = 100;
+
 /// A JSON body: media type checked, unknown fields refused (types carry `#[serde(deny_unknown_fields)]`), then
 /// validated by `garde`. Every wrong field is listed. As a response it is plain JSON.
 #[derive(Clone, Debug)]
@@ -39,12 +42,51 @@ where
     }
 }
 
+/// Refuses JSON that no service takes, before it is read: nested more than [`MAX_DEPTH`] deep, or with a NUL. What is no JSON may pass.
+///
+/// # Errors
+/// 400, 422.
+pub fn check_json(text: &str) -> Result<()> {
+    if depth(text) > MAX_DEPTH {
+        let detail = format!(
+            "The JSON is nested too deeply: at most {MAX_DEPTH} objects and lists within each other."
+        );
+        return Err(Failure::new(codes::MALFORMED).detail(detail));
+    }
+    refuse_nul(text)
+}
+
+/// How many objects and lists are within each other, at most.
+fn depth(text: &str) -> usize {
+    // Most texts have too few of them to be nested deeply.
+    let count = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if count <= MAX_DEPTH {
+        return count;
+    }
+    let (mut now, mut most) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                now += 1;
+                most = most.max(now);
+            }
+            b'}' | b']' if !in_text => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Failure::new(codes::MALFORMED).detail(format!("The body is not UTF-8: {error}.")))?;
     // RFC 8259, 8.1: what begins with a byte order mark may be read nonetheless.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    refuse_nul(text)?;
+    check_json(text)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer);
     // serde would take a list of values for a struct, in the order of its fields.

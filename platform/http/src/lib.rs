@@ -43,7 +43,7 @@ pub use failure::{
 pub use guard::Guard;
 pub use idempotency::{Idempotency, idempotent};
 pub use issuers::FORMER_ISSUER;
-pub use json::Json;
+pub use json::{Json, MAX_DEPTH, check_json};
 pub use local::{is_local, is_loopback, is_relayed};
 pub use openapi::Problems;
 pub use own_writes::{OwnWrites, read_own_writes};

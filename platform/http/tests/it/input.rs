@@ -8,8 +8,8 @@ use axum::{
 };
 use http::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use stoa_http::{Json, Paged, Path, Query, Upload, field_error};
+use serde_json::{Value, json, value::RawValue};
+use stoa_http::{Json, MAX_DEPTH, Paged, Path, Query, Upload, field_error};
 use stoa_kernel::UserId;
 
 use crate::{Answer, get, request, send};
@@ -37,6 +37,13 @@ struct Item {
     #[serde(default)]
     #[garde(skip)]
     size: Size,
+}
+
+#[derive(Debug, Serialize, Deserialize, garde::Validate)]
+#[serde(deny_unknown_fields)]
+struct Anything {
+    #[garde(skip)]
+    value: Box<RawValue>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -71,6 +78,7 @@ struct Search {
 fn router() -> Router {
     Router::new()
         .route("/orders", post(|Json(order): Json<Order>| async { Json(order) }))
+        .route("/anything", post(|Json(any): Json<Anything>| async { Json(any) }))
         .route(
             "/search",
             on_get(|Query(search): Query<Search>| async { Json(search) }),
@@ -106,6 +114,11 @@ async fn filtered(Paged { filter, page }: Paged<Filter>) -> Json<Value> {
 
 async fn order(body: impl Into<Body>) -> Answer {
     let request = request(Method::POST, "/orders").header("content-type", "application/json; charset=utf-8");
+    send(&router(), request.body(body.into()).unwrap()).await
+}
+
+async fn anything(body: String) -> Answer {
+    let request = request(Method::POST, "/anything").header("content-type", "application/json");
     send(&router(), request.body(body.into()).unwrap()).await
 }
 
@@ -172,6 +185,30 @@ async fn what_is_no_json_is_malformed_and_told_where() {
     let detail = "The body is not UTF-8: invalid utf-8 sequence of 1 bytes from index 10.";
     assert_eq!(answer.body, malformed(detail));
     assert_eq!(order("{\"name\": \"Anna\"").await.status, 400);
+}
+
+#[tokio::test]
+async fn json_is_nested_only_so_deep() {
+    let nested = |depth: usize| {
+        format!(
+            "{{\"value\":{}1{}}}",
+            "[".repeat(depth - 1),
+            "]".repeat(depth - 1)
+        )
+    };
+    for depth in [2, MAX_DEPTH] {
+        let answer = anything(nested(depth)).await;
+        assert_eq!(answer.status, 200, "{depth}");
+    }
+    for depth in [MAX_DEPTH + 1, 128, 400] {
+        let answer = anything(nested(depth)).await;
+        let detail = "The JSON is nested too deeply: at most 100 objects and lists within each other.";
+        assert_eq!(answer.body, malformed(detail), "{depth}");
+    }
+    let flat = format!("{{\"value\":[{}]}}", vec!["{\"a\":[]}"; 100].join(","));
+    assert_eq!(anything(flat).await.status, 200);
+    let text = json!({"value": format!("\"{}\\", "[{".repeat(200))});
+    assert_eq!(anything(text.to_string()).await.status, 200);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use stoa_events::Channel;
-use stoa_http::{Failure, Problem, codes};
+use stoa_http::{Failure, Problem, check_json, codes};
 use stoa_kernel::{Timestamp, UserId};
 
 use crate::{hub::Close, ops::subscribe::Position};
@@ -117,10 +117,9 @@ impl<'a> Command<'a> {
     /// # Errors
     /// With the id, if that can be read.
     pub(crate) fn read(text: &'a str) -> Result<Self, (Option<u64>, Failure)> {
-        let raw: Raw<'a> = match serde_json::from_str(text) {
-            Ok(raw) => raw,
-            Err(error) => return Err((id_of(text), unreadable(&error))),
-        };
+        // The data of a message is kept as it is: nothing but this looks into it.
+        let read = check_json(text).and_then(|()| serde_json::from_str(text).map_err(|e| unreadable(&e)));
+        let raw: Raw<'a> = read.map_err(|failure| (id_of(text), failure))?;
         let id = raw.id;
         let wishes = [
             raw.connect.map(Wish::Connect),

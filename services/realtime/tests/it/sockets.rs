@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use stoa_db::{Engine, db_test};
 use stoa_events::Channel;
+use stoa_http::MAX_DEPTH;
 use stoa_testkit::assert_problem;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -106,6 +107,42 @@ async fn what_cannot_be_read_is_answered_and_ends_nothing(app: App) {
         assert_eq!(client.refusal(command).await, "already_connected");
     }
     client.result(json!({ "ping": {} })).await;
+}
+
+#[tokio::test]
+async fn data_is_nested_no_deeper_than_by_request() {
+    let app = builder(|_| {}).start(Engine::Sqlite).await;
+    let user = app.new_user();
+    let (token, channel) = (app.token(user, &[]), Channel::user(user));
+    let mut client = Client::of(&app, &token).await;
+    let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let command = |data: &str| {
+        format!(r#"{{"id":7,"publish":{{"channel":"{channel}","event":"client.x","data":{data}}}}}"#)
+    };
+    // Two objects are around it.
+    client.send(&command(&nested(MAX_DEPTH - 2))).await;
+    assert_eq!(client.text().await["result"]["offset"], 1);
+    for data in [&nested(MAX_DEPTH - 1), &nested(20_000)] {
+        client.send(&command(data)).await;
+        let answer = client.text().await;
+        assert_eq!(
+            (&answer["id"], &answer["problem"]["code"]),
+            (&json!(7), &json!("malformed_request"))
+        );
+        let detail = answer["problem"]["detail"].as_str().unwrap();
+        assert!(detail.contains("nested too deeply"), "{detail}");
+    }
+    client.send(&command(r#""\u0000""#)).await;
+    assert_eq!(client.text().await["problem"]["code"], "invalid_input");
+    let path = format!("/api/v1/realtime/channels/{channel}/messages");
+    let answer = app.get(&path).bearer(&token).send().await.expect(200);
+    let page = answer.value();
+    assert_eq!(
+        page["items"].as_array().unwrap().len(),
+        1,
+        "whoever reads it can parse it"
+    );
+    app.stop().await;
 }
 
 #[db_test]
