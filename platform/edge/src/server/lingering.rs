@@ -3,12 +3,17 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
+use axum::response::Response;
 use bytes::Bytes;
-use http::{Request, Version, header};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -22,19 +27,47 @@ const MOST: u64 = 64 * 1024 * 1024;
 /// A body that is read on when it is dropped before its end.
 pub(super) struct Lingering {
     body: Option<Incoming>,
-    /// Whether its caller sends it. Who expects `100 Continue` may not; then what comes next may be another request.
+    /// Whether its caller sends it. Who expects `100 Continue` sends nothing before somebody reads.
     sent: bool,
+    awaited: Awaited,
 }
+
+/// Whether the caller of a request waits for `100 Continue` before it sends the body.
+pub(super) struct Awaited(Option<Arc<AtomicBool>>);
 
 impl Lingering {
     /// The request with such a body. On HTTP/2 a body ends without its connection.
-    pub(super) fn of(request: Request<Incoming>) -> Request<Self> {
+    pub(super) fn of(request: Request<Incoming>) -> (Request<Self>, Awaited) {
         let (parts, body) = request.into_parts();
         // Most have no body.
         let body = Some(body).filter(|body| !body.is_end_stream());
-        let sent =
-            body.is_some() && parts.version < Version::HTTP_2 && !parts.headers.contains_key(header::EXPECT);
-        Request::from_parts(parts, Self { body, sent })
+        let bound = body.is_some() && parts.version < Version::HTTP_2;
+        let waits = bound && parts.headers.contains_key(header::EXPECT);
+        let awaited = Awaited(waits.then(Arc::default));
+        let lingering = Self {
+            body,
+            sent: bound && !waits,
+            awaited: Awaited(awaited.0.clone()),
+        };
+        (Request::from_parts(parts, lingering), awaited)
+    }
+}
+
+impl Awaited {
+    /// Has the answer say that it is the last of its connection, if nothing has come of the body: a caller that does not send it now might
+    /// send its next request, which would be read as the body.
+    pub(super) fn close(self, response: &mut Response) {
+        let is_open = self.0.is_some_and(|came| !came.load(Ordering::Relaxed));
+        if is_open && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+    }
+
+    fn came(&self) {
+        if let Some(came) = &self.0 {
+            came.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -46,12 +79,18 @@ impl Body for Lingering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(body) = &mut self.body else {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else {
             return Poll::Ready(None);
         };
+        // Now the caller is asked for it.
+        this.sent |= this.awaited.0.is_some();
         let polled = Pin::new(body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(_)) | None) = polled {
+            this.awaited.came();
+        }
         if let Poll::Ready(Some(Err(_)) | None) = polled {
-            self.body = None;
+            this.body = None;
         }
         polled
     }

@@ -288,10 +288,12 @@ impl Server {
             if request.headers().contains_key(header::UPGRADE) {
                 request.extensions_mut().insert(Held::new(&own));
             }
-            let request = Lingering::of(request);
+            let (request, awaited) = Lingering::of(request);
             // Boxed, as hyper moves what it is given, and this is kilobytes.
             Box::pin(async move {
-                Ok::<_, std::convert::Infallible>(busy.until_sent(edge.handle(peer, request).await))
+                let mut response = edge.handle(peer, request).await;
+                awaited.close(&mut response);
+                Ok::<_, std::convert::Infallible>(busy.until_sent(response))
             })
         });
         let connection = self

@@ -360,6 +360,35 @@ async fn who_reads_slowly_but_reads_is_not_cut_off() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_refused_before_it_is_sent_ends_the_connection() {
+    let served = usual("max_body = 10").await;
+    let post = |length: usize| {
+        format!("POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n")
+    };
+    let mut stream = served.connect().await;
+    stream.write_all(post(100).as_bytes()).await.unwrap();
+    let refusal = head(&mut stream).await;
+    assert!(refusal.starts_with("HTTP/1.1 413"), "{refusal}");
+    assert!(refusal.contains("\r\nconnection: close\r\n"), "{refusal}");
+    let rest = read(&mut stream).await;
+    assert!(rest.ends_with('}'), "and nothing follows: {rest}");
+    // One that is asked for and sent leaves the connection as it was.
+    let mut stream = served.connect().await;
+    for _ in 0..2 {
+        stream.write_all(post(5).as_bytes()).await.unwrap();
+        let asked = head(&mut stream).await;
+        assert!(asked.starts_with("HTTP/1.1 100"), "{asked}");
+        stream.write_all(b"hello").await.unwrap();
+        let answer = head(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+        let mut echo = [0; 5];
+        stream.read_exact(&mut echo).await.unwrap();
+        assert_eq!(&echo, b"hello");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_refused() {
     let served = usual("").await;
     for (bytes, status) in [
