@@ -17,6 +17,7 @@ use crate::{
     isolation::Isolation,
     runner::Runner,
     shares::Shares,
+    steady::Steady,
     store::{self, Claimed, Key},
     watch::Watch,
 };
@@ -25,6 +26,8 @@ use crate::{
 const KEYS: usize = 128;
 /// How long a claim waits for room for three quarters of the workers: on PostgreSQL to plan it costs as much as to take twenty jobs.
 const GATHER: Duration = Duration::from_millis(10);
+/// How often is looked at a clock that is ahead.
+const DOUBT: Duration = Duration::from_millis(250);
 
 pub(crate) struct Dispatcher {
     pub(crate) db: Db,
@@ -48,6 +51,8 @@ struct State {
     alone: JoinSet<()>,
     /// The last key that was looked at.
     looked_at: Option<Key>,
+    /// What is due is so by this.
+    steady: Steady,
 }
 
 impl Dispatcher {
@@ -73,6 +78,7 @@ impl Dispatcher {
             watch: Watch::new(self.lease),
             alone: JoinSet::new(),
             looked_at: None,
+            steady: Steady::new(self.db.clock()),
         };
         let mut signals = self.db.signals();
         while !self.stop.is_cancelled() {
@@ -120,7 +126,7 @@ impl Dispatcher {
             runner.ended.lock().extend(behind);
         }
         let ended = std::mem::take(&mut *runner.ended.lock());
-        if let Err(error) = self.bring_up(&ended).await {
+        if let Err(error) = self.bring_up(&ended, state.steady.now()).await {
             runner.ended.lock().extend(ended);
             return Err(error);
         }
@@ -157,10 +163,10 @@ impl Dispatcher {
     }
 
     /// Makes ready what has waited until now, and what stood behind jobs of these keys.
-    async fn bring_up(&self, ended: &BTreeSet<Key>) -> Result<(), Error> {
+    async fn bring_up(&self, ended: &BTreeSet<Key>, now: Timestamp) -> Result<(), Error> {
         let waiting = store::waiting(&self.db).await?;
-        if self.until(waiting.run_at).is_some_and(|until| until.is_zero()) {
-            store::promote(&self.db).await?;
+        if waiting.run_at.is_some_and(|at| at <= now) {
+            store::promote(&self.db, now).await?;
         }
         if waiting.behind {
             store::put_back(&self.db, ended).await?;
@@ -195,9 +201,14 @@ impl Dispatcher {
             .await
             .ok()
             .and_then(|waiting| waiting.run_at);
-        let pause = self.until(next).map_or(self.poll, |until| {
-            until.clamp(Duration::from_millis(1), self.poll)
-        });
+        let now = state.steady.now();
+        let until = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
+        let most = if state.steady.is_in_doubt() {
+            DOUBT.min(self.poll)
+        } else {
+            self.poll
+        };
+        let pause = until.map_or(most, |until| until.clamp(Duration::from_millis(1), most));
         let signal = async {
             if full || signals.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -212,12 +223,6 @@ impl Dispatcher {
                 state.gather(self.concurrency / 4).await;
             }
         }
-    }
-
-    /// Until then: zero if it is past.
-    fn until(&self, time: Option<Timestamp>) -> Option<Duration> {
-        let now = self.db.clock().now();
-        time.map(|time| Duration::try_from(time.duration_since(now)).unwrap_or_default())
     }
 
     /// Jobs of one queue and key in one line, in order; each without a key in a line of its own.

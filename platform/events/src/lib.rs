@@ -31,6 +31,7 @@ mod relay;
 mod runner;
 mod schedule;
 mod shares;
+mod steady;
 mod store;
 mod troubles;
 mod watch;

@@ -2,9 +2,9 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,8 +16,26 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    /// Microseconds that a test has moved the system clock forward by.
-    Shifted(Arc<AtomicI64>),
+    /// The machine's clock, as a test has moved it.
+    Shifted(Arc<Shift>),
+}
+
+/// By how many microseconds.
+#[derive(Debug, Default)]
+struct Shift {
+    clock: AtomicI64,
+    /// As much time seems to have passed besides.
+    passed: AtomicU64,
+}
+
+impl Shift {
+    fn clock(&self, by: i64) {
+        self.clock.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Clock {
@@ -49,7 +67,7 @@ impl Clock {
         let micros = Timestamp::now().as_microsecond();
         let shift = match &self.0 {
             Source::System => 0,
-            Source::Shifted(by) => by.load(Ordering::Relaxed),
+            Source::Shifted(by) => by.clock.load(Ordering::Relaxed),
         };
         Timestamp::from_microsecond(micros.saturating_add(shift)).unwrap_or(Timestamp::MAX)
     }
@@ -62,23 +80,38 @@ impl Clock {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Moves an adjustable clock forward; on the system clock nothing happens.
-    pub fn advance(&self, by: Duration) {
-        if let Source::Shifted(shift) = &self.0 {
-            shift.fetch_add(
-                i64::try_from(by.as_micros()).unwrap_or(i64::MAX),
-                Ordering::Relaxed,
-            );
+    /// How much time passes, whatever the clock is set to: for the time between two of these.
+    #[must_use]
+    pub fn monotonic(&self) -> Instant {
+        let now = Instant::now();
+        match &self.0 {
+            Source::System => now,
+            Source::Shifted(by) => now + Duration::from_micros(by.passed.load(Ordering::Acquire)),
         }
     }
 
-    /// Moves an adjustable clock back; on the system clock nothing happens.
+    /// Has time pass by an adjustable clock; on the system clock nothing happens.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Shifted(shift) = &self.0 {
+            // In this order: who looks between the two sees a jump, which is soon over.
+            shift.clock(micros(by));
+            shift
+                .passed
+                .fetch_add(micros(by).unsigned_abs(), Ordering::Release);
+        }
+    }
+
+    /// Sets an adjustable clock ahead although no time has passed; on the system clock nothing happens.
+    pub fn jump(&self, by: Duration) {
+        if let Source::Shifted(shift) = &self.0 {
+            shift.clock(micros(by));
+        }
+    }
+
+    /// Sets an adjustable clock back; on the system clock nothing happens.
     pub fn set_back(&self, by: Duration) {
         if let Source::Shifted(shift) = &self.0 {
-            shift.fetch_sub(
-                i64::try_from(by.as_micros()).unwrap_or(i64::MAX),
-                Ordering::Relaxed,
-            );
+            shift.clock(-micros(by));
         }
     }
 }
@@ -94,6 +127,20 @@ mod tests {
         let before = other.now();
         clock.advance(Duration::from_secs(3600));
         assert!(other.now().duration_since(before) >= SignedDuration::from_secs(3600));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_has_no_time_pass() {
+        let clock = Clock::adjustable();
+        let (before, passed) = (clock.now(), clock.monotonic());
+        let hour = Duration::from_secs(3600);
+        clock.jump(hour);
+        assert!(clock.now().duration_since(before) >= SignedDuration::from_secs(3600));
+        assert!(clock.monotonic().duration_since(passed) < hour);
+        clock.set_back(hour);
+        clock.advance(hour);
+        assert!(clock.monotonic().duration_since(passed) >= hour);
+        assert!(clock.now().duration_since(before) < SignedDuration::from_secs(7200));
     }
 
     #[test]

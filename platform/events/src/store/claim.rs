@@ -228,11 +228,10 @@ pub(crate) async fn waiting(db: &Db) -> Result<Waiting, Error> {
     db.fetch_one(&sql, &[]).await
 }
 
-/// Makes ready what has waited until now: the oldest, a bounded number.
-pub(crate) async fn promote(db: &Db) -> Result<u64, Error> {
+/// Makes ready what has waited until `now`: the oldest, a bounded number.
+pub(crate) async fn promote(db: &Db, now: Timestamp) -> Result<u64, Error> {
     let sql = "WITH due AS MATERIALIZED (SELECT queue, id FROM jobs WHERE state = 'waiting' AND NOT behind AND run_at <= $1 ORDER BY run_at LIMIT $2) \
         UPDATE jobs SET state = 'ready' WHERE (queue, id) IN (SELECT queue, id FROM due)";
-    let now = db.clock().now();
     let mut tx = db.begin().await?;
     prepare(&mut tx).await?;
     let promoted = tx.execute(sql, &[&now, &PROMOTED]).await?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use stoa_db::db_test;
-use stoa_events::{JobError, JobHandler, Schedule, Subscription, Work, Worker, stats, steps};
+use stoa_events::{JobError, JobHandler, Schedule, Subscription, TxExt as _, Work, Worker, stats, steps};
 
 use crate::pair::{Note, Pair, notes, options, until, write_down};
 
@@ -114,6 +114,28 @@ async fn what_was_enqueued_or_failed_while_the_clock_was_ahead_runs_when_it_is_r
 
     let worker = pair.start_sink(vec![], vec![notes()], vec![]).await;
     until("both run", async || pair.effects().await.len() == 2).await;
+    worker.stop(Duration::from_secs(5)).await;
+}
+
+#[db_test]
+async fn what_waits_for_its_time_runs_by_no_jump_that_is_soon_over(pair: Pair) {
+    let worker = pair.start_sink(vec![], vec![notes()], vec![]).await;
+    let mut tx = pair.sink.begin().await.unwrap();
+    let later = pair.clock.after(DAY);
+    tx.enqueue_at(&Note { number: 1 }, later).await.unwrap();
+    tx.commit().await.unwrap();
+    pair.clock.jump(400 * DAY);
+    // Looks, and runs what is for now.
+    pair.enqueue(&Note { number: 2 }).await;
+    until("what is for now", async || !pair.effects().await.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    pair.clock.set_back(400 * DAY);
+    pair.enqueue(&Note { number: 3 }).await;
+    until("what is for now", async || pair.effects().await.len() == 2).await;
+    assert_eq!(pair.effects().await, [(0, 2), (0, 3)]);
+    // One that lasts is believed.
+    pair.clock.jump(400 * DAY);
+    until("what was to wait", async || pair.effects().await.len() == 3).await;
     worker.stop(Duration::from_secs(5)).await;
 }
 

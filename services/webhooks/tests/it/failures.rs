@@ -174,7 +174,9 @@ async fn a_jump_of_the_clock_deletes_and_disables_nothing(app: App) {
     sink.answer(500);
     happen(&app, ours).await;
     app.settle().await;
-    app.clock().advance(JUMP);
+    app.clock().jump(JUMP);
+    // One that is made now, and the one that waits is not.
+    happen(&app, ours).await;
     eventually("another attempt was made", async || sink.count() == 2).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     app.clock().set_back(JUMP);
@@ -182,10 +184,10 @@ async fn a_jump_of_the_clock_deletes_and_disables_nothing(app: App) {
     let row = app.get(&path).bearer(&token).send().await.expect(200).value();
     assert_eq!(row["enabled"], true);
     let pending = items(&app, &token, &format!("{path}/messages?state=pending")).await;
-    assert_eq!(pending.len(), 1);
+    assert_eq!(pending.len(), 2);
     assert_eq!(items(&app, &token, &format!("{path}/attempts")).await.len(), 2);
     app.clock().advance(24 * HOUR);
-    eventually("and attempts go on", async || sink.count() == 3).await;
+    eventually("and attempts go on", async || sink.count() > 2).await;
 }
 
 #[db_test]
