@@ -60,6 +60,11 @@ impl Limiter {
         Some(cells.check(key))
     }
 
+    /// Takes one from `key`'s allowance, and says whether there was one. True when the rate is off.
+    pub async fn allows(&self, key: LimitKey) -> bool {
+        self.check(key).await.is_none_or(|verdict| verdict.allowed)
+    }
+
     /// Takes one from the allowance of each, in one round trip: the verdict of one that refuses, else that of the one
     /// with the least left; none when all are off. What one refuses may have been taken from the others.
     pub async fn check_all(limits: &[(&Self, LimitKey)]) -> Option<Verdict> {

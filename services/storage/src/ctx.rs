@@ -86,9 +86,9 @@ impl Ctx {
     /// Whether owners are notified of one more access key that `user` makes: nobody who has an account can fill mailboxes. Ask before the
     /// transaction begins.
     pub(crate) async fn may_notify(&self, user: UserId) -> bool {
-        let key = LimitKey::User(user.uuid().into_bytes());
-        let verdict = self.notices.check(key).await;
-        verdict.is_none_or(|verdict| verdict.allowed)
+        self.notices
+            .allows(LimitKey::User(user.uuid().into_bytes()))
+            .await
     }
 }
 

@@ -191,8 +191,7 @@ impl Lockout {
 
     /// Whether the owner of this account is to be told that somebody guesses. Once a day is enough.
     pub(crate) async fn warning(&self, account: &str) -> bool {
-        let verdict = self.warnings.check(self.key(account, "", &[])).await;
-        verdict.is_none_or(|verdict| verdict.allowed)
+        self.warnings.allows(self.key(account, "", &[])).await
     }
 
     /// Whether the owner of this account may be told of one more thing that happened to it.
@@ -207,8 +206,7 @@ impl Lockout {
     }
 
     async fn may_tell(&self, account: &str, what: &str) -> bool {
-        let verdict = self.notices.check(self.key(account, what, &[])).await;
-        verdict.is_none_or(|verdict| verdict.allowed)
+        self.notices.allows(self.key(account, what, &[])).await
     }
 
     /// Counts a mail that `by` has sent from `address` to an address which need not have an account. `to`: the key of that one.
