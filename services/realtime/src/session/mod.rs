@@ -129,8 +129,10 @@ impl Session {
 pub(crate) async fn within(limiter: &Limiter, key: LimitKey) -> Result<(), Failure> {
     match limiter.check(key).await {
         Some(verdict) if !verdict.allowed => {
-            let wait = verdict.retry_after.as_secs_f64();
+            // Rounded up, as clients go by it.
+            let wait = (verdict.retry_after.as_secs_f64() * 10.0).ceil() / 10.0;
             Err(Failure::new(codes::RATE_LIMITED)
+                .retry_after(verdict.retry_after)
                 .detail(format!("Try again in {:.1} seconds.", wait.max(0.1))))
         }
         _ => Ok(()),

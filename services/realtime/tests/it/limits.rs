@@ -90,6 +90,19 @@ async fn one_connection_follows_so_many_channels_and_says_so_much() {
 }
 
 #[tokio::test]
+async fn a_request_that_comes_too_soon_is_answered_how_long_to_wait() {
+    let app = builder(|config| config.tickets_per_user = "1/h".parse().unwrap());
+    let app = app.start(Engine::Sqlite).await;
+    let token = app.token(app.new_user(), &[]);
+    let ask = || app.post("/api/v1/realtime/tickets").bearer(&token).send();
+    ask().await.expect(201);
+    let refused = ask().await.expect(429);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((3500..=3600).contains(&wait), "{wait}");
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn who_does_not_read_is_disconnected_and_finds_everything_later() {
     let app = builder(|config| {
         config.queue_max_bytes = 131_072;
