@@ -19,7 +19,6 @@ use crate::{
     NotificationsConfig,
     keyed::Keyed,
     limits::{CodeLimits, REFUSED_CALLBACKS},
-    steady::Steady,
     texts::Renderer,
     types::Types,
 };
@@ -31,7 +30,6 @@ pub(crate) struct Ctx(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
-    pub(crate) steady: Steady,
     pub(crate) mailer: Mailer,
     pub(crate) sms: SmsSender,
     pub(crate) push: PushSender,
@@ -69,7 +67,6 @@ impl Ctx {
             codes: CodeLimits::new(&env.cache, &config.phone_codes),
             mails: Mails::new(&env.rpc),
             db: env.db,
-            steady: Steady::new(&env.clock),
             clock: env.clock,
             mailer: env.mailer,
             sms: env.sms,

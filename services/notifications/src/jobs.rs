@@ -19,10 +19,7 @@ use crate::{
         send, send_push,
     },
     store::{
-        deliveries::DeliveryId,
-        digests::{self, DigestId},
-        inbox::ItemId,
-        notifications::NotificationId,
+        deliveries::DeliveryId, digests::DigestId, inbox::ItemId, notifications::NotificationId,
         phones::CodeId,
     },
 };
@@ -52,18 +49,12 @@ pub(crate) struct FanOut<const PRIORITY: i16> {
 pub(crate) struct SendOut<const PRIORITY: i16> {
     delivery_id: DeliveryId,
     channel: String,
-    /// Until when it is held back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    due: Option<Timestamp>,
 }
 
 /// Sends one delivery to all browsers and phones of a person. In queues of its own: nothing else waits for push services that do not answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PushOut<const PRIORITY: i16> {
     delivery_id: DeliveryId,
-    /// Until when it is held back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    due: Option<Timestamp>,
 }
 
 /// Queues of their own, so that each has workers for itself: news to a million people hold up nobody's second factor.
@@ -103,18 +94,18 @@ pub(crate) async fn fan_out_at(
     made.map(drop)
 }
 
-/// Has a delivery sent by a channel, now or when it is `due`.
+/// Has a delivery sent by a channel, not before `at`.
 pub(crate) async fn send_at(
     tx: &mut Tx,
     criticality: Criticality,
     delivery_id: DeliveryId,
     channel: Channel,
-    due: Option<Timestamp>,
+    at: Timestamp,
 ) -> Result<(), stoa_db::Error> {
     match criticality {
-        Criticality::Critical => send_out::<20>(tx, delivery_id, channel, due).await,
-        Criticality::Normal => send_out::<10>(tx, delivery_id, channel, due).await,
-        Criticality::Bulk => send_out::<0>(tx, delivery_id, channel, due).await,
+        Criticality::Critical => send_out::<20>(tx, delivery_id, channel, at).await,
+        Criticality::Normal => send_out::<10>(tx, delivery_id, channel, at).await,
+        Criticality::Bulk => send_out::<0>(tx, delivery_id, channel, at).await,
     }
 }
 
@@ -122,22 +113,17 @@ async fn send_out<const P: i16>(
     tx: &mut Tx,
     delivery_id: DeliveryId,
     channel: Channel,
-    due: Option<Timestamp>,
+    at: Timestamp,
 ) -> Result<(), stoa_db::Error>
 where
     SendOut<P>: Job,
     PushOut<P>: Job,
 {
-    let at = due.unwrap_or(tx.clock().now());
     let made = match channel {
-        Channel::Push => tx.enqueue_at(&PushOut::<P> { delivery_id, due }, at).await,
+        Channel::Push => tx.enqueue_at(&PushOut::<P> { delivery_id }, at).await,
         other => {
-            let job = SendOut::<P> {
-                delivery_id,
-                channel: other.name().to_owned(),
-                due,
-            };
-            tx.enqueue_at(&job, at).await
+            let channel = other.name().to_owned();
+            tx.enqueue_at(&SendOut::<P> { delivery_id, channel }, at).await
         }
     };
     made.map(drop)
@@ -264,42 +250,31 @@ pub(crate) fn schedules() -> Vec<Schedule> {
 async fn fan_out<const P: i16>(ctx: Ctx, work: Work<FanOut<P>>) -> Result<Done, JobError> {
     let id = work.payload().notification_id;
     let known = fan_out::known(&ctx, id).await?;
-    if let Some(at) = ctx.steady.not_before(known.due).await {
-        let tx = work.begin().await?;
-        return work.again(tx, at).await;
-    }
     let mut tx = work.begin().await?;
     fan_out::batch(&ctx, &mut tx, id, &known).await?;
     work.commit(tx).await
 }
 
 async fn send<const P: i16>(ctx: Ctx, work: Work<SendOut<P>>) -> Result<Done, JobError> {
-    let SendOut {
-        delivery_id,
-        ref channel,
-        due,
-    } = *work.payload();
+    let SendOut { delivery_id, channel } = work.payload();
     let channel = Channel::of_name(channel);
     let channel = channel.ok_or_else(|| JobError::Fatal("the channel is not known".to_owned()))?;
-    send_by(&ctx, work, (delivery_id, channel), due).await
+    let delivery_id = *delivery_id;
+    send_by(&ctx, work, delivery_id, channel).await
 }
 
 async fn push<const P: i16>(ctx: Ctx, work: Work<PushOut<P>>) -> Result<Done, JobError> {
-    let &PushOut { delivery_id, due } = work.payload();
-    send_by(&ctx, work, (delivery_id, Channel::Push), due).await
+    let delivery_id = work.payload().delivery_id;
+    send_by(&ctx, work, delivery_id, Channel::Push).await
 }
 
 /// Sends a delivery by a channel; `T` is the job of any queue.
 async fn send_by<T>(
     ctx: &Ctx,
     work: Work<T>,
-    (delivery_id, channel): (DeliveryId, Channel),
-    due: Option<Timestamp>,
+    delivery_id: DeliveryId,
+    channel: Channel,
 ) -> Result<Done, JobError> {
-    if let Some(at) = ctx.steady.not_before(due).await {
-        let tx = work.begin().await?;
-        return work.again(tx, at).await;
-    }
     match send::send(ctx, delivery_id, channel, attempt(&work)).await? {
         None => work.done().await,
         Some(sending) => {
@@ -320,11 +295,6 @@ async fn send_by<T>(
 
 async fn send_digest(ctx: Ctx, work: Work<SendDigest>) -> Result<Done, JobError> {
     let digest_id = work.payload().digest_id;
-    let due = digests::due(&ctx.db, digest_id).await?;
-    if let Some(at) = ctx.steady.not_before(due).await {
-        let tx = work.begin().await?;
-        return work.again(tx, at).await;
-    }
     match digest::send(&ctx, digest_id, attempt(&work)).await? {
         None => work.done().await,
         Some(sent) => {
@@ -389,16 +359,12 @@ async fn provider_events(ctx: Ctx, work: Work<ProviderEvents>) -> Result<Done, J
     work.commit(tx).await
 }
 
-async fn wake(ctx: Ctx, work: Work<Wake>) -> Result<Done, JobError> {
+async fn wake(_: Ctx, work: Work<Wake>) -> Result<Done, JobError> {
     let &Wake {
         item_id,
         user_id,
         until,
     } = work.payload();
-    if let Some(at) = ctx.steady.not_before(Some(until)).await {
-        let tx = work.begin().await?;
-        return work.again(tx, at).await;
-    }
     let mut tx = work.begin().await?;
     ops::inbox::wake(&mut tx, user_id, item_id, until).await?;
     work.commit(tx).await

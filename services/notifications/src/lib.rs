@@ -16,7 +16,6 @@ mod ops;
 mod pages;
 mod phone;
 mod sandbox;
-mod steady;
 mod store;
 mod texts;
 mod types;

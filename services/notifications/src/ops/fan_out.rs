@@ -40,8 +40,6 @@ pub(crate) struct Known {
     texts: Option<Texts>,
     /// Of the organization to whose managers it goes.
     managers: Vec<UserId>,
-    /// When it is due, if it was asked for ahead.
-    pub(crate) due: Option<Timestamp>,
 }
 
 /// Makes the next deliveries; where there are more, a job that goes on.
@@ -90,12 +88,10 @@ pub(crate) async fn known(ctx: &Ctx, id: NotificationId) -> Result<Known, Error>
     let mut known = Known {
         texts: None,
         managers: Vec::new(),
-        due: None,
     };
     let Some(notification) = notifications::get(&ctx.db, id).await? else {
         return Ok(known);
     };
-    known.due = (notification.send_at > notification.created_at).then_some(notification.send_at);
     if let Some(kind) = ctx.types.get(&notification.kind) {
         known.texts = Some(Texts::load(ctx, kind).await?);
     }
@@ -252,11 +248,11 @@ async fn carry_out(
         When::Never => sends::insert(tx, &new(state::SKIPPED), None).await?,
         When::Now | When::At(_) => {
             sends::insert(tx, &new(state::WAITING), None).await?;
-            let due = match decision.when {
-                When::At(at) => Some(at),
-                _ => None,
+            let at = match decision.when {
+                When::At(at) => at,
+                _ => tx.clock().now(),
             };
-            jobs::send_at(tx, kind.criticality, delivery, channel, due).await?;
+            jobs::send_at(tx, kind.criticality, delivery, channel, at).await?;
         }
         When::Digest(due) => {
             let digest = digest(tx, user, due).await?;

@@ -35,12 +35,6 @@ pub(crate) async fn user_of(db: &Db, id: DigestId) -> Result<Option<UserId>, Err
         .await
 }
 
-/// When a digest is due.
-pub(crate) async fn due(db: &Db, id: DigestId) -> Result<Option<Timestamp>, Error> {
-    db.fetch_optional("SELECT due_at FROM digests WHERE id = $1", &[&id])
-        .await
-}
-
 /// Nothing more is put into it.
 pub(crate) async fn close(tx: &mut Tx, id: DigestId) -> Result<(), Error> {
     let sql = "UPDATE digests SET is_open = FALSE WHERE id = $1";

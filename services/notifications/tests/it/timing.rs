@@ -228,7 +228,7 @@ async fn a_jump_of_the_clock_sends_nothing_before_its_time(app: App) {
     event.send_at = Some(app.clock().after(Duration::from_secs(30 * 24 * HOUR)));
     app.emit(&event).await;
     app.settle().await;
-    app.clock().advance(JUMP);
+    app.clock().jump(JUMP);
     // The worker is woken, and finds all of it due.
     app.emit(&NotificationRequested::to("shop.alarm", ada, json!({})))
         .await;
