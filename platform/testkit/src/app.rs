@@ -245,7 +245,8 @@ impl TestApp {
         self.0.platform.address
     }
 
-    /// The app's time: `app.clock().advance(…)`. Workers look at it when they are woken; see [`TestApp::advance`].
+    /// The app's time: `app.clock().advance(…)`. Workers look at it when they are woken; see [`TestApp::advance`]. `jump(…)` sets the clock
+    /// ahead and has no time pass.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.platform.clock
