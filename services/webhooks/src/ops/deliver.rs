@@ -32,6 +32,8 @@ const RESPONSE: usize = 16 * 1024;
 const RESPONSE_TIME: Duration = Duration::from_secs(1);
 /// How often it is looked whether the first message of an ordered endpoint is due: somebody may ask for it before its time.
 const LOOK: Duration = Duration::from_secs(60);
+/// When it is tried again where all turns of outbound requests were taken.
+const BUSY: Duration = Duration::from_secs(5);
 /// An answer that took longer than this is a slow one.
 const QUICK: Duration = Duration::from_secs(2);
 const USER_AGENT: &str = concat!("Stoa-Webhooks/", env!("CARGO_PKG_VERSION"));
@@ -100,7 +102,10 @@ pub(crate) async fn deliver<T: DeserializeOwned>(
         let tx = work.begin().await?;
         return work.again(tx, ctx.clock.after(wait)).await;
     }
-    let outcome = send(ctx, &attempt).await?;
+    let Some(outcome) = send(ctx, &attempt).await? else {
+        let tx = work.begin().await?;
+        return work.again(tx, ctx.clock.after(BUSY)).await;
+    };
     note(ctx, &attempt, &outcome, work).await
 }
 
@@ -122,7 +127,8 @@ async fn load(ctx: &Ctx, parcel: Parcel) -> Result<Option<Attempt>, Error> {
     }))
 }
 
-async fn send(ctx: &Ctx, attempt: &Attempt) -> Result<Outcome, Error> {
+/// None if it had no turn, which says nothing about the endpoint.
+async fn send(ctx: &Ctx, attempt: &Attempt) -> Result<Option<Outcome>, Error> {
     let body = body::of(&attempt.message)?;
     let headers = signed(ctx, attempt, body.as_bytes()).await?;
     let (started_at, begun) = (ctx.clock.now(), Instant::now());
@@ -135,6 +141,9 @@ async fn send(ctx: &Ctx, attempt: &Attempt) -> Result<Outcome, Error> {
         max_body: RESPONSE,
     };
     let answer = ctx.outbound.send_for_status(request, RESPONSE_TIME).await;
+    if matches!(answer, Err(OutboundError::Busy)) {
+        return Ok(None);
+    }
     let outcome = Outcome {
         answer,
         started_at,
@@ -143,7 +152,7 @@ async fn send(ctx: &Ctx, attempt: &Attempt) -> Result<Outcome, Error> {
     let ended = if outcome.is_good() { "delivered" } else { "failed" };
     metrics::counter!("stoa_webhooks_attempts_total", "outcome" => ended).increment(1);
     metrics::histogram!("stoa_webhooks_attempt_seconds").record(outcome.took.as_secs_f64());
-    Ok(outcome)
+    Ok(Some(outcome))
 }
 
 /// The headers: the owner's, and over them ours.
