@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    process::{program, run},
+    process::{free_port, program, run},
     redis::Redis,
 };
 
@@ -24,13 +24,25 @@ impl RedisCluster {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-        let nodes: Vec<_> = (0..3).map(|_| Redis::start_with(&options)).collect();
+        let (mut nodes, mut create) = (Vec::new(), cli());
+        create.args(["--cluster", "create", "--cluster-yes"]);
+        for _ in 0..3 {
+            // Otherwise it is 10,000 above the other port, where it may be a connection's of another program.
+            let bus = free_port().to_string();
+            let options = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-node-timeout",
+                "2000",
+                "--cluster-port",
+                &bus,
+            ];
+            let node = Redis::start_with(&options);
+            create.arg(format!("127.0.0.1:{}@{bus}", node.port()));
+            nodes.push(node);
+        }
+        run(&mut create);
         let cluster = Self { nodes };
-        let mut create = cli();
-        create.args(["--cluster", "create"]);
-        create.args(cluster.addresses());
-        run(create.arg("--cluster-yes"));
         cluster.wait();
         cluster
     }
