@@ -64,7 +64,8 @@ impl Report {
              another process the gateway does all of that too, while nginx and HAProxy, set up as under `bench/peers`, forward, \
              add the same headers of a proxy and write an access log; all three stand before the bare handler. NestJS does what \
              `bench/peers/nestjs/README.md` says. Writes to SQLite are fsynced before they are acknowledged; PostgreSQL runs without \
-             fsync. The sources are under `bench/`.\n",
+             fsync. Messages are published by one WebSocket client and counted by those that follow its channel, all in one client process; \
+             socket.io and ws do the same in one Node process each. Files go by one connection over HTTP/1.1. The sources are under `bench/`.\n",
             machine()
         );
         fs::write(path, text)?;
