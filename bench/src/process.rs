@@ -9,7 +9,7 @@ use std::{
 use crate::{report::Report, server::Server};
 
 /// Until threads that the start needed have ended, and the allocator has given back what it freed.
-const SETTLED: Duration = Duration::from_secs(15);
+const SETTLED: Duration = Duration::from_secs(30);
 /// For gateway, auth and users 45 MiB, and two for each further service.
 const IDLE: f64 = 45.0 + 2.0 * 4.0;
 

@@ -68,6 +68,11 @@ impl Server {
             ("RPC__UPSTREAMS__AUTH", list(&[&auth.rpc])),
             ("GATEWAY__UPSTREAMS__AUTH", list(&[&auth.url])),
             ("GATEWAY__UPSTREAMS__USERS", list(users)),
+            // Nothing is asked of these.
+            ("GATEWAY__UPSTREAMS__NOTIFICATIONS", list(&[&auth.url])),
+            ("GATEWAY__UPSTREAMS__STORAGE", list(&[&auth.url])),
+            ("GATEWAY__UPSTREAMS__WEBHOOKS", list(&[&auth.url])),
+            ("GATEWAY__UPSTREAMS__REALTIME", list(&[&auth.url])),
         ];
         Self::run(stoa, Some("gateway"), settings).await
     }
