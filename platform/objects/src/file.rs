@@ -14,6 +14,7 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use parking_lot::Mutex;
 
 use crate::ObjectError;
 
@@ -25,14 +26,14 @@ const BLOCK: u64 = 256 * 1024;
 
 /// The bytes of `range`.
 pub(crate) fn stream(file: File, range: Range<u64>) -> BoxStream<'static, Result<Bytes, ObjectError>> {
-    let file = Arc::new(file);
+    let (file, spare) = (Arc::new(file), Spare::default());
     let blocks = stream::try_unfold(range, move |rest| {
-        let file = Arc::clone(&file);
+        let (file, spare) = (Arc::clone(&file), Arc::clone(&spare));
         async move {
             if rest.is_empty() {
                 return Ok(None);
             }
-            let bytes = match cached(&file, &rest) {
+            let bytes = match cached(&file, &rest, &spare) {
                 Some(bytes) => bytes,
                 None => {
                     let block = first(&rest, BLOCK);
@@ -54,21 +55,50 @@ fn first(range: &Range<u64>, length: u64) -> Range<u64> {
     range.start..range.start.saturating_add(length).min(range.end)
 }
 
+/// Memory that was read into and sent. It is used again, as to clear new memory costs nearly as much as to read into it.
+type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Bytes that were read, at the beginning of memory that is given back.
+#[cfg(target_os = "linux")]
+struct Block {
+    memory: Vec<u8>,
+    length: usize,
+    spare: Spare,
+}
+
+#[cfg(target_os = "linux")]
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.spare.lock().push(std::mem::take(&mut self.memory));
+    }
+}
+
 /// The next bytes, should they be in memory. Otherwise the disk has to be waited for, which is nothing for this thread.
 #[cfg(target_os = "linux")]
-fn cached(file: &File, range: &Range<u64>) -> Option<Bytes> {
+fn cached(file: &File, range: &Range<u64>, spare: &Spare) -> Option<Bytes> {
     use rustix::io::{ReadWriteFlags, preadv2};
 
-    let block = first(range, CACHED);
-    let mut bytes = vec![0; usize::try_from(block.end - block.start).ok()?];
-    let into = &mut [io::IoSliceMut::new(&mut bytes)];
-    let length = preadv2(file, into, block.start, ReadWriteFlags::NOWAIT).ok()?;
-    bytes.truncate(length);
-    (length > 0).then(|| bytes.into())
+    let most = usize::try_from(CACHED.min(range.end - range.start)).ok()?;
+    let kept = spare.lock().pop();
+    let mut block = Block {
+        memory: kept.unwrap_or_else(|| vec![0; most]),
+        length: 0,
+        spare: Arc::clone(spare),
+    };
+    let into = &mut [io::IoSliceMut::new(&mut block.memory[..most])];
+    block.length = preadv2(file, into, range.start, ReadWriteFlags::NOWAIT).ok()?;
+    (block.length > 0).then(|| Bytes::from_owner(block))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn cached(_: &File, _: &Range<u64>) -> Option<Bytes> {
+fn cached(_: &File, _: &Range<u64>, _: &Spare) -> Option<Bytes> {
     None
 }
 
