@@ -101,15 +101,20 @@ async fn the_head_of_an_answer_counts_though_its_body_stalls_or_breaks_off() {
     assert_eq!(error, OutboundError::Timeout(Duration::from_millis(200)));
 }
 
-#[tokio::test]
-async fn those_who_wait_for_a_turn_do_not_wait_for_ever() {
-    let silent = Server::answering("127.0.0.1", b"").await;
+/// A client that sends one request at a time.
+fn with_one_turn() -> Outbound {
     let config = OutboundConfig {
         allow: vec!["127.0.0.1".to_owned()],
         concurrency: 1,
         ..OutboundConfig::default()
     };
-    let client = Outbound::new(&config).unwrap();
+    Outbound::new(&config).unwrap()
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_turn_do_not_wait_for_ever() {
+    let silent = Server::answering("127.0.0.1", b"").await;
+    let client = with_one_turn();
     let url = url(&silent);
     let request = || {
         let mut request = get(&url);
@@ -134,12 +139,7 @@ async fn those_who_wait_for_a_turn_do_not_wait_for_ever() {
 async fn who_gets_no_turn_is_said_to_be_busy_and_who_gets_one_late_has_all_its_time() {
     let silent = Server::answering("127.0.0.1", b"").await;
     let quick = Server::answering("127.0.0.1", b"HTTP/1.1 204 No Content\r\n\r\n").await;
-    let config = OutboundConfig {
-        allow: vec!["127.0.0.1".to_owned()],
-        concurrency: 1,
-        ..OutboundConfig::default()
-    };
-    let client = Outbound::new(&config).unwrap();
+    let client = with_one_turn();
     let (silent, quick) = (url(&silent), url(&quick));
     let within = async |url: &str, millis: u64| {
         let mut request = get(url);
@@ -155,15 +155,8 @@ async fn who_gets_no_turn_is_said_to_be_busy_and_who_gets_one_late_has_all_its_t
 async fn one_part_of_the_program_takes_no_turns_of_another() {
     let silent = Server::answering("127.0.0.1", b"").await;
     let quick = Server::answering("127.0.0.1", b"HTTP/1.1 204 No Content\r\n\r\n").await;
-    let config = OutboundConfig {
-        allow: vec!["127.0.0.1".to_owned()],
-        concurrency: 1,
-        ..OutboundConfig::default()
-    };
-    let (one, other) = {
-        let client = Outbound::new(&config).unwrap();
-        (client.apart(), client)
-    };
+    let other = with_one_turn();
+    let one = other.apart();
     let (silent, quick) = (url(&silent), url(&quick));
     let mut waits = get(&silent);
     waits.timeout = Duration::from_secs(5);
