@@ -110,7 +110,7 @@ fn refuse_nul(text: &str) -> Result<()> {
     if !text.contains("\\u0000") {
         return Ok(());
     }
-    // Not JSON at all is told by whoever reads it next.
+    // That it is no JSON at all is said where it is read.
     let found = serde_json::from_str(text)
         .ok()
         .and_then(|value| input::find_nul(&value));

@@ -140,7 +140,7 @@ async fn data_is_nested_no_deeper_than_by_request() {
     assert_eq!(
         page["items"].as_array().unwrap().len(),
         1,
-        "whoever reads it can parse it"
+        "a reader can parse it"
     );
     app.stop().await;
 }
