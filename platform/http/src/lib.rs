@@ -10,6 +10,7 @@ mod cookies;
 mod etag;
 mod failure;
 mod guard;
+mod html;
 mod idempotency;
 mod input;
 mod issuers;
@@ -41,6 +42,7 @@ pub use failure::{
     AsIs, Failure, FailureInfo, Result, method_not_allowed, not_found, whole_seconds, with_request_id,
 };
 pub use guard::Guard;
+pub use html::html_page;
 pub use idempotency::{Idempotency, idempotent};
 pub use issuers::FORMER_ISSUER;
 pub use json::{Json, MAX_DEPTH, check_json};

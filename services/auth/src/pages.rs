@@ -5,13 +5,13 @@ mod organizations;
 
 use axum::{
     extract::{RawQuery, State},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use minijinja::{Value, context};
-use stoa_http::{AsIs, Failure, RequestInfo, names, session_cookie};
+use stoa_http::{Failure, RequestInfo, html_page, names, session_cookie};
 use stoa_kernel::{UserId, random};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -184,24 +184,11 @@ fn told(ctx: &Ctx, done: Result<()>, title: &str, good: &str, again: Value) -> R
 
 fn page(ctx: &Ctx, status: StatusCode, content: Value) -> Response {
     let nonce = random::token::<16>();
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
-    let content = context! { product => ctx.product_name.as_str(), nonce, ..content };
-    let html = match ctx.page.render(content) {
-        Ok(html) => html,
-        Err(cause) => return Failure::internal(cause).into_response(),
-    };
-    let mut response = (status, Html(html)).into_response();
-    response.extensions_mut().insert(AsIs);
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    let content = context! { product => ctx.product_name.as_str(), nonce => nonce.as_str(), ..content };
+    match ctx.page.render(content) {
+        Ok(html) => html_page(status, &nonce, html),
+        Err(cause) => Failure::internal(cause).into_response(),
     }
-    // The address of the page holds the token.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// A field of a form or a query; empty if it is not there.

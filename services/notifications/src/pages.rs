@@ -3,12 +3,12 @@
 
 use axum::{
     extract::{RawQuery, State},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value, json};
-use stoa_http::{AsIs, Failure};
+use stoa_http::{Failure, html_page};
 use stoa_kernel::random;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -163,9 +163,6 @@ fn refused(ctx: &Ctx, headers: &HeaderMap, error: Error) -> Response {
 
 fn page(ctx: &Ctx, words: &Words, status: StatusCode, content: Value) -> Response {
     let nonce = random::token::<16>();
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
     let mut context: Map<String, Value> = ["question", "token", "good", "bad"]
         .map(|name| (name.to_owned(), content[name].clone()))
         .into_iter()
@@ -179,20 +176,10 @@ fn page(ctx: &Ctx, words: &Words, status: StatusCode, content: Value) -> Respons
     ] {
         context.insert(name.to_owned(), text.into());
     }
-    let html = match ctx.texts.page(&context) {
-        Ok(html) => html,
-        Err(cause) => return Failure::internal(cause).into_response(),
-    };
-    let mut response = (status, Html(html)).into_response();
-    response.extensions_mut().insert(AsIs);
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    match ctx.texts.page(&context) {
+        Ok(html) => html_page(status, &nonce, html),
+        Err(cause) => Failure::internal(cause).into_response(),
     }
-    // The address of the page holds the token.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// The token of a link: letters, digits, `-` and `_`; empty if there is none.

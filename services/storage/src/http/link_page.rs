@@ -1,11 +1,13 @@
 //! The page on which somebody with a browser gives the password of a link. It works without scripts.
 
+use std::sync::LazyLock;
+
 use axum::{
-    http::{HeaderMap, HeaderValue, header},
-    response::{Html, IntoResponse, Response},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
 };
 use minijinja::{Environment, context};
-use stoa_http::{AsIs, Failure, codes};
+use stoa_http::{Failure, codes, html_page};
 use stoa_kernel::random;
 
 use crate::{
@@ -44,29 +46,29 @@ pub(super) fn explained(ctx: &Ctx, headers: &HeaderMap, failure: Failure) -> Res
         return failure.into_response();
     }
     let nonce = random::token::<16>();
-    let html = match render(ctx, &nonce, bad) {
-        Ok(html) => html,
-        Err(cause) => return Failure::internal(cause).into_response(),
-    };
-    let mut response = (failure.status(), *failure.headers, Html(html)).into_response();
-    response.extensions_mut().insert(AsIs);
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    match render(ctx, &nonce, bad) {
+        // With the headers of the refusal, such as when another try may be made.
+        Ok(html) => {
+            let page = html_page(failure.status(), &nonce, html);
+            (*failure.headers, page).into_response()
+        }
+        Err(cause) => Failure::internal(cause).into_response(),
     }
-    // The address of the page is the link.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
-fn render(ctx: &Ctx, nonce: &str, bad: Option<&str>) -> Result<String, minijinja::Error> {
-    let product = ctx.product_name.as_str();
-    let content = context! { product, nonce, title => TITLE, bad };
+/// The template, read once.
+static PAGE: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(|| {
     let mut env = Environment::new();
     env.add_template("link.html", include_str!("../../templates/link.html"))?;
-    env.get_template("link.html")?.render(content)
+    Ok(env)
+});
+
+fn render(ctx: &Ctx, nonce: &str, bad: Option<&str>) -> Result<String, String> {
+    let product = ctx.product_name.as_str();
+    let content = context! { product, nonce, title => TITLE, bad };
+    let page = PAGE.as_ref().map_err(ToString::to_string)?;
+    let page = page
+        .get_template("link.html")
+        .and_then(|page| page.render(content));
+    page.map_err(|e| e.to_string())
 }
